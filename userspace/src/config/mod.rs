@@ -1,0 +1,55 @@
+//! The configuration, complete and checked. How it is put together from flags, environment, file and defaults
+//! is in the submodules.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// Everything `run` needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where HTTP listens.
+    pub listen: SocketAddr,
+    /// The access key.
+    pub key: SecretString,
+    /// The store and the key live here.
+    pub data_dir: PathBuf,
+    /// Host names answered beside IP literals, `localhost` and the machine's own.
+    pub allowed_hosts: Vec<String>,
+    /// Normally `/proc`.
+    pub proc_root: PathBuf,
+    /// Normally `/sys/fs/cgroup`.
+    pub cgroup_root: PathBuf,
+    /// Between two walks of /proc.
+    pub scan_interval: Duration,
+    /// Whether `environ` is served with its values instead of masked.
+    pub show_environ: bool,
+    /// Whether the kernel side logs its own doings (aya-log), for debugging it.
+    pub ebpf_log: bool,
+    /// The language model; `None`: the built-in rules alone.
+    pub llm: Option<LlmConfig>,
+    /// Slack; `None`: no alerts leave the host.
+    pub slack: Option<SlackConfig>,
+}
+
+/// The language model: Groq, or anything that speaks the same chat-completions API.
+#[derive(Clone, Debug)]
+pub struct LlmConfig {
+    /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
+    pub base_url: String,
+    /// Such as `openai/gpt-oss-120b`.
+    pub model: String,
+    /// `GROQ_API_KEY`.
+    pub api_key: SecretString,
+    /// How long an alert may wait for the verdict, retries included.
+    pub deadline: Duration,
+}
+
+/// Slack's incoming webhook.
+#[derive(Clone, Debug)]
+pub struct SlackConfig {
+    /// A secret: whoever has it can post.
+    pub webhook_url: SecretString,
+}

@@ -1,0 +1,170 @@
+//! Every number the daemon counts about itself, in one registry: /metrics prints it, /api/v1/status reads it.
+//! A stage gets `Arc<Metrics>` and touches the fields that are its own.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// Which events: by kind and by where they came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct EventLabels {
+    /// `exec`, `exit`, `oom_kill`.
+    pub kind: &'static str,
+    /// `grave` or `common`: which ring.
+    pub ring: &'static str,
+}
+
+/// Which losses: by ring, kind and reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct LossLabels {
+    /// `grave` or `common`.
+    pub ring: &'static str,
+    /// `exec`, `exit`, `oom_kill`, or `any` where the kind is not known.
+    pub kind: &'static str,
+    /// `ring_full`, `scratch_busy`, `channel_full`, `malformed`, …
+    pub reason: &'static str,
+}
+
+/// One label naming what the number is about.
+macro_rules! single_label {
+    ($(#[$doc:meta])* $name:ident, $field:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+        pub struct $name {
+            /// The label.
+            pub $field: &'static str,
+        }
+    };
+}
+single_label!(/** Which incident kind. */ KindLabel, kind);
+single_label!(/** Which queue: `cases` or `model`. */ QueueLabel, queue);
+single_label!(/** How it ended. */ OutcomeLabel, outcome);
+single_label!(/** Which state: `live` or `ended`. */ StateLabel, state);
+single_label!(/** Which bounded thing turned something away. */ LimitLabel, limit);
+
+/// Which answers: by status class.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct HttpLabels {
+    /// The matched route, or `other`.
+    pub route: String,
+    /// The status code.
+    pub status: u16,
+}
+
+/// Which alerts: by receiver and what became of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct AlertLabels {
+    /// `slack`.
+    pub sink: &'static str,
+    /// `sent`, `retried`, `failed`.
+    pub outcome: &'static str,
+}
+
+/// The daemon's own numbers. Fields are public: each stage counts for itself.
+pub struct Metrics {
+    registry: Registry,
+    /// Kernel events received by userspace.
+    pub events: Family<EventLabels, Counter>,
+    /// Kernel events that were lost on the way to the monitor.
+    pub events_lost: Family<LossLabels, Counter>,
+    /// Processes in the table.
+    pub processes: Family<StateLabel, Gauge>,
+    /// Walks of /proc that were finished.
+    pub scans: Counter,
+    /// How long a walk of /proc took.
+    pub scan_seconds: Histogram,
+    /// Things that were turned away by a limit, by the limit's name.
+    pub turned_away: Family<LimitLabel, Counter>,
+    /// Cases the monitor raised, by kind; repeats included.
+    pub cases: Family<KindLabel, Counter>,
+    /// Entries waiting, by queue.
+    pub queue_depth: Family<QueueLabel, Gauge>,
+    /// Entries evicted by a worse one because the queue was full, by queue.
+    pub queue_evicted: Family<QueueLabel, Counter>,
+    /// Incidents opened, by kind.
+    pub incidents: Family<KindLabel, Counter>,
+    /// Requests to the language model, by outcome.
+    pub model_requests: Family<OutcomeLabel, Counter>,
+    /// How long the model took to answer, retries included.
+    pub model_seconds: Histogram,
+    /// Alerts by receiver and outcome.
+    pub alerts: Family<AlertLabels, Counter>,
+    /// HTTP answers by route and status.
+    pub http_responses: Family<HttpLabels, Counter>,
+}
+
+impl Metrics {
+    /// A registry with everything at zero.
+    pub fn new() -> Arc<Self> {
+        let mut it = Self {
+            registry: Registry::with_prefix("ai_debugger"),
+            events: Family::default(),
+            events_lost: Family::default(),
+            processes: Family::default(),
+            scans: Counter::default(),
+            scan_seconds: seconds(),
+            turned_away: Family::default(),
+            cases: Family::default(),
+            queue_depth: Family::default(),
+            queue_evicted: Family::default(),
+            incidents: Family::default(),
+            model_requests: Family::default(),
+            model_seconds: seconds(),
+            alerts: Family::default(),
+            http_responses: Family::default(),
+        };
+        let r = &mut it.registry;
+        r.register("events", "Kernel events received, by kind and ring", it.events.clone());
+        r.register("events_lost", "Kernel events lost, by ring, kind and reason", it.events_lost.clone());
+        r.register("processes", "Processes in the table, by state", it.processes.clone());
+        r.register("scans", "Finished walks of /proc", it.scans.clone());
+        r.register("scan_seconds", "Duration of a walk of /proc", it.scan_seconds.clone());
+        r.register("turned_away", "Things turned away by a named limit", it.turned_away.clone());
+        r.register("cases", "Cases raised by the monitor, repeats included", it.cases.clone());
+        r.register("queue_depth", "Entries waiting, by queue", it.queue_depth.clone());
+        r.register("queue_evicted", "Entries evicted by a worse one, by queue", it.queue_evicted.clone());
+        r.register("incidents", "Incidents opened, by kind", it.incidents.clone());
+        r.register("model_requests", "Requests to the language model, by outcome", it.model_requests.clone());
+        r.register("model_seconds", "Time to the model's answer, retries included", it.model_seconds.clone());
+        r.register("alerts", "Alerts, by receiver and outcome", it.alerts.clone());
+        r.register("http_responses", "HTTP answers, by route and status", it.http_responses.clone());
+        Arc::new(it)
+    }
+
+    /// All of it as OpenMetrics text, which Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        if encode(&mut out, &self.registry).is_err() {
+            // Writing to a String does not fail; an encoder's own refusal still must not be silence.
+            out.clear();
+            let _ = writeln!(out, "# the metrics could not be encoded\n# EOF");
+        }
+        out
+    }
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_shown_by_ring_kind_and_reason() {
+        let metrics = Metrics::new();
+        let labels = LossLabels { ring: "common", kind: "exec", reason: "ring_full" };
+        metrics.events_lost.get_or_create(&labels).inc_by(7);
+        let text = metrics.render();
+        let line = r#"ai_debugger_events_lost_total{ring="common",kind="exec",reason="ring_full"} 7"#;
+        assert!(text.contains(line), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,125 @@
+//! An incident as the store keeps it and the HTTP contract shows it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Completeness, Fact, Finding, IncidentKind, ProcessInfo, Severity, Verdict};
+
+/// Where an incident is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentStatus {
+    /// Nobody has dealt with it.
+    Open,
+    /// Somebody is on it.
+    Acknowledged,
+    /// Over.
+    Resolved,
+}
+
+impl IncidentStatus {
+    /// The spelling used in JSON and SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// What became of one alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertStatus {
+    /// In the outbox: not sent yet, or to be tried again.
+    Pending,
+    /// The receiver answered that it has it.
+    Sent,
+    /// Given up; `error` says why.
+    Failed,
+}
+
+impl AlertStatus {
+    /// The spelling used in JSON, SQL and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One delivery of an incident's alert to one receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertDelivery {
+    /// `slack`.
+    pub sink: String,
+    /// What became of it.
+    pub status: AlertStatus,
+    /// When it was sent or last tried; absent before the first try.
+    pub at: Option<Timestamp>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What the receiver, or the network, said last; absent when it went well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One line of an incident's evidence index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceEntry {
+    /// Its name, as in `/api/v1/incidents/{id}/evidence/{name}`.
+    pub name: String,
+    /// Where it was read.
+    pub source: String,
+    /// When.
+    pub taken_at: Timestamp,
+    /// How large.
+    pub size_bytes: u64,
+    /// Whether the size cap cut it.
+    pub truncated: bool,
+}
+
+/// One incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// A ULID: sorts by the time it was opened.
+    pub id: String,
+    /// What happened.
+    pub kind: IncidentKind,
+    /// How bad; may rise, never falls.
+    pub severity: Severity,
+    /// Where it is in its life.
+    pub status: IncidentStatus,
+    /// Equal for equal faults.
+    pub fingerprint: String,
+    /// One line for a person.
+    pub title: String,
+    /// The host's name.
+    pub host: String,
+    /// The kernel's boot id: pids and start times mean something within one boot only.
+    pub boot_id: String,
+    /// The process of the first occurrence.
+    pub process: ProcessInfo,
+    /// The first occurrence.
+    pub first_seen: Timestamp,
+    /// The latest occurrence.
+    pub last_seen: Timestamp,
+    /// How often it has happened.
+    pub count: u64,
+    /// What the detectors concluded.
+    pub findings: Vec<Finding>,
+    /// The numbered facts.
+    pub facts: Vec<Fact>,
+    /// What is missing.
+    pub completeness: Completeness,
+    /// What the analyst said.
+    pub verdict: Verdict,
+    /// What became of its alerts.
+    pub alerts: Vec<AlertDelivery>,
+    /// What is frozen; empty in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<EvidenceEntry>,
+}

@@ -1,0 +1,13 @@
+//! The nouns every stage shares. Plain data: no I/O, no clocks, no dependencies on other modules.
+
+mod case;
+mod incident;
+mod kind;
+mod process;
+mod verdict;
+
+pub use case::{Case, CaseFile, Completeness, EvidenceFile, Fact, Finding};
+pub use incident::{AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus};
+pub use kind::{IncidentKind, Severity};
+pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
+pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};

@@ -1,0 +1,133 @@
+//! Who a process is, and how it ended.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A process: its pid (the thread group id) and its start time, because a bare pid is reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessKey {
+    /// The thread group id, in the host's pid namespace.
+    pub pid: u32,
+    /// Start time in clock ticks since boot: field 22 of `/proc/PID/stat` (proc_pid_stat(5)).
+    pub start_ticks: u64,
+}
+
+impl fmt::Display for ProcessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.pid, self.start_ticks)
+    }
+}
+
+impl FromStr for ProcessKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || {
+            let (pid, start) = text.split_once('-')?;
+            Some(Self { pid: pid.parse().ok()?, start_ticks: start.parse().ok()? })
+        };
+        parse().ok_or_else(|| format!("`{text}` is not PID-STARTTICKS, such as 1234-567890"))
+    }
+}
+
+/// What is known of a process from its life, as the contract shows it in an incident.
+///
+/// Every string here was written by the process itself or its parent: treat it as hostile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessInfo {
+    /// The thread group id.
+    pub pid: u32,
+    /// Start time in clock ticks since boot.
+    pub start_ticks: u64,
+    /// The parent's pid, when it was last seen.
+    pub ppid: u32,
+    /// `comm`: at most 15 bytes, changed at will by the process.
+    pub name: String,
+    /// The path of the executable, where known.
+    pub exe: Option<String>,
+    /// The arguments; empty for kernel threads and where they could not be had.
+    pub argv: Vec<String>,
+    /// The real user id, where known.
+    pub uid: Option<u32>,
+    /// The cgroup's path, where known (the memory controller's on cgroup v1).
+    pub cgroup: Option<String>,
+    /// The container's 64-hex id, where the cgroup path names one.
+    pub container_id: Option<String>,
+}
+
+impl ProcessInfo {
+    /// The identity.
+    pub const fn key(&self) -> ProcessKey {
+        ProcessKey { pid: self.pid, start_ticks: self.start_ticks }
+    }
+}
+
+/// Why a process is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitCause {
+    /// `exit(status)`, the status as wait(2) shows it.
+    Status(u8),
+    /// A signal, by number (signal(7)).
+    Signal(u8),
+}
+
+/// The kernel's record of a process's end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub cause: ExitCause,
+    /// Whether a core file was written (`WCOREDUMP`).
+    pub core_dumped: bool,
+    /// Whether the OOM killer chose it (`signal->oom_mm` was set, kernel mm/oom_kill.c).
+    pub oom_killed: bool,
+    /// CPU time of all its threads; absent where the kernel did not say.
+    pub cpu_ns: Option<u64>,
+    /// From start to end.
+    pub age_ms: u64,
+    /// Its largest resident set; absent where the kernel did not say.
+    pub peak_rss_bytes: Option<u64>,
+}
+
+/// One process as `/api/v1/processes` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProcessView {
+    /// Who it is.
+    #[serde(flatten)]
+    pub info: ProcessInfo,
+    /// CPU use between the last two scans, in percent of one core; absent before the second scan.
+    pub cpu_percent: Option<f64>,
+    /// Resident set size at the last scan.
+    pub rss_bytes: u64,
+    /// Threads at the last scan.
+    pub threads: u64,
+    /// Open file descriptors at the last scan; absent where they could not be counted.
+    pub fds: Option<u64>,
+    /// State letter of proc_pid_stat(5): R, S, D, Z, T, I, …; `X` for one that has ended.
+    pub state: char,
+    /// Seconds since it started (until it ended).
+    pub age_s: u64,
+    /// How it ended; absent for a live one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitRecord>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_print_and_parse() {
+        let key = ProcessKey { pid: 42, start_ticks: 204_626 };
+        assert_eq!(key.to_string(), "42-204626");
+        assert_eq!("42-204626".parse(), Ok(key));
+        for bad in ["42", "42-", "-1", "a-b", "42-204626-1", "42--1", "4294967296-1"] {
+            assert!(bad.parse::<ProcessKey>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Making hostile text harmless: control characters, terminal escapes and invisible Unicode out, length
+//! bounded. Everything a process controls passes here before a person, a model or a receiver sees it.
+
+/// Shown where a cut was made.
+const ELLIPSIS: char = '…';
+
+/// The text without what a reader would not see or a terminal would obey. Line breaks and tabs become spaces.
+pub fn printable(text: &str) -> String {
+    text.chars().filter_map(|c| if matches!(c, '\n' | '\r' | '\t') { Some(' ') } else { visible(c) }).collect()
+}
+
+/// As [`printable`], but line breaks and tabs stay: for whole files.
+pub fn printable_lines(text: &str) -> String {
+    text.chars().filter_map(|c| if matches!(c, '\n' | '\t') { Some(c) } else { visible(c) }).collect()
+}
+
+/// At most `max` characters, the last one an ellipsis where something was cut.
+pub fn truncate(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain([ELLIPSIS]).collect()
+}
+
+/// Control characters become a visible stand-in, invisible ones vanish.
+fn visible(c: char) -> Option<char> {
+    match c {
+        c if c.is_control() => Some('\u{fffd}'),
+        // Zero-width and joiners, bidirectional controls, invisible operators, BOM, variation selectors, tags.
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => None,
+        c => Some(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_becomes_printable() {
+        for (given, want) in [
+            ("plain", "plain"),
+            ("naïve 日本", "naïve 日本"),
+            ("a\nb\tc\rd", "a b c d"),
+            ("\x1b[31mred\x1b[0m", "\u{fffd}[31mred\u{fffd}[0m"),
+            ("ab\u{200b}c\u{202e}d\u{feff}", "abcd"),
+            ("x\u{e0041}\u{fe0f}y", "xy"),
+            ("nul\0", "nul\u{fffd}"),
+        ] {
+            assert_eq!(printable(given), want, "{given:?}");
+        }
+        assert_eq!(printable_lines("a\nb\tc\x07"), "a\nb\tc\u{fffd}");
+    }
+
+    #[test]
+    fn truncation_counts_characters_and_shows_the_cut() {
+        assert_eq!(truncate("日本語", 3), "日本語");
+        assert_eq!(truncate("日本語", 2), "日…");
+        assert_eq!(truncate("abc", 0), "…");
+        assert_eq!(truncate("", 0), "");
+    }
+}
