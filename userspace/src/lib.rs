@@ -16,4 +16,5 @@ pub mod incidents;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
+pub mod outbound;
 pub mod text;
