@@ -1,0 +1,45 @@
+//! How the kernel side counts what it sent and what it could not send: one slot per stream and outcome, in a
+//! per-CPU array, so that `sent + lost` is exact whatever the reader does.
+
+/// What is sent where. The discriminant is the slot's row.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Execs, on the common ring.
+    Exec = 0,
+    /// Exits by status, on the common ring.
+    Exit = 1,
+    /// Deaths by signal and OOM kills, on the grave ring.
+    Death = 2,
+    /// OOM victims, on the grave ring.
+    Oom = 3,
+}
+
+/// What became of one event. The discriminant is the slot's column.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// On the ring.
+    Sent = 0,
+    /// The ring had no room: lost.
+    RingFull = 1,
+    /// The CPU's scratch record was in use, by the same program interrupted on this CPU: lost.
+    ScratchBusy = 2,
+    /// Sent, but its argv could not be read: the page was not resident.
+    ArgvUnreadable = 3,
+}
+
+/// Every stream, in slot order.
+pub const STREAMS: [Stream; 4] = [Stream::Exec, Stream::Exit, Stream::Death, Stream::Oom];
+/// Every outcome, in slot order.
+pub const OUTCOMES: [Outcome; 4] =
+    [Outcome::Sent, Outcome::RingFull, Outcome::ScratchBusy, Outcome::ArgvUnreadable];
+/// Slots of the counter array.
+pub const SLOTS: u32 = 16;
+
+const _: () = assert!(STREAMS.len() * OUTCOMES.len() == SLOTS as usize);
+
+/// The slot of one counter.
+pub const fn slot(stream: Stream, outcome: Outcome) -> u32 {
+    stream as u32 * 4 + outcome as u32
+}

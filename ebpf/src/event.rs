@@ -1,0 +1,120 @@
+//! What the programs send: one struct per ring record, filled in the kernel, read in userspace.
+
+use core::mem::{offset_of, size_of};
+
+/// [`ProcessHeader::kind`]: a process replaced its program (kernel `sched_process_exec`).
+pub const EXEC: u32 = 1;
+/// [`ProcessHeader::kind`]: the last thread of a process ended (kernel `sched_process_exit`).
+pub const EXIT: u32 = 2;
+/// [`OomEvent::kind`]: the OOM killer chose its victim (kernel `mark_victim`).
+pub const OOM_VICTIM: u32 = 3;
+
+/// Length of `comm` in the kernel, the final NUL included (TASK_COMM_LEN).
+pub const COMM_LEN: usize = 16;
+/// Room for argv: the first bytes of the argument area. One less is used, so that a mask bounds the length.
+pub const ARGV_MAX: usize = 4096;
+/// Room for the path given to execve(2).
+pub const EXE_MAX: usize = 256;
+
+/// [`ProcessHeader::flags`]: the OOM killer chose this process (`signal->oom_mm` is set).
+pub const FLAG_OOM: u32 = 1 << 0;
+/// [`ProcessHeader::flags`]: a kernel thread (PF_KTHREAD).
+pub const FLAG_KTHREAD: u32 = 1 << 1;
+/// [`ProcessHeader::flags`]: the argument area could not be read although there is one.
+pub const FLAG_ARGV_UNREADABLE: u32 = 1 << 2;
+/// [`ProcessHeader::flags`]: `cpu_ns` is known.
+pub const FLAG_HAS_CPU: u32 = 1 << 3;
+/// [`ProcessHeader::flags`]: `peak_rss_pages` is known.
+pub const FLAG_HAS_RSS: u32 = 1 << 4;
+/// [`ProcessHeader::flags`]: `memory_cgroup_id` is known.
+pub const FLAG_HAS_MEMORY_CGROUP: u32 = 1 << 5;
+
+/// [`ProcessHeader::flags`]: `peak_rss_pages` is of this program image alone. Without it, the value is of the
+/// whole life of the process, so it may be that of the image before the last exec, even of a parent whose
+/// memory a vfork(2) shared.
+pub const FLAG_RSS_OF_IMAGE: u32 = 1 << 6;
+
+/// An exec or an exit, without its variable part.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessHeader {
+    /// [`EXEC`] or [`EXIT`].
+    pub kind: u32,
+    /// `FLAG_*` bits.
+    pub flags: u32,
+    /// When, in nanoseconds of CLOCK_BOOTTIME.
+    pub at_ns: u64,
+    /// The thread group leader's `start_boottime`, in nanoseconds: with `tgid`, the identity.
+    pub start_ns: u64,
+    /// The parent's `start_boottime`, in nanoseconds.
+    pub parent_start_ns: u64,
+    /// Id of the cgroup in the v2 hierarchy (the inode of its directory); 1 where all are in its root.
+    pub cgroup_id: u64,
+    /// Id of the memory controller's cgroup, on v1 or v2, if `FLAG_HAS_MEMORY_CGROUP`.
+    pub memory_cgroup_id: u64,
+    /// CPU time of all threads, in nanoseconds, if `FLAG_HAS_CPU`.
+    pub cpu_ns: u64,
+    /// The largest resident set so far, in pages, if `FLAG_HAS_RSS`; see [`FLAG_RSS_OF_IMAGE`].
+    pub peak_rss_pages: u64,
+    /// Size of the whole argument area in bytes: more than `argv_len` means it was cut.
+    pub argv_total: u64,
+    /// The process: thread group id.
+    pub tgid: u32,
+    /// The thread that was running.
+    pub tid: u32,
+    /// The parent's thread group id.
+    pub ppid: u32,
+    /// Real user id, in the initial user namespace.
+    pub uid: u32,
+    /// Real group id, in the initial user namespace.
+    pub gid: u32,
+    /// As wait(2) will report it: status << 8, signal in the low 7 bits, 0x80 for a written core. Exit only.
+    pub exit_code: u32,
+    /// Bytes of argv in `data`.
+    pub argv_len: u32,
+    /// Bytes of the executable's path in `data`, after argv. Exec only.
+    pub exe_len: u32,
+    /// The leader's `comm`, NUL-padded.
+    pub comm: [u8; COMM_LEN],
+    /// The parent's `comm`, NUL-padded.
+    pub parent_comm: [u8; COMM_LEN],
+}
+
+/// An exec or an exit. On the ring it ends after `argv_len + exe_len` bytes of `data`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ProcessEvent {
+    /// Who, when, how.
+    pub header: ProcessHeader,
+    /// argv as it lies in the process's memory (NUL after each argument), then the path.
+    pub data: [u8; ARGV_MAX + EXE_MAX],
+}
+
+/// The OOM killer chose its victim. Sent from the context of the task whose allocation triggered it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct OomEvent {
+    /// [`OOM_VICTIM`].
+    pub kind: u32,
+    /// The victim's thread group id.
+    pub victim_tgid: u32,
+    /// When, in nanoseconds of CLOCK_BOOTTIME.
+    pub at_ns: u64,
+    /// The victim's `start_boottime`, in nanoseconds; 0 where the tracepoint names only a pid (before 6.9).
+    pub victim_start_ns: u64,
+    /// The triggering process's `start_boottime`, in nanoseconds.
+    pub trigger_start_ns: u64,
+    /// The triggering process's thread group id.
+    pub trigger_tgid: u32,
+    /// Explicit padding, so that no byte on the wire is undefined.
+    pub reserved: u32,
+    /// The triggering thread's `comm`, NUL-padded.
+    pub trigger_comm: [u8; COMM_LEN],
+}
+
+const _: () = assert!(size_of::<ProcessHeader>() == 136);
+const _: () = assert!(offset_of!(ProcessEvent, data) == size_of::<ProcessHeader>());
+const _: () = assert!(size_of::<ProcessEvent>() == size_of::<ProcessHeader>() + ARGV_MAX + EXE_MAX);
+const _: () = assert!(size_of::<OomEvent>() == 56);
+// The masks on the kernel side bound lengths by powers of two.
+const _: () = assert!(ARGV_MAX.is_power_of_two() && EXE_MAX.is_power_of_two());

@@ -1,0 +1,83 @@
+//! The eBPF programs: one per hook, each a few lines. Built for bpfel-unknown-none by `cargo xtask ebpf`.
+
+#![no_std]
+#![no_main]
+#![expect(missing_docs, unreachable_pub, reason = "the program macros export functions of their own")]
+
+mod argv;
+mod emit;
+mod kernel;
+mod task;
+
+use ai_debugger_ebpf::counters::{Outcome, Stream};
+use ai_debugger_ebpf::event::{EXEC, EXIT, FLAG_OOM, OOM_VICTIM, ProcessHeader};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_log_ebpf::debug;
+
+/// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
+/// (kernel fs/exec.c, `exec_binprm`), in the context of the process, its new memory in place.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let (task, bprm): (u64, u64) = (ctx.arg(0), ctx.arg(2));
+    let Some(event) = emit::borrow_process(Stream::Exec) else { return 0 };
+    task::fill(&mut event.header, EXEC, task);
+    task::fill_peak_rss_of_life(&mut event.header, task);
+    let argv_len = argv::read(event, task);
+    let exe_len = argv::read_exe(event, bprm, argv_len);
+    debug!(&ctx, "exec of pid {}, {} bytes of argv", event.header.tgid, event.header.argv_len);
+    emit::common(event, size_of::<ProcessHeader>() + argv_len + exe_len, Stream::Exec);
+    0
+}
+
+/// `trace_sched_process_exit(struct task_struct *p, bool group_dead)` (kernel kernel/exit.c, `do_exit`);
+/// `group_dead` only since 6.16, so the group's death is read from `signal->live`. Two threads that end at
+/// once may both see it at zero; userspace joins by identity.
+#[btf_tracepoint(function = "sched_process_exit")]
+pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    let task: u64 = ctx.arg(0);
+    if !task::group_is_dead(task) {
+        return 0;
+    }
+    let exit_code = task::exit_code(task);
+    let oom_flag = task::oom_flag(task);
+    let stream = if exit_code & 0x7f != 0 || oom_flag & FLAG_OOM != 0 { Stream::Death } else { Stream::Exit };
+    let Some(event) = emit::borrow_process(stream) else { return 0 };
+    task::fill(&mut event.header, EXIT, task);
+    event.header.exit_code = exit_code;
+    event.header.flags |= oom_flag;
+    task::fill_usage(&mut event.header, task);
+    task::fill_peak_rss(&mut event.header, task);
+    let argv_len = argv::read(event, task);
+    debug!(&ctx, "exit of pid {}, code {}", event.header.tgid, exit_code);
+    let len = size_of::<ProcessHeader>() + argv_len;
+    match stream {
+        Stream::Death => emit::grave_process(event, len),
+        _ => emit::common(event, len, Stream::Exit),
+    }
+    0
+}
+
+/// `trace_mark_victim(struct task_struct *task, uid_t uid)`, before 6.9 `trace_mark_victim(int pid)` (kernel
+/// mm/oom_kill.c, `mark_oom_victim`), in the context of the task that triggered the OOM killer.
+#[btf_tracepoint(function = "mark_victim")]
+pub fn mark_victim(ctx: BtfTracePointContext) -> i32 {
+    let mut event = task::trigger();
+    event.kind = OOM_VICTIM;
+    let victim: u64 = ctx.arg(0);
+    task::fill_victim(&mut event, victim);
+    debug!(&ctx, "OOM victim: pid {}", event.victim_tgid);
+    let outcome = if emit::grave_oom(&event) { Outcome::Sent } else { Outcome::RingFull };
+    emit::count(Stream::Oom, outcome);
+    0
+}
+
+/// The helpers used are GPL-only (kernel include/linux/license.h, `license_is_gpl_compatible`).
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier proves this is never reached; a panic path in the object would be refused as a loop.
+    loop {}
+}

@@ -1,0 +1,177 @@
+//! What the kernel knows of a task: identity, parent, credentials, cgroup, end.
+
+use ai_debugger_ebpf::event::{
+    COMM_LEN, FLAG_HAS_CPU, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_RSS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE,
+    OomEvent, ProcessHeader,
+};
+use ai_debugger_ebpf::layout::MISSING;
+use aya_ebpf::helpers::{
+    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid,
+    bpf_ktime_get_boot_ns, generated::bpf_get_current_cgroup_id,
+};
+
+use crate::kernel::{at, read, read_u32, read_u64};
+
+/// `task_struct.flags`: I am a kernel thread (kernel include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+/// `signal_struct.flags`: the whole group ends, with `group_exit_code` (kernel include/linux/sched/signal.h).
+const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
+
+/// Who and when, for an event about the current task.
+#[inline(always)]
+pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, task: u64) {
+    let ids = bpf_get_current_pid_tgid();
+    let user = bpf_get_current_uid_gid();
+    let leader = read_u64(task, at!(task_group_leader));
+    let parent = read_u64(leader, at!(task_real_parent));
+    event.kind = kind;
+    event.flags = if read_u32(task, at!(task_flags)) & PF_KTHREAD != 0 { FLAG_KTHREAD } else { 0 };
+    // SAFETY: a helper without arguments.
+    event.at_ns = unsafe { bpf_ktime_get_boot_ns() };
+    event.start_ns = read_u64(leader, at!(task_start_boottime));
+    event.parent_start_ns = read_u64(read_u64(parent, at!(task_group_leader)), at!(task_start_boottime));
+    // SAFETY: a helper without arguments.
+    event.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    event.memory_cgroup_id = 0;
+    if let Some(id) = memory_cgroup_id(task) {
+        event.memory_cgroup_id = id;
+        event.flags |= FLAG_HAS_MEMORY_CGROUP;
+    }
+    event.cpu_ns = 0;
+    event.peak_rss_pages = 0;
+    event.tgid = (ids >> 32) as u32;
+    event.tid = ids as u32;
+    event.ppid = read_u32(parent, at!(task_tgid));
+    event.uid = user as u32;
+    event.gid = (user >> 32) as u32;
+    event.exit_code = 0;
+    event.exe_len = 0;
+    event.comm = comm(leader);
+    event.parent_comm = comm(parent);
+}
+
+/// What it used in its life, at its end.
+#[inline(always)]
+pub(crate) fn fill_usage(event: &mut ProcessHeader, task: u64) {
+    let signal = read_u64(task, at!(task_signal));
+    // utime and stime are counted in ticks and are wrong for short lives; the scheduler's own sums are not.
+    let own: Option<u64> = read(task, at!(task_sum_exec_runtime));
+    let threads: Option<u64> = read(signal, at!(signal_sum_sched_runtime));
+    if let (Some(own), Some(threads)) = (own, threads) {
+        event.cpu_ns = own + threads + unreaped_leader_runtime(task);
+        event.flags |= FLAG_HAS_CPU;
+    }
+}
+
+/// The largest resident set: of the image where its memory is still there, else of the whole life.
+#[inline(always)]
+pub(crate) fn fill_peak_rss(event: &mut ProcessHeader, task: u64) {
+    if let Some(pages) = peak_rss_of_image(task) {
+        event.peak_rss_pages = pages;
+        event.flags |= FLAG_HAS_RSS | FLAG_RSS_OF_IMAGE;
+    } else {
+        fill_peak_rss_of_life(event, task);
+    }
+}
+
+/// The largest resident set that any earlier image had, too (kernel fs/exec.c, `exec_mmap`).
+#[inline(always)]
+pub(crate) fn fill_peak_rss_of_life(event: &mut ProcessHeader, task: u64) {
+    if let Some(pages) = read::<u64>(read_u64(task, at!(task_signal)), at!(signal_maxrss)) {
+        event.peak_rss_pages = pages;
+        event.flags |= FLAG_HAS_RSS;
+    }
+}
+
+/// The high-water mark is brought up to date only when memory is given back (kernel include/linux/mm.h,
+/// `update_hiwater_rss`), so the larger of it and the present size.
+#[inline(always)]
+fn peak_rss_of_image(task: u64) -> Option<u64> {
+    let mm = read_u64(task, at!(task_mm));
+    let high: u64 = read(mm, at!(mm_hiwater_rss))?;
+    let file: i64 = read(mm, at!(mm_rss_file))?;
+    let anon: i64 = read(mm, at!(mm_rss_anon))?;
+    let shmem: i64 = read(mm, at!(mm_rss_shmem))?;
+    let now = file + anon + shmem;
+    Some(if now > high as i64 { now as u64 } else { high })
+}
+
+/// A leader that ended before the last thread is a zombie, not yet added to the group's sum.
+#[inline(always)]
+fn unreaped_leader_runtime(task: u64) -> u64 {
+    let leader = read_u64(task, at!(task_group_leader));
+    if leader == task { 0 } else { read_u64(leader, at!(task_sum_exec_runtime)) }
+}
+
+/// Whether no thread of the group lives: `signal->live` was just decremented (kernel kernel/exit.c, `do_exit`).
+#[inline(always)]
+pub(crate) fn group_is_dead(task: u64) -> bool {
+    // An unreadable count must not invent an exit.
+    read::<u32>(read_u64(task, at!(task_signal)), at!(signal_live)) == Some(0)
+}
+
+/// What wait(2) will report (kernel kernel/exit.c, `wait_task_zombie`): the group's code where the group was
+/// made to end, else the leader's own, which may have ended long before the last thread.
+#[inline(always)]
+pub(crate) fn exit_code(task: u64) -> u32 {
+    let signal = read_u64(task, at!(task_signal));
+    if read_u32(signal, at!(signal_flags)) & SIGNAL_GROUP_EXIT != 0 {
+        return read_u32(signal, at!(signal_group_exit_code));
+    }
+    read_u32(read_u64(task, at!(task_group_leader)), at!(task_exit_code))
+}
+
+/// [`FLAG_OOM`] where the OOM killer chose this process.
+#[inline(always)]
+pub(crate) fn oom_flag(task: u64) -> u32 {
+    let signal = read_u64(task, at!(task_signal));
+    if read_u64(signal, at!(signal_oom_mm)) != 0 { FLAG_OOM } else { 0 }
+}
+
+/// An OOM event about the current task as the trigger.
+#[inline(always)]
+pub(crate) fn trigger() -> OomEvent {
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() };
+    let leader = read_u64(task, at!(task_group_leader));
+    OomEvent {
+        kind: 0,
+        victim_tgid: 0,
+        // SAFETY: a helper without arguments.
+        at_ns: unsafe { bpf_ktime_get_boot_ns() },
+        victim_start_ns: 0,
+        trigger_start_ns: read_u64(leader, at!(task_start_boottime)),
+        trigger_tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        reserved: 0,
+        trigger_comm: bpf_get_current_comm().unwrap_or([0; COMM_LEN]),
+    }
+}
+
+/// The victim, from the tracepoint's argument: a task, or on older kernels its pid.
+#[inline(always)]
+pub(crate) fn fill_victim(event: &mut OomEvent, argument: u64) {
+    if at!(mark_victim_has_task) == 0 {
+        event.victim_tgid = argument as u32;
+        return;
+    }
+    event.victim_tgid = read_u32(argument, at!(task_tgid));
+    let leader = read_u64(argument, at!(task_group_leader));
+    event.victim_start_ns = read_u64(leader, at!(task_start_boottime));
+}
+
+#[inline(always)]
+fn comm(task: u64) -> [u8; COMM_LEN] {
+    read(task, at!(task_comm)).unwrap_or([0; COMM_LEN])
+}
+
+/// `task->cgroups->subsys[memory_cgrp_id]->cgroup->kn->id`: the inode of the cgroup's directory.
+#[inline(always)]
+fn memory_cgroup_id(task: u64) -> Option<u64> {
+    if at!(css_set_memory) == MISSING {
+        return None;
+    }
+    let set = read_u64(task, at!(task_cgroups));
+    let state = read_u64(set, at!(css_set_memory));
+    let cgroup = read_u64(state, at!(css_cgroup));
+    read(read_u64(cgroup, at!(cgroup_kn)), at!(kernfs_id))
+}
