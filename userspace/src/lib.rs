@@ -9,12 +9,19 @@
 //! ```
 
 pub mod analyst;
+pub mod cgroup;
 pub mod config;
+pub mod detect;
+pub mod evidence;
 pub mod health;
 pub mod host;
 pub mod incidents;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
+pub mod observation;
 pub mod outbound;
+pub mod probes;
+pub mod queue;
+pub mod scan;
 pub mod text;

@@ -137,6 +137,26 @@ impl Metrics {
         Arc::new(it)
     }
 
+    /// TEMP
+    pub fn count_event(&self, kind: &'static str, ring: &'static str, n: u64) {
+        self.events.get_or_create(&EventLabels { kind, ring }).inc_by(n);
+    }
+    /// TEMP
+    pub fn count_sent(&self, kind: &'static str, ring: &'static str, n: u64) {
+        let _ = (kind, ring, n);
+    }
+    /// TEMP
+    pub fn count_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
+        self.events_lost.get_or_create(&LossLabels { ring, kind, reason }).inc_by(n);
+    }
+    /// TEMP
+    pub fn lost_total(&self) -> u64 {
+        0
+    }
+    /// TEMP
+    pub fn count_turned_away(&self, limit: &'static str, n: u64) {
+        self.turned_away.get_or_create(&LimitLabel { limit }).inc_by(n);
+    }
     /// All of it as OpenMetrics text, which Prometheus reads.
     pub fn render(&self) -> String {
         let mut out = String::new();

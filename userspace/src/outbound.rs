@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use reqwest::{NoProxy, Proxy};
 use rustls::{ClientConfig, RootCertStore};
 
 /// Time to connect, name resolution and TLS included.
@@ -17,7 +18,11 @@ pub fn client(timeout: Duration) -> Result<reqwest::Client> {
         .context("the TLS library refuses its own default protocol versions")?
         .with_root_certificates(trusted_roots())
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder().no_proxy();
+    for proxy in proxies()? {
+        builder = builder.proxy(proxy);
+    }
+    builder
         .use_preconfigured_tls(tls)
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
@@ -25,6 +30,28 @@ pub fn client(timeout: Duration) -> Result<reqwest::Client> {
         .user_agent(concat!("ai-debugger/", env!("CARGO_PKG_VERSION")))
         .build()
         .context("cannot set up the HTTP client")
+}
+
+/// The proxies of the environment, in curl's spelling; never for this machine itself, so that no key meant for
+/// a loopback address passes through a third hand.
+fn proxies() -> Result<Vec<Proxy>> {
+    let variable = |name: &str| {
+        let value = std::env::var(name).or_else(|_| std::env::var(name.to_uppercase()));
+        value.ok().filter(|value| !value.is_empty())
+    };
+    let excepted = format!("localhost,127.0.0.0/8,::1,{}", variable("no_proxy").unwrap_or_default());
+    let mut proxies = Vec::new();
+    for name in ["https_proxy", "http_proxy", "all_proxy"] {
+        let Some(url) = variable(name) else { continue };
+        let proxy = match name {
+            "https_proxy" => Proxy::https(url),
+            "http_proxy" => Proxy::http(url),
+            _ => Proxy::all(url),
+        };
+        let proxy = proxy.with_context(|| format!("{name} is not a proxy's URL"))?;
+        proxies.push(proxy.no_proxy(NoProxy::from_string(&excepted)));
+    }
+    Ok(proxies)
 }
 
 /// The host's certificate authorities; Mozilla's where the host has none, as in an image made from scratch.

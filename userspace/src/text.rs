@@ -1,12 +1,16 @@
 //! Making hostile text harmless: control characters, terminal escapes and invisible Unicode out, length
 //! bounded. Everything a process controls passes here before a person, a model or a receiver sees it.
 
+use std::time::Duration;
+
 /// Shown where a cut was made.
 const ELLIPSIS: char = '…';
 
 /// The text without what a reader would not see or a terminal would obey. Line breaks and tabs become spaces.
 pub fn printable(text: &str) -> String {
-    text.chars().filter_map(|c| if matches!(c, '\n' | '\r' | '\t') { Some(' ') } else { visible(c) }).collect()
+    text.chars()
+        .filter_map(|c| if matches!(c, '\n' | '\r' | '\t') { Some(' ') } else { visible(c) })
+        .collect()
 }
 
 /// As [`printable`], but line breaks and tabs stay: for whole files.
@@ -20,6 +24,34 @@ pub fn truncate(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(max.saturating_sub(1)).chain([ELLIPSIS]).collect()
+}
+
+/// A size for people: `24.0 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // In tenths of the unit, with integers: no rounding surprises.
+    let mut tenths = u128::from(bytes) * 10 / 1024;
+    for unit in UNITS {
+        if tenths < 10_240 {
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+        tenths /= 1024;
+    }
+    format!("{} EiB", tenths / 10)
+}
+
+/// A length of time for people: `340 ms`, `3.2 s`, `5 min`, `7 h`, `12 d`.
+pub fn duration(length: Duration) -> String {
+    match length.as_secs() {
+        0 => format!("{} ms", length.as_millis()),
+        secs @ 1..60 => format!("{secs}.{} s", length.subsec_millis() / 100),
+        secs @ 60..7200 => format!("{} min", secs / 60),
+        secs @ 7200..172_800 => format!("{} h", secs / 3600),
+        secs => format!("{} d", secs / 86_400),
+    }
 }
 
 /// Control characters become a visible stand-in, invisible ones vanish.
@@ -63,6 +95,30 @@ mod tests {
             assert_eq!(printable(given), want, "{given:?}");
         }
         assert_eq!(printable_lines("a\nb\tc\x07"), "a\nb\tc\u{fffd}");
+    }
+
+    #[test]
+    fn sizes_and_times_are_readable() {
+        for (bytes, want) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (25_165_824, "24.0 MiB"),
+            (1_073_741_823, "1023.9 MiB"),
+            (u64::MAX, "15 EiB"),
+        ] {
+            assert_eq!(size(bytes), want);
+        }
+        for (ms, want) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (3_250, "3.2 s"),
+            (60_000, "1 min"),
+            (7_200_000, "2 h"),
+            (172_800_000, "2 d"),
+        ] {
+            assert_eq!(duration(Duration::from_millis(ms)), want);
+        }
     }
 
     #[test]

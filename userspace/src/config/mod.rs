@@ -1,6 +1,10 @@
 //! The configuration, complete and checked. How it is put together from flags, environment, file and defaults
 //! is in the submodules.
 
+mod detect;
+
+pub use detect::DetectLimits;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +36,8 @@ pub struct Config {
     pub llm: Option<LlmConfig>,
     /// Slack; `None`: no alerts leave the host.
     pub slack: Option<SlackConfig>,
+    /// From when on something is a finding.
+    pub detect: DetectLimits,
 }
 
 /// The language model: Groq, or anything that speaks the same chat-completions API.

@@ -4,10 +4,12 @@ mod case;
 mod incident;
 mod kind;
 mod process;
+mod signal;
 mod verdict;
 
 pub use case::{Case, CaseFile, Completeness, EvidenceFile, Fact, Finding};
 pub use incident::{AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus};
 pub use kind::{IncidentKind, Severity};
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
+pub use signal::{is_crash_signal, signal_name};
 pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};

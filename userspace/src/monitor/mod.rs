@@ -1,5 +1,189 @@
-//! The monitor: owns the process table, joins observations, asks the detectors, raises cases.
+//! The monitor: owns the process table alone (no lock), joins what the kernel and the walks of /proc report,
+//! asks the detectors, and raises cases. It never waits for a disk, a file of /proc or the network.
 
+mod case;
+mod deaths;
+mod ends;
+mod examine;
 mod handle;
+mod losses;
+mod process;
+mod raise;
+mod scans;
+mod table;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::time::MissedTickBehavior;
+
+pub use case::merge as merge_cases;
+pub use examine::examine_once;
 pub use handle::Handle;
+
+use crate::cgroup::{Hierarchy, Paths};
+use crate::config::DetectLimits;
+use crate::evidence::Sources;
+use crate::health::Health;
+use crate::host::{Host, boot_time};
+use crate::metrics::Metrics;
+use crate::model::{Case, ProcessView};
+use crate::observation::Observation;
+use crate::queue::Queue;
+use crate::scan;
+use ends::Ends;
+use examine::Examiner;
+use handle::Question;
+use losses::Losses;
+use process::Process;
+use raise::Raiser;
+use scans::Scans;
+use table::Table;
+
+/// How often overdue victims are looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// Most processes that no walk has measured yet and that are measured to answer one question.
+const MEASURED_TO_ANSWER: usize = 256;
+
+/// What the monitor works with.
+pub struct Inputs {
+    /// Where evidence is read.
+    pub sources: Sources,
+    /// From when on something is a finding.
+    pub limits: DetectLimits,
+    /// This host.
+    pub host: Host,
+    /// Where cases go.
+    pub cases: Queue<Case>,
+    /// The numbers.
+    pub metrics: Arc<Metrics>,
+    /// The state of health.
+    pub health: Health,
+}
+
+/// See the module.
+pub struct Monitor {
+    table: Table,
+    ends: Ends,
+    scans: Scans,
+    losses: Losses,
+    paths: Paths,
+    hierarchy: Hierarchy,
+    limits: DetectLimits,
+    host: Host,
+    raiser: Raiser,
+    examiner: Examiner,
+    metrics: Arc<Metrics>,
+    health: Health,
+    questions: Receiver<Question>,
+}
+
+impl Monitor {
+    /// A monitor that knows nothing yet, and the way to ask it.
+    pub fn new(inputs: Inputs) -> (Self, Handle) {
+        let Inputs { sources, limits, host, cases, metrics, health } = inputs;
+        let (handle, questions) = Handle::new();
+        let monitor = Self {
+            table: Table::default(),
+            ends: Ends::default(),
+            scans: Scans::default(),
+            losses: Losses::default(),
+            paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
+            hierarchy: sources.hierarchy.clone(),
+            examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
+            raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
+            limits,
+            host,
+            metrics,
+            health,
+            questions,
+        };
+        (monitor, handle)
+    }
+
+    /// Until every sender of observations is gone; then until every case is queued.
+    pub async fn run(mut self, mut batches: Receiver<Vec<Observation>>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                batch = batches.recv() => match batch {
+                    Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
+                    None => break,
+                },
+                Some(question) = self.questions.recv() => self.answer(question),
+                _ = tick.tick() => self.raise_overdue_victims(boot_time()),
+            }
+        }
+        self.raiser.finish().await;
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Exec(event) => {
+                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
+                self.table.exec(&event, cgroup);
+            }
+            Observation::Exit(event) => self.on_exit(&event),
+            Observation::OomVictim(victim) => self.on_victim(victim),
+            Observation::Seen(seen) => self.on_seen(&seen),
+            Observation::Cgroup(memory) => self.on_cgroup(memory),
+            Observation::ScanDone(done) => self.on_scan_done(done),
+        }
+    }
+
+    /// An asker that is gone does not mind.
+    fn answer(&mut self, question: Question) {
+        match question {
+            Question::Processes(reply) => drop(reply.send(self.views())),
+            Question::Process { pid, start_ticks, reply } => drop(reply.send(self.view(pid, start_ticks))),
+            Question::Examine { pid, reply } => {
+                let examiner = self.examiner.clone();
+                tokio::task::spawn_blocking(move || drop(reply.send(examiner.examine(pid).ok().flatten())));
+            }
+        }
+    }
+
+    fn view(&mut self, pid: u32, start_ticks: Option<u64>) -> Option<ProcessView> {
+        self.measure_new();
+        let process = match start_ticks {
+            Some(start_ticks) => self.table.get(crate::model::ProcessKey { pid, start_ticks }),
+            None => self.table.by_pid(pid),
+        }?;
+        let zombie = self.zombies().any(|key| key == process.key);
+        Some(process.view(&self.host, ended_state(process, zombie)))
+    }
+
+    /// Every live process, zombies included.
+    fn views(&mut self) -> Vec<ProcessView> {
+        self.measure_new();
+        let live = self.table.live().map(|process| process.view(&self.host, None));
+        let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.exit.is_some());
+        live.chain(dead.map(|process| process.view(&self.host, Some('Z')))).collect()
+    }
+
+    /// Measures the processes that began after the last walk, so that an answer holds numbers and not zeros;
+    /// those that are gone by now are found gone.
+    fn measure_new(&mut self) {
+        let unmeasured = self.table.live().filter(|it| it.sample.is_none()).map(|it| it.key);
+        let new: Vec<_> = unmeasured.take(MEASURED_TO_ANSWER).collect();
+        let now = boot_time();
+        for key in new {
+            match scan::one(&self.examiner.sources.proc_root, key.pid, &self.host) {
+                Some(seen) if seen.key == key && seen.state != 'Z' => self.table.seen(&seen, now, &self.host),
+                Some(_) => {}
+                None => self.table.vanish(key, now),
+            }
+        }
+    }
+}
+
+/// The state letter of a process that is over.
+fn ended_state(process: &Process, zombie: bool) -> Option<char> {
+    match (zombie, &process.exit) {
+        (true, _) => Some('Z'),
+        (false, Some(_)) => Some('X'),
+        (false, None) => None,
+    }
+}

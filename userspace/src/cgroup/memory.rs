@@ -1,0 +1,159 @@
+//! Where the memory controller's files are on this host, and what they say of one cgroup.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::observation::CgroupMemory;
+
+/// v1 writes the largest page-aligned number where there is no limit (kernel mm/page_counter.c).
+const V1_UNLIMITED: u64 = 1 << 62;
+
+/// Which hierarchy the memory controller lives in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hierarchy {
+    /// cgroup v2, mounted here.
+    Unified(PathBuf),
+    /// cgroup v1's memory controller, mounted here.
+    MemoryV1(PathBuf),
+    /// Neither was found.
+    None,
+}
+
+impl Hierarchy {
+    /// Looks under `root`, normally `/sys/fs/cgroup`.
+    pub fn detect(root: &Path) -> Self {
+        if root.join("cgroup.controllers").exists() {
+            Self::Unified(root.to_owned())
+        } else if root.join("memory").is_dir() {
+            Self::MemoryV1(root.join("memory"))
+        } else {
+            Self::None
+        }
+    }
+
+    /// The directory of a cgroup; `None` where there is no hierarchy or the path tries to leave it.
+    pub fn directory(&self, path: &str) -> Option<PathBuf> {
+        let root = self.root()?;
+        let inside = path.trim_start_matches('/');
+        let safe = inside.split('/').all(|part| part != ".." && part != ".");
+        safe.then(|| if inside.is_empty() { root.to_owned() } else { root.join(inside) })
+    }
+
+    /// Where the hierarchy is mounted.
+    pub fn root(&self) -> Option<&Path> {
+        match self {
+            Self::Unified(root) | Self::MemoryV1(root) => Some(root),
+            Self::None => None,
+        }
+    }
+
+    /// Names of the small files worth freezing as evidence.
+    pub const fn evidence_files(&self) -> &'static [&'static str] {
+        match self {
+            Self::Unified(_) => &[
+                "memory.max",
+                "memory.high",
+                "memory.current",
+                "memory.peak",
+                "memory.events",
+                "memory.stat",
+            ],
+            Self::MemoryV1(_) => &[
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "memory.max_usage_in_bytes",
+                "memory.failcnt",
+                "memory.oom_control",
+                "memory.stat",
+            ],
+            Self::None => &[],
+        }
+    }
+
+    /// Limit and use of one cgroup; `None` where it has no limit or is gone.
+    pub fn memory(&self, path: &Arc<str>) -> Option<CgroupMemory> {
+        let directory = self.directory(path)?;
+        let (limit, usage, inactive) = match self {
+            Self::Unified(_) => ("memory.max", "memory.current", "inactive_file"),
+            Self::MemoryV1(_) => ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+            Self::None => return None,
+        };
+        let limit_bytes = number(&directory.join(limit)).filter(|limit| *limit < V1_UNLIMITED)?;
+        let stat = std::fs::read_to_string(directory.join("memory.stat")).ok()?;
+        Some(CgroupMemory {
+            path: Arc::clone(path),
+            usage_bytes: number(&directory.join(usage))?,
+            inactive_file_bytes: field(&stat, inactive).unwrap_or(0),
+            limit_bytes,
+        })
+    }
+}
+
+/// The number in a file; `None` for `max`, for what is no number and for what cannot be read.
+fn number(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// A field of `memory.stat`.
+fn field(stat: &str, name: &str) -> Option<u64> {
+    stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn cgroup(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, body) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, body).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn a_limited_cgroup_is_read_on_both_versions() {
+        let v2 = cgroup(&[
+            ("cgroup.controllers", "memory\n"),
+            ("a/memory.max", "1000\n"),
+            ("a/memory.current", "900\n"),
+            ("a/memory.stat", "anon 1\ninactive_file 100\ninactive_file_x 5\n"),
+        ]);
+        let v1 = cgroup(&[
+            ("memory/a/memory.limit_in_bytes", "1000\n"),
+            ("memory/a/memory.usage_in_bytes", "900\n"),
+            ("memory/a/memory.stat", "inactive_file 7\ntotal_inactive_file 100\n"),
+        ]);
+        for root in [v2, v1] {
+            let got = Hierarchy::detect(root.path()).memory(&"/a".into()).unwrap();
+            assert_eq!((got.limit_bytes, got.usage_bytes, got.inactive_file_bytes), (1000, 900, 100));
+        }
+    }
+
+    #[test]
+    fn no_limit_is_none() {
+        let v2 = cgroup(&[("cgroup.controllers", ""), ("a/memory.max", "max\n"), ("a/memory.stat", "")]);
+        let v1 = cgroup(&[
+            ("memory/a/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory/a/memory.stat", ""),
+        ]);
+        for root in [v2, v1] {
+            assert_eq!(Hierarchy::detect(root.path()).memory(&"/a".into()), None);
+        }
+    }
+
+    #[test]
+    fn a_path_never_leaves_the_hierarchy() {
+        let unified = Hierarchy::Unified("/sys/fs/cgroup".into());
+        assert_eq!(unified.directory("/a/b"), Some("/sys/fs/cgroup/a/b".into()));
+        assert_eq!(unified.directory("/"), Some("/sys/fs/cgroup".into()));
+        for path in ["/../../etc", "/a/../../b", "/a/./b"] {
+            assert_eq!(unified.directory(path), None, "{path}");
+        }
+        assert_eq!(Hierarchy::None.directory("/a"), None);
+    }
+}

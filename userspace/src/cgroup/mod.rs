@@ -1,0 +1,10 @@
+//! Control groups: which one a process is in, whose container that is, and what its memory limit leaves.
+//! Both versions: v1's memory controller, v2's unified hierarchy.
+
+mod memory;
+mod path;
+mod resolve;
+
+pub use memory::Hierarchy;
+pub use path::{container_id, of_process, without_ids};
+pub use resolve::Paths;

@@ -1,0 +1,59 @@
+//! Detectors: pure functions from what was observed to drafts of findings. One file per family, each saying
+//! what it must catch and its near miss that it must not.
+
+mod crash;
+mod crash_loop;
+mod ended;
+mod fds;
+mod memory;
+mod oom;
+mod zombie;
+
+pub use crash_loop::counts as counts_as_death;
+pub use ended::{Ended, OomTrigger};
+pub use fds::{FdUse, detect as fds};
+pub use memory::{MemoryUse, Resident, detect as memory};
+pub use oom::not_ended as oom_not_ended;
+pub use zombie::{Zombie, detect as zombies};
+
+use crate::config::DetectLimits;
+use crate::model::{IncidentKind, Severity};
+
+/// A true statement and where it was read: a fact without its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The statement.
+    pub text: String,
+    /// Where it was read.
+    pub source: String,
+}
+
+impl Statement {
+    /// A statement read at `source`.
+    pub fn new(source: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { text: text.into(), source: source.into() }
+    }
+}
+
+/// What a detector concluded; the monitor makes a case of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Which family.
+    pub kind: IncidentKind,
+    /// How bad.
+    pub severity: Severity,
+    /// One sentence.
+    pub summary: String,
+    /// What proves it, most telling first.
+    pub facts: Vec<Statement>,
+    /// What tells two faults of this kind in the same program and cgroup apart; never a pid or a time.
+    pub site: String,
+}
+
+/// Every detector that looks at a process's end.
+pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {
+    [oom::detect(ended), crash::detect(ended), crash_loop::detect(ended, limits)]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,204 @@
+//! From drafts of findings to a case: numbers the facts, freezes the evidence with them, names and
+//! fingerprints it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::deaths::program;
+use crate::detect::{Draft, Statement};
+use crate::evidence::Collected;
+use crate::host::wall_time;
+use crate::model::{Case, CaseFile, Completeness, Fact, Finding, IncidentKind, ProcessInfo, Severity};
+use crate::text;
+
+/// Longest title.
+const TITLE_MAX: usize = 150;
+
+/// What a case is made of beside its draft.
+pub(super) struct Material {
+    pub(super) process: ProcessInfo,
+    /// When it happened, on CLOCK_BOOTTIME.
+    pub(super) at: Duration,
+    /// Kernel events lost around it.
+    pub(super) events_lost: u64,
+}
+
+/// The case for one draft, its evidence still to come.
+pub(super) fn build(draft: Draft, material: Material) -> Case {
+    let fingerprint = fingerprint(draft.kind, &material.process, &draft.site);
+    let title = title(draft.kind, &material.process);
+    let (kind, severity) = (draft.kind, draft.severity);
+    Case { fingerprint, kind, severity, title, count: 1, file: file(vec![draft], material) }
+}
+
+/// The case file for any number of drafts, worst first, its evidence still to come.
+pub(super) fn file(mut drafts: Vec<Draft>, material: Material) -> CaseFile {
+    drafts.sort_by_key(|draft| std::cmp::Reverse(draft.severity));
+    let mut facts = Vec::new();
+    let findings = drafts.into_iter().map(|draft| Finding {
+        kind: draft.kind,
+        severity: draft.severity,
+        summary: draft.summary,
+        facts: draft.facts.into_iter().map(|statement| cite(&mut facts, statement)).collect(),
+    });
+    CaseFile {
+        findings: findings.collect(),
+        facts,
+        observed_at: wall_time(material.at),
+        completeness: Completeness { events_lost: material.events_lost, ..Completeness::default() },
+        evidence: Vec::new(),
+        process: material.process,
+    }
+}
+
+/// Freezes what was read with the case file.
+pub(super) fn add_evidence(file: &mut CaseFile, collected: Collected) {
+    file.completeness.evidence_delay_ms = delay_ms(&collected, file.observed_at);
+    file.completeness.missing.extend(collected.missing);
+    file.evidence.extend(collected.files);
+}
+
+/// The id of the fact with this statement, a new one where there is none yet.
+pub(super) fn cite(facts: &mut Vec<Fact>, statement: Statement) -> String {
+    let same = facts.iter().find(|fact| fact.text == statement.text && fact.source == statement.source);
+    if let Some(fact) = same {
+        return fact.id.clone();
+    }
+    let id = format!("F{}", facts.len() + 1);
+    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source });
+    id
+}
+
+fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
+    let last = collected.files.iter().map(|file| file.taken_at).max()?;
+    Some(u64::try_from(last.duration_since(observed_at).as_millis()).unwrap_or(0))
+}
+
+/// Equal for equal faults: the kind, the program and its cgroup, and the detector's own site.
+fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
+    // A fault of a cgroup is the same fault whichever process is its largest today.
+    let subject = if kind == IncidentKind::MemoryPressure {
+        process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()
+    } else {
+        program(process)
+    };
+    let digest = Sha256::digest(format!("{kind}\0{subject}\0{site}"));
+    data_encoding::HEXLOWER.encode(&digest[..16])
+}
+
+/// `OOM kill: python3 (pid 13674) in /oomtest`
+fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
+    let cgroup = process.cgroup.as_deref().filter(|path| *path != "/");
+    let place = cgroup.map_or_else(String::new, |path| format!(" in {path}"));
+    let title = format!("{}: {} (pid {}){place}", kind.label(), process.name, process.pid);
+    text::truncate(&text::printable(&title), TITLE_MAX)
+}
+
+/// Which case is taken first, and which is given up last.
+pub(super) const fn priority(case: &Case) -> u32 {
+    let severity = match case.severity {
+        Severity::Critical => 300,
+        Severity::Warning => 200,
+        Severity::Info => 100,
+    };
+    // Somebody's work is gone, against something that may still be mended.
+    let dead = matches!(case.kind, IncidentKind::OomKill | IncidentKind::Crash | IncidentKind::CrashLoop);
+    severity + if dead { 50 } else { 0 }
+}
+
+/// Takes a newer case with the same fingerprint into one that still waits: the first one's evidence stays.
+pub fn merge(waiting: &mut Case, newer: Case) {
+    waiting.count += newer.count;
+    waiting.severity = waiting.severity.max(newer.severity);
+    waiting.file.completeness.events_lost += newer.file.completeness.events_lost;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EvidenceFile;
+
+    fn process(pid: u32, name: &str) -> ProcessInfo {
+        ProcessInfo {
+            pid,
+            start_ticks: 1,
+            ppid: 1,
+            name: name.into(),
+            exe: None,
+            argv: Vec::new(),
+            uid: None,
+            cgroup: Some("/app".into()),
+            container_id: None,
+        }
+    }
+
+    fn material(pid: u32, name: &str) -> Material {
+        Material { process: process(pid, name), at: Duration::ZERO, events_lost: 0 }
+    }
+
+    fn draft(kind: IncidentKind, severity: Severity, facts: &[&str]) -> Draft {
+        let facts = facts.iter().map(|text| Statement::new("test", *text)).collect();
+        Draft { kind, severity, summary: "s".into(), facts, site: "site".into() }
+    }
+
+    #[test]
+    fn facts_are_numbered_once_and_cited() {
+        let drafts = vec![
+            draft(IncidentKind::FdExhaustion, Severity::Warning, &["a", "b"]),
+            draft(IncidentKind::OomKill, Severity::Critical, &["b", "c"]),
+        ];
+        let file = file(drafts, material(1, "p"));
+        let facts: Vec<_> = file.facts.iter().map(|it| format!("{} {}", it.id, it.text)).collect();
+        assert_eq!(facts, ["F1 b", "F2 c", "F3 a"]);
+        assert_eq!(file.findings[0].kind, IncidentKind::OomKill, "worst first");
+        assert_eq!(file.findings[1].facts, ["F3", "F1"]);
+    }
+
+    #[test]
+    fn fingerprints_know_programs_not_pids() {
+        let of =
+            |pid, name, kind| build(draft(kind, Severity::Warning, &[]), material(pid, name)).fingerprint;
+        let crash = of(1, "a", IncidentKind::Crash);
+        assert_eq!(crash.len(), 32);
+        assert_eq!(crash, of(2, "a", IncidentKind::Crash));
+        assert_ne!(crash, of(1, "b", IncidentKind::Crash));
+        assert_ne!(crash, of(1, "a", IncidentKind::OomKill));
+        assert_eq!(of(1, "a", IncidentKind::MemoryPressure), of(1, "b", IncidentKind::MemoryPressure));
+    }
+
+    #[test]
+    fn hostile_names_make_harmless_titles() {
+        let name = "\x1b]0;pwned\x07\u{202e}x";
+        let case = build(draft(IncidentKind::Crash, Severity::Warning, &[]), material(1, name));
+        assert_eq!(case.title, "Crash: \u{fffd}]0;pwned\u{fffd}x (pid 1) in /app");
+    }
+
+    #[test]
+    fn the_delay_is_that_of_the_last_file() {
+        let observed = Timestamp::from_second(1_000).unwrap();
+        let at = |ms: i64| EvidenceFile {
+            name: "f".into(),
+            source: "s".into(),
+            taken_at: Timestamp::from_millisecond(1_000_000 + ms).unwrap(),
+            body: Vec::new(),
+            truncated: false,
+        };
+        for (files, want) in [(vec![], None), (vec![at(4), at(2)], Some(4)), (vec![at(-3)], Some(0))] {
+            let collected = Collected { files, missing: Vec::new() };
+            assert_eq!(delay_ms(&collected, observed), want);
+        }
+    }
+
+    #[test]
+    fn merged_cases_add_up() {
+        let mut first = build(draft(IncidentKind::Crash, Severity::Warning, &["a"]), material(1, "p"));
+        let mut second = build(draft(IncidentKind::Crash, Severity::Critical, &["b"]), material(2, "p"));
+        second.file.completeness.events_lost = 3;
+        assert!(priority(&first) < priority(&second));
+        merge(&mut first, second);
+        assert_eq!((first.count, first.severity, first.file.process.pid), (2, Severity::Critical, 1));
+        assert_eq!(first.file.completeness.events_lost, 3);
+    }
+}

@@ -1,0 +1,101 @@
+//! When each program last died: the history behind crash loops. Bounded in programs and in deaths of each.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::cgroup;
+use crate::model::ProcessInfo;
+
+/// Most programs remembered.
+const PROGRAMS: usize = 1024;
+/// Most deaths remembered of one program.
+const DEATHS: usize = 32;
+
+/// Deaths by program and cgroup.
+#[derive(Default)]
+pub(super) struct Deaths(HashMap<String, VecDeque<Duration>>);
+
+impl Deaths {
+    /// Remembers a death at `at`; all of that program's that are remembered, the new one last.
+    pub(super) fn add(&mut self, process: &ProcessInfo, at: Duration) -> &[Duration] {
+        if self.0.len() >= PROGRAMS {
+            self.forget_longest_ago();
+        }
+        let deaths = self.0.entry(program(process)).or_default();
+        if deaths.len() >= DEATHS {
+            deaths.pop_front();
+        }
+        deaths.push_back(at);
+        deaths.make_contiguous()
+    }
+
+    fn forget_longest_ago(&mut self) {
+        let oldest = self.0.iter().min_by_key(|(_, deaths)| deaths.back().copied());
+        if let Some(program) = oldest.map(|(program, _)| program.clone()) {
+            self.0.remove(&program);
+        }
+    }
+}
+
+/// What makes two processes the same program: the executable, or the name without one, and the cgroup without
+/// ids that change with each start.
+pub(super) fn program(process: &ProcessInfo) -> String {
+    let exe = process.exe.as_deref().and_then(|exe| exe.rsplit('/').next()).filter(|name| !name.is_empty());
+    let cgroup = process.cgroup.as_deref().map(cgroup::without_ids).unwrap_or_default();
+    format!("{}\n{cgroup}", exe.unwrap_or(&process.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, name: &str, exe: Option<&str>, cgroup: Option<&str>) -> ProcessInfo {
+        ProcessInfo {
+            pid,
+            start_ticks: u64::from(pid),
+            ppid: 1,
+            name: name.into(),
+            exe: exe.map(str::to_owned),
+            argv: Vec::new(),
+            uid: None,
+            cgroup: cgroup.map(str::to_owned),
+            container_id: None,
+        }
+    }
+
+    #[test]
+    fn the_same_program_is_recognised_across_restarts() {
+        let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let first = process(1, "app", Some("/usr/bin/app"), Some("/docker/0123456789abcdef0123456789abcdef"));
+        for (other, same) in [
+            (process(2, "renamed", Some("./app"), Some(&format!("/docker/{id}"))), true),
+            (process(2, "app", None, Some("/docker/fedcba9876543210fedcba9876543210")), true),
+            (
+                process(2, "app", Some("/usr/bin/other"), Some("/docker/fedcba9876543210fedcba9876543210")),
+                false,
+            ),
+            (process(2, "app", Some("/usr/bin/app"), Some("/system.slice/app.service")), false),
+        ] {
+            assert_eq!(program(&first) == program(&other), same, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn history_is_bounded_both_ways() {
+        let mut deaths = Deaths::default();
+        let app = process(1, "app", None, None);
+        for second in 0..40 {
+            deaths.add(&app, Duration::from_secs(second));
+        }
+        let kept = deaths.add(&app, Duration::from_secs(40));
+        assert_eq!((kept.len(), kept[0].as_secs(), kept[DEATHS - 1].as_secs()), (DEATHS, 9, 40));
+        for other in 0..u32::try_from(PROGRAMS).unwrap() + 10 {
+            deaths.add(
+                &process(1, &format!("p{other}"), None, None),
+                Duration::from_secs(100 + u64::from(other)),
+            );
+        }
+        assert_eq!(deaths.0.len(), PROGRAMS);
+        assert_eq!(deaths.add(&app, Duration::from_secs(9999)).len(), 1, "the oldest was forgotten");
+    }
+}

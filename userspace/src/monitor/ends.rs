@@ -1,0 +1,185 @@
+//! What the kernel reports of ends: a victim chosen, a process gone. Joins the two, and both with what the
+//! table knew, and asks the detectors.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::Monitor;
+use super::case::Material;
+use super::deaths::Deaths;
+use super::process::{Process, lossy};
+use super::raise::{Evidence, Reading};
+use crate::detect::{self, Ended, OomTrigger};
+use crate::host::{Host, wall_time};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey};
+use crate::observation::{KernelExit, OomVictim, PeakRss};
+
+/// How long a chosen victim may take to end before the case is raised without its end.
+const VICTIM_PATIENCE: Duration = Duration::from_secs(3);
+/// Most victims waited for at once.
+const VICTIMS: usize = 256;
+
+/// A victim whose end has not been reported yet.
+pub(super) struct Chosen {
+    victim: OomVictim,
+    /// Its files, being read while they are there.
+    reading: Option<Reading>,
+}
+
+/// What the ends need to remember.
+#[derive(Default)]
+pub(super) struct Ends {
+    chosen: HashMap<u32, Chosen>,
+    deaths: Deaths,
+}
+
+impl Monitor {
+    /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
+    pub(super) fn on_victim(&mut self, victim: OomVictim) {
+        let known = self.table.live_by_pid(victim.pid);
+        let known = known.filter(|it| victim.start_ticks.is_none_or(|start| start == it.key.start_ticks));
+        let cgroup = known.and_then(|it| it.cgroup.clone());
+        let start_ticks = victim.start_ticks.or(known.map(|it| it.key.start_ticks));
+        let reading = start_ticks
+            .and_then(|start_ticks| self.raiser.read(ProcessKey { pid: victim.pid, start_ticks }, cgroup));
+        if self.ends.chosen.len() >= VICTIMS {
+            self.metrics.count_turned_away("oom_victims", 1);
+            return;
+        }
+        self.ends.chosen.insert(victim.pid, Chosen { victim, reading });
+    }
+
+    /// A process ended.
+    pub(super) fn on_exit(&mut self, event: &KernelExit) {
+        let cgroup = self.paths.resolve(event.process.cgroup, event.process.key.pid);
+        let host = &self.host;
+        let ended = self.table.end(&event.process, cgroup, |process| exit_record(event, process, host));
+        let Some(process) = ended else { return };
+        let chosen = if event.oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
+        // Nearly every end is an exit with status 0: decided without allocating.
+        let clean = process.exit.as_ref().is_none_or(|exit| exit.cause == ExitCause::Status(0));
+        if !clean && !process.kernel_thread && !is_own(process) {
+            let process = process.clone();
+            self.judge_end(&process, event, chosen);
+        }
+    }
+
+    fn judge_end(&mut self, process: &Process, event: &KernelExit, chosen: Option<Chosen>) {
+        let Some(exit) = &process.exit else { return };
+        let info = process.info();
+        let parent_name = lossy(&process.parent_comm);
+        let memory =
+            process.cgroup.as_ref().filter(|_| event.oom_killed).and_then(|it| self.hierarchy.memory(it));
+        let trigger_name = chosen.as_ref().map(|it| lossy(&it.victim.trigger_comm)).unwrap_or_default();
+        let mut ended = Ended {
+            process: &info,
+            parent_name: &parent_name,
+            exit,
+            oom_trigger: chosen
+                .as_ref()
+                .map(|it| OomTrigger { pid: it.victim.trigger.pid, name: &trigger_name }),
+            memory: memory.as_ref(),
+            deaths: &[],
+        };
+        if detect::counts_as_death(&ended) {
+            ended.deaths = self.ends.deaths.add(&info, event.process.at);
+        }
+        let drafts = detect::on_exit(&ended, &self.limits);
+        if drafts.is_empty() {
+            return;
+        }
+        let events_lost = self.losses.since_last(&self.metrics);
+        let mut early = chosen.and_then(|it| it.reading);
+        for draft in drafts {
+            let material = Material { process: info.clone(), at: event.process.at, events_lost };
+            let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
+            self.raiser.raise(draft, material, evidence, record(exit));
+        }
+    }
+
+    /// Victims that were chosen but whose end nobody has reported: stuck, or its report was lost.
+    pub(super) fn raise_overdue_victims(&mut self, now: Duration) {
+        let overdue = self.ends.chosen.extract_if(|_, it| it.victim.at + VICTIM_PATIENCE < now);
+        for (pid, chosen) in overdue.collect::<Vec<_>>() {
+            let Some(process) = self.table.by_pid(pid) else {
+                self.metrics.count_turned_away("oom_victim_unknown", 1);
+                continue;
+            };
+            if process.exit.is_some() {
+                continue;
+            }
+            let info = process.info();
+            let name = lossy(&chosen.victim.trigger_comm);
+            let draft =
+                detect::oom_not_ended(&info, OomTrigger { pid: chosen.victim.trigger.pid, name: &name });
+            let events_lost = self.losses.since_last(&self.metrics);
+            let material = Material { process: info, at: chosen.victim.at, events_lost };
+            self.raiser.raise(draft, material, chosen.reading.map_or(Evidence::Read, Evidence::Early), None);
+        }
+    }
+}
+
+/// Our own pid, or a child of ours: the monitor does not watch itself.
+pub(super) fn is_own(process: &Process) -> bool {
+    let own = std::process::id();
+    process.key.pid == own || process.ppid == own
+}
+
+fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord {
+    let peak_pages = event.process.peak_rss.and_then(|peak| match peak {
+        PeakRss::OfImage(pages) => Some(pages),
+        // Not above what was there before the exec: this image's own peak is not known.
+        PeakRss::OfLife(pages) => {
+            process.peak_before_exec.is_none_or(|before| pages > before).then_some(pages)
+        }
+    });
+    ExitRecord {
+        at: wall_time(event.process.at),
+        cause: cause(event.exit_code),
+        core_dumped: event.exit_code & 0x80 != 0,
+        oom_killed: event.oom_killed,
+        cpu_ns: event.cpu_ns,
+        age_ms: u64::try_from(event.process.at.saturating_sub(event.process.started).as_millis())
+            .unwrap_or(0),
+        peak_rss_bytes: peak_pages.map(|pages| pages.saturating_mul(host.page_size)),
+    }
+}
+
+/// The wait(2) status taken apart (kernel include/uapi: WTERMSIG, WEXITSTATUS).
+fn cause(exit_code: u32) -> ExitCause {
+    let [low, status, ..] = exit_code.to_le_bytes();
+    match low & 0x7f {
+        0 => ExitCause::Status(status),
+        signal => ExitCause::Signal(signal),
+    }
+}
+
+/// The kernel's account of the end as a piece of evidence.
+fn record(exit: &ExitRecord) -> Option<EvidenceFile> {
+    Some(EvidenceFile {
+        name: "kernel-exit.json".to_owned(),
+        source: "kernel:sched_process_exit".to_owned(),
+        taken_at: exit.at,
+        body: serde_json::to_vec_pretty(exit).ok()?,
+        truncated: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_statuses_are_taken_apart() {
+        for (code, want) in [
+            (0x0000, ExitCause::Status(0)),
+            (0x0100, ExitCause::Status(1)),
+            (0xff00, ExitCause::Status(255)),
+            (0x0009, ExitCause::Signal(9)),
+            (0x008b, ExitCause::Signal(11)),
+            (0x0022, ExitCause::Signal(34)),
+        ] {
+            assert_eq!(cause(code), want, "{code:#x}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! One process in the table: what is known of it, from whichever source knew it last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cgroup;
+use crate::host::{Host, boot_time};
+use crate::model::{ExitRecord, ProcessInfo, ProcessKey, ProcessView};
+use crate::observation::{KernelProcess, SeenProcess};
+
+/// What the last walk of /proc measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) at: Duration,
+    pub(super) cpu_ticks: u64,
+    pub(super) cpu_percent: Option<f64>,
+    pub(super) rss_bytes: u64,
+    pub(super) threads: u64,
+    pub(super) fds: Option<u64>,
+    pub(super) state: char,
+}
+
+/// One process. Names and arguments are kept as the bytes they are: most are never shown.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    pub(super) key: ProcessKey,
+    pub(super) ppid: u32,
+    pub(super) comm: Box<[u8]>,
+    pub(super) parent_comm: Box<[u8]>,
+    pub(super) argv: Box<[u8]>,
+    pub(super) exe: Option<Box<[u8]>>,
+    pub(super) uid: Option<u32>,
+    pub(super) cgroup: Option<Arc<str>>,
+    pub(super) kernel_thread: bool,
+    /// When anything was last heard of it.
+    pub(super) touched: Duration,
+    /// The peak RSS the kernel had on record when this image began: nothing below it is this image's.
+    pub(super) peak_before_exec: Option<u64>,
+    pub(super) sample: Option<Sample>,
+    /// Scans in a row with too many descriptors.
+    pub(super) fd_scans: u32,
+    pub(super) exit: Option<ExitRecord>,
+}
+
+impl Process {
+    /// From a kernel event.
+    pub(super) fn from_kernel(event: &KernelProcess) -> Self {
+        Self {
+            key: event.key,
+            ppid: event.parent.pid,
+            comm: event.comm.clone(),
+            parent_comm: event.parent_comm.clone(),
+            argv: event.argv.clone(),
+            exe: event.exe.clone(),
+            uid: Some(event.uid),
+            cgroup: None,
+            kernel_thread: event.kernel_thread,
+            touched: event.at,
+            peak_before_exec: None,
+            sample: None,
+            fd_scans: 0,
+            exit: None,
+        }
+    }
+
+    /// From a walk of /proc.
+    pub(super) fn from_scan(seen: &SeenProcess, now: Duration) -> Self {
+        let details = seen.details.as_ref();
+        Self {
+            key: seen.key,
+            ppid: seen.ppid,
+            comm: seen.comm.clone(),
+            parent_comm: Box::default(),
+            argv: details.map(|it| it.argv.clone()).unwrap_or_default(),
+            exe: details.and_then(|it| it.exe.clone()),
+            uid: details.and_then(|it| it.uid),
+            cgroup: details.and_then(|it| it.cgroup.clone()),
+            kernel_thread: seen.kernel_thread,
+            touched: now,
+            peak_before_exec: None,
+            sample: None,
+            fd_scans: 0,
+            exit: None,
+        }
+    }
+
+    /// Adds what a kernel event knows. Absent values never replace known ones.
+    pub(super) fn learn(&mut self, event: &KernelProcess, cgroup: Option<Arc<str>>) {
+        self.ppid = event.parent.pid;
+        self.comm.clone_from(&event.comm);
+        self.parent_comm.clone_from(&event.parent_comm);
+        if !event.argv.is_empty() {
+            self.argv.clone_from(&event.argv);
+        }
+        if event.exe.is_some() {
+            self.exe.clone_from(&event.exe);
+        }
+        if cgroup.is_some() {
+            self.cgroup = cgroup;
+        }
+        self.uid = Some(event.uid);
+        self.touched = event.at;
+    }
+
+    /// Adds what a walk of /proc measured.
+    pub(super) fn measure(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
+        let cpu_percent = self.sample.and_then(|before| cpu_percent(&before, seen, now, host));
+        self.sample = Some(Sample {
+            at: now,
+            cpu_ticks: seen.cpu_ticks,
+            cpu_percent,
+            rss_bytes: seen.rss_bytes,
+            threads: seen.threads,
+            fds: seen.fds,
+            state: seen.state,
+        });
+        self.ppid = seen.ppid;
+        self.touched = now;
+        if let Some(details) = &seen.details {
+            self.comm.clone_from(&seen.comm);
+            self.argv.clone_from(&details.argv);
+            self.exe = details.exe.clone().or(self.exe.take());
+            self.uid = details.uid.or(self.uid);
+            self.cgroup = details.cgroup.clone().or(self.cgroup.take());
+        }
+    }
+
+    /// As the contract shows it in an incident.
+    pub(super) fn info(&self) -> ProcessInfo {
+        ProcessInfo {
+            pid: self.key.pid,
+            start_ticks: self.key.start_ticks,
+            ppid: self.ppid,
+            name: lossy(&self.comm),
+            exe: self.exe.as_deref().map(lossy),
+            argv: split_argv(&self.argv),
+            uid: self.uid,
+            cgroup: self.cgroup.as_deref().map(str::to_owned),
+            container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(str::to_owned),
+        }
+    }
+
+    /// As `/api/v1/processes` shows it; `state` where it is not the sampled one.
+    pub(super) fn view(&self, host: &Host, state: Option<char>) -> ProcessView {
+        let end = self.exit.as_ref().map(|exit| Duration::from_millis(exit.age_ms));
+        let age =
+            end.unwrap_or_else(|| boot_time().saturating_sub(host.ticks_to_duration(self.key.start_ticks)));
+        let sample = self.sample;
+        ProcessView {
+            info: self.info(),
+            cpu_percent: sample.and_then(|it| it.cpu_percent),
+            rss_bytes: sample.map_or(0, |it| it.rss_bytes),
+            threads: sample.map_or(0, |it| it.threads),
+            fds: sample.and_then(|it| it.fds),
+            state: state.or(sample.map(|it| it.state)).unwrap_or('?'),
+            age_s: age.as_secs(),
+            exit: self.exit.clone(),
+        }
+    }
+}
+
+/// CPU use since the sample before, in percent of one core, to one decimal.
+fn cpu_percent(before: &Sample, seen: &SeenProcess, now: Duration, host: &Host) -> Option<f64> {
+    let elapsed = now.saturating_sub(before.at).as_secs_f64();
+    let used = host.ticks_to_duration(seen.cpu_ticks.saturating_sub(before.cpu_ticks)).as_secs_f64();
+    (elapsed > 0.0).then(|| (used / elapsed * 1000.0).round() / 10.0)
+}
+
+/// Arguments end in NUL; a title set by the process itself (setproctitle) may hold none.
+pub(super) fn split_argv(argv: &[u8]) -> Vec<String> {
+    let argv = argv.strip_suffix(b"\0").unwrap_or(argv);
+    // A rewritten title leaves a tail of NULs behind it.
+    let end = argv.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let argv = if argv.len() > end + 1 { &argv[..end] } else { argv };
+    if argv.is_empty() { Vec::new() } else { argv.split(|byte| *byte == 0).map(lossy).collect() }
+}
+
+pub(super) fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn argv_is_split_at_nuls() {
+        for (argv, want) in [
+            (&b"a\0b c\0"[..], &["a", "b c"][..]),
+            (b"a\0b", &["a", "b"]),
+            (b"a\0\0b\0", &["a", "", "b"]),
+            (b"a\0\0", &["a", ""]),
+            (b"nginx: worker process\0\0\0\0\0", &["nginx: worker process"]),
+            (b"\xff\0", &["\u{fffd}"]),
+            (b"", &[]),
+            (b"\0", &[]),
+        ] {
+            assert_eq!(split_argv(argv), want, "{argv:?}");
+        }
+    }
+}

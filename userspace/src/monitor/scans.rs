@@ -1,0 +1,192 @@
+//! What the walks of /proc add: measurements, zombies, cgroups near their limit; and who is gone without a
+//! kernel event to say so. Conditions must hold for several walks in a row before they are findings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Monitor;
+use super::case::Material;
+use super::ends::is_own;
+use super::process::{Process, lossy};
+use super::raise::Evidence;
+use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
+use crate::host::boot_time;
+use crate::metrics::StateLabel;
+use crate::model::{ProcessInfo, ProcessKey};
+use crate::observation::{CgroupMemory, ScanDone, SeenProcess};
+
+/// What the walks need to remember from one to the next.
+#[derive(Default)]
+pub(super) struct Scans {
+    zombies: HashMap<ProcessKey, Dead>,
+    cgroups: HashMap<Arc<str>, Streak>,
+}
+
+/// A process that ended and was not waited for.
+struct Dead {
+    ppid: u32,
+    name: String,
+    since: Duration,
+    /// When a walk last saw it.
+    seen: Duration,
+}
+
+/// For how many walks in a row a cgroup has been near its limit.
+struct Streak {
+    scans: u32,
+    seen: Duration,
+    memory: CgroupMemory,
+}
+
+impl Monitor {
+    /// A walk saw a process.
+    pub(super) fn on_seen(&mut self, seen: &SeenProcess) {
+        let now = boot_time();
+        if matches!(seen.state, 'Z' | 'X') {
+            self.on_zombie(seen, now);
+            return;
+        }
+        self.table.seen(seen, now, &self.host);
+        let Some(process) = self.table.get_live_mut(seen.key) else { return };
+        let high =
+            seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
+        process.fd_scans = if high.is_some() { process.fd_scans.saturating_add(1) } else { 0 };
+        let Some((open, limit)) = high else { return };
+        let fds = FdUse { open, limit, scans: process.fd_scans };
+        if is_own(process) {
+            return;
+        }
+        let info = process.info();
+        if let Some(draft) = detect::fds(&info, fds, &self.limits) {
+            self.raise_condition(draft, info, now);
+        }
+    }
+
+    fn on_zombie(&mut self, seen: &SeenProcess, now: Duration) {
+        let ended = self.table.get(seen.key).and_then(|it| it.exit.as_ref());
+        let since = ended.map_or(now, |exit| {
+            self.host.ticks_to_duration(seen.key.start_ticks) + Duration::from_millis(exit.age_ms)
+        });
+        // Without a kernel event this is how its end is learnt.
+        self.table.vanish(seen.key, now);
+        let name = lossy(&seen.comm);
+        let dead =
+            self.scans.zombies.entry(seen.key).or_insert(Dead { ppid: seen.ppid, name, since, seen: now });
+        (dead.ppid, dead.seen) = (seen.ppid, now);
+    }
+
+    /// A walk read a limited cgroup's memory.
+    pub(super) fn on_cgroup(&mut self, memory: CgroupMemory) {
+        let now = boot_time();
+        let high = MemoryUse::is_high(&memory, &self.limits);
+        let streak = self.scans.cgroups.entry(Arc::clone(&memory.path)).or_insert_with(|| Streak {
+            scans: 0,
+            seen: now,
+            memory: memory.clone(),
+        });
+        streak.scans = if high { streak.scans.saturating_add(1) } else { 0 };
+        (streak.seen, streak.memory) = (now, memory);
+    }
+
+    /// A walk is over: what it did not see is gone, and what must hold across processes is judged.
+    pub(super) fn on_scan_done(&mut self, done: ScanDone) {
+        let now = boot_time();
+        for key in self.table.silent_since(done.began) {
+            self.table.vanish(key, now);
+        }
+        self.scans.zombies.retain(|_, dead| dead.seen >= done.began);
+        self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
+        self.judge_zombies(now);
+        self.judge_cgroups(now);
+        self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
+        self.metrics.count_turned_away("process_table", std::mem::take(&mut self.table.refused));
+        for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {
+            let gauge = self.metrics.processes.get_or_create_owned(&StateLabel { state });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.health.first_scan_done();
+    }
+
+    /// Processes that ended and wait to be reaped, with the time of their end.
+    pub(super) fn zombies(&self) -> impl Iterator<Item = ProcessKey> {
+        self.scans.zombies.keys().copied()
+    }
+
+    fn judge_zombies(&mut self, now: Duration) {
+        let mut by_parent: HashMap<u32, Vec<Zombie>> = HashMap::new();
+        for (key, dead) in &self.scans.zombies {
+            let age = now.saturating_sub(dead.since);
+            by_parent.entry(dead.ppid).or_default().push(Zombie {
+                pid: key.pid,
+                name: dead.name.clone(),
+                age,
+            });
+        }
+        for (parent, zombies) in by_parent {
+            let Some(parent) = self.table.live_by_pid(parent).filter(|it| !is_own(it)).map(Process::info)
+            else {
+                continue;
+            };
+            if let Some(draft) = detect::zombies(&parent, &zombies, &self.limits) {
+                self.raise_condition(draft, parent, now);
+            }
+        }
+    }
+
+    fn judge_cgroups(&mut self, now: Duration) {
+        let high: Vec<_> = self
+            .scans
+            .cgroups
+            .values()
+            .filter(|it| it.scans > 0)
+            .map(|it| (it.memory.clone(), it.scans))
+            .collect();
+        for (cgroup, scans) in high {
+            let mut members: Vec<_> = self
+                .table
+                .live()
+                .filter(|it| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path)))
+                .collect();
+            members.sort_by_key(|it| std::cmp::Reverse(it.sample.map_or(0, |sample| sample.rss_bytes)));
+            let Some(largest) = members.first() else { continue };
+            let residents: Vec<_> = members.iter().take(8).map(|it| resident(it)).collect();
+            let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
+            if let Some(draft) = detect::memory(&memory, &self.limits) {
+                let mut info = largest.info();
+                info.cgroup = Some(cgroup.path.to_string());
+                self.raise_condition(draft, info, now);
+            }
+        }
+    }
+
+    fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
+        let events_lost = self.losses.since_last(&self.metrics);
+        self.raiser.raise(draft, Material { process, at: now, events_lost }, Evidence::Read, None);
+    }
+}
+
+fn resident(process: &Process) -> Resident {
+    Resident {
+        pid: process.key.pid,
+        name: lossy(&process.comm),
+        rss_bytes: process.sample.map_or(0, |sample| sample.rss_bytes),
+    }
+}
+
+/// Whether `path` is `cgroup` or below it.
+fn inside(cgroup: &str, path: &str) -> bool {
+    path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cgroup_holds_itself_and_what_is_below() {
+        for (path, want) in [("/a", true), ("/a/b", true), ("/ab", false), ("/", false), ("/b/a", false)] {
+            assert_eq!(inside("/a", path), want, "{path}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The process table: live processes by identity, ended ones kept for a while with what was last known.
+//! Owned by the monitor alone; every part of it has a limit.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::process::Process;
+use crate::host::Host;
+use crate::model::{ExitRecord, ProcessKey};
+use crate::observation::{KernelProcess, PeakRss, SeenProcess};
+
+/// Most live processes: more than a host with default pid_max runs.
+const LIVE_MAX: usize = 65_536;
+/// Most ended processes kept.
+const ENDED_MAX: usize = 4096;
+
+/// The table.
+#[derive(Default)]
+pub(super) struct Table {
+    live: HashMap<ProcessKey, Process>,
+    /// The identity that has a pid now.
+    by_pid: HashMap<u32, ProcessKey>,
+    ended: HashMap<ProcessKey, Process>,
+    /// Ended ones, oldest first, with the time of their end.
+    ended_order: VecDeque<(Duration, ProcessKey)>,
+    /// How many were not taken because the table was full.
+    pub(super) refused: u64,
+}
+
+impl Table {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Process> {
+        self.live.values()
+    }
+
+    pub(super) fn live_len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub(super) fn ended_len(&self) -> usize {
+        self.ended.len()
+    }
+
+    pub(super) fn get(&self, key: ProcessKey) -> Option<&Process> {
+        self.live.get(&key).or_else(|| self.ended.get(&key))
+    }
+
+    pub(super) fn get_live_mut(&mut self, key: ProcessKey) -> Option<&mut Process> {
+        self.live.get_mut(&key)
+    }
+
+    /// The live process with this pid, else the one that had it last.
+    pub(super) fn by_pid(&self, pid: u32) -> Option<&Process> {
+        self.live_by_pid(pid).or_else(|| {
+            self.ended_order
+                .iter()
+                .rev()
+                .find(|(_, key)| key.pid == pid)
+                .and_then(|(_, key)| self.ended.get(key))
+        })
+    }
+
+    pub(super) fn live_by_pid(&self, pid: u32) -> Option<&Process> {
+        self.live.get(self.by_pid.get(&pid)?)
+    }
+
+    /// An exec: a new process, or a new program in a known one. `None` where it is over already (events of
+    /// one process may overtake each other between CPUs) or the table is full.
+    pub(super) fn exec(&mut self, event: &KernelProcess, cgroup: Option<Arc<str>>) -> Option<&Process> {
+        if self.ended.contains_key(&event.key) {
+            return None;
+        }
+        if !self.live.contains_key(&event.key) {
+            self.insert(Process::from_kernel(event));
+        }
+        let process = self.live.get_mut(&event.key)?;
+        process.learn(event, cgroup);
+        process.peak_before_exec = event.peak_rss.map(PeakRss::pages);
+        Some(process)
+    }
+
+    /// A walk saw a process that is not a zombie. Nothing where it has ended since.
+    pub(super) fn seen(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
+        if self.ended.contains_key(&seen.key) {
+            return;
+        }
+        if !self.live.contains_key(&seen.key) {
+            self.insert(Process::from_scan(seen, now));
+        }
+        if let Some(process) = self.live.get_mut(&seen.key) {
+            process.measure(seen, now, host);
+        }
+    }
+
+    /// A process ended. `None` where that was known: two threads that end at once may both report it.
+    pub(super) fn end(
+        &mut self,
+        event: &KernelProcess,
+        cgroup: Option<Arc<str>>,
+        exit: impl FnOnce(&Process) -> ExitRecord,
+    ) -> Option<&Process> {
+        if self.ended.contains_key(&event.key) {
+            return None;
+        }
+        let mut process = self.take(event.key).unwrap_or_else(|| Process::from_kernel(event));
+        process.learn(event, cgroup);
+        process.exit = Some(exit(&process));
+        Some(self.keep_ended(process, event.at))
+    }
+
+    /// A process is gone and nobody said how.
+    pub(super) fn vanish(&mut self, key: ProcessKey, now: Duration) {
+        if let Some(process) = self.take(key) {
+            self.keep_ended(process, now);
+        }
+    }
+
+    /// Live processes of which nothing was heard since `since`.
+    pub(super) fn silent_since(&self, since: Duration) -> Vec<ProcessKey> {
+        self.live.values().filter(|process| process.touched < since).map(|process| process.key).collect()
+    }
+
+    /// Forgets the processes that ended before `before`.
+    pub(super) fn forget_ended(&mut self, before: Duration) {
+        while self.ended_order.front().is_some_and(|(at, _)| *at < before) {
+            self.forget_oldest();
+        }
+    }
+
+    fn insert(&mut self, process: Process) {
+        if self.live.len() >= LIVE_MAX {
+            self.refused += 1;
+            return;
+        }
+        // The pid's former owner must be over, or the pid would not have been given away.
+        if let Some(former) = self.by_pid.insert(process.key.pid, process.key)
+            && former != process.key
+            && let Some(former) = self.live.remove(&former)
+        {
+            let at = process.touched;
+            self.keep_ended(former, at);
+        }
+        self.live.insert(process.key, process);
+    }
+
+    fn take(&mut self, key: ProcessKey) -> Option<Process> {
+        let process = self.live.remove(&key)?;
+        if self.by_pid.get(&key.pid) == Some(&key) {
+            self.by_pid.remove(&key.pid);
+        }
+        Some(process)
+    }
+
+    fn keep_ended(&mut self, process: Process, at: Duration) -> &Process {
+        if self.ended.len() >= ENDED_MAX {
+            self.forget_oldest();
+        }
+        let key = process.key;
+        self.ended_order.push_back((at, key));
+        self.ended.entry(key).insert_entry(process).into_mut()
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, key)) = self.ended_order.pop_front() {
+            self.ended.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::ExitCause;
+    use crate::observation::CgroupIds;
+
+    fn key(pid: u32, start_ticks: u64) -> ProcessKey {
+        ProcessKey { pid, start_ticks }
+    }
+
+    fn event(key: ProcessKey, at: u64, comm: &str) -> KernelProcess {
+        KernelProcess {
+            key,
+            at: Duration::from_secs(at),
+            started: Duration::ZERO,
+            parent: self::key(1, 0),
+            comm: comm.as_bytes().into(),
+            parent_comm: b"init"[..].into(),
+            argv: b"arg\0"[..].into(),
+            argv_cut: false,
+            exe: None,
+            uid: 0,
+            cgroup: CgroupIds::default(),
+            kernel_thread: false,
+            peak_rss: None,
+        }
+    }
+
+    fn exit(_: &Process) -> ExitRecord {
+        ExitRecord {
+            at: Timestamp::UNIX_EPOCH,
+            cause: ExitCause::Status(0),
+            core_dumped: false,
+            oom_killed: false,
+            cpu_ns: None,
+            age_ms: 0,
+            peak_rss_bytes: None,
+        }
+    }
+
+    #[test]
+    fn an_end_is_taken_once_and_keeps_what_the_exec_said() {
+        let mut table = Table::default();
+        let mut exec = event(key(5, 50), 1, "a");
+        exec.exe = Some(b"/bin/a"[..].into());
+        table.exec(&exec, None);
+        let mut end = event(key(5, 50), 2, "b");
+        end.argv = Box::default();
+        let ended = table.end(&end, None, exit).expect("the first report");
+        assert_eq!(
+            (&*ended.comm, &*ended.argv, ended.exe.as_deref()),
+            (&b"b"[..], &b"arg\0"[..], Some(&b"/bin/a"[..]))
+        );
+        assert!(table.end(&end, None, exit).is_none(), "the second thread's report");
+        assert!(table.exec(&exec, None).is_none(), "an exec that was overtaken");
+        assert_eq!((table.live_len(), table.ended_len()), (0, 1));
+    }
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let mut table = Table::default();
+        table.exec(&event(key(5, 50), 1, "old"), None);
+        table.exec(&event(key(5, 60), 2, "new"), None);
+        assert_eq!(table.by_pid(5).unwrap().key, key(5, 60));
+        assert_eq!(&*table.get(key(5, 50)).unwrap().comm, b"old");
+        assert_eq!((table.live_len(), table.ended_len()), (1, 1));
+        table.end(&event(key(5, 60), 3, "new"), None, exit);
+        assert_eq!(table.by_pid(5).unwrap().key, key(5, 60), "the latest of the ended");
+    }
+
+    #[test]
+    fn who_is_not_heard_of_is_silent_and_may_vanish() {
+        let mut table = Table::default();
+        table.exec(&event(key(5, 50), 1, "early"), None);
+        table.exec(&event(key(6, 60), 9, "late"), None);
+        assert_eq!(table.silent_since(Duration::from_secs(5)), [key(5, 50)]);
+        table.vanish(key(5, 50), Duration::from_secs(10));
+        assert!(table.get(key(5, 50)).unwrap().exit.is_none());
+        table.forget_ended(Duration::from_secs(11));
+        assert!(table.get(key(5, 50)).is_none());
+    }
+
+    #[test]
+    fn both_halves_are_bounded() {
+        let mut table = Table::default();
+        for pid in 0..u32::try_from(LIVE_MAX).unwrap() + 3 {
+            table.exec(&event(key(pid, 1), 1, "a"), None);
+        }
+        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, 3));
+        for pid in 0..u32::try_from(ENDED_MAX).unwrap() + 5 {
+            table.end(&event(key(pid, 1), 2, "a"), None, exit);
+        }
+        assert_eq!((table.ended_len(), table.ended_order.len()), (ENDED_MAX, ENDED_MAX));
+        assert!(table.get(key(4, 1)).is_none() && table.get(key(5, 1)).is_some());
+    }
+}

@@ -1,0 +1,171 @@
+//! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::ProcessKey;
+
+/// Something that was observed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// A process replaced its program.
+    Exec(KernelProcess),
+    /// A process ended, all its threads with it.
+    Exit(KernelExit),
+    /// The OOM killer chose a victim, which is about to die.
+    OomVictim(OomVictim),
+    /// A walk of /proc saw a process.
+    Seen(SeenProcess),
+    /// A walk of /proc read a memory cgroup's limit and use.
+    Cgroup(CgroupMemory),
+    /// A walk of /proc is over.
+    ScanDone(ScanDone),
+}
+
+/// What the kernel said of a process at an exec or exit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelProcess {
+    /// Who.
+    pub key: ProcessKey,
+    /// When, on CLOCK_BOOTTIME.
+    pub at: Duration,
+    /// Since boot: its start, exactly.
+    pub started: Duration,
+    /// Its parent.
+    pub parent: ProcessKey,
+    /// Its `comm`, without trailing NULs.
+    pub comm: Box<[u8]>,
+    /// Its parent's `comm`.
+    pub parent_comm: Box<[u8]>,
+    /// argv, NUL after each argument; empty where there is none or it could not be read.
+    pub argv: Box<[u8]>,
+    /// Whether argv was longer than what was copied.
+    pub argv_cut: bool,
+    /// The path given to execve(2); exec only.
+    pub exe: Option<Box<[u8]>>,
+    /// Real user id.
+    pub uid: u32,
+    /// Whose memory limits it is under, as ids the kernel gives; see [`CgroupIds`].
+    pub cgroup: CgroupIds,
+    /// A kernel thread.
+    pub kernel_thread: bool,
+    /// The largest resident set so far.
+    pub peak_rss: Option<PeakRss>,
+}
+
+/// The largest resident set, and of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeakRss {
+    /// Of the present program image, in pages.
+    OfImage(u64),
+    /// Of the whole life, images before the last exec included, in pages.
+    OfLife(u64),
+}
+
+impl PeakRss {
+    /// The number alone.
+    pub const fn pages(self) -> u64 {
+        match self {
+            Self::OfImage(pages) | Self::OfLife(pages) => pages,
+        }
+    }
+}
+
+/// The inode numbers of a process's cgroup directories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CgroupIds {
+    /// In the v2 hierarchy; 1 is its root.
+    pub unified: u64,
+    /// The memory controller's, on v1 or v2.
+    pub memory: Option<u64>,
+}
+
+/// A process's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelExit {
+    /// Who; `at` is when it ended.
+    pub process: KernelProcess,
+    /// As wait(2) reports it.
+    pub exit_code: u32,
+    /// Whether the OOM killer chose it.
+    pub oom_killed: bool,
+    /// CPU time of all its threads.
+    pub cpu_ns: Option<u64>,
+}
+
+/// The OOM killer's choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OomVictim {
+    /// The victim's pid.
+    pub pid: u32,
+    /// The victim's start time; absent where the kernel named only a pid.
+    pub start_ticks: Option<u64>,
+    /// When, on CLOCK_BOOTTIME.
+    pub at: Duration,
+    /// The process whose allocation triggered the OOM killer.
+    pub trigger: ProcessKey,
+    /// The triggering thread's `comm`.
+    pub trigger_comm: Box<[u8]>,
+}
+
+/// What a walk of /proc saw of one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenProcess {
+    /// Who.
+    pub key: ProcessKey,
+    /// Its parent's pid.
+    pub ppid: u32,
+    /// Its `comm`.
+    pub comm: Box<[u8]>,
+    /// State letter of proc_pid_stat(5).
+    pub state: char,
+    /// CPU time of its threads and reaped threads, in clock ticks.
+    pub cpu_ticks: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Resident set size.
+    pub rss_bytes: u64,
+    /// A kernel thread.
+    pub kernel_thread: bool,
+    /// Open file descriptors; absent where they could not be counted.
+    pub fds: Option<u64>,
+    /// RLIMIT_NOFILE, soft; read only where there are enough descriptors to matter.
+    pub fd_limit: Option<u64>,
+    /// What does not change between execs; read when the process is new to the walk.
+    pub details: Option<SeenDetails>,
+}
+
+/// What does not change between execs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenDetails {
+    /// argv, NUL after each argument.
+    pub argv: Box<[u8]>,
+    /// Where `/proc/PID/exe` points; absent for kernel threads and where it could not be read.
+    pub exe: Option<Box<[u8]>>,
+    /// The owner of `/proc/PID`: the effective user id, as a rule.
+    pub uid: Option<u32>,
+    /// The cgroup's path.
+    pub cgroup: Option<Arc<str>>,
+}
+
+/// A memory cgroup that has a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupMemory {
+    /// Its path in the hierarchy.
+    pub path: Arc<str>,
+    /// Charged now.
+    pub usage_bytes: u64,
+    /// Of that, file pages that can be dropped at once (`inactive_file`).
+    pub inactive_file_bytes: u64,
+    /// The limit.
+    pub limit_bytes: u64,
+}
+
+/// A walk of /proc is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanDone {
+    /// When it began, on CLOCK_BOOTTIME: what it did not see and is older is gone.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+}

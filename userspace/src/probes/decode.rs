@@ -1,0 +1,196 @@
+//! From a ring's bytes to an observation. Pure; what is malformed is `None` and counted by the caller.
+
+use std::time::Duration;
+
+use ai_debugger_ebpf::event::{
+    EXIT, FLAG_HAS_CPU, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_RSS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE,
+    OomEvent, ProcessHeader,
+};
+
+use super::wire::{Record, parse};
+use crate::host::Host;
+use crate::model::ProcessKey;
+use crate::observation::{CgroupIds, KernelExit, KernelProcess, Observation, OomVictim, PeakRss};
+
+/// The observation in one record.
+pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
+    Some(match parse(bytes)? {
+        Record::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),
+        Record::Process { header, argv, exe } => {
+            let process = process(&header, argv, exe, host);
+            if header.kind == EXIT {
+                Observation::Exit(exit(&header, process))
+            } else {
+                Observation::Exec(process)
+            }
+        }
+    })
+}
+
+/// The kind of an observation as metrics and losses name it.
+pub(super) const fn kind(observation: &Observation) -> &'static str {
+    match observation {
+        Observation::Exec(_) => "exec",
+        Observation::OomVictim(_) => "oom_kill",
+        _ => "exit",
+    }
+}
+
+/// When the kernel stamped it.
+pub(super) fn at(observation: &Observation) -> Duration {
+    match observation {
+        Observation::Exec(process) => process.at,
+        Observation::Exit(exit) => exit.process.at,
+        Observation::OomVictim(victim) => victim.at,
+        _ => Duration::ZERO,
+    }
+}
+
+fn process(header: &ProcessHeader, argv: &[u8], exe: &[u8], host: &Host) -> KernelProcess {
+    let has_memory = header.flags & FLAG_HAS_MEMORY_CGROUP != 0;
+    KernelProcess {
+        key: key(header.tgid, header.start_ns, host),
+        at: Duration::from_nanos(header.at_ns),
+        started: Duration::from_nanos(header.start_ns),
+        parent: key(header.ppid, header.parent_start_ns, host),
+        comm: until_nul(&header.comm),
+        parent_comm: until_nul(&header.parent_comm),
+        argv: argv.into(),
+        argv_cut: header.argv_total > u64::from(header.argv_len),
+        exe: (!exe.is_empty()).then(|| exe.into()),
+        uid: header.uid,
+        cgroup: CgroupIds {
+            unified: header.cgroup_id,
+            memory: has_memory.then_some(header.memory_cgroup_id),
+        },
+        kernel_thread: header.flags & FLAG_KTHREAD != 0,
+        peak_rss: peak_rss(header),
+    }
+}
+
+fn exit(header: &ProcessHeader, process: KernelProcess) -> KernelExit {
+    KernelExit {
+        process,
+        exit_code: header.exit_code,
+        oom_killed: header.flags & FLAG_OOM != 0,
+        cpu_ns: (header.flags & FLAG_HAS_CPU != 0).then_some(header.cpu_ns),
+    }
+}
+
+const fn peak_rss(header: &ProcessHeader) -> Option<PeakRss> {
+    match header.flags & (FLAG_HAS_RSS | FLAG_RSS_OF_IMAGE) {
+        0 => None,
+        FLAG_HAS_RSS => Some(PeakRss::OfLife(header.peak_rss_pages)),
+        _ => Some(PeakRss::OfImage(header.peak_rss_pages)),
+    }
+}
+
+fn oom_victim(event: &OomEvent, host: &Host) -> OomVictim {
+    let known = event.victim_start_ns != 0;
+    OomVictim {
+        pid: event.victim_tgid,
+        start_ticks: known.then(|| host.ticks_from_boot_ns(event.victim_start_ns)),
+        at: Duration::from_nanos(event.at_ns),
+        trigger: key(event.trigger_tgid, event.trigger_start_ns, host),
+        trigger_comm: until_nul(&event.trigger_comm),
+    }
+}
+
+const fn key(pid: u32, start_ns: u64, host: &Host) -> ProcessKey {
+    ProcessKey { pid, start_ticks: host.ticks_from_boot_ns(start_ns) }
+}
+
+fn until_nul(comm: &[u8]) -> Box<[u8]> {
+    comm.split(|byte| *byte == 0).next().unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> Host {
+        Host {
+            name: "h".into(),
+            boot_id: "b".into(),
+            kernel: "k".into(),
+            ticks_per_second: 100,
+            page_size: 4096,
+        }
+    }
+
+    fn header(kind: u32, flags: u32) -> ProcessHeader {
+        let mut comm = [0; 16];
+        comm[..4].copy_from_slice(b"a\xff c");
+        ProcessHeader {
+            kind,
+            flags,
+            at_ns: 5_000_000_000,
+            start_ns: 2_000_000_000,
+            parent_start_ns: 1_000_000_000,
+            cgroup_id: 1,
+            memory_cgroup_id: 7,
+            cpu_ns: 9,
+            peak_rss_pages: 3,
+            argv_total: 4,
+            tgid: 42,
+            tid: 43,
+            ppid: 1,
+            uid: 1000,
+            gid: 1000,
+            exit_code: 0x8b,
+            argv_len: 4,
+            exe_len: 0,
+            comm,
+            parent_comm: [b'p'; 16],
+        }
+    }
+
+    #[test]
+    fn identity_names_and_times_come_through() {
+        let got = process(&header(1, 0), b"a\0b\0", b"/bin/a", &host());
+        assert_eq!(got.key, ProcessKey { pid: 42, start_ticks: 200 });
+        assert_eq!(got.parent, ProcessKey { pid: 1, start_ticks: 100 });
+        assert_eq!((&*got.comm, got.parent_comm.len()), (&b"a\xff c"[..], 16));
+        assert_eq!((got.at, got.started), (Duration::from_secs(5), Duration::from_secs(2)));
+        assert_eq!(got.exe.as_deref(), Some(&b"/bin/a"[..]));
+        assert!(!got.argv_cut);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_say_is_absent_and_never_zero() {
+        let all = FLAG_HAS_CPU | FLAG_HAS_RSS | FLAG_HAS_MEMORY_CGROUP | FLAG_OOM;
+        for (flags, cpu, rss, memory, oom) in
+            [(0, None, None, None, false), (all, Some(9), Some(PeakRss::OfLife(3)), Some(7), true)]
+        {
+            let header = header(EXIT, flags);
+            let got = exit(&header, process(&header, b"", b"", &host()));
+            assert_eq!((got.cpu_ns, got.process.peak_rss, got.oom_killed), (cpu, rss, oom));
+            assert_eq!(got.process.cgroup.memory, memory);
+            assert_eq!(got.exit_code, 0x8b);
+        }
+    }
+
+    #[test]
+    fn a_cut_argv_is_flagged() {
+        let mut cut = header(1, 0);
+        cut.argv_total = 5000;
+        assert!(process(&cut, b"a\0b\0", b"", &host()).argv_cut);
+    }
+
+    #[test]
+    fn an_old_kernels_victim_has_no_start_time() {
+        let mut event = OomEvent {
+            kind: 3,
+            victim_tgid: 9,
+            at_ns: 1,
+            victim_start_ns: 0,
+            trigger_start_ns: 0,
+            trigger_tgid: 8,
+            reserved: 0,
+            trigger_comm: [0; 16],
+        };
+        assert_eq!(oom_victim(&event, &host()).start_ticks, None);
+        event.victim_start_ns = 2_000_000_000;
+        assert_eq!(oom_victim(&event, &host()).start_ticks, Some(200));
+    }
+}

@@ -1,0 +1,110 @@
+//! Loading the object and attaching its programs, one hook at a time: a hook that cannot be had is reported
+//! with the reason, and the others go on.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::programs::BtfTracePoint;
+use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use super::layout::{self, HOOKS, KernelTypes};
+use super::wire::LayoutGlobal;
+use crate::health::HookState;
+
+/// The programs, built from `ebpf/` by `cargo xtask ebpf` and committed.
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../ebpf/dist/ai-debugger.bpf.o"));
+
+/// How to load.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Size of the ring of deaths by signal and OOM kills: a power of two, at least a page.
+    pub grave_bytes: u32,
+    /// Size of the ring of execs and exits by status: a power of two, at least a page.
+    pub common_bytes: u32,
+    /// Let the programs log through aya-log, for debugging them.
+    pub log: bool,
+}
+
+/// The loaded programs and the userspace ends of their maps.
+pub(super) struct Loaded {
+    /// Keeps the programs attached while it lives.
+    pub(super) _attached: Ebpf,
+    /// Deaths by signal and OOM kills.
+    pub(super) grave: RingBuf<MapData>,
+    /// Execs and exits by status.
+    pub(super) common: RingBuf<MapData>,
+    /// What was sent and what was lost.
+    pub(super) counters: Option<PerCpuArray<MapData, u64>>,
+    /// The programs' own log, when asked for.
+    pub(super) logger: Option<EbpfLogger<&'static dyn log::Log>>,
+}
+
+/// Loads and attaches what this kernel and these privileges allow; every hook's state beside it.
+pub(super) fn load(options: &Options, btf: &Path) -> (Result<Loaded>, Vec<(String, HookState)>) {
+    match object(options, btf) {
+        Err(error) => {
+            let state = HookState { attached: false, reason: Some(format!("{error:#}")) };
+            (Err(error), HOOKS.iter().map(|hook| ((*hook).to_owned(), state.clone())).collect())
+        }
+        Ok((mut ebpf, kernel, btf)) => {
+            let states = HOOKS.iter().map(|hook| {
+                let reason = attach(&mut ebpf, hook, &kernel, &btf).err().map(|error| format!("{error:#}"));
+                ((*hook).to_owned(), HookState { attached: reason.is_none(), reason })
+            });
+            let states: Vec<_> = states.collect();
+            if states.iter().any(|(_, state)| state.attached) {
+                (maps(ebpf, options.log), states)
+            } else {
+                let reason = states.first().and_then(|(_, state)| state.reason.clone()).unwrap_or_default();
+                (Err(anyhow::anyhow!("no hook could be attached: {reason}")), states)
+            }
+        }
+    }
+}
+
+/// The object with this kernel's layout in it, loaded into the kernel up to its programs.
+fn object(options: &Options, btf: &Path) -> Result<(Ebpf, KernelTypes, Btf)> {
+    let mut kernel = layout::read(btf)?;
+    // A quarter full: the reader is woken before there is a reason to lose anything.
+    kernel.layout.common_wake_bytes = options.common_bytes / 4;
+    // Maps count against RLIMIT_MEMLOCK before 5.11; where it cannot be raised, the load itself will say so.
+    let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
+    let types = Btf::parse_file(btf, aya::Endianness::default()).context("cannot parse the kernel's BTF")?;
+    let log_level = if options.log { aya_log::Level::Debug as u8 } else { 0 };
+    let ebpf = EbpfLoader::new()
+        .btf(Some(&types))
+        .override_global("LAYOUT", &LayoutGlobal(kernel.layout), true)
+        .override_global(aya_log::LEVEL, &log_level, false)
+        .map_max_entries("GRAVE", options.grave_bytes)
+        .map_max_entries("COMMON", options.common_bytes)
+        .load(OBJECT)
+        .context("cannot load the eBPF object")?;
+    Ok((ebpf, kernel, types))
+}
+
+fn attach(ebpf: &mut Ebpf, hook: &str, kernel: &KernelTypes, btf: &Btf) -> Result<()> {
+    anyhow::ensure!(kernel.hooks.contains(&hook), "this kernel has no tracepoint {hook}");
+    let program = ebpf.program_mut(hook).with_context(|| format!("the object has no program {hook}"))?;
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.load(hook, btf).with_context(|| format!("the kernel refused the program on {hook}"))?;
+    program.attach().with_context(|| format!("cannot attach to {hook}"))?;
+    Ok(())
+}
+
+fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
+    let logger =
+        if log { Some(EbpfLogger::init(&mut ebpf).context("cannot read the programs' log")?) } else { None };
+    let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
+    let (grave, common, counters) = (take("GRAVE")?, take("COMMON")?, take("COUNTERS")?);
+    Ok(Loaded {
+        grave: grave.try_into().context("GRAVE is not a ring")?,
+        common: common.try_into().context("COMMON is not a ring")?,
+        counters: Some(counters.try_into().context("COUNTERS is not a per-CPU array")?),
+        logger,
+        _attached: ebpf,
+    })
+}

@@ -1,0 +1,134 @@
+//! Probes: the only user of aya. Loads and attaches the eBPF programs, reads their rings, decodes, counts
+//! losses. What cannot be had is reported with the reason and what to do; the daemon goes on without it.
+
+mod decode;
+mod layout;
+mod load;
+mod losses;
+mod reader;
+mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, Result};
+use tokio::sync::mpsc::Sender;
+use tracing::{info, warn};
+
+pub use load::Options;
+
+use crate::health::{Health, HookState};
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::observation::Observation;
+
+/// Where the kernel shows its own types.
+pub const BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// The attached programs and the thread that reads their rings. Dropping it does not stop them: call
+/// [`Probes::stop`].
+pub struct Probes {
+    stop: Arc<AtomicBool>,
+    reader: JoinHandle<()>,
+}
+
+impl Probes {
+    /// Stops reading, detaches the programs and waits for the last batch; at most about a tenth of a second.
+    pub async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let joined = tokio::task::spawn_blocking(move || self.reader.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            warn!("the ring reader ended in a panic");
+        }
+    }
+}
+
+/// Attaches what can be attached and starts reading. `None`, and the reason in `health`, when nothing can.
+pub async fn start(
+    options: Options,
+    host: Host,
+    batches: Sender<Vec<Observation>>,
+    metrics: Arc<Metrics>,
+    health: &Health,
+) -> Option<Probes> {
+    // Parsing BTF and the verifier take a fraction of a second: not on a runtime thread.
+    let loading = tokio::task::spawn_blocking(move || load::load(&options, Path::new(BTF)));
+    let (loaded, states) = loading.await.ok()?;
+    for (hook, state) in &states {
+        health.set_hook(hook, state.clone());
+    }
+    let missing: Vec<_> = states.iter().filter(|(_, state)| !state.attached).collect();
+    if let Some((hook, HookState { reason: Some(reason), .. })) = missing.first() {
+        let count = missing.len();
+        health.degrade(
+            "probes",
+            format!("{count} of {} hooks missing, {hook}: {reason}", states.len()),
+            remedy(reason),
+        );
+    }
+    match loaded.and_then(|loaded| spawn(loaded, batches, host, metrics)) {
+        Ok(probes) => {
+            info!(attached = states.len() - missing.len(), "kernel probes are attached");
+            Some(probes)
+        }
+        Err(error) => {
+            warn!("no kernel events, periodic scans only: {error:#}");
+            health.degrade("probes", format!("no kernel events: {error:#}"), remedy(&format!("{error:#}")));
+            None
+        }
+    }
+}
+
+/// Attaches everything and detaches it again: what this host can give.
+pub fn try_attach() -> Vec<(String, HookState)> {
+    let options = Options { grave_bytes: 64 * 1024, common_bytes: 64 * 1024, log: false };
+    load::load(&options, Path::new(BTF)).1
+}
+
+fn spawn(
+    loaded: load::Loaded,
+    batches: Sender<Vec<Observation>>,
+    host: Host,
+    metrics: Arc<Metrics>,
+) -> Result<Probes> {
+    let reader = reader::Reader::new(loaded, batches, host, metrics)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let reader = std::thread::Builder::new()
+        .name("ring-reader".to_owned())
+        .spawn(move || reader.run(&stopped))
+        .context("cannot start the ring reader's thread")?;
+    Ok(Probes { stop, reader })
+}
+
+/// What to do about a reason.
+fn remedy(reason: &str) -> &'static str {
+    if reason.contains("Operation not permitted") || reason.contains("os error 1") {
+        "run as root, or with CAP_BPF and CAP_PERFMON (kernels before 5.8: CAP_SYS_ADMIN)"
+    } else if reason.contains("No such file") {
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container"
+    } else if reason.contains("no tracepoint") {
+        "nothing on this kernel; what this hook reports is found by the periodic scan, later and with less detail"
+    } else {
+        "run `ai-debugger doctor` for details"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_remedy() {
+        for (reason, want) in [
+            ("cannot load: Operation not permitted (os error 1)", "CAP_BPF"),
+            ("cannot read /sys/kernel/btf/vmlinux: No such file or directory (os error 2)", "BTF"),
+            ("this kernel has no tracepoint mark_victim", "periodic scan"),
+            ("the verifier said no", "doctor"),
+        ] {
+            assert!(remedy(reason).contains(want), "{reason}");
+        }
+    }
+}

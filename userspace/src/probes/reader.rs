@@ -1,0 +1,177 @@
+//! The ring reader: one thread that sleeps until the kernel wakes it or the batch timer runs out, drains both
+//! rings in the order things happened, and hands batches to the monitor. It never waits for the monitor: what
+//! the monitor has no room for stays in the ring, and what the ring has no room for the kernel counts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use aya::maps::{MapData, RingBuf};
+use rustix::event::{Timespec, epoll};
+use rustix::fd::{AsFd, OwnedFd};
+use tokio::sync::mpsc::Sender;
+use tracing::warn;
+
+use super::decode;
+use super::load::Loaded;
+use super::losses::KernelCounters;
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::observation::Observation;
+
+/// Longest time a common event waits in its ring.
+const BATCH_TIMER: Duration = Duration::from_millis(100);
+/// How long to leave the rings alone when the monitor has no room.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
+/// Most observations in one batch.
+const BATCH: usize = 512;
+/// How often the kernel's counters are read.
+const COUNTER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether the rings were emptied.
+#[derive(PartialEq, Eq)]
+enum Drained {
+    Empty,
+    NoRoom,
+}
+
+/// Reads until told to stop.
+pub(super) struct Reader {
+    loaded: Loaded,
+    counters: KernelCounters,
+    wake: OwnedFd,
+    /// Grave observations already taken from their ring, waiting for the common ones before them.
+    grave: VecDeque<Observation>,
+    batches: Sender<Vec<Observation>>,
+    host: Host,
+    metrics: Arc<Metrics>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        mut loaded: Loaded,
+        batches: Sender<Vec<Observation>>,
+        host: Host,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
+        let counters = loaded.counters.take().context("the counters were taken before")?;
+        let wake = epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot create an epoll instance")?;
+        // Edge-triggered: a level-triggered ring is ready as soon as anything lies in it, and the batching of
+        // common events would be lost. Each wake-up is followed by a drain down to empty.
+        for (data, ring) in [(0, loaded.grave.as_fd()), (1, loaded.common.as_fd())] {
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&wake, ring, epoll::EventData::new_u64(data), flags).context("cannot watch a ring")?;
+        }
+        Ok(Self {
+            loaded,
+            counters: KernelCounters::new(counters),
+            wake,
+            grave: VecDeque::new(),
+            batches,
+            host,
+            metrics,
+        })
+    }
+
+    /// Until `stop`; then once more, so that what was sent before is not lost.
+    pub(super) fn run(mut self, stop: &AtomicBool) {
+        let mut counted = Instant::now();
+        while !stop.load(Ordering::Relaxed) && !self.batches.is_closed() {
+            if self.drain() == Drained::NoRoom {
+                std::thread::sleep(FULL_PAUSE);
+                continue;
+            }
+            self.sleep();
+            if counted.elapsed() >= COUNTER_INTERVAL {
+                counted = Instant::now();
+                self.report_counters();
+            }
+        }
+        self.drain();
+        self.report_counters();
+    }
+
+    /// Until the kernel wakes this thread or the batch timer runs out.
+    fn sleep(&self) {
+        let mut events = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; 2];
+        let timer = Timespec { tv_sec: 0, tv_nsec: i64::from(BATCH_TIMER.subsec_nanos()) };
+        // An interrupted wait is only an early drain.
+        let _ = epoll::wait(&self.wake, &mut events, Some(&timer));
+    }
+
+    fn drain(&mut self) -> Drained {
+        loop {
+            let Ok(permit) = self.batches.clone().try_reserve_owned() else { return Drained::NoRoom };
+            let batch = self.next_batch();
+            if batch.is_empty() {
+                break;
+            }
+            permit.send(batch);
+        }
+        if let Some(logger) = &mut self.loaded.logger {
+            logger.flush();
+        }
+        Drained::Empty
+    }
+
+    /// Up to [`BATCH`] observations in the order of the kernel's time stamps: an exec comes before the death
+    /// of the same process although they travel on different rings.
+    fn next_batch(&mut self) -> Vec<Observation> {
+        while self.grave.len() < BATCH {
+            match next(&mut self.loaded.grave, "grave", &self.host, &self.metrics) {
+                Next::Observation(observation) => self.grave.push_back(observation),
+                Next::Malformed => {}
+                Next::Empty => break,
+            }
+        }
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            match next(&mut self.loaded.common, "common", &self.host, &self.metrics) {
+                Next::Observation(observation) => {
+                    self.take_grave_before(decode::at(&observation), &mut batch);
+                    batch.push(observation);
+                }
+                Next::Malformed => {}
+                Next::Empty => {
+                    self.take_grave_before(Duration::MAX, &mut batch);
+                    break;
+                }
+            }
+        }
+        batch
+    }
+
+    fn take_grave_before(&mut self, at: Duration, batch: &mut Vec<Observation>) {
+        while let Some(observation) = self.grave.pop_front_if(|grave| decode::at(grave) <= at) {
+            batch.push(observation);
+        }
+    }
+
+    fn report_counters(&mut self) {
+        if let Err(error) = self.counters.report(&self.metrics) {
+            warn!("kernel losses are not known: {error:#}");
+        }
+    }
+}
+
+enum Next {
+    Observation(Observation),
+    Malformed,
+    Empty,
+}
+
+fn next(ring: &mut RingBuf<MapData>, name: &'static str, host: &Host, metrics: &Metrics) -> Next {
+    let Some(bytes) = ring.next() else { return Next::Empty };
+    match decode::observation(&bytes, host) {
+        Some(observation) => {
+            metrics.count_event(decode::kind(&observation), name, 1);
+            Next::Observation(observation)
+        }
+        None => {
+            metrics.count_loss(name, "any", "malformed", 1);
+            Next::Malformed
+        }
+    }
+}

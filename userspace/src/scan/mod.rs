@@ -1,0 +1,97 @@
+//! The walk of /proc: at the start and every interval, through the same channel as kernel events.
+
+mod walk;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::cgroup::Hierarchy;
+use crate::health::Health;
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::observation::{Observation, SeenProcess};
+use walk::Walker;
+
+/// Most observations in one message to the monitor.
+const BATCH: usize = 512;
+
+/// What to walk, and how often.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Normally `/proc`.
+    pub proc_root: PathBuf,
+    /// Where memory limits are read.
+    pub hierarchy: Hierarchy,
+    /// From the start of one walk to the start of the next.
+    pub interval: Duration,
+}
+
+/// One process as a walk would see it, now; `None` where there is none with that pid.
+pub fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
+    walk::one(proc_root, pid, host)
+}
+
+/// Every process as a walk sees it, once, without the history a [`run`] has.
+pub fn once(proc_root: &Path, hierarchy: Hierarchy, host: Host) -> anyhow::Result<Vec<Observation>> {
+    Walker::new(proc_root.to_owned(), hierarchy, host).walk()
+}
+
+/// Walks until `shutdown`.
+pub async fn run(
+    options: Options,
+    host: Host,
+    batches: Sender<Vec<Observation>>,
+    metrics: Arc<Metrics>,
+    health: Health,
+    shutdown: CancellationToken,
+) {
+    let mut timer = tokio::time::interval(options.interval);
+    // A walk that takes longer than the interval must not be followed by a burst of them.
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut walker = Walker::new(options.proc_root.clone(), options.hierarchy, host);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        let walked = tokio::task::spawn_blocking(move || (walker.walk(), walker)).await;
+        let Ok((result, back)) = walked else {
+            warn!("a walk of /proc panicked; no more walks");
+            health.degrade("scan", "the periodic scan has stopped", "restart the daemon and report the log");
+            return;
+        };
+        walker = back;
+        match result {
+            Err(error) => {
+                let root = options.proc_root.display();
+                health.degrade(
+                    "scan",
+                    format!("cannot walk {root}: {error:#}"),
+                    "mount proc there, or set --proc-root",
+                );
+            }
+            Ok(observations) => {
+                health.recover("scan");
+                if let Some(Observation::ScanDone(done)) = observations.last() {
+                    metrics.scan_seconds.observe(done.took.as_secs_f64());
+                }
+                metrics.scans.inc();
+                let mut rest = observations;
+                while !rest.is_empty() {
+                    let tail = rest.split_off(rest.len().min(BATCH));
+                    // The scan may wait for the monitor; kernel events have their own place in the rings.
+                    if batches.send(rest).await.is_err() {
+                        return;
+                    }
+                    rest = tail;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One walk of /proc: what changes is read every time, what does not only when a process is new to the walk.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use procfs::process::{LimitValue, Process};
+
+use crate::cgroup::{Hierarchy, of_process};
+use crate::host::{Host, boot_time};
+use crate::model::ProcessKey;
+use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess};
+
+/// `task_struct.flags`: a kernel thread (kernel include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+/// Most bytes of argv kept: as many as the kernel side copies.
+const ARGV_MAX: u64 = 4096;
+/// Most memory cgroups looked at in one walk.
+const CGROUPS: usize = 4096;
+/// From so many descriptors on, the limit is read too: no useful limit is below it.
+const FDS_WORTH_A_LIMIT: u64 = 32;
+
+/// Remembers between walks who was seen, to read the unchanging only once.
+pub(super) struct Walker {
+    proc_root: PathBuf,
+    hierarchy: Hierarchy,
+    host: Host,
+    known: HashMap<ProcessKey, Known>,
+    walks: u64,
+}
+
+/// What was known of a process at the last walk.
+struct Known {
+    comm: Box<[u8]>,
+    cgroup: Option<Arc<str>>,
+    walk: u64,
+}
+
+impl Walker {
+    pub(super) fn new(proc_root: PathBuf, hierarchy: Hierarchy, host: Host) -> Self {
+        Self { proc_root, hierarchy, host, known: HashMap::new(), walks: 0 }
+    }
+
+    /// Everything seen, the memory cgroups they are in, and [`Observation::ScanDone`] last.
+    pub(super) fn walk(&mut self) -> Result<Vec<Observation>> {
+        let began = boot_time();
+        self.walks += 1;
+        let walk = self.walks;
+        let processes = procfs::process::all_processes_with_root(&self.proc_root)
+            .with_context(|| format!("cannot list {}", self.proc_root.display()))?;
+        let mut observations = Vec::with_capacity(self.known.len() + 16);
+        // A process that ends while it is read is not an error, it is just not seen.
+        for process in processes.flatten() {
+            observations.extend(self.see(&process, walk).map(Observation::Seen));
+        }
+        self.known.retain(|_, known| known.walk == walk);
+        observations.extend(self.limited_cgroups());
+        observations.push(Observation::ScanDone(ScanDone { began, took: boot_time().saturating_sub(began) }));
+        Ok(observations)
+    }
+
+    fn see(&mut self, process: &Process, walk: u64) -> Option<SeenProcess> {
+        let mut seen = changing(process, &self.host)?;
+        match self.known.get_mut(&seen.key) {
+            // A changed name means a new program, or a process that wants to look like one.
+            Some(known) if known.comm == seen.comm => known.walk = walk,
+            _ => {
+                let details = details(process, seen.kernel_thread);
+                let cgroup = details.cgroup.clone();
+                self.known.insert(seen.key, Known { comm: seen.comm.clone(), cgroup, walk });
+                seen.details = Some(details);
+            }
+        }
+        Some(seen)
+    }
+
+    /// The limited ones among the cgroups of the processes seen, and among their ancestors: the limit that
+    /// bites may be set further up.
+    fn limited_cgroups(&self) -> Vec<Observation> {
+        let mut paths: Vec<&str> =
+            self.known.values().filter_map(|it| it.cgroup.as_deref()).flat_map(ancestors).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths.truncate(CGROUPS);
+        paths
+            .into_iter()
+            .filter_map(|path| self.hierarchy.memory(&path.into()))
+            .map(Observation::Cgroup)
+            .collect()
+    }
+}
+
+/// One process, with its details; `None` where there is none with that pid.
+pub(super) fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
+    let process = Process::new_with_root(proc_root.join(pid.to_string())).ok()?;
+    let mut seen = changing(&process, host)?;
+    seen.details = Some(details(&process, seen.kernel_thread));
+    Some(seen)
+}
+
+/// What changes from walk to walk.
+fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
+    let stat = process.stat().ok()?;
+    let kernel_thread = stat.flags & PF_KTHREAD != 0;
+    let has_files = !kernel_thread && stat.state != 'Z';
+    let fds = if has_files { process.fd_count().ok() } else { None };
+    let fds = fds.and_then(|fds| u64::try_from(fds).ok());
+    Some(SeenProcess {
+        key: ProcessKey { pid: u32::try_from(stat.pid).ok()?, start_ticks: stat.starttime },
+        ppid: u32::try_from(stat.ppid).unwrap_or(0),
+        comm: stat.comm.as_bytes().into(),
+        state: stat.state,
+        cpu_ticks: stat.utime + stat.stime,
+        threads: u64::try_from(stat.num_threads).unwrap_or(0),
+        rss_bytes: stat.rss * host.page_size,
+        kernel_thread,
+        fds,
+        fd_limit: fds.filter(|fds| *fds >= FDS_WORTH_A_LIMIT).and_then(|_| fd_limit(process)),
+        details: None,
+    })
+}
+
+/// The path and those above it, the root not included.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    Path::new(path).ancestors().filter_map(Path::to_str).filter(|it| !it.is_empty() && *it != "/")
+}
+
+fn details(process: &Process, kernel_thread: bool) -> SeenDetails {
+    let mut argv = Vec::new();
+    if !kernel_thread && let Ok(file) = process.open_relative("cmdline") {
+        // Gone half-way: what was read is still true.
+        file.take(ARGV_MAX).read_to_end(&mut argv).ok();
+    }
+    let mut cgroup = String::new();
+    if let Ok(mut file) = process.open_relative("cgroup") {
+        file.read_to_string(&mut cgroup).ok();
+    }
+    SeenDetails {
+        argv: argv.into(),
+        exe: process.exe().ok().map(|exe| exe.as_os_str().as_bytes().into()),
+        uid: process.uid().ok(),
+        cgroup: of_process(&cgroup).map(Arc::from),
+    }
+}
+
+fn fd_limit(process: &Process) -> Option<u64> {
+    match process.limits().ok()?.max_open_files.soft_limit {
+        LimitValue::Value(limit) => Some(limit),
+        LimitValue::Unlimited => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walker() -> Walker {
+        let proc_root = PathBuf::from("/proc");
+        let host = Host::read(&proc_root);
+        Walker::new(proc_root, Hierarchy::None, host)
+    }
+
+    fn seen(observations: &[Observation], pid: u32) -> Option<&SeenProcess> {
+        observations.iter().find_map(|it| match it {
+            Observation::Seen(seen) if seen.key.pid == pid => Some(seen),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn this_process_is_seen_as_it_is() {
+        let mut walker = walker();
+        let first = walker.walk().unwrap();
+        let me = seen(&first, std::process::id()).unwrap();
+        let details = me.details.as_ref().unwrap();
+        assert!(me.rss_bytes > 0 && me.threads > 0 && me.fds.unwrap() > 2, "{me:?}");
+        assert_eq!(details.uid, Some(rustix::process::geteuid().as_raw()));
+        let exe = std::env::current_exe().unwrap();
+        assert_eq!(details.exe.as_deref(), Some(exe.as_os_str().as_bytes()));
+        assert!(details.argv.starts_with(std::env::args_os().next().unwrap().as_bytes()));
+        assert!(matches!(first.last(), Some(Observation::ScanDone(_))));
+        let second = walker.walk().unwrap();
+        assert_eq!(seen(&second, std::process::id()).unwrap().details, None, "known already");
+    }
+
+    #[test]
+    fn a_child_that_ended_is_a_zombie_until_it_is_reaped() {
+        let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+        let mut walker = walker();
+        // The state is all there is to wait for: a child that has ended and was not waited for is a zombie.
+        let zombie = loop {
+            let walked = walker.walk().unwrap();
+            let zombie = seen(&walked, child.id()).unwrap().clone();
+            if zombie.state == 'Z' {
+                break zombie;
+            }
+        };
+        assert_eq!((zombie.fds, zombie.ppid), (None, std::process::id()));
+        child.wait().unwrap();
+        assert!(seen(&walker.walk().unwrap(), child.id()).is_none());
+    }
+
+    #[test]
+    fn a_missing_proc_is_an_error_that_names_it() {
+        let mut walker = walker();
+        walker.proc_root = "/nonexistent".into();
+        assert!(format!("{:#}", walker.walk().unwrap_err()).contains("/nonexistent"));
+    }
+
+    #[test]
+    fn ancestors_end_below_the_root() {
+        assert_eq!(ancestors("/a/b/c").collect::<Vec<_>>(), ["/a/b/c", "/a/b", "/a"]);
+        assert_eq!(ancestors("/").count(), 0);
+    }
+}
