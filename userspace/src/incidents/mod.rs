@@ -5,7 +5,7 @@ mod open;
 mod outbox;
 mod read;
 mod record;
-
+pub mod recorder;
 mod retention;
 mod row;
 #[cfg(test)]

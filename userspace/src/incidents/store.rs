@@ -199,6 +199,12 @@ impl Store {
         self.0.alerts_changed.notified().await;
     }
 
+    /// Makes the disk full at so many pages.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.0.writer.lock().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
