@@ -8,6 +8,7 @@
 //! /proc ──▶ scan ───┘      (process table, detect, evidence)   (SQLite)   (rules | model)  (Slack)
 //! ```
 
+pub mod alerts;
 pub mod analyst;
 pub mod cgroup;
 pub mod config;

@@ -1,14 +1,27 @@
-//! The store of incidents: embedded SQLite.
+//! The store of incidents: embedded SQLite, one file in the data folder. An incident, its frozen evidence and
+//! its alerts are written in one transaction, so a crash loses neither and an alert never goes out unrecorded.
 
-use std::path::Path;
-use std::sync::Arc;
+mod open;
+mod outbox;
+mod read;
+mod record;
+pub mod recorder;
+mod retention;
+mod row;
+#[cfg(test)]
+pub(crate) mod sample;
+mod schema;
+mod store;
+#[cfg(test)]
+mod tests;
+mod trouble;
 
-use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::host::Host;
-use crate::metrics::Metrics;
-use crate::model::{Case, EvidenceFile, Incident, IncidentKind, IncidentStatus, Verdict};
+use crate::model::{Incident, IncidentKind, IncidentStatus};
+
+pub use outbox::Failure;
+pub use store::Store;
 
 /// Which alerts to put in the outbox with a new incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +39,8 @@ pub struct Recorded {
     pub id: String,
     /// Whether it is a new incident; otherwise the case was counted on an open one.
     pub new: bool,
+    /// Whether the open incident it was counted on became graver by it, and shows this case's file now.
+    pub rose: bool,
     /// How often it has happened now.
     pub count: u64,
 }
@@ -63,49 +78,10 @@ pub struct DueAlert {
     pub sink: String,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Whether an earlier try may have arrived: the daemon, or the connection, ended before the answer came.
+    pub may_repeat: bool,
     /// When it was put in the outbox.
     pub created: Timestamp,
     /// What it is about.
     pub incident: Incident,
-}
-
-/// A cheap-to-clone handle to the store.
-#[derive(Clone)]
-pub struct Store {
-    _todo: Arc<Metrics>,
-}
-
-impl Store {
-    /// Opens or makes the database in `dir`.
-    pub fn open(_dir: &Path, _host: Host, _metrics: Arc<Metrics>) -> Result<Self> {
-        unimplemented!()
-    }
-    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of an open one. One transaction.
-    pub async fn record(&self, _case: Case, _verdict: Verdict, _plan: AlertPlan) -> Result<Recorded> {
-        unimplemented!()
-    }
-    /// Replaces the verdict, and releases the alert that was held for it.
-    pub async fn set_verdict(&self, _id: &str, _verdict: Verdict) -> Result<()> {
-        unimplemented!()
-    }
-    /// Releases a held alert: the verdict it has is the one it gets.
-    pub async fn release_alerts(&self, _id: &str) -> Result<()> {
-        unimplemented!()
-    }
-    /// Acknowledges or resolves; `None`: no such incident.
-    pub async fn set_status(&self, _id: &str, _status: IncidentStatus) -> Result<Option<Incident>> {
-        unimplemented!()
-    }
-    /// One page.
-    pub async fn list(&self, _filter: Filter) -> Result<Page> {
-        unimplemented!()
-    }
-    /// One incident with its evidence index.
-    pub async fn get(&self, _id: &str) -> Result<Option<Incident>> {
-        unimplemented!()
-    }
-    /// One frozen file.
-    pub async fn evidence(&self, _id: &str, _name: &str) -> Result<Option<EvidenceFile>> {
-        unimplemented!()
-    }
 }

@@ -1,0 +1,165 @@
+//! An incident as a Slack message: what died, where, why, the facts, the next command. For a phone at night.
+
+use serde_json::{Value, json};
+
+use super::mrkdwn::{code, code_block, plain};
+use crate::model::{Completeness, Confidence, Fact, Incident, Severity, Verdict, VerdictBy};
+
+/// Slack's limit for a header.
+const HEADER: usize = 150;
+/// The notification's line.
+const TEXT: usize = 400;
+/// One name: of a host, a cgroup, a container.
+const NAME: usize = 200;
+/// A command line, or a sentence.
+const SENTENCE: usize = 700;
+/// A command to paste.
+const COMMAND: usize = 1000;
+/// Facts shown; the rest are on the incident.
+const FACTS: usize = 3;
+/// What could not be had; the rest is on the incident.
+const MISSING: usize = 3;
+/// Hex digits of a container's id, as `docker ps` shows it.
+const CONTAINER_DIGITS: usize = 12;
+
+const REPEAT: &str = " (may be a repeat)";
+
+/// The webhook's payload. `may_repeat`: an earlier copy may have arrived.
+pub fn message(incident: &Incident, may_repeat: bool) -> Value {
+    let repeat = if may_repeat { REPEAT } else { "" };
+    let mark = match incident.severity {
+        Severity::Critical => "🔴",
+        Severity::Warning => "🟡",
+        Severity::Info => "⚪",
+    };
+    // A mark is two units long, and a space follows.
+    let title = plain(&incident.title, HEADER - 3 - repeat.len());
+    let mut blocks = vec![
+        json!({"type": "header", "text": {"type": "plain_text", "text": format!("{mark} {title}{repeat}"), "emoji": false}}),
+        section(&place(incident)),
+        section(&why(&incident.verdict)),
+    ];
+    let facts = facts(incident);
+    if !facts.is_empty() {
+        blocks.push(section(&facts));
+    }
+    if let Some(step) = incident.verdict.next_steps.first() {
+        let (why, command) = (plain(&step.why, SENTENCE), code_block(&step.command, COMMAND));
+        blocks.push(section(&format!("*Next:* {why}\n{command}")));
+    }
+    blocks.push(json!({"type": "context", "elements": [mrkdwn(&footer(incident))]}));
+    json!({
+        "text": notification(incident, repeat),
+        "blocks": blocks,
+        "unfurl_links": false,
+        "unfurl_media": false,
+    })
+}
+
+fn section(text: &str) -> Value {
+    json!({"type": "section", "text": mrkdwn(text)})
+}
+
+/// `verbatim`: Slack is to make no links, channels or mentions of what only looks like one.
+fn mrkdwn(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
+/// What notifications and screen readers get.
+fn notification(incident: &Incident, repeat: &str) -> String {
+    let severity = incident.severity.as_str().to_uppercase();
+    let (title, host) = (plain(&incident.title, TEXT), plain(&incident.host, NAME));
+    format!("{severity}: {title} on {host}. {}{repeat}", plain(&incident.verdict.summary, TEXT))
+}
+
+/// Who and where.
+fn place(incident: &Incident) -> String {
+    let process = &incident.process;
+    let mut places = vec![format!("*Host* {}", code(&incident.host, NAME))];
+    if let Some(id) = &process.container_id {
+        let short: String = id.chars().take(CONTAINER_DIGITS).collect();
+        places.push(format!("*container* {}", code(&short, NAME)));
+    }
+    if let Some(cgroup) = &process.cgroup {
+        places.push(format!("*cgroup* {}", code(cgroup, NAME)));
+    }
+    let command = if process.argv.is_empty() { process.name.clone() } else { process.argv.join(" ") };
+    let mut who = format!("*Process* {} pid {}", code(&command, SENTENCE), process.pid);
+    if let Some(uid) = process.uid {
+        who += &format!(", uid {uid}");
+    }
+    let seen = incident.last_seen.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let times = if incident.count > 1 {
+        format!(", {} times since {}", incident.count, incident.first_seen.strftime("%H:%M:%S"))
+    } else {
+        String::new()
+    };
+    format!("{}\n{who}\n*Seen* {seen}{times}", places.join(" · "))
+}
+
+fn why(verdict: &Verdict) -> String {
+    let summary = plain(&verdict.summary, SENTENCE);
+    if verdict.probable_cause.is_empty() {
+        return format!("*Why:* {summary}");
+    }
+    format!("*Why:* {summary}\n*Cause:* {}", plain(&verdict.probable_cause, SENTENCE))
+}
+
+/// Those the verdict rests on first, then those of the findings, then any.
+fn facts(incident: &Incident) -> String {
+    let cited = incident.verdict.evidence.iter().chain(incident.findings.iter().flat_map(|it| &it.facts));
+    let cited = cited.filter_map(|id| incident.facts.iter().find(|fact| fact.id == *id));
+    let mut shown: Vec<&Fact> = Vec::new();
+    for fact in cited.chain(&incident.facts) {
+        if shown.len() < FACTS && !shown.iter().any(|it| it.id == fact.id) {
+            shown.push(fact);
+        }
+    }
+    let line = |fact: &Fact| format!("• {} {}", plain(&fact.text, SENTENCE), code(&fact.source, NAME));
+    shown.into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// How sure, by whom, what was lost, where to read on.
+fn footer(incident: &Incident) -> String {
+    let verdict = &incident.verdict;
+    let confidence = match verdict.confidence {
+        Confidence::Low => "low",
+        Confidence::Medium => "medium",
+        Confidence::High => "high",
+    };
+    let by = match (&verdict.by, &verdict.model) {
+        (VerdictBy::Rules, _) => "the built-in rules".to_owned(),
+        (VerdictBy::Model, Some(model)) => format!("the model {}", code(model, NAME)),
+        (VerdictBy::Model, None) => "the model".to_owned(),
+    };
+    let mut out = format!("Confidence {confidence}, by {by}.");
+    if let Some(note) = &verdict.note {
+        out += &format!(" {}", plain(note, SENTENCE));
+    }
+    out += &format!("\n{}", losses(&incident.completeness));
+    out += &format!("\nIncident {}", code(&format!("/api/v1/incidents/{}", incident.id), NAME));
+    out
+}
+
+fn losses(completeness: &Completeness) -> String {
+    let mut out = match completeness.events_lost {
+        0 => "No kernel events lost.".to_owned(),
+        1 => "1 kernel event lost before this.".to_owned(),
+        lost => format!("{lost} kernel events lost before this."),
+    };
+    if let Some(ms) = completeness.evidence_delay_ms {
+        out += &format!(" Evidence read within {ms} ms.");
+    }
+    let missing = &completeness.missing;
+    if !missing.is_empty() {
+        let mut shown: Vec<_> = missing.iter().take(MISSING).map(|it| plain(it, NAME)).collect();
+        if missing.len() > MISSING {
+            shown.push(format!("{} more", missing.len() - MISSING));
+        }
+        out += &format!(" Missing: {}.", shown.join("; "));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Alerts: drains the store's outbox to the receivers. At least once: what was sent but could not be noted as
+//! sent is sent again, and says that it may be a repeat.
+
+mod message;
+mod mrkdwn;
+mod slack;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use crate::config::SlackConfig;
+use crate::incidents::AlertPlan;
+use crate::model::Severity;
+use slack::Webhook;
+
+pub use message::message;
+pub use worker::run;
+
+/// The name of Slack's webhook as a receiver.
+pub const SLACK: &str = "slack";
+
+/// What is less grave makes an incident and no alert.
+pub const MIN_SEVERITY: Severity = Severity::Warning;
+
+/// The receivers of alerts. Cheap to clone.
+#[derive(Clone)]
+pub struct Sinks {
+    slack: Option<Arc<Webhook>>,
+    pace: Pace,
+}
+
+impl Sinks {
+    /// The receivers that are configured.
+    pub fn new(slack: Option<SlackConfig>) -> Result<Self> {
+        Self::with_pace(slack, Pace::default())
+    }
+
+    /// As [`Sinks::new`], with other times than the usual.
+    pub fn with_pace(slack: Option<SlackConfig>, pace: Pace) -> Result<Self> {
+        let slack = slack.map(|it| Webhook::new(it.webhook_url, pace.timeout)).transpose()?;
+        Ok(Self { slack: slack.map(Arc::new), pace })
+    }
+
+    /// Their names; none: no alert leaves the host.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.slack.iter().map(|_| SLACK).collect()
+    }
+
+    /// Whom to alert of something this grave, and not before when.
+    pub fn plan(&self, severity: Severity, hold_until: Option<Timestamp>) -> AlertPlan {
+        if severity < MIN_SEVERITY {
+            return AlertPlan::default();
+        }
+        AlertPlan { sinks: self.names(), hold_until }
+    }
+}
+
+/// The times a receiver is treated by.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Between two requests to one receiver: Slack takes one message a second per webhook.
+    pub between: Duration,
+    /// From the first failed try to the second; doubles with each further one.
+    pub first_retry: Duration,
+    /// Between two tries, at the most.
+    pub longest_retry: Duration,
+    /// The longest `Retry-After` that is obeyed in full.
+    pub longest_retry_after: Duration,
+    /// An alert that could not be sent for this long is given up.
+    pub give_up_after: Duration,
+    /// For one request, from name resolution to the answer.
+    pub timeout: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            between: Duration::from_secs(1),
+            first_retry: Duration::from_secs(1),
+            longest_retry: Duration::from_secs(5 * 60),
+            longest_retry_after: Duration::from_secs(3600),
+            give_up_after: Duration::from_secs(24 * 3600),
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Pace {
+    /// How long to wait after so many failed tries. Half of it is chance, so that many hosts that lost the
+    /// same receiver do not come back as one.
+    fn delay(&self, tries: u32, chance: u32) -> Duration {
+        let doublings = tries.saturating_sub(1).min(31);
+        let full = self.first_retry.saturating_mul(1 << doublings).min(self.longest_retry);
+        full / 2 + (full / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
+    }
+}

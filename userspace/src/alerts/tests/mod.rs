@@ -1,0 +1,241 @@
+//! The worker against a Slack that answers by a script.
+
+mod rig;
+
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::model::AlertStatus;
+use rig::{Reply, Rig, quick};
+
+/// For each script: requests made, what became of the alert, the error shown, and what health says.
+#[tokio::test]
+async fn answers_are_understood() {
+    use AlertStatus::{Failed, Sent};
+    use Reply::Status;
+    let later = Status(500, "rollup_error");
+    for (replies, requests, status, error, degraded) in [
+        (&[][..], 1, Sent, "", ""),
+        (&[Status(204, "")], 1, Sent, "", ""),
+        (&[later, later, later], 4, Sent, "", ""),
+        (&[Status(503, "")], 2, Sent, "", ""),
+        (&[Reply::RetryAfter("nonsense")], 2, Sent, "", ""),
+        (
+            &[Status(404, "no_service")],
+            1,
+            Failed,
+            "Slack answered 404: no_service",
+            "make a new incoming webhook",
+        ),
+        (&[later, Status(410, "gone")], 2, Failed, "Slack answered 410: gone", "unarchive"),
+        (
+            &[Status(403, "action_prohibited")],
+            1,
+            Failed,
+            "Slack answered 403: action_prohibited",
+            "administrator",
+        ),
+        (&[Status(400, "invalid_payload")], 1, Failed, "Slack answered 400: invalid_payload", ""),
+        (&[Status(400, "\x1b[31ma\nb\u{202e}")], 1, Failed, "Slack answered 400: \u{fffd}[31ma b", ""),
+        (&[Status(302, "")], 1, Failed, "Slack answered 302", "moved to"),
+    ] {
+        let mut rig = Rig::new(replies).await;
+        rig.serve().await;
+        let worker = rig.work(rig.sinks(quick()));
+        let id = rig.record("a").await;
+        for _ in 0..requests {
+            let (_, body) = rig.request().await;
+            assert!(!body.to_string().contains("may be a repeat"), "{error}");
+        }
+        let alert = rig.end(worker, &id).await;
+        assert_eq!((alert.status, alert.attempts), (status, requests), "{error}");
+        assert_eq!(alert.error.unwrap_or_default(), error);
+        assert!(rig.counted(status.as_str(), 1), "{}", rig.metrics.render());
+        assert!(requests == 1 || rig.counted("retried", requests - 1), "{}", rig.metrics.render());
+        let remedy = rig.health.degraded().first().map(|it| it.remedy.clone()).unwrap_or_default();
+        assert!(remedy.contains(degraded) && remedy.is_empty() == degraded.is_empty(), "{error}: {remedy}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_is_cut() {
+    let body: &'static str = Box::leak("x".repeat(100_000).into_boxed_str());
+    let mut rig = Rig::new(&[Reply::Status(400, body)]).await;
+    rig.serve().await;
+    let worker = rig.work(rig.sinks(quick()));
+    let id = rig.record("a").await;
+    rig.request().await;
+    let error = rig.end(worker, &id).await.error.unwrap();
+    assert_eq!(error.chars().count(), 200);
+}
+
+#[tokio::test]
+async fn retry_after_is_obeyed_by_every_alert() {
+    let mut rig = Rig::new(&[Reply::RetryAfter("1")]).await;
+    rig.serve().await;
+    let first = rig.record("a").await;
+    let worker = rig.work(rig.sinks(quick()));
+    let (asked, _) = rig.request().await;
+    rig.record("b").await;
+    for _ in 0..2 {
+        let (at, _) = rig.request().await;
+        assert!(at - asked >= Duration::from_secs(1), "{:?}", at - asked);
+    }
+    assert_eq!(rig.end(worker, &first).await.attempts, 2);
+}
+
+#[tokio::test]
+async fn a_retry_after_without_end_is_cut() {
+    let mut rig = Rig::new(&[Reply::RetryAfter("4000000000")]).await;
+    rig.serve().await;
+    let pace = Pace { longest_retry_after: Duration::from_millis(10), ..quick() };
+    let id = rig.record("a").await;
+    let worker = rig.work(rig.sinks(pace));
+    rig.request().await;
+    rig.request().await;
+    assert_eq!(rig.end(worker, &id).await.status, AlertStatus::Sent);
+}
+
+#[tokio::test]
+async fn messages_keep_their_distance() {
+    let mut rig = Rig::new(&[]).await;
+    rig.serve().await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(rig.record(name).await);
+    }
+    let between = Duration::from_millis(60);
+    let worker = rig.work(rig.sinks(Pace { between, ..quick() }));
+    let mut last: Option<Instant> = None;
+    for name in ["a", "b", "c"] {
+        let (at, body) = rig.request().await;
+        assert!(body["text"].as_str().unwrap().ends_with(&format!(". {name}")), "{body}");
+        // The worker counts from answer to request, which is the shorter span.
+        assert!(last.is_none_or(|last| at - last >= between), "{:?}", last.map(|last| at - last));
+        last = Some(at);
+    }
+    assert_eq!(rig.end(worker, &ids[2]).await.status, AlertStatus::Sent);
+}
+
+#[tokio::test]
+async fn no_answer_is_tried_again_and_says_so() {
+    let mut rig = Rig::new(&[Reply::Hang]).await;
+    rig.serve().await;
+    let worker = rig.work(rig.sinks(Pace { timeout: Duration::from_millis(500), ..quick() }));
+    let id = rig.record("a").await;
+    assert!(!rig.request().await.1.to_string().contains("may be a repeat"));
+    assert!(rig.request().await.1.to_string().contains("may be a repeat"));
+    let alert = rig.end(worker, &id).await;
+    assert_eq!((alert.status, alert.attempts), (AlertStatus::Sent, 2));
+}
+
+#[tokio::test]
+async fn a_daemon_that_died_while_sending_repeats_and_says_so() {
+    let mut rig = Rig::new(&[Reply::Hang]).await;
+    rig.serve().await;
+    let id = rig.record("a").await;
+    let killed = rig.work(rig.sinks(quick()));
+    rig.request().await;
+    killed.abort();
+    assert!(killed.await.unwrap_err().is_cancelled());
+    let worker = rig.work(rig.sinks(quick()));
+    let (_, body) = rig.request().await;
+    assert!(body["text"].as_str().unwrap().ends_with("(may be a repeat)"), "{body}");
+    assert_eq!(rig.end(worker, &id).await.status, AlertStatus::Sent);
+}
+
+#[tokio::test]
+async fn a_slack_that_comes_back_gets_it_once_and_no_secret_shows() {
+    let mut rig = Rig::new(&[]).await;
+    let id = rig.record("a").await;
+    let worker = rig.work(rig.sinks(quick()));
+    let down = async {
+        while rig.health.degraded().is_empty() || !rig.counted("retried", 2) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), down).await.expect("two tries in time");
+    let shown = rig.store.get(&id).await.unwrap().unwrap().alerts.remove(0).error.unwrap();
+    assert!(shown.starts_with("Slack can't be reached"), "{shown}");
+    for text in [shown, format!("{:?}", rig.health.degraded())] {
+        assert!(!text.contains("SECRET") && !text.contains("services"), "{text}");
+    }
+    rig.serve().await;
+    assert!(!rig.request().await.1.to_string().contains("may be a repeat"));
+    assert_eq!(rig.end(worker, &id).await.status, AlertStatus::Sent);
+    assert!(rig.health.degraded().is_empty());
+}
+
+#[tokio::test]
+async fn after_a_day_it_is_given_up() {
+    let mut rig = Rig::new(&[Reply::Status(500, "down")]).await;
+    rig.serve().await;
+    let worker = rig.work(rig.sinks(Pace { give_up_after: Duration::ZERO, ..quick() }));
+    let id = rig.record("a").await;
+    rig.request().await;
+    let alert = rig.end(worker, &id).await;
+    assert_eq!(alert.status, AlertStatus::Failed);
+    assert_eq!(alert.error.unwrap(), "given up after 0ns: Slack answered 500: down");
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_from_the_configuration_fails_its_alerts() {
+    let mut rig = Rig::new(&[]).await;
+    let id = rig.record("a").await;
+    let worker = rig.work(Sinks::new(None).unwrap());
+    let failed = async {
+        while rig.store.next_due().await.unwrap().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), failed).await.expect("a decision in time");
+    let alert = rig.end(worker, &id).await;
+    assert_eq!(alert.status, AlertStatus::Failed);
+    assert_eq!(alert.error.unwrap(), "`slack` is not configured any more");
+}
+
+#[tokio::test]
+async fn the_plan_names_who_is_configured_and_spares_the_harmless() {
+    let rig = Rig::new(&[]).await;
+    let with = rig.sinks(quick());
+    let without = Sinks::new(None).unwrap();
+    let hold = Some(Timestamp::UNIX_EPOCH);
+    for (sinks, severity, want) in [
+        (&with, Severity::Critical, vec![SLACK]),
+        (&with, Severity::Warning, vec![SLACK]),
+        (&with, Severity::Info, vec![]),
+        (&without, Severity::Critical, vec![]),
+    ] {
+        assert_eq!(sinks.plan(severity, hold).sinks, want, "{severity}");
+    }
+    assert_eq!(with.plan(Severity::Critical, hold).hold_until, hold);
+    assert!(without.names().is_empty());
+}
+
+#[test]
+fn a_webhook_that_is_no_url_is_an_error_without_the_secret() {
+    for url in ["hooks.slack.com/services/SECRET", "", "ftp://h/SECRET", "https://:x/SECRET"] {
+        let config = SlackConfig { webhook_url: SecretString::from(url) };
+        let err = format!("{:#}", Sinks::new(Some(config)).err().expect("an error"));
+        assert!(err.contains("SLACK_WEBHOOK_URL") && !err.contains("SECRET"), "{err}");
+    }
+}
+
+#[test]
+fn delays_double_up_to_a_cap_and_half_of_each_is_chance() {
+    let pace = Pace::default();
+    for (tries, chance, want_ms) in [
+        (1, u32::MAX, 1000),
+        (1, 0, 500),
+        (2, u32::MAX, 2000),
+        (4, u32::MAX, 8000),
+        (9, u32::MAX, 256_000),
+        (10, u32::MAX, 300_000),
+        (10, 0, 150_000),
+        (u32::MAX, u32::MAX, 300_000),
+        (0, u32::MAX, 1000),
+    ] {
+        assert_eq!(pace.delay(tries, chance), Duration::from_millis(want_ms), "{tries} {chance}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The outbox: alerts that wait to be sent, and what became of them. An alert is written down as being tried
+//! before it is sent, so that a try whose answer was never seen is known as such.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+
+use super::DueAlert;
+use super::row::{collect, incident, time};
+
+/// A try that did not go well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What the receiver, or the network, said.
+    pub error: String,
+    /// Whether the receiver may have it all the same: no answer came.
+    pub may_have_arrived: bool,
+}
+
+const DUE: &str = "SELECT incidents.*, alerts.id AS alert, sink, attempts, may_repeat, created_ms
+                   FROM alerts JOIN incidents ON incidents.id = alerts.incident";
+
+/// The longest due first: one that is tried again moves behind the others by its new due time.
+pub(super) fn due(tx: &Transaction<'_>, now: Timestamp, limit: usize) -> Result<Vec<DueAlert>> {
+    let sql =
+        format!("{DUE} WHERE alerts.status = 'pending' AND due_ms <= ?1 ORDER BY due_ms, alerts.id LIMIT ?2");
+    let limit = i64::try_from(limit)?;
+    collect(tx.prepare_cached(&sql)?.query(params![now.as_millisecond(), limit])?, due_alert)
+}
+
+/// When the next alert is due.
+pub(super) fn next_due(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
+    let sql = "SELECT due_ms FROM alerts WHERE status = 'pending' ORDER BY due_ms LIMIT 1";
+    let due = tx.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(due.map(Timestamp::from_millisecond).transpose()?)
+}
+
+/// Makes alerts that were held due now. Those that were tried keep the time of their next try.
+pub(super) fn release(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE alerts SET due_ms = min(due_ms, ?2)
+               WHERE incident = ?1 AND status = 'pending' AND attempts = 0";
+    tx.prepare_cached(sql)?.execute(params![id, now.as_millisecond()])?;
+    Ok(())
+}
+
+/// Notes that a try begins; the alert as it stands, `None` when it does not wait any more.
+pub(super) fn start_attempt(tx: &Transaction<'_>, alert: i64, at: Timestamp) -> Result<Option<DueAlert>> {
+    let sql = format!("{DUE} WHERE alerts.id = ?1 AND alerts.status = 'pending'");
+    let mut statement = tx.prepare_cached(&sql)?;
+    // Read after the update, to have in `may_repeat` whether an earlier try is unsettled.
+    let update = "UPDATE alerts SET attempts = attempts + 1, at_ms = ?2,
+                      may_repeat = max(may_repeat, in_flight), in_flight = 1
+                  WHERE id = ?1 AND status = 'pending'";
+    tx.prepare_cached(update)?.execute(params![alert, at.as_millisecond()])?;
+    let mut rows = statement.query([alert])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut found = due_alert(row)?;
+    found.attempts = found.attempts.saturating_sub(1);
+    Ok(Some(found))
+}
+
+/// The receiver has it.
+pub(super) fn mark_sent(tx: &Transaction<'_>, alert: i64, at: Timestamp) -> Result<()> {
+    let sql = "UPDATE alerts SET status = 'sent', at_ms = ?2, error = NULL, in_flight = 0 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![alert, at.as_millisecond()])?;
+    Ok(())
+}
+
+/// It is to be tried again.
+pub(super) fn mark_retry(tx: &Transaction<'_>, alert: i64, failure: &Failure, next: Timestamp) -> Result<()> {
+    let sql = "UPDATE alerts SET at_ms = ?2, error = ?3, in_flight = ?4, due_ms = ?5
+               WHERE id = ?1 AND status = 'pending'";
+    let Failure { at, error, may_have_arrived } = failure;
+    let row = params![alert, at.as_millisecond(), error, may_have_arrived, next.as_millisecond()];
+    tx.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// It is given up.
+pub(super) fn mark_failed(tx: &Transaction<'_>, alert: i64, failure: &Failure) -> Result<()> {
+    let sql = "UPDATE alerts SET status = 'failed', at_ms = ?2, error = ?3, in_flight = ?4 WHERE id = ?1";
+    let Failure { at, error, may_have_arrived } = failure;
+    tx.prepare_cached(sql)?.execute(params![alert, at.as_millisecond(), error, may_have_arrived])?;
+    Ok(())
+}
+
+fn due_alert(row: &Row<'_>) -> Result<DueAlert> {
+    Ok(DueAlert {
+        id: row.get("alert")?,
+        sink: row.get("sink")?,
+        attempts: row.get("attempts")?,
+        may_repeat: row.get("may_repeat")?,
+        created: time(row, "created_ms")?,
+        incident: incident(row)?,
+    })
+}

@@ -1,0 +1,203 @@
+//! Between the queues: every case gets the built-in verdict at once and goes into the store; a new incident
+//! then waits for the model, if there is one, and its alert with it, for no longer than the deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::record::happens_once;
+use super::{Recorded, Store, trouble};
+use crate::alerts::Sinks;
+use crate::analyst::{self, Analyst};
+use crate::health::Health;
+use crate::metrics::{KindLabel, LimitLabel, Metrics};
+use crate::model::{Case, CaseFile, Severity, Verdict};
+use crate::queue::{Entry, Pushed, Queue};
+
+/// Cases that may wait for the store.
+const CASES: usize = 1024;
+
+/// Incidents that may wait for the model: more than it can answer within any deadline.
+const PENDING: usize = 64;
+
+/// Between two tries to record a case, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// An incident that waits for the model's verdict.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    id: String,
+    /// The incident's severity when this file became its own.
+    severity: Severity,
+    file: CaseFile,
+}
+
+/// The queue from the monitor to [`Recorder::run`].
+pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
+    Queue::new("cases", CASES, merge, metrics)
+}
+
+/// The queue from [`Recorder::run`] to [`ask_model`].
+pub fn model_queue(metrics: &Metrics) -> Queue<Pending> {
+    // Of one incident the later file is the graver, and the one it shows.
+    Queue::new("model", PENDING, |waiting, newer| *waiting = newer, metrics)
+}
+
+/// A case as it is pushed.
+pub fn entry(case: Case) -> Entry<Case> {
+    Entry { fingerprint: case.fingerprint.clone(), priority: priority(case.severity), item: case }
+}
+
+/// Far enough apart that it takes a minute of waiting to be served before something graver.
+const fn priority(severity: Severity) -> u32 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Warning => 60,
+        Severity::Critical => 120,
+    }
+}
+
+/// The graver case stays, of equals the first; it stands for both.
+fn merge(waiting: &mut Case, newer: Case) {
+    let same_event = happens_once(newer.kind)
+        && waiting.kind == newer.kind
+        && waiting.file.process.key() == newer.file.process.key();
+    let count = waiting.count.saturating_add(if same_event { 0 } else { newer.count });
+    if newer.severity > waiting.severity {
+        *waiting = newer;
+    }
+    waiting.count = count;
+}
+
+/// Takes cases from the queue into the store.
+pub struct Recorder {
+    store: Store,
+    sinks: Sinks,
+    model: Queue<Pending>,
+    metrics: Arc<Metrics>,
+    health: Health,
+    /// The built-in rules; a value so that tests bring their own.
+    rules: fn(&CaseFile) -> Verdict,
+    /// How long an alert may wait for the model; `None`: there is none.
+    model_deadline: Option<Duration>,
+}
+
+impl Recorder {
+    /// A recorder that hands new incidents on to `model`, when the analyst has one.
+    pub fn new(
+        store: Store,
+        analyst: &Analyst,
+        sinks: Sinks,
+        model: Queue<Pending>,
+        metrics: Arc<Metrics>,
+        health: Health,
+    ) -> Self {
+        let model_deadline = analyst.has_model().then(|| analyst.deadline());
+        Self { store, sinks, model, metrics, health, rules: analyst::built_in, model_deadline }
+    }
+
+    /// Records until `shutdown`; then closes the queue, records what still waits in it, and returns. End the
+    /// monitor before: a closed queue refuses its cases.
+    pub async fn run(self, cases: Queue<Case>, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                case = cases.pop() => match case {
+                    Some(case) => self.take(case, &shutdown).await,
+                    None => return,
+                },
+            }
+        }
+        cases.close();
+        while let Some(case) = cases.pop().await {
+            self.take(case, &shutdown).await;
+        }
+    }
+
+    /// Records one case, for as long as it takes, and hands it on.
+    async fn take(&self, case: Case, shutdown: &CancellationToken) {
+        let kind = KindLabel { kind: case.kind.as_str() };
+        self.metrics.cases.get_or_create(&kind).inc_by(case.count);
+        let verdict = (self.rules)(&case.file);
+        let Some(recorded) = self.record(&case, &verdict, shutdown).await else { return };
+        if recorded.new {
+            self.metrics.incidents.get_or_create(&kind).inc();
+        }
+        if self.model_deadline.is_some() && (recorded.new || recorded.rose) {
+            self.hand_on(recorded.id, case).await;
+        }
+    }
+
+    /// Tries until the store has it: a full disk passes, and the queue holds the rest meanwhile. `None`: the
+    /// store will never take it, or the daemon ends first.
+    async fn record(&self, case: &Case, verdict: &Verdict, shutdown: &CancellationToken) -> Option<Recorded> {
+        let (mut delay, longest) = RETRY;
+        loop {
+            // Made anew for each try: the deadline counts from when the incident is in the store.
+            let hold = self.model_deadline.map(|wait| Timestamp::now().saturating_add(wait));
+            let hold = hold.map(|until| until.unwrap_or(Timestamp::MAX));
+            let plan = self.sinks.plan(case.severity, hold);
+            let err = match self.store.record(case.clone(), verdict.clone(), plan).await {
+                Ok(recorded) => {
+                    self.health.recover("store");
+                    return Some(recorded);
+                }
+                Err(err) => err,
+            };
+            if trouble::is_final(&err) || shutdown.is_cancelled() {
+                log::error!("lost a case ({}): the store does not take it: {err:#}", case.kind);
+                self.metrics.turned_away.get_or_create(&LimitLabel { limit: "store" }).inc_by(case.count);
+                return None;
+            }
+            log::error!("a case ({}) waits for the store: {err:#}", case.kind);
+            self.health.degrade("store", format!("nothing is recorded: {err:#}"), trouble::remedy(&err));
+            tokio::select! {
+                // One more try then, and the last.
+                () = shutdown.cancelled() => {}
+                () = sleep(delay) => {}
+            }
+            delay = (delay * 2).min(longest);
+        }
+    }
+
+    /// Queues an incident for the model. One that finds no room keeps the rules' verdict, and is alerted now.
+    async fn hand_on(&self, id: String, case: Case) {
+        let pending = Pending { id: id.clone(), severity: case.severity, file: case.file };
+        let entry = Entry { fingerprint: id, priority: priority(case.severity), item: pending };
+        let left_out = match self.model.push(entry) {
+            Pushed::Queued | Pushed::Merged => return,
+            Pushed::Evicted(entry) | Pushed::Refused(entry) => entry.item.id,
+        };
+        if let Err(err) = self.store.release_alerts(&left_out).await {
+            // It is sent at the end of its hold all the same.
+            log::warn!("the alert of incident {left_out} can't be released early: {err:#}");
+        }
+    }
+}
+
+/// Asks the model about the incidents in the queue, one at a time, until `shutdown` or until the queue is
+/// closed and empty. What it does not get to is alerted at the end of its hold.
+pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, shutdown: CancellationToken) {
+    let work = async {
+        while let Some(it) = pending.pop().await {
+            if let Err(err) = judge(&it, &store, analyst.verdict(&it.file)).await {
+                log::warn!("the verdict on incident {} can't be stored: {err:#}", it.id);
+            }
+        }
+    };
+    shutdown.run_until_cancelled(work).await;
+}
+
+async fn judge(it: &Pending, store: &Store, verdict: impl Future<Output = Verdict>) -> Result<()> {
+    let verdict = verdict.await;
+    // Not set: the incident is gone, or graver by now, and its new file is in the queue.
+    store.set_verdict_at(&it.id, it.severity, verdict).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests;

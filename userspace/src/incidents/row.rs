@@ -1,0 +1,100 @@
+//! Between Rust values and SQLite columns.
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use rusqlite::{Row, Rows};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::{AlertDelivery, EvidenceEntry, Incident};
+
+/// Every row, each through `read`.
+pub(super) fn collect<T>(mut rows: Rows<'_>, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push(read(row)?);
+    }
+    Ok(out)
+}
+
+/// An incident from `SELECT incidents.*`, without its alerts and evidence index.
+pub(super) fn incident(row: &Row<'_>) -> Result<Incident> {
+    let id: String = row.get("id")?;
+    read_incident(row).with_context(|| format!("incident {id} in the database can't be read"))
+}
+
+fn read_incident(row: &Row<'_>) -> Result<Incident> {
+    Ok(Incident {
+        id: row.get("id")?,
+        kind: word(row, "kind")?,
+        severity: word(row, "severity")?,
+        status: word(row, "status")?,
+        fingerprint: row.get("fingerprint")?,
+        title: row.get("title")?,
+        host: row.get("host")?,
+        boot_id: row.get("boot_id")?,
+        process: json(row, "process")?,
+        first_seen: time(row, "first_seen_ms")?,
+        last_seen: time(row, "last_seen_ms")?,
+        count: unsigned(row, "count")?,
+        findings: json(row, "findings")?,
+        facts: json(row, "facts")?,
+        completeness: json(row, "completeness")?,
+        verdict: json(row, "verdict")?,
+        alerts: Vec::new(),
+        evidence: Vec::new(),
+    })
+}
+
+/// A delivery from `SELECT alerts.*`.
+pub(super) fn delivery(row: &Row<'_>) -> Result<AlertDelivery> {
+    Ok(AlertDelivery {
+        sink: row.get("sink")?,
+        status: word(row, "status")?,
+        at: row.get::<_, Option<i64>>("at_ms")?.map(Timestamp::from_millisecond).transpose()?,
+        attempts: row.get("attempts")?,
+        error: row.get("error")?,
+    })
+}
+
+/// A line of the evidence index; `size_bytes` computed by the query.
+pub(super) fn evidence_entry(row: &Row<'_>) -> Result<EvidenceEntry> {
+    Ok(EvidenceEntry {
+        name: row.get("name")?,
+        source: row.get("source")?,
+        taken_at: time(row, "taken_ms")?,
+        size_bytes: unsigned(row, "size_bytes")?,
+        truncated: row.get("truncated")?,
+    })
+}
+
+/// A column of milliseconds.
+pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Timestamp> {
+    let ms = row.get(column)?;
+    Timestamp::from_millisecond(ms).with_context(|| format!("column {column}"))
+}
+
+/// A value as a JSON column.
+pub(super) fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).context("cannot be put into JSON")
+}
+
+/// SQLite's integers are signed; nothing counted here gets near that end.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(row: &Row<'_>, column: &str) -> Result<u64> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).with_context(|| format!("column {column}"))
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?).with_context(|| format!("column {column}"))
+}
+
+/// An enum by the spelling that is its JSON.
+fn word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_value(text.into()).with_context(|| format!("column {column}"))
+}

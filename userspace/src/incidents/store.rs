@@ -1,0 +1,248 @@
+//! The handle to the store: each question is one transaction on the blocking pool.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use tokio::sync::Notify;
+
+use super::open::open;
+use super::outbox::{self, Failure};
+use super::record::{Entry, record};
+use super::retention::{Limits, enforce};
+use super::{AlertPlan, DueAlert, Filter, Page, Recorded, read, trouble};
+use crate::host::Host;
+use crate::metrics::{LimitLabel, Metrics};
+use crate::model::{Case, EvidenceFile, Incident, IncidentStatus, Severity, Verdict};
+
+/// A cheap-to-clone handle to the store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    /// std Mutexes: SQLite blocks, so they are locked on threads of the blocking pool only.
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    alerts_changed: Notify,
+    dir: PathBuf,
+    host: Host,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    moved_aside: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens or makes the database in `dir`.
+    ///
+    /// A damaged database is moved aside and a new one begun: see [`Store::recovered_from`]. One that a newer
+    /// version wrote is an error.
+    pub fn open(dir: &Path, host: Host, metrics: Arc<Metrics>) -> Result<Self> {
+        Self::open_with(dir, host, metrics, Limits::default())
+    }
+
+    pub(super) fn open_with(dir: &Path, host: Host, metrics: Arc<Metrics>, limits: Limits) -> Result<Self> {
+        let opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
+        Ok(Self(Arc::new(Inner {
+            writer: Mutex::new(opened.writer),
+            reader: Mutex::new(opened.reader),
+            alerts_changed: Notify::new(),
+            dir: dir.to_owned(),
+            host,
+            limits,
+            metrics,
+            moved_aside: opened.moved_aside,
+        })))
+    }
+
+    /// Where the damaged database lies that was found at [`Store::open`], in words for /healthz; `None`: all
+    /// was well.
+    pub fn recovered_from(&self) -> Option<String> {
+        let aside = self.0.moved_aside.as_ref()?;
+        Some(format!(
+            "the incident database was damaged; it was moved to {} and a new one begun",
+            aside.display()
+        ))
+    }
+
+    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of an open one.
+    /// One transaction.
+    ///
+    /// When the case is graver than the open incident, the incident takes over its severity, file and
+    /// verdict, and is alerted again.
+    pub async fn record(&self, case: Case, verdict: Verdict, plan: AlertPlan) -> Result<Recorded> {
+        let (host, limits) = (self.0.host.clone(), self.0.limits);
+        let (recorded, removed) = self
+            .write(move |tx| {
+                let now = Timestamp::now();
+                let entry = Entry { case: &case, verdict: &verdict, plan: &plan, host: &host, now };
+                let recorded = record(tx, &entry)?;
+                let removed = enforce(tx, limits, &recorded.id)?;
+                Ok((recorded, removed))
+            })
+            .await?;
+        self.count_turned_away("incidents", removed.incidents);
+        self.count_turned_away("alerts", removed.pending_alerts);
+        if recorded.new || recorded.rose {
+            self.0.alerts_changed.notify_one();
+        }
+        Ok(recorded)
+    }
+
+    /// Replaces the verdict, and releases the alert that was held for it.
+    pub async fn set_verdict(&self, id: &str, verdict: Verdict) -> Result<()> {
+        let set = self.replace_verdict(id, None, verdict).await?;
+        ensure!(set, "there is no incident {id}");
+        Ok(())
+    }
+
+    /// As [`Store::set_verdict`], but only while the incident has this severity. As an incident's file is
+    /// replaced only when its severity rises, that is: only if the verdict is about the file it shows.
+    pub(super) async fn set_verdict_at(
+        &self,
+        id: &str,
+        severity: Severity,
+        verdict: Verdict,
+    ) -> Result<bool> {
+        self.replace_verdict(id, Some(severity), verdict).await
+    }
+
+    async fn replace_verdict(&self, id: &str, at: Option<Severity>, verdict: Verdict) -> Result<bool> {
+        let id = id.to_owned();
+        let set = self
+            .write(move |tx| {
+                let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND (?3 IS NULL OR severity = ?3)";
+                let verdict = serde_json::to_string(&verdict)?;
+                let changed =
+                    tx.prepare_cached(sql)?.execute(params![id, verdict, at.map(Severity::as_str)])?;
+                if changed > 0 {
+                    outbox::release(tx, &id, Timestamp::now())?;
+                }
+                Ok(changed > 0)
+            })
+            .await?;
+        self.0.alerts_changed.notify_one();
+        Ok(set)
+    }
+
+    /// Releases a held alert: the verdict it has is the one it gets.
+    pub async fn release_alerts(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |tx| outbox::release(tx, &id, Timestamp::now())).await?;
+        self.0.alerts_changed.notify_one();
+        Ok(())
+    }
+
+    /// Acknowledges or resolves; `None`: no such incident.
+    pub async fn set_status(&self, id: &str, status: IncidentStatus) -> Result<Option<Incident>> {
+        let id = id.to_owned();
+        self.write(move |tx| {
+            let sql = "UPDATE incidents SET status = ?2 WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute(params![id, status.as_str()])?;
+            read::get(tx, &id)
+        })
+        .await
+    }
+
+    /// One page.
+    pub async fn list(&self, filter: Filter) -> Result<Page> {
+        self.read(move |tx| read::list(tx, &filter)).await
+    }
+
+    /// One incident with its evidence index.
+    pub async fn get(&self, id: &str) -> Result<Option<Incident>> {
+        let id = id.to_owned();
+        self.read(move |tx| read::get(tx, &id)).await
+    }
+
+    /// One frozen file.
+    pub async fn evidence(&self, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        self.read(move |tx| read::evidence(tx, &id, &name)).await
+    }
+
+    /// The alerts that are due, the longest due first.
+    pub async fn due_alerts(&self, now: Timestamp, limit: usize) -> Result<Vec<DueAlert>> {
+        self.read(move |tx| outbox::due(tx, now, limit)).await
+    }
+
+    /// When the next alert is due; `None`: none waits.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
+        self.read(outbox::next_due).await
+    }
+
+    /// Notes that a try begins, before anything is sent, so that after a crash it is known that the alert may
+    /// have arrived. Returns it as it stands now; `None`: it does not wait any more.
+    pub async fn start_attempt(&self, alert: i64, at: Timestamp) -> Result<Option<DueAlert>> {
+        self.write(move |tx| outbox::start_attempt(tx, alert, at)).await
+    }
+
+    /// Notes that the receiver has it.
+    pub async fn mark_sent(&self, alert: i64, at: Timestamp) -> Result<()> {
+        self.write(move |tx| outbox::mark_sent(tx, alert, at)).await
+    }
+
+    /// Notes that it did not go well, and when to try again.
+    pub async fn mark_retry(&self, alert: i64, failure: Failure, next_due: Timestamp) -> Result<()> {
+        self.write(move |tx| outbox::mark_retry(tx, alert, &failure, next_due)).await
+    }
+
+    /// Notes that it is given up.
+    pub async fn mark_failed(&self, alert: i64, failure: Failure) -> Result<()> {
+        self.write(move |tx| outbox::mark_failed(tx, alert, &failure)).await
+    }
+
+    /// Returns when the outbox may have something due that it had not before. For one waiter: a change
+    /// while nobody waits is kept for the next wait.
+    pub async fn alerts_changed(&self) {
+        self.0.alerts_changed.notified().await;
+    }
+
+    /// Makes the disk full at so many pages.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.0.writer.lock().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // IMMEDIATE takes the write lock at once: a transaction that reads first can't be refused it later.
+        self.run(|inner| &inner.writer, TransactionBehavior::Immediate, act).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // A transaction here too: what an incident's several queries see is one moment.
+        self.run(|inner| &inner.reader, TransactionBehavior::Deferred, act).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        side: fn(&Inner) -> &Mutex<Connection>,
+        behavior: TransactionBehavior,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.0);
+        let work = move || {
+            // A panic in `act` rolled its transaction back: the connection is as good as before.
+            let mut conn = side(&inner).lock().unwrap_or_else(PoisonError::into_inner);
+            let tx = conn.transaction_with_behavior(behavior)?;
+            let value = act(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        };
+        let result = tokio::task::spawn_blocking(work).await.context("the store's thread ended early")?;
+        result.map_err(|err| trouble::explain(err, &self.0.dir))
+    }
+
+    fn count_turned_away(&self, limit: &'static str, count: u64) {
+        if count > 0 {
+            self.0.metrics.turned_away.get_or_create(&LimitLabel { limit }).inc_by(count);
+        }
+    }
+}

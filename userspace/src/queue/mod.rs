@@ -1,0 +1,207 @@
+//! A bounded priority queue with deduplication: between the monitor and the store, and between the store and
+//! the model. A push never blocks, and whatever finds no room goes back to the pusher: nothing is dropped here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::metrics::{LimitLabel, Metrics, QueueLabel};
+
+/// For each such span an entry has waited, its priority counts one higher at [`Queue::pop`].
+pub const AGEING: Duration = Duration::from_secs(1);
+
+/// What is pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry<T> {
+    /// Entries with the same fingerprint are merged while they wait.
+    pub fingerprint: String,
+    /// The higher, the sooner it is popped and the later it is evicted.
+    pub priority: u32,
+    /// The payload.
+    pub item: T,
+}
+
+/// What became of a push.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an evicted or refused entry is lost when nobody looks at it"]
+pub enum Pushed<T> {
+    /// It waits.
+    Queued,
+    /// One with the same fingerprint was waiting; they are one now.
+    Merged,
+    /// It waits in the place of this entry, the least important of a full queue.
+    Evicted(Entry<T>),
+    /// It does not wait: the queue is closed, or full of entries at least as important.
+    Refused(Entry<T>),
+}
+
+/// A cheap-to-clone handle.
+///
+/// A std Mutex, because [`Queue::push`] is called from threads that are not async, and is held only for a scan
+/// of memory, never across an await. The Notify beside it is what a popper sleeps on.
+pub struct Queue<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    ready: Notify,
+    capacity: usize,
+    merge: fn(&mut T, T),
+    depth: Gauge,
+    evicted: Counter,
+    refused: Counter,
+}
+
+struct State<T> {
+    /// In order of arrival. Searched from end to end at each push and pop: with the thousand entries it is
+    /// meant for that takes microseconds, and there is no second index to keep in step.
+    waiting: Vec<Waiting<T>>,
+    closed: bool,
+}
+
+struct Waiting<T> {
+    entry: Entry<T>,
+    since: Instant,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue for `capacity` entries. `merge` takes the newer item into the one that waits.
+    pub fn new(name: &'static str, capacity: usize, merge: fn(&mut T, T), metrics: &Metrics) -> Self {
+        let label = QueueLabel { queue: name };
+        Self(Arc::new(Shared {
+            state: Mutex::new(State { waiting: Vec::new(), closed: false }),
+            ready: Notify::new(),
+            capacity,
+            merge,
+            depth: metrics.queue_depth.get_or_create_owned(&label),
+            evicted: metrics.queue_evicted.get_or_create_owned(&label),
+            refused: metrics.turned_away.get_or_create_owned(&LimitLabel { limit: name }),
+        }))
+    }
+
+    /// Adds, merges, or gives back what finds no room. Returns at once, on any thread.
+    ///
+    /// A merged entry keeps the older one's place and takes the higher priority of the two. Room is made by
+    /// the priority given, not the aged one, so that old and benign entries can't keep out a grave one; among
+    /// equals the newest goes, as the others have waited for longer.
+    pub fn push(&self, entry: Entry<T>) -> Pushed<T> {
+        let mut state = self.state();
+        if state.closed {
+            self.0.refused.inc();
+            return Pushed::Refused(entry);
+        }
+        if let Some(same) = state.waiting.iter_mut().find(|it| it.entry.fingerprint == entry.fingerprint) {
+            same.entry.priority = same.entry.priority.max(entry.priority);
+            (self.0.merge)(&mut same.entry.item, entry.item);
+            return Pushed::Merged;
+        }
+        let mut pushed = Pushed::Queued;
+        if state.waiting.len() >= self.0.capacity {
+            // `rev`: of equals, min_by_key returns the first it meets, which has to be the newest.
+            let lowest = state.waiting.iter().enumerate().rev().min_by_key(|(_, it)| it.entry.priority);
+            match lowest.map(|(index, it)| (index, it.entry.priority)) {
+                Some((index, priority)) if priority < entry.priority => {
+                    self.0.evicted.inc();
+                    pushed = Pushed::Evicted(state.waiting.remove(index).entry);
+                }
+                _ => {
+                    self.0.refused.inc();
+                    return Pushed::Refused(entry);
+                }
+            }
+        }
+        state.waiting.push(Waiting { entry, since: Instant::now() });
+        self.show_depth(&state);
+        drop(state);
+        self.0.ready.notify_one();
+        pushed
+    }
+
+    /// The next item; waits for one. `None`: the queue is closed and empty.
+    ///
+    /// Highest priority first, where each [`AGEING`] of waiting counts as one more, so that nothing waits
+    /// for ever under a stream of more important entries; first in, first out among equals.
+    pub async fn pop(&self) -> Option<T> {
+        loop {
+            // Made before the look into the queue, so that a push in between is not missed.
+            let ready = self.0.ready.notified();
+            {
+                let mut state = self.state();
+                if let Some(item) = state.take_next() {
+                    self.show_depth(&state);
+                    if !state.waiting.is_empty() {
+                        // Two pushes may have left one permit; pass it on to the next popper.
+                        self.0.ready.notify_one();
+                    }
+                    return Some(item);
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            ready.await;
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Refuses every push from now on; what waits can still be popped, and then [`Queue::pop`] ends.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.0.ready.notify_waiters();
+    }
+
+    /// Takes out everything that waits, in order of arrival.
+    pub fn drain(&self) -> Vec<Entry<T>> {
+        let mut state = self.state();
+        let taken = std::mem::take(&mut state.waiting);
+        self.show_depth(&state);
+        drop(state);
+        taken.into_iter().map(|it| it.entry).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show_depth(&self, state: &State<T>) {
+        self.0.depth.set(i64::try_from(state.waiting.len()).unwrap_or(i64::MAX));
+    }
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> State<T> {
+    fn take_next(&mut self) -> Option<T> {
+        let now = Instant::now();
+        // `rev`: of equals, max_by_key returns the last it meets, which has to be the oldest.
+        let next = self.waiting.iter().enumerate().rev().max_by_key(|(_, it)| it.aged_priority(now));
+        let (index, _) = next?;
+        Some(self.waiting.remove(index).entry.item)
+    }
+}
+
+impl<T> Waiting<T> {
+    fn aged_priority(&self, now: Instant) -> u64 {
+        let waited = now.saturating_duration_since(self.since);
+        u64::from(self.entry.priority) + waited.as_secs() / AGEING.as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests;
