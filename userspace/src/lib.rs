@@ -13,6 +13,7 @@ pub mod config;
 pub mod health;
 pub mod host;
 pub mod incidents;
+pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod monitor;

@@ -1,5 +1,26 @@
 //! The configuration, complete and checked. How it is put together from flags, environment, file and defaults
-//! is in the submodules.
+//! is in the submodules: [`load`] only reads and reports every error at once, [`Draft::prepare`] makes what is
+//! missing on disk.
+
+mod client;
+mod detect;
+mod draft;
+mod key;
+mod layers;
+mod parse;
+mod problem;
+mod secret;
+pub(crate) mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use detect::DetectLimits;
+pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use layers::Sources;
+pub use problem::{ConfigErrors, Problem, Rejected};
+
+pub(crate) use client::{ClientKey, client_key};
+pub(crate) use parse::is_this_host;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +53,8 @@ pub struct Config {
     pub llm: Option<LlmConfig>,
     /// Slack; `None`: no alerts leave the host.
     pub slack: Option<SlackConfig>,
+    /// From when on something is a finding.
+    pub detect: DetectLimits,
 }
 
 /// The language model: Groq, or anything that speaks the same chat-completions API.

@@ -1,0 +1,48 @@
+//! The limits by which the detectors judge, and the sizes the kernel side is given.
+
+use std::time::Duration;
+
+/// From when on something is a finding. Every field is a key of the file's `[detect]` section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetectLimits {
+    /// A zombie counts once it is this old.
+    pub zombie_age: Duration,
+    /// So many zombies of one parent are a pile-up.
+    pub zombie_count: u32,
+    /// Working set in percent of the memory limit.
+    pub memory_percent: u32,
+    /// For so many scans in a row.
+    pub memory_scans: u32,
+    /// Open files in percent of RLIMIT_NOFILE.
+    pub fd_percent: u32,
+    /// For so many scans in a row.
+    pub fd_scans: u32,
+    /// So many deaths of one program …
+    pub crash_loop_count: u32,
+    /// … within this time are a crash loop.
+    pub crash_loop_window: Duration,
+    /// How long ended processes are kept.
+    pub ended_keep: Duration,
+    /// Size of the ring for OOM kills, crashes and failed exits.
+    pub ring_grave_bytes: u32,
+    /// Size of the ring for everything else.
+    pub ring_common_bytes: u32,
+}
+
+impl Default for DetectLimits {
+    fn default() -> Self {
+        Self {
+            zombie_age: Duration::from_secs(60),
+            zombie_count: 10,
+            memory_percent: 95,
+            memory_scans: 2,
+            fd_percent: 90,
+            fd_scans: 2,
+            crash_loop_count: 3,
+            crash_loop_window: Duration::from_secs(600),
+            ended_keep: Duration::from_secs(600),
+            ring_grave_bytes: 256 << 10,
+            ring_common_bytes: 8 << 20,
+        }
+    }
+}
