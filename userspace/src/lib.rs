@@ -9,6 +9,7 @@
 //! ```
 
 pub mod analyst;
+pub mod cli;
 pub mod config;
 pub mod health;
 pub mod host;

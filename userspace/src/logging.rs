@@ -71,12 +71,16 @@ mod tests {
         let sink = Sink::default();
         let settings = LogSettings { format, filter: filter.to_owned() };
         let writer = sink.clone();
+        // What `init` does for the process; the first test of the process to get here does it for all.
+        drop(tracing_log::LogTracer::init());
         let subscriber = subscriber(&settings, move || writer.clone(), false).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(pid = 42, comm = "a\x1b[2Jb", "seen");
             tracing::debug!("detail");
             tracing::trace!(target: "hyper_util::client", "POST /services/T/B/hunter2");
             tracing::info!(target: "hyper", "harmless");
+            log::info!(target: "ai_debugger::kernel_side", "by way of log");
+            log::trace!(target: "h2::codec", "authorization: hunter2");
         });
         String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
     }
@@ -85,11 +89,12 @@ mod tests {
     fn levels_and_formats() {
         let text = logged(LogFormat::Text, "info");
         assert!(text.contains("seen") && text.contains("pid=42") && !text.contains("detail"), "{text}");
+        assert!(text.contains("ai_debugger::kernel_side: by way of log"), "{text}");
         assert!(!text.contains('\x1b'), "a hostile name reaches the terminal: {text:?}");
         let json = logged(LogFormat::Json, "off,ai_debugger=debug");
         let lines: Vec<serde_json::Value> =
             json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2, "{json}");
+        assert_eq!(lines.len(), 3, "{json}");
         assert_eq!((&lines[0]["message"], &lines[0]["pid"]), (&"seen".into(), &42.into()));
     }
 

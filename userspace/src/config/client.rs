@@ -77,7 +77,11 @@ mod tests {
             (Some("not\u{a0}ascii"), true, None),
         ] {
             let found = client_key(&sources(given), this_host);
-            assert_eq!(found.key.as_ref().map(secrecy::ExposeSecret::expose_secret), want, "{given:?} {this_host}");
+            assert_eq!(
+                found.key.as_ref().map(secrecy::ExposeSecret::expose_secret),
+                want,
+                "{given:?} {this_host}"
+            );
             assert!(!found.origin.is_empty());
         }
     }

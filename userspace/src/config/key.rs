@@ -98,6 +98,11 @@ pub(super) fn from_file(path: &Path) -> Result<(SecretString, Option<String>), R
     Ok((read.secret, warning))
 }
 
+/// Whether a file has a key that would be taken.
+pub(crate) fn check_file(path: &Path) -> Result<(), Rejected> {
+    from_file(path).map(|_| ())
+}
+
 /// Makes the data folder, closed to others, when it is not there.
 pub(super) fn make_folder(data_dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).with_context(|| {

@@ -20,7 +20,8 @@ pub use layers::Sources;
 pub use problem::{ConfigErrors, Problem, Rejected};
 
 pub(crate) use client::{ClientKey, client_key};
-pub(crate) use parse::is_this_host;
+pub(crate) use key::check_file as check_key_file;
+pub(crate) use parse::{base_url, is_this_host};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

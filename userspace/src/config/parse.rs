@@ -148,7 +148,7 @@ pub(super) fn host_name(text: &str) -> Parsed<String> {
 }
 
 /// An API's base: no slash at the end, nothing secret in it.
-pub(super) fn base_url(text: &str) -> Parsed<String> {
+pub(crate) fn base_url(text: &str) -> Parsed<String> {
     let accepted =
         "give an http or https URL without user, query and fragment, such as https://api.groq.com/openai/v1";
     // Whatever has an @ in it may be a password: it is not repeated.
