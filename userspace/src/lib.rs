@@ -11,12 +11,14 @@
 pub mod alerts;
 pub mod analyst;
 pub mod cgroup;
+pub mod cli;
 pub mod config;
 pub mod detect;
 pub mod evidence;
 pub mod health;
 pub mod host;
 pub mod incidents;
+pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod monitor;

@@ -1,1 +1,27 @@
-fn main() {}
+//! The binary: understand the command line, do it, say how it ended.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ai_debugger::cli;
+use anyhow::Context as _;
+
+/// The work is in the kernel, on disk and on the network: two threads are plenty beside what is watched.
+const WORKERS: usize = 2;
+/// What blocks after the end of everything else is left behind.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    let action = match cli::parse(std::env::args_os()) {
+        Ok(action) => action,
+        Err(said) => return cli::usage(&said),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = match runtime.context("cannot start the runtime") {
+        Ok(runtime) => runtime,
+        Err(error) => return cli::exit_code(Err(error)),
+    };
+    let result = runtime.block_on(cli::perform(action));
+    runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
+    cli::exit_code(result)
+}

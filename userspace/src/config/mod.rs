@@ -1,5 +1,27 @@
 //! The configuration, complete and checked. How it is put together from flags, environment, file and defaults
-//! is in the submodules.
+//! is in the submodules: [`load`] only reads and reports every error at once, [`Draft::prepare`] makes what is
+//! missing on disk.
+
+mod client;
+mod detect;
+mod draft;
+mod key;
+mod layers;
+mod parse;
+mod problem;
+mod secret;
+pub(crate) mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use detect::DetectLimits;
+pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use layers::Sources;
+pub use problem::{ConfigErrors, Problem, Rejected};
+
+pub(crate) use client::{ClientKey, client_key};
+pub(crate) use key::check_file as check_key_file;
+pub(crate) use parse::{base_url, is_this_host};
 
 mod detect;
 

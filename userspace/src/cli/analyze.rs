@@ -1,0 +1,144 @@
+//! `analyze PID`: one verdict now, from a running daemon where one is named, otherwise made right here.
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::daemon::{Daemon, Target, decode};
+use super::output;
+use super::ps::with_newline;
+use super::view;
+use crate::analyst::{self, Analyst};
+use crate::config::{self, Config, Draft};
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::model::{CaseFile, Verdict};
+use crate::monitor;
+
+/// What POST /analyze answers.
+#[derive(Deserialize)]
+struct Answer {
+    pid: u32,
+    name: String,
+    analysis: String,
+    verdict: Verdict,
+}
+
+/// Judges and prints. `false`: there is no such process, which has been said.
+pub(super) async fn analyze(target: &Target, pid: u32, json: bool) -> Result<bool> {
+    let said = if target.named().is_some() {
+        remote(target, pid, json).await?
+    } else {
+        local(target, pid, json).await?
+    };
+    match said {
+        Some(text) => output::print(&text).map(|()| true),
+        None => {
+            output::complain(&format!("there is no process {pid}; it may have ended already"));
+            Ok(false)
+        }
+    }
+}
+
+async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
+    let Some(body) = Daemon::new(target)?.post(&["analyze"], &json!({ "pid": pid })).await? else {
+        return Ok(None);
+    };
+    if json {
+        return Ok(Some(with_newline(body)));
+    }
+    let Answer { pid, name, analysis, verdict } = decode(&body)?;
+    Ok(Some(view::judged(&format!("{name} (pid {pid}): {analysis}"), &verdict)))
+}
+
+async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
+    let Draft { config, warnings, .. } = config::load(&target.sources)?;
+    for warning in warnings {
+        output::complain(&format!("warning: {warning}"));
+    }
+    let Some((file, config)) = examine(config, pid).await? else { return Ok(None) };
+    let verdict = if config.llm.is_some() {
+        Analyst::new(config.llm, Health::default(), Metrics::new())?.verdict(&file).await
+    } else {
+        analyst::built_in(&file)
+    };
+    Ok(Some(if json { with_newline(as_json(&file, &verdict)) } else { view::case(&file, &verdict) }))
+}
+
+/// Reading /proc blocks, so it has a thread of its own.
+async fn examine(config: Config, pid: u32) -> Result<Option<(CaseFile, Config)>> {
+    let work = move || Ok(monitor::examine_once(&config, pid)?.map(|file| (file, config)));
+    tokio::task::spawn_blocking(work).await.context("the examination was broken off")?
+}
+
+/// As POST /analyze answers, and the proof with it.
+fn as_json(file: &CaseFile, verdict: &Verdict) -> String {
+    let word = if file.findings.is_empty() { "OK" } else { "ANOMALY" };
+    json!({
+        "pid": file.process.pid,
+        "name": file.process.name,
+        "analysis": format!("{word}: {}", verdict.summary),
+        "verdict": verdict,
+        "process": file.process,
+        "observed_at": file.observed_at,
+        "findings": file.findings,
+        "facts": file.facts,
+        "completeness": file.completeness,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+    use axum::{Json, Router};
+    use serde_json::Value;
+
+    use super::super::daemon::tests::peer;
+    use super::super::view::tests::hostile_incident;
+    use super::*;
+
+    fn router() -> Router {
+        Router::new().route(
+            "/analyze",
+            post(|Json(body): Json<Value>| async move {
+                if body != json!({"pid": 42}) {
+                    return Err(axum::http::StatusCode::NOT_FOUND);
+                }
+                let verdict = hostile_incident().verdict;
+                Ok(Json(json!({"pid": 42, "name": "\x1b[2J", "analysis": "ANOMALY: it leaks", "verdict": verdict})))
+            }),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_named_daemon_is_asked() {
+        let target = peer(router(), "k").await;
+        let text = remote(&target, 42, false).await.unwrap().unwrap();
+        assert!(
+            text.starts_with("\u{fffd}[2J (pid 42): ANOMALY: it leaks\n\nVerdict of openai/gpt-oss-120b"),
+            "{text}"
+        );
+        let body = remote(&target, 42, true).await.unwrap().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["analysis"], "ANOMALY: it leaks");
+        assert!(!analyze(&target, 43, false).await.unwrap(), "no such process is bad news, no error");
+    }
+
+    #[test]
+    fn the_local_answer_has_what_the_daemon_s_has() {
+        let it = hostile_incident();
+        let mut file = CaseFile {
+            process: it.process,
+            observed_at: it.first_seen,
+            findings: it.findings,
+            facts: it.facts,
+            evidence: Vec::new(),
+            completeness: it.completeness,
+        };
+        let answer: Answer = decode(&as_json(&file, &it.verdict)).map_err(|error| panic!("{error}")).unwrap();
+        assert_eq!((answer.pid, answer.analysis.as_str()), (13674, "ANOMALY: It used all its memory."));
+        file.findings.clear();
+        let text = as_json(&file, &it.verdict);
+        assert!(decode::<Answer>(&text).unwrap().analysis.starts_with("OK: "), "{}", it.id);
+    }
+}

@@ -1,0 +1,340 @@
+//! What the command line looks like. The flags of settings are made from the table of settings, so flags,
+//! variables and keys of the file cannot drift apart.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::builder::{PossibleValuesParser, StyledStr};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use jiff::{SignedDuration, Timestamp};
+
+use super::daemon::Target;
+use super::incidents::Query;
+use super::ps;
+use crate::config::Sources;
+use crate::config::settings::{Group, SETTINGS, Setting, Shape, find};
+use crate::model::{IncidentKind, IncidentStatus};
+
+/// Settings a client of the daemon needs, to find the access key.
+const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
+/// Most rows to ask for.
+const LIMIT_MAX: u64 = 10_000;
+
+/// What to do.
+pub enum Action {
+    /// The daemon.
+    Run(Sources),
+    /// What this host can give.
+    Doctor {
+        /// The configuration.
+        sources: Sources,
+        /// For programs.
+        json: bool,
+    },
+    /// One verdict now.
+    Analyze {
+        /// Which daemon, if any.
+        target: Target,
+        /// Which process.
+        pid: u32,
+        /// For programs.
+        json: bool,
+    },
+    /// The processes a daemon sees.
+    Ps {
+        /// Which daemon.
+        target: Target,
+        /// Which processes.
+        query: ps::Query,
+        /// For programs.
+        json: bool,
+    },
+    /// The incidents a daemon has.
+    Incidents {
+        /// Which daemon.
+        target: Target,
+        /// Which incidents.
+        query: Query,
+        /// For programs.
+        json: bool,
+    },
+    /// One incident.
+    Incident {
+        /// Which daemon.
+        target: Target,
+        /// Its id.
+        id: String,
+        /// For programs.
+        json: bool,
+    },
+}
+
+/// Understands a command line.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::Error> {
+    let mut matches = command().try_get_matches_from(args)?;
+    let (name, mut matches) = matches.remove_subcommand().expect("clap asks for a command");
+    let json = matches.try_get_one::<bool>("json").ok().flatten().copied().unwrap_or(false);
+    Ok(match name.as_str() {
+        "run" => Action::Run(sources(&matches)),
+        "doctor" => Action::Doctor { sources: sources(&matches), json },
+        "analyze" => {
+            let pid = matches.remove_one("pid").expect("clap asks for PID");
+            Action::Analyze { target: target(&mut matches), pid, json }
+        }
+        "ps" => {
+            let query = ps::Query {
+                sort: matches.remove_one("sort").unwrap_or_default(),
+                limit: matches.remove_one("limit"),
+                text: matches.remove_one("query"),
+            };
+            Action::Ps { target: target(&mut matches), query, json }
+        }
+        "incidents" => match matches.remove_one("id") {
+            Some(id) => Action::Incident { target: target(&mut matches), id, json },
+            None => {
+                let query = Query {
+                    kind: matches.remove_one("kind"),
+                    status: matches.remove_one("status"),
+                    since: matches.remove_one("since"),
+                    limit: matches.remove_one("limit"),
+                };
+                Action::Incidents { target: target(&mut matches), query, json }
+            }
+        },
+        other => unreachable!("the command {other} is declared and not handled"),
+    })
+}
+
+/// Every command and flag.
+pub fn command() -> Command {
+    let kinds = IncidentKind::ALL.map(IncidentKind::as_str);
+    let statuses = [IncidentStatus::Open, IncidentStatus::Acknowledged, IncidentStatus::Resolved]
+        .map(IncidentStatus::as_str);
+    Command::new("ai-debugger")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Says what just died or is going wrong on a Linux host, why, and what to do, with proof")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(with_settings(Command::new("run").about("Run the daemon")))
+        .subcommand(
+            with_settings(
+                Command::new("doctor").about("Say what this host can give, and what to do about the rest"),
+            )
+            .arg(json()),
+        )
+        .subcommand(
+            with_settings(Command::new("analyze").about("One verdict on a process, now"))
+                .arg(
+                    Arg::new("pid")
+                        .value_name("PID")
+                        .required(true)
+                        .value_parser(value_parser!(u32).range(1..)),
+                )
+                .arg(url("Ask this daemon instead of looking at this host [env: SERVER_URL]"))
+                .arg(json()),
+        )
+        .subcommand(
+            with_client(Command::new("ps").about("The processes a running daemon sees"))
+                .arg(
+                    option("sort", "ORDER", "Which come first")
+                        .value_parser(["cpu", "rss", "start"])
+                        .default_value("cpu"),
+                )
+                .arg(limit())
+                .arg(option("query", "TEXT", "Only those whose name or arguments have this text").short('q')),
+        )
+        .subcommand(
+            with_client(
+                Command::new("incidents").about("The incidents a running daemon has, or all about one"),
+            )
+            .arg(
+                Arg::new("id")
+                    .value_name("ID")
+                    .value_parser(incident_id)
+                    .conflicts_with_all(["kind", "status", "since", "limit"])
+                    .help("All about this incident"),
+            )
+            .arg(option("kind", "KIND", "Only this kind").value_parser(PossibleValuesParser::new(kinds)))
+            .arg(
+                option("status", "STATUS", "Only in this state")
+                    .value_parser(PossibleValuesParser::new(statuses)),
+            )
+            .arg(
+                option("since", "TIME", "Only those seen since then: 2h, 30m, or 2026-01-31T12:00:00Z")
+                    .value_parser(since),
+            )
+            .arg(limit()),
+        )
+}
+
+fn with_settings(command: Command) -> Command {
+    let command = SETTINGS.iter().fold(command, |command, setting| command.args(flag(setting)));
+    command.after_help(variables_only())
+}
+
+fn with_client(command: Command) -> Command {
+    let settings = CLIENT_SETTINGS.iter().filter_map(|name| find(name));
+    settings
+        .fold(command, |command, setting| command.args(flag(setting)))
+        .arg(url("The daemon to ask [env: SERVER_URL] [default: http://127.0.0.1:7878]"))
+        .arg(json())
+}
+
+/// A setting's flag: always text here, understood and checked together with the other layers.
+fn flag(setting: &Setting) -> Option<Arg> {
+    let arg = Arg::new(setting.name)
+        .long(setting.flag?)
+        .value_name(setting.placeholder)
+        .help(help(setting))
+        .help_heading(setting.group.heading())
+        .hide_short_help(setting.group == Group::Detect);
+    Some(match setting.shape {
+        Shape::Value => arg.action(ArgAction::Set),
+        Shape::List => arg.action(ArgAction::Append),
+        Shape::Switch => {
+            arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true")
+        }
+    })
+}
+
+fn help(setting: &Setting) -> StyledStr {
+    let mut help = format!("{} [env: {}]", setting.help, setting.env[0]);
+    if !setting.default.is_empty() && setting.shape != Shape::Switch {
+        help.push_str(&format!(" [default: {}]", setting.default));
+    }
+    help.into()
+}
+
+/// What is not on the command line, where every user of the host could read it.
+fn variables_only() -> StyledStr {
+    let mut text = "Only as variables or in the configuration file:\n".to_owned();
+    for setting in SETTINGS.iter().filter(|setting| setting.flag.is_none()) {
+        text.push_str(&format!("  {:<24} {}\n", setting.env[0], setting.help));
+    }
+    text.push_str("\nThe configuration file is TOML; its keys are the flags with _ for -, those of --detect-… in [detect].");
+    text.into()
+}
+
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+fn url(help: &'static str) -> Arg {
+    option("url", "URL", help)
+}
+
+fn json() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("JSON, for programs")
+}
+
+fn limit() -> Arg {
+    option("limit", "N", "At most so many").value_parser(value_parser!(u64).range(1..=LIMIT_MAX))
+}
+
+fn incident_id(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err("an incident's id is letters and digits, as `ai-debugger incidents` lists it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    let ago = || {
+        let span: SignedDuration = text.parse().ok().filter(|span: &SignedDuration| !span.is_negative())?;
+        Timestamp::now().checked_sub(span).ok()
+    };
+    let accepted = "give a time ago such as 30m or 2h, or a moment such as 2026-01-31T12:00:00Z";
+    text.parse().ok().or_else(ago).ok_or_else(|| accepted.to_owned())
+}
+
+fn sources(matches: &ArgMatches) -> Sources {
+    let mut flags = BTreeMap::new();
+    for setting in SETTINGS {
+        if let Ok(Some(values)) = matches.try_get_many::<String>(setting.name) {
+            flags.insert(setting.name, values.cloned().collect());
+        }
+    }
+    Sources::of_process(flags)
+}
+
+fn target(matches: &mut ArgMatches) -> Target {
+    Target { sources: sources(matches), url: matches.remove_one("url") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str) -> Result<Action, String> {
+        let args = line.split_whitespace().map(OsString::from);
+        parse(std::iter::once("ai-debugger".into()).chain(args)).map_err(|said| said.to_string())
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_reach_the_settings() {
+        let line = "run --listen [::1]:0 --allowed-host a --allowed-host b --no-llm --ebpf-log=false --detect-fd-percent 50";
+        let Ok(Action::Run(sources)) = check(line) else { panic!("not understood") };
+        let want = [
+            ("allowed_hosts", &["a", "b"][..]),
+            ("detect.fd_percent", &["50"]),
+            ("ebpf_log", &["false"]),
+            ("listen", &["[::1]:0"]),
+            ("no_llm", &["true"]),
+        ];
+        let got: Vec<_> = sources.flags.iter().map(|(name, values)| (*name, values.clone())).collect();
+        assert_eq!(got, want.map(|(name, values)| (name, values.iter().map(|v| (*v).to_owned()).collect())));
+    }
+
+    #[test]
+    fn commands_and_their_flags() {
+        assert!(matches!(check("doctor --json --no-llm"), Ok(Action::Doctor { json: true, .. })));
+        assert!(matches!(check("analyze 42"), Ok(Action::Analyze { pid: 42, json: false, .. })));
+        let ps = check("ps --sort rss --limit 5 -q nginx --url http://h:1 --json");
+        let Ok(Action::Ps { target, query, json: true }) = ps else { panic!("not understood") };
+        assert_eq!((target.url.as_deref(), query.limit), (Some("http://h:1"), Some(5)));
+        assert_eq!((query.sort.as_str(), query.text.as_deref()), ("rss", Some("nginx")));
+        assert!(matches!(check("incidents 01JABC"), Ok(Action::Incident { id, .. }) if id == "01JABC"));
+        let Ok(Action::Incidents { query, .. }) = check("incidents --kind oom_kill --status open --since 2h")
+        else {
+            panic!("not understood")
+        };
+        assert_eq!((query.kind.as_deref(), query.status.as_deref()), (Some("oom_kill"), Some("open")));
+        let ago = Timestamp::now().duration_since(query.since.unwrap());
+        assert!((7200..7260).contains(&ago.as_secs()), "{ago}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_with_a_hint() {
+        for (line, want) in [
+            ("ps --sort memory", "[possible values: cpu, rss, start]"),
+            ("ps --limit 0", "0 is not in 1.."),
+            ("analyze 0", "0 is not in 1.."),
+            ("analyze 4294967296", "is not in 1.."),
+            ("analyze ../1", "invalid digit"),
+            ("incidents ../status", "letters and digits"),
+            ("incidents 01J --kind crash", "cannot be used with"),
+            ("incidents --kind oom", "[possible values: oom_kill,"),
+            ("incidents --since yesterday", "give a time ago"),
+            ("run --lisetn x", "similar argument exists: '--listen'"),
+            ("run --groq-api-key x", "unexpected argument"),
+            ("run extra", "unexpected argument"),
+        ] {
+            let said = check(line).err().unwrap_or_default();
+            assert!(said.contains(want), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_setting_and_its_variable() {
+        let help = command().find_subcommand_mut("run").unwrap().render_long_help().to_string();
+        for setting in SETTINGS {
+            assert!(help.contains(setting.env[0]), "{}", setting.env[0]);
+            assert!(setting.flag.is_none_or(|flag| help.contains(flag)), "{}", setting.name);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What the daemon works with beside the kernel: its data folder, the access key, the model, Slack.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::StatusCode;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use super::report::Check;
+use crate::config::{Draft, KeySource, LlmConfig};
+use crate::{config, outbound};
+
+/// How long the model's API may take to list its models.
+const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most bytes of that list.
+const MODELS_MAX_BYTES: usize = 1 << 20;
+
+pub(super) async fn checks(draft: &Draft) -> Vec<Check> {
+    vec![data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, slack(draft)]
+}
+
+fn data_dir(dir: &Path) -> Check {
+    let shown = dir.display();
+    let writable = |dir: &Path| accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    let remedy = "run as root, or name a folder of this user with --data-dir";
+    let Some(there) = dir.ancestors().find(|it| it.exists()) else {
+        return Check::fail("data folder", format!("{shown} has no folder above it"), remedy);
+    };
+    match writable(there) {
+        _ if !there.is_dir() => {
+            Check::fail("data folder", format!("{} is not a folder", there.display()), remedy)
+        }
+        Err(error) => {
+            Check::fail("data folder", format!("cannot write in {}: {error}", there.display()), remedy)
+        }
+        Ok(()) if there == dir => Check::ok("data folder", format!("{shown} can be written")),
+        Ok(()) => Check::ok("data folder", format!("{shown} is made on the first run")),
+    }
+}
+
+fn key(source: &KeySource) -> Check {
+    match source {
+        KeySource::Given { origin, .. } => Check::ok("access key", format!("from {origin}")),
+        KeySource::Kept(path) if !path.exists() => Check::ok("access key", "made on the first run"),
+        KeySource::Kept(path) => match config::check_key_file(path) {
+            Ok(()) => Check::ok("access key", format!("kept in {}", path.display())),
+            Err(rejected) => Check::fail("access key", rejected.what, rejected.accepted),
+        },
+    }
+}
+
+fn slack(draft: &Draft) -> Check {
+    match draft.config.slack {
+        Some(_) => Check::ok("Slack", "configured; doctor posts nothing"),
+        None => Check::warn("Slack", "not configured: no alert leaves this host", "set SLACK_WEBHOOK_URL"),
+    }
+}
+
+async fn model(draft: &Draft) -> Check {
+    match (&draft.config.llm, draft.no_llm) {
+        (Some(llm), _) => match listed_models(llm).await {
+            Ok(models) => judge_models(llm, &models),
+            Err(error) => {
+                let detail = format!("{}: {error:#}; the built-in analyst stands in", llm.base_url);
+                Check::warn("model", detail, "see the key, the URL and the way out of this host")
+            }
+        },
+        (None, true) => Check::ok("model", "turned off: the built-in analyst alone"),
+        (None, false) => Check::warn(
+            "model",
+            "no GROQ_API_KEY: the built-in analyst alone",
+            "set GROQ_API_KEY, or --no-llm if that is meant",
+        ),
+    }
+}
+
+fn judge_models(llm: &LlmConfig, models: &[String]) -> Check {
+    if models.contains(&llm.model) {
+        return Check::ok("model", format!("{} at {}", llm.model, llm.base_url));
+    }
+    let detail = format!("{} is not among the {} models of {}", llm.model, models.len(), llm.base_url);
+    let some = models.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    Check::warn("model", detail, format!("choose another with --llm-model: {some}"))
+}
+
+async fn listed_models(llm: &LlmConfig) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Models {
+        data: Vec<Model>,
+    }
+    #[derive(Deserialize)]
+    struct Model {
+        id: String,
+    }
+    let request = outbound::client(MODELS_TIMEOUT)?
+        .get(format!("{}/models", llm.base_url))
+        .bearer_auth(llm.api_key.expose_secret());
+    let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
+    match response.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            bail!("it refuses the API key ({})", response.status())
+        }
+        status if !status.is_success() => bail!("it answers {status}"),
+        _ => {}
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+        if body.len() + chunk.len() > MODELS_MAX_BYTES {
+            bail!("its list of models is larger than {MODELS_MAX_BYTES} bytes");
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let models: Models =
+        serde_json::from_slice(&body).context("its list of models is not what OpenAI's looks like")?;
+    Ok(models.data.into_iter().map(|model| model.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use axum::Router;
+    use axum::http::HeaderMap;
+    use axum::routing::get;
+    use secrecy::SecretString;
+
+    use super::super::report::{Status, as_text};
+    use super::*;
+
+    async fn ask(router: Router, model: &str) -> Check {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let api_key = SecretString::from("gsk_hunter2");
+        let llm = LlmConfig { base_url, model: model.to_owned(), api_key, deadline: MODELS_TIMEOUT };
+        match listed_models(&llm).await {
+            Ok(models) => judge_models(&llm, &models),
+            Err(error) => Check::warn("model", format!("{error:#}"), ""),
+        }
+    }
+
+    fn api(body: &'static str) -> Router {
+        let list = move |headers: HeaderMap| async move {
+            if headers["authorization"] == "Bearer gsk_hunter2" {
+                Ok(body)
+            } else {
+                Err(StatusCode::UNAUTHORIZED)
+            }
+        };
+        Router::new().route("/v1/models", get(list))
+    }
+
+    #[tokio::test]
+    async fn the_model_is_looked_for_in_the_list() {
+        let list =
+            r#"{"object":"list","data":[{"id":"openai/gpt-oss-120b"},{"id":"openai/gpt-oss-20b\u001b[2J"}]}"#;
+        let refusing = Router::new().route("/v1/models", get(|| async { StatusCode::UNAUTHORIZED }));
+        for (router, model, status, want) in [
+            (api(list), "openai/gpt-oss-120b", Status::Ok, "openai/gpt-oss-120b at http://"),
+            (api(list), "llama3-70b-8192", Status::Warn, "not among the 2 models"),
+            (api("{}"), "m", Status::Warn, "not what OpenAI's looks like"),
+            (refusing, "m", Status::Warn, "refuses the API key (401"),
+            (Router::new(), "m", Status::Warn, "answers 404"),
+        ] {
+            let check = ask(router, model).await;
+            let text = as_text(std::slice::from_ref(&check));
+            assert_eq!(check.status, status, "{text}");
+            assert!(text.contains(want) && !text.contains("hunter2") && !text.contains('\x1b'), "{text}");
+        }
+    }
+
+    #[test]
+    fn folders_that_cannot_be_used_fail() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        for (path, status) in [
+            (dir.path().to_owned(), Status::Ok),
+            (dir.path().join("a/b/c"), Status::Ok),
+            (file.clone(), Status::Fail),
+            (file.join("below"), Status::Fail),
+        ] {
+            let check = data_dir(&path);
+            assert_eq!(check.status, status, "{}: {check:?}", path.display());
+        }
+    }
+
+    #[test]
+    fn keys_are_looked_at_and_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        assert_eq!(key(&KeySource::Kept(path.clone())).detail, "made on the first run");
+        assert!(!path.exists());
+        fs::write(&path, "correct-horse-battery").unwrap();
+        for (mode, status) in [(0o600, Status::Ok), (0o644, Status::Fail)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(key(&KeySource::Kept(path.clone())).status, status);
+        }
+    }
+}

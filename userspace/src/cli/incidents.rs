@@ -1,0 +1,134 @@
+//! `incidents`: the list a running daemon has, and all about one of them.
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::daemon::{Daemon, Target, decode};
+use super::output;
+use super::ps::with_newline;
+use super::table::{Side, Table};
+use super::view;
+use crate::model::Incident;
+
+/// Which incidents to show.
+pub struct Query {
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// Only in this state.
+    pub status: Option<String>,
+    /// Only those seen since then.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    incidents: Vec<Incident>,
+}
+
+/// Asks for the list and prints it.
+pub(super) async fn list(target: &Target, query: &Query, json: bool) -> Result<()> {
+    let body = ask(target, query).await?;
+    let text = if json { with_newline(body) } else { render(&body, output::columns())? };
+    output::print(&text)
+}
+
+async fn ask(target: &Target, query: &Query) -> Result<String> {
+    let daemon = Daemon::new(target)?;
+    let asked: Vec<_> = [
+        ("kind", query.kind.clone()),
+        ("status", query.status.clone()),
+        ("since", query.since.map(|since| since.to_string())),
+        ("limit", query.limit.map(|limit| limit.to_string())),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect();
+    daemon
+        .get(&["api", "v1", "incidents"], &asked)
+        .await?
+        .with_context(|| format!("{} has no list of incidents; is that an ai-debugger?", daemon.place()))
+}
+
+/// Asks for one and prints all about it.
+pub(super) async fn show(target: &Target, id: &str, json: bool) -> Result<()> {
+    let daemon = Daemon::new(target)?;
+    let body = daemon.get(&["api", "v1", "incidents", id], &[]).await?.with_context(|| {
+        format!("{} has no incident {id}; `ai-debugger incidents` lists them", daemon.place())
+    })?;
+    let text = if json { with_newline(body) } else { view::incident(&decode(&body)?) };
+    output::print(&text)
+}
+
+fn render(body: &str, columns: Option<usize>) -> Result<String> {
+    let Answer { incidents } = decode(body)?;
+    if incidents.is_empty() {
+        return Ok("no incidents\n".to_owned());
+    }
+    let mut table = Table::new([
+        ("ID", Side::Left),
+        ("LAST SEEN", Side::Left),
+        ("SEVERITY", Side::Left),
+        ("KIND", Side::Left),
+        ("STATUS", Side::Left),
+        ("COUNT", Side::Right),
+        ("TITLE", Side::Left),
+    ]);
+    for it in incidents {
+        table.push([
+            it.id,
+            view::moment(it.last_seen),
+            it.severity.to_string(),
+            it.kind.to_string(),
+            it.status.as_str().to_owned(),
+            it.count.to_string(),
+            it.title,
+        ]);
+    }
+    Ok(table.render(columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use expect_test::expect;
+
+    use super::super::daemon::tests::peer;
+    use super::super::view::tests::hostile_incident;
+    use super::*;
+
+    #[test]
+    fn incidents_as_a_table() {
+        let body = serde_json::json!({"incidents": [hostile_incident()]}).to_string();
+        expect![[r#"
+            ID                         LAST SEEN             SEVERITY  KIND      STATUS  COUNT  TITLE
+            01J0000000000000000000000  2026-11-22 12:30:00Z  critical  oom_kill  open        3  OOM kill: �[2Jevil (pid 13674) in /oom test
+        "#]].assert_eq(&render(&body, None).unwrap());
+        assert_eq!(render(r#"{"incidents":[]}"#, None).unwrap(), "no incidents\n");
+    }
+
+    #[tokio::test]
+    async fn the_daemon_is_asked_for_what_was_wanted() {
+        let handler = |uri: axum::http::Uri| async move {
+            assert_eq!(uri.query(), Some("kind=crash&status=open&since=2026-01-31T12%3A00%3A00Z&limit=5"));
+            r#"{"incidents":[]}"#
+        };
+        let router = Router::new().route("/api/v1/incidents", get(handler));
+        let query = Query {
+            kind: Some("crash".into()),
+            status: Some("open".into()),
+            since: Some("2026-01-31T12:00:00Z".parse().unwrap()),
+            limit: Some(5),
+        };
+        assert_eq!(ask(&peer(router, "k").await, &query).await.unwrap(), r#"{"incidents":[]}"#);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_there_is_said_to_be_so() {
+        let error = show(&peer(Router::new(), "k").await, "01JGONE", false).await.unwrap_err();
+        assert!(error.to_string().contains("has no incident 01JGONE"), "{error}");
+    }
+}

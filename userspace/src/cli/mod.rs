@@ -1,0 +1,60 @@
+//! The command line: what `ai-debugger …` understands, and every command but the daemon itself.
+
+mod analyze;
+mod args;
+mod daemon;
+mod doctor;
+mod incidents;
+mod output;
+mod ps;
+mod serve;
+mod table;
+mod view;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+pub use args::{Action, command, parse};
+pub use output::{complain, print};
+pub use serve::serve;
+
+use crate::config::{self, ConfigErrors};
+
+/// Exit code for what went wrong at run time.
+const FAILED: u8 = 1;
+/// Exit code for a command line or a configuration that is wrong.
+const USAGE: u8 = 2;
+
+/// Does what the command line asks for, the daemon excepted. `false`: done, and the answer is bad news.
+pub async fn perform(action: Action) -> Result<bool> {
+    match action {
+        Action::Run(sources) => serve(config::load(&sources)?).await.map(|()| true),
+        Action::Doctor { sources, json } => doctor::doctor(&sources, json).await,
+        Action::Analyze { target, pid, json } => analyze::analyze(&target, pid, json).await,
+        Action::Ps { target, query, json } => ps::ps(&target, &query, json).await.map(|()| true),
+        Action::Incidents { target, query, json } => {
+            incidents::list(&target, &query, json).await.map(|()| true)
+        }
+        Action::Incident { target, id, json } => incidents::show(&target, &id, json).await.map(|()| true),
+    }
+}
+
+/// The exit code of a finished command; an error is said on stderr first.
+pub fn exit_code(result: Result<bool>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(if error.is::<ConfigErrors>() { USAGE } else { FAILED })
+        }
+    }
+}
+
+/// What clap says, help and version included, and the exit code.
+pub fn usage(said: &clap::Error) -> ExitCode {
+    // Help into a closed pipe is no failure.
+    drop(said.print());
+    if said.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,184 @@
+//! `run` around the daemon: the listening socket before, the line that says it is ready, signals until the end.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::output;
+use crate::config::Draft;
+use crate::logging;
+
+/// After a signal the daemon has this long to end in order.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// HTTP answers within this time of the start, or the daemon is never called ready.
+const READY_DEADLINE: Duration = Duration::from_secs(60);
+/// Exit code of what SIGINT ended, as shells have it.
+const ENDED_BY_SIGINT: i32 = 130;
+/// Exit code of what SIGTERM ended.
+const ENDED_BY_SIGTERM: i32 = 143;
+
+/// The daemon, from a checked configuration to its end.
+pub async fn serve(draft: Draft) -> Result<()> {
+    logging::init(&draft.logging)?;
+    let signals = Signals::watch()?;
+    let (config, warnings) = draft.prepare()?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let (listener, address) = listen(config.listen).await?;
+    let (stop, stopped) = oneshot::channel();
+    let watching = tokio::spawn(signals.handle(stop));
+    let url = url_to_open(address, &config.key)?;
+    let daemon = crate::run(config, listener, async {
+        // A sender that is gone means the signals are not watched any more: that is a reason to stop, too.
+        drop(stopped.await);
+    });
+    tokio::pin!(daemon);
+    let result = tokio::select! {
+        result = &mut daemon => result,
+        () = announce(address, &url) => daemon.await,
+    };
+    watching.abort();
+    result
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            let real = listener.local_addr().context("cannot read the listening address")?;
+            Ok((listener, real))
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            bail!(
+                "{address} is in use, maybe by another ai-debugger; stop that or choose another with --listen"
+            )
+        }
+        Err(error) => bail!("cannot listen on {address}: {error}; choose another address with --listen"),
+    }
+}
+
+/// Says on stdout that HTTP answers, once it does.
+async fn announce(address: SocketAddr, url: &Url) {
+    match timeout(READY_DEADLINE, first_answer(reachable(address))).await {
+        Ok(Ok(())) => {
+            if let Err(error) = output::print(&format!("ai-debugger is ready: {url}\n")) {
+                tracing::warn!("cannot say that it is ready: {error:#}");
+            }
+        }
+        Ok(Err(error)) => tracing::error!("HTTP does not answer: {error}"),
+        Err(_) => tracing::error!("HTTP does not answer within {} s", READY_DEADLINE.as_secs()),
+    }
+}
+
+/// The socket is bound already, so one request waits in its backlog until the daemon takes it.
+async fn first_answer(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    stream.read_u8().await.map(|_| ())
+}
+
+fn url_to_open(address: SocketAddr, key: &SecretString) -> Result<Url> {
+    let base = format!("http://{}/", reachable(address));
+    Url::parse_with_params(&base, [("key", key.expose_secret())]).context("cannot make the URL to open")
+}
+
+/// An address to connect to: one that means every interface means none to a client.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self> {
+        let watch = |kind| signal(kind).context("cannot watch for signals");
+        Ok(Self { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? })
+    }
+
+    /// The first signal asks the daemon to stop; a second one, or no end in time, ends it at once.
+    async fn handle(mut self, stop: oneshot::Sender<()>) {
+        let (name, _) = self.next().await;
+        tracing::info!("{name}: stopping");
+        // No receiver: the daemon is ending by itself.
+        let _ = stop.send(());
+        let code = tokio::select! {
+            (name, code) = self.next() => {
+                tracing::warn!("{name} again: ending at once");
+                code
+            }
+            () = sleep(STOP_DEADLINE) => {
+                tracing::error!("not stopped within {} s: ending at once", STOP_DEADLINE.as_secs());
+                1
+            }
+        };
+        // Whoever asks twice does not want to wait for anything.
+        std::process::exit(code);
+    }
+
+    async fn next(&mut self) -> (&'static str, i32) {
+        tokio::select! {
+            _ = self.interrupt.recv() => ("SIGINT", ENDED_BY_SIGINT),
+            _ = self.terminate.recv() => ("SIGTERM", ENDED_BY_SIGTERM),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_can_be_opened_whatever_the_key_and_the_address() {
+        for (address, key, want) in [
+            ("127.0.0.1:7878", "abc_-9", "http://127.0.0.1:7878/?key=abc_-9"),
+            ("0.0.0.0:80", "a&b#c=d%", "http://127.0.0.1/?key=a%26b%23c%3Dd%25"),
+            ("[::]:9", "k+k", "http://[::1]:9/?key=k%2Bk"),
+            ("10.0.0.7:9", "k", "http://10.0.0.7:9/?key=k"),
+        ] {
+            let url = url_to_open(address.parse().unwrap(), &SecretString::from(key)).unwrap();
+            assert_eq!(url.as_str(), want);
+        }
+    }
+
+    #[tokio::test]
+    async fn port_zero_is_a_real_port_and_a_taken_one_says_so() {
+        let (_listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        assert_ne!(address.port(), 0);
+        let error = listen(address).await.unwrap_err().to_string();
+        assert!(error.contains("in use") && error.contains("--listen"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn ready_means_that_http_answers() {
+        let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let first = tokio::spawn(first_answer(address));
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut line = [0; 13];
+        peer.read_exact(&mut line).await.unwrap();
+        assert_eq!(&line, b"GET /healthz ");
+        assert!(!first.is_finished(), "a connection that was taken is not an answer");
+        peer.write_all(b"H").await.unwrap();
+        first.await.unwrap().unwrap();
+        let hung_up = tokio::spawn(first_answer(address));
+        drop(listener.accept().await.unwrap());
+        assert!(hung_up.await.unwrap().is_err());
+    }
+}

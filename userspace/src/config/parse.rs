@@ -1,0 +1,278 @@
+//! From text to typed values, each with its bounds. Pure; what is refused says what would be taken.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::LogFormat;
+use super::problem::{Rejected, quoted};
+
+/// Most bytes of a kernel ring.
+const RING_MAX_BYTES: u32 = 256 << 20;
+/// Longest DNS name (RFC 1035, section 2.3.4).
+const HOST_NAME_MAX: usize = 253;
+
+type Parsed<T> = Result<T, Rejected>;
+
+pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
+    text.parse().map_err(|_| {
+        let accepted = "give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878";
+        Rejected::new(format!("{} is not an address to listen on", quoted(text)), accepted)
+    })
+}
+
+pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(Rejected::new(
+            format!("{} is not a path", quoted(text)),
+            "give a path, such as /var/lib/ai-debugger",
+        ));
+    }
+    Ok(PathBuf::from(text))
+}
+
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(Rejected::new(format!("{} is neither on nor off", quoted(text)), "give true or false")),
+    }
+}
+
+pub(super) fn duration(min: &'static str, max: &'static str) -> impl Fn(&str) -> Parsed<Duration> {
+    move |text| {
+        let accepted = || format!("give a time from {min} to {max}, such as 10s or 1m30s");
+        let time: SignedDuration = text.parse().map_err(|_| {
+            Rejected::new(format!("{} is not a time with its unit", quoted(text)), accepted())
+        })?;
+        let bound =
+            |text: &str| text.parse::<SignedDuration>().expect("the bounds in this program are times");
+        if time < bound(min) || time > bound(max) {
+            let side = if time < bound(min) { "short" } else { "long" };
+            return Err(Rejected::new(format!("{} is too {side}", quoted(text)), accepted()));
+        }
+        Ok(time.unsigned_abs())
+    }
+}
+
+pub(super) fn count(min: u32, max: u32) -> impl Fn(&str) -> Parsed<u32> {
+    move |text| match u32::from_str(text) {
+        Ok(n) if (min..=max).contains(&n) => Ok(n),
+        Ok(_) => Err(Rejected::new(
+            format!("{} is out of range", quoted(text)),
+            format!("give a whole number from {min} to {max}"),
+        )),
+        Err(_) => Err(Rejected::new(
+            format!("{} is not a whole number in range", quoted(text)),
+            format!("give a whole number from {min} to {max}"),
+        )),
+    }
+}
+
+/// A ring buffer's size: a power of two that is a multiple of the page size (kernel kernel/bpf/ringbuf.c,
+/// `ringbuf_map_alloc`).
+pub(super) fn ring_bytes(text: &str) -> Parsed<u32> {
+    let page = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
+    let accepted = || {
+        let max = RING_MAX_BYTES >> 20;
+        format!("give a power of two from {page} to {max}MiB, such as 65536, 256KiB or 8MiB")
+    };
+    let bytes =
+        bytes(text).ok_or_else(|| Rejected::new(format!("{} is not a size", quoted(text)), accepted()))?;
+    if !bytes.is_power_of_two() || !(page..=RING_MAX_BYTES).contains(&bytes) {
+        return Err(Rejected::new(
+            format!("{} is not a size a kernel ring can have", quoted(text)),
+            accepted(),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn bytes(text: &str) -> Option<u32> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20)];
+    let (digits, unit) = units
+        .into_iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+        .unwrap_or((text, 1));
+    digits.trim_end().parse::<u32>().ok()?.checked_mul(unit)
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(Rejected::new(format!("{} is not a log format", quoted(text)), "give text or json")),
+    }
+}
+
+/// A filter of tracing-subscriber, less its trap: there a bare `warning` means everything of a part named
+/// `warning` and nothing of any other.
+pub(super) fn log_filter(text: &str) -> Parsed<String> {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let explicit = text.split(',').all(|piece| piece.contains(['=', '[']) || is_level(piece.trim()));
+    if !explicit || EnvFilter::builder().parse(text).is_err() {
+        let accepted =
+            "give error, warn, info, debug or trace, or a list such as info,ai_debugger::monitor=debug";
+        return Err(Rejected::new(format!("{} is not a log level", quoted(text)), accepted));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn model_name(text: &str) -> Parsed<String> {
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let accepted = "give a model's name as its API lists it, such as openai/gpt-oss-120b";
+        return Err(Rejected::new(format!("{} is not a model's name", quoted(text)), accepted));
+    }
+    Ok(text.to_owned())
+}
+
+/// Host names: lower case, without port.
+pub(super) fn host_name(text: &str) -> Parsed<String> {
+    let label_ok = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    if name.len() > HOST_NAME_MAX || !name.split('.').all(label_ok) {
+        let accepted = "give a plain name without scheme and port, such as debug.example.org";
+        return Err(Rejected::new(format!("{} is not a host name", quoted(text)), accepted));
+    }
+    Ok(name)
+}
+
+/// An API's base: no slash at the end, nothing secret in it.
+pub(crate) fn base_url(text: &str) -> Parsed<String> {
+    let accepted =
+        "give an http or https URL without user, query and fragment, such as https://api.groq.com/openai/v1";
+    // Whatever has an @ in it may be a password: it is not repeated.
+    let shown = if text.contains('@') { "the value".to_owned() } else { quoted(text) };
+    let url = Url::parse(text).map_err(|_| Rejected::new(format!("{shown} is not a URL"), accepted))?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
+        return Err(Rejected::new(format!("{shown} cannot be an API's base"), accepted));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Slack's webhook: a secret, so it is never repeated. Plain http is for receivers on this host only.
+pub(super) fn webhook(text: &str) -> Parsed<()> {
+    let accepted = "give the URL Slack shows for the incoming webhook, https://hooks.slack.com/services/…";
+    let url = Url::parse(text).map_err(|_| Rejected::new("the value is not a URL", accepted))?;
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_this_host(&url) => Ok(()),
+        _ => Err(Rejected::new("the value is not an https URL", accepted)),
+    }
+}
+
+/// Whether a URL stays on this host.
+pub(crate) fn is_this_host(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::*;
+
+    fn check<T: Debug + PartialEq>(parse: impl Fn(&str) -> Parsed<T>, good: &[(&str, T)], bad: &[&str]) {
+        for (text, want) in good {
+            assert_eq!(parse(text).as_ref(), Ok(want), "{text}");
+        }
+        for text in bad {
+            let refused = parse(text).expect_err(text);
+            assert!(refused.accepted.starts_with("give "), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn times_need_a_unit_and_stay_in_bounds() {
+        let secs = Duration::from_secs;
+        check(
+            duration("1s", "1h"),
+            &[
+                ("10s", secs(10)),
+                ("1m30s", secs(90)),
+                ("1h", secs(3600)),
+                ("1500ms", Duration::from_millis(1500)),
+            ],
+            &["10", "", "0s", "999ms", "1h1s", "-10s", "ten", "10s ago", "99999999999999999999s", "1d"],
+        );
+    }
+
+    #[test]
+    fn sizes_are_what_a_kernel_ring_can_have() {
+        check(
+            ring_bytes,
+            &[("256KiB", 256 << 10), ("8MiB", 8 << 20), ("65536", 65536), ("256MiB", 256 << 20)],
+            &["0", "1024", "100000", "3MiB", "512MiB", "4096MiB", "-4096", "8MB", "MiB", ""],
+        );
+    }
+
+    #[test]
+    fn counts_and_switches() {
+        check(count(1, 100), &[("1", 1), ("100", 100)], &["0", "101", "-1", "1.5", "", "9999999999"]);
+        check(switch, &[("1", true), ("TRUE", true), ("off", false), ("no", false)], &["", "2", "maybe"]);
+    }
+
+    #[test]
+    fn addresses_hosts_and_urls() {
+        let v4 = SocketAddr::from(([127, 0, 0, 1], 0));
+        check(
+            listen,
+            &[("127.0.0.1:0", v4)],
+            &["localhost:1", ":7878", "7878", "1.2.3.4", "1.2.3.4:70000", ""],
+        );
+        check(
+            host_name,
+            &[("Debug.Example.org.", "debug.example.org".to_owned())],
+            &["http://a", "a:80", "a b", "", "a..b", "-\x1b"],
+        );
+        check(
+            base_url,
+            &[("http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1".to_owned())],
+            &["ftp://a", "api.groq.com", "https://u:pw@a/", "https://a/?k=v", "https://a/#f", ""],
+        );
+        check(
+            webhook,
+            &[
+                ("https://hooks.slack.com/services/T/B/x", ()),
+                ("http://[::1]:9/", ()),
+                ("http://localhost:9/", ()),
+            ],
+            &["http://hooks.slack.com/services/T/B/x", "hooks.slack.com", ""],
+        );
+    }
+
+    #[test]
+    fn log_settings() {
+        check(log_format, &[("json", LogFormat::Json)], &["JSON", "logfmt", ""]);
+        check(
+            log_filter,
+            &[("warn,hyper=info", "warn,hyper=info".to_owned())],
+            &["a=b=c", "info,x=loud", "warning", ""],
+        );
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_repeated() {
+        for text in ["https://user:hunter2@host/v1", "https//user:hunter2@host/v1"] {
+            assert!(!format!("{:?}", base_url(text)).contains("hunter2"));
+        }
+        assert!(!format!("{:?}", webhook("http://hooks.slack.com/hunter2")).contains("hunter2"));
+    }
+}

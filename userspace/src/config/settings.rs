@@ -1,0 +1,203 @@
+//! The one table of settings: it drives the flags, the variables, the file's keys and the help.
+
+/// How a setting's value looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One value.
+    Value,
+    /// Any number: a repeated flag, commas in the variable, an array in the file.
+    List,
+    /// On or off; the bare flag means on.
+    Switch,
+}
+
+/// Under which heading `--help` shows a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// HTTP, the key, the folders.
+    Server,
+    /// /proc, cgroups and the kernel side.
+    Watching,
+    /// The language model.
+    Model,
+    /// Logs.
+    Logging,
+    /// Alerts.
+    Alerts,
+    /// Limits of the detectors.
+    Detect,
+}
+
+impl Group {
+    /// The heading.
+    pub(crate) const fn heading(self) -> &'static str {
+        match self {
+            Self::Server => "Server",
+            Self::Watching => "Watching",
+            Self::Model => "Language model",
+            Self::Logging => "Logging",
+            Self::Alerts => "Alerts",
+            Self::Detect => "Detection limits",
+        }
+    }
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// Its key in the file and its name in this program.
+    pub(crate) name: &'static str,
+    /// Its flag without the dashes; `None`: not on the command line, where every user of the host could read it.
+    pub(crate) flag: Option<&'static str>,
+    /// Its variables; the first one that is set counts.
+    pub(crate) env: &'static [&'static str],
+    /// How its value looks.
+    pub(crate) shape: Shape,
+    /// What the help shows as its value.
+    pub(crate) placeholder: &'static str,
+    /// The value when nothing is set; empty: none.
+    pub(crate) default: &'static str,
+    /// One line of help.
+    pub(crate) help: &'static str,
+    /// Where the help shows it.
+    pub(crate) group: Group,
+    /// Whether the value must never be shown.
+    pub(crate) secret: bool,
+    /// Whether the file may have it.
+    pub(crate) in_file: bool,
+}
+
+impl Setting {
+    const fn new(
+        group: Group,
+        name: &'static str,
+        flag: &'static str,
+        env: &'static [&'static str],
+        placeholder: &'static str,
+        default: &'static str,
+        help: &'static str,
+    ) -> Self {
+        let flag = if flag.is_empty() { None } else { Some(flag) };
+        let (shape, secret, in_file) = (Shape::Value, false, true);
+        Self { name, flag, env, shape, placeholder, default, help, group, secret, in_file }
+    }
+
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    const fn switch(self) -> Self {
+        Self { shape: Shape::Switch, ..self }
+    }
+
+    const fn list(self) -> Self {
+        Self { shape: Shape::List, ..self }
+    }
+
+    const fn not_in_file(self) -> Self {
+        Self { in_file: false, ..self }
+    }
+}
+
+/// The setting with this name.
+pub(crate) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+use Group::{Alerts, Detect, Logging, Model, Server, Watching};
+
+/// Every setting there is.
+#[rustfmt::skip]
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting::new(Server, "config", "config", &["AI_DEBUGGER_CONFIG"], "FILE", "",
+        "Configuration file; without it /etc/ai-debugger.toml is read if there").not_in_file(),
+    Setting::new(Server, "listen", "listen", &["AI_DEBUGGER_LISTEN"], "IP:PORT", "127.0.0.1:7878",
+        "Where HTTP listens; port 0 takes a free one"),
+    Setting::new(Server, "key", "key", &["AI_DEBUGGER_KEY"], "KEY", "",
+        "Access key; made on the first run and kept in the data folder when not given").secret(),
+    Setting::new(Server, "key_file", "key-file", &["AI_DEBUGGER_KEY_FILE"], "FILE", "",
+        "File with the access key"),
+    Setting::new(Server, "data_dir", "data-dir", &["AI_DEBUGGER_DATA_DIR"], "DIR", "/var/lib/ai-debugger",
+        "Folder for the incidents and the access key"),
+    Setting::new(Server, "allowed_hosts", "allowed-host", &["AI_DEBUGGER_ALLOWED_HOSTS"], "NAME", "",
+        "Host name to answer besides IP addresses, localhost and this machine's name; repeatable").list(),
+    Setting::new(Server, "show_environ", "show-environ", &["AI_DEBUGGER_SHOW_ENVIRON"], "BOOL", "false",
+        "Serve /proc/PID/environ with its values instead of masked").switch(),
+    Setting::new(Watching, "proc_root", "proc-root", &["AI_DEBUGGER_PROC_ROOT"], "DIR", "/proc",
+        "Where the host's /proc is mounted"),
+    Setting::new(Watching, "cgroup_root", "cgroup-root", &["AI_DEBUGGER_CGROUP_ROOT"], "DIR", "/sys/fs/cgroup",
+        "Where the host's cgroups are mounted"),
+    Setting::new(Watching, "scan_interval", "scan-interval", &["AI_DEBUGGER_SCAN_INTERVAL"], "TIME", "10s",
+        "Time between two walks of /proc, 1s to 1h"),
+    Setting::new(Watching, "ebpf_log", "ebpf-log", &["AI_DEBUGGER_EBPF_LOG"], "BOOL", "false",
+        "Let the kernel side log its own doings").switch(),
+    Setting::new(Model, "llm_base_url", "llm-base-url", &["AI_DEBUGGER_LLM_BASE_URL"], "URL",
+        "https://api.groq.com/openai/v1", "Any API that answers like OpenAI's chat completions"),
+    Setting::new(Model, "llm_model", "llm-model", &["AI_DEBUGGER_LLM_MODEL"], "MODEL", "openai/gpt-oss-120b",
+        "The model to ask"),
+    Setting::new(Model, "llm_deadline", "llm-deadline", &["AI_DEBUGGER_LLM_DEADLINE"], "TIME", "8s",
+        "How long an alert may wait for the model, 1s to 1m"),
+    Setting::new(Model, "no_llm", "no-llm", &["AI_DEBUGGER_NO_LLM"], "BOOL", "false",
+        "Send no byte to a model: the built-in analyst alone").switch(),
+    Setting::new(Model, "groq_api_key", "", &["GROQ_API_KEY"], "KEY", "",
+        "The model's API key; without it the built-in analyst works alone").secret(),
+    Setting::new(Model, "groq_api_key_file", "", &["GROQ_API_KEY_FILE"], "FILE", "",
+        "File with the model's API key"),
+    Setting::new(Alerts, "slack_webhook_url", "", &["SLACK_WEBHOOK_URL"], "URL", "",
+        "Slack's incoming webhook; without it no alert leaves the host").secret(),
+    Setting::new(Alerts, "slack_webhook_url_file", "", &["SLACK_WEBHOOK_URL_FILE"], "FILE", "",
+        "File with Slack's incoming webhook"),
+    Setting::new(Alerts, "slack_bot_token", "", &["SLACK_BOT_TOKEN"], "TOKEN", "",
+        "Not used in this version").secret(),
+    Setting::new(Alerts, "slack_channel", "", &["SLACK_CHANNEL"], "CHANNEL", "",
+        "Not used in this version"),
+    Setting::new(Logging, "log_format", "log-format", &["AI_DEBUGGER_LOG_FORMAT"], "FORMAT", "text",
+        "text or json"),
+    Setting::new(Logging, "log_level", "log-level", &["AI_DEBUGGER_LOG_LEVEL", "RUST_LOG"], "LEVEL", "info",
+        "error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug"),
+    Setting::new(Detect, "detect.zombie_age", "detect-zombie-age", &["AI_DEBUGGER_DETECT_ZOMBIE_AGE"], "TIME", "60s",
+        "A zombie counts once it is this old"),
+    Setting::new(Detect, "detect.zombie_count", "detect-zombie-count", &["AI_DEBUGGER_DETECT_ZOMBIE_COUNT"], "N", "10",
+        "So many zombies of one parent are a pile-up"),
+    Setting::new(Detect, "detect.memory_percent", "detect-memory-percent", &["AI_DEBUGGER_DETECT_MEMORY_PERCENT"], "PERCENT", "95",
+        "Working set in percent of the memory limit"),
+    Setting::new(Detect, "detect.memory_scans", "detect-memory-scans", &["AI_DEBUGGER_DETECT_MEMORY_SCANS"], "N", "2",
+        "Memory has to be that full for so many scans in a row"),
+    Setting::new(Detect, "detect.fd_percent", "detect-fd-percent", &["AI_DEBUGGER_DETECT_FD_PERCENT"], "PERCENT", "90",
+        "Open files in percent of RLIMIT_NOFILE"),
+    Setting::new(Detect, "detect.fd_scans", "detect-fd-scans", &["AI_DEBUGGER_DETECT_FD_SCANS"], "N", "2",
+        "Files have to be that many for so many scans in a row"),
+    Setting::new(Detect, "detect.crash_loop_count", "detect-crash-loop-count", &["AI_DEBUGGER_DETECT_CRASH_LOOP_COUNT"], "N", "3",
+        "So many deaths of one program are a crash loop"),
+    Setting::new(Detect, "detect.crash_loop_window", "detect-crash-loop-window", &["AI_DEBUGGER_DETECT_CRASH_LOOP_WINDOW"], "TIME", "10m",
+        "Time within which those deaths are counted"),
+    Setting::new(Detect, "detect.ended_keep", "detect-ended-keep", &["AI_DEBUGGER_DETECT_ENDED_KEEP"], "TIME", "10m",
+        "How long ended processes are kept"),
+    Setting::new(Detect, "detect.ring_grave_bytes", "detect-ring-grave-bytes", &["AI_DEBUGGER_DETECT_RING_GRAVE_BYTES"], "SIZE", "256KiB",
+        "Kernel ring for OOM kills, crashes and failed exits"),
+    Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "8MiB",
+        "Kernel ring for everything else"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_flags_and_variables_are_each_other_spelled_differently() {
+        let mut seen = BTreeSet::new();
+        for setting in SETTINGS {
+            assert!(seen.insert(setting.name), "{} is there twice", setting.name);
+            let upper = setting.name.replace('.', "_").to_uppercase();
+            let prefixed = format!("AI_DEBUGGER_{upper}");
+            assert!(setting.env[0] == prefixed || setting.env[0] == upper, "{}", setting.env[0]);
+            if let Some(flag) = setting.flag {
+                // The one plural: a repeated flag names one host at a time.
+                let flag = if flag == "allowed-host" { "allowed-hosts" } else { flag };
+                assert_eq!(flag.replace('-', "_"), setting.name.replace('.', "_"));
+            }
+        }
+    }
+}
