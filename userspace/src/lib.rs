@@ -12,6 +12,7 @@ pub mod analyst;
 pub mod config;
 pub mod health;
 pub mod host;
+pub mod http;
 pub mod incidents;
 pub mod metrics;
 pub mod model;
