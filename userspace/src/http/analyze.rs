@@ -10,7 +10,8 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::error::Error;
@@ -40,7 +41,7 @@ impl Desk {
     }
 
     /// Answers a request with the verdict that `judge` gives.
-    pub(super) async fn answer<J>(&self, body: &[u8], judge: J) -> Result<Json<Value>, Error>
+    pub(super) async fn answer<J>(&self, body: &[u8], judge: J) -> Result<Json<Answer>, Error>
     where
         J: AsyncFnOnce(&CaseFile) -> Verdict,
     {
@@ -57,12 +58,8 @@ impl Desk {
                 Error::not_found(format!("there is no process {}, or it has just ended", asked.pid))
             })?;
         let verdict = judge(&file).await;
-        Ok(Json(json!({
-            "pid": asked.as_sent,
-            "name": file.process.name,
-            "analysis": analysis(!file.findings.is_empty(), &verdict),
-            "verdict": verdict,
-        })))
+        let analysis = analysis(!file.findings.is_empty(), &verdict);
+        Ok(Json(Answer { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
     }
 }
 
@@ -78,9 +75,18 @@ pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>) -
 async fn analyze(
     State((desk, analyst)): State<(Arc<Desk>, Analyst)>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Error> {
+) -> Result<Json<Answer>, Error> {
     let body = body?;
     desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await
+}
+
+/// What is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    pid: Value,
+    name: String,
+    analysis: String,
+    verdict: Verdict,
 }
 
 /// Whom the client asks about; the pid also as it was sent, because clients that send text read text.

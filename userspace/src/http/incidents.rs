@@ -1,17 +1,17 @@
 //! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 use ulid::Ulid;
 
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::{mask_environ, plain_text};
-use crate::incidents::{Filter, Store};
+use crate::incidents::{Filter, Page, Store};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
 
 /// The most one page holds.
@@ -33,9 +33,16 @@ pub(super) fn routes(store: Store, show_environ: bool) -> Router {
         .with_state(Incidents { store, show_environ })
 }
 
-async fn list(State(it): State<Incidents>, params: Params) -> Result<Response, Error> {
-    let page = it.store.list(filter(&params)?).await.map_err(unreadable)?;
-    Ok(Json(json!({ "incidents": page.incidents, "next_cursor": page.next_cursor })).into_response())
+#[derive(Serialize)]
+struct List {
+    incidents: Vec<Incident>,
+    /// Where the next page begins; null on the last.
+    next_cursor: Option<String>,
+}
+
+async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
+    let Page { incidents, next_cursor } = it.store.list(filter(&params)?).await.map_err(unreadable)?;
+    Ok(Json(List { incidents, next_cursor }))
 }
 
 async fn one(State(it): State<Incidents>, Segments(id): Segments<String>) -> Result<Json<Incident>, Error> {

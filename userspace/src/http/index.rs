@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, VARY};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 
 use super::Core;
 use super::error::Error;
@@ -27,6 +26,11 @@ struct Line<'a> {
     state: char,
     threads: u64,
     start_ticks: u64,
+}
+
+#[derive(Serialize)]
+struct Lines<'a> {
+    processes: Vec<Line<'a>>,
 }
 
 impl<'a> From<&'a ProcessView> for Line<'a> {
@@ -53,8 +57,8 @@ pub(super) async fn index(State(core): State<Arc<Core>>, headers: HeaderMap) -> 
     }
     let mut views = processes::live(&core.monitor).await?;
     views.sort_unstable_by_key(|it| it.info.key());
-    let lines: Vec<Line<'_>> = views.iter().map(Line::from).collect();
-    Ok((vary, Json(json!({ "processes": lines }))).into_response())
+    let processes = views.iter().map(Line::from).collect();
+    Ok((vary, Json(Lines { processes })).into_response())
 }
 
 /// Whether the client is a browser: it names HTML, and not JSON before it.

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::json;
+use serde::Serialize;
 
 use super::Core;
 use super::error::Error;
@@ -24,6 +24,13 @@ const MAX_LIMIT: usize = 10_000;
 
 pub(super) fn routes() -> Router<Arc<Core>> {
     Router::new().route("/api/v1/processes", get(list)).route("/api/v1/processes/{process}", get(one))
+}
+
+#[derive(Serialize)]
+struct List {
+    processes: Vec<ProcessView>,
+    /// How many there are without the limit.
+    total: usize,
 }
 
 /// Every live process.
@@ -42,7 +49,7 @@ async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response,
     let total = views.len();
     sort.apply(&mut views);
     views.truncate(limit);
-    Ok(Json(json!({ "processes": views, "total": total })).into_response())
+    Ok(Json(List { processes: views, total }).into_response())
 }
 
 async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) -> Result<Response, Error> {

@@ -109,11 +109,7 @@ pub(super) fn files(root: &Path, pid: u32) -> Result<Vec<String>, Refusal> {
 
 /// One file of a process, as the kernel gives it.
 pub(super) fn file(root: &Path, pid: u32, name: &'static str) -> Result<Content, Refusal> {
-    let process = Process::open(root, pid)?;
-    let content = process.read(name, MAX_FILE_BYTES);
-    // Looked at after the read, whatever came of it: a process that ends makes reads fail in many ways.
-    process.still_there()?;
-    Ok(content?)
+    Process::open(root, pid)?.file(name, MAX_FILE_BYTES)
 }
 
 /// A process's directory, held open: the kernel ties it to the process, not to the pid.
@@ -131,12 +127,14 @@ impl Process {
         Ok(Self { directory, start_ticks })
     }
 
-    fn still_there(&self) -> Result<(), Refusal> {
-        if start_ticks(self.directory.as_fd())? == self.start_ticks { Ok(()) } else { Err(Refusal::Gone) }
-    }
-
-    fn read(&self, name: &str, max_bytes: u64) -> Result<Content, Errno> {
-        read_beneath(self.directory.as_fd(), name, max_bytes)
+    fn file(&self, name: &str, max_bytes: u64) -> Result<Content, Refusal> {
+        let content = read_beneath(self.directory.as_fd(), name, max_bytes);
+        // Looked at after the read, whatever came of it: a process that ends makes reads fail in many ways.
+        if start_ticks(self.directory.as_fd())? == self.start_ticks {
+            Ok(content?)
+        } else {
+            Err(Refusal::Gone)
+        }
     }
 }
 

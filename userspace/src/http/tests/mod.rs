@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::analyze::Desk;
+use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::config::{Config, LlmConfig, SlackConfig};
@@ -140,7 +140,7 @@ impl Server {
 async fn analyze(
     State(desk): State<Arc<Desk>>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Error> {
+) -> Result<Json<analyze::Answer>, Error> {
     desk.answer(&body?, async |_: &CaseFile| verdict()).await
 }
 

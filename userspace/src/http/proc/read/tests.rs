@@ -34,11 +34,11 @@ fn the_start_time_is_found_behind_any_name() {
 fn a_pid_that_was_reused_is_gone() {
     let root = fixture();
     let process = Process::open(root.path(), 42).unwrap();
-    assert_eq!(process.still_there(), Ok(()));
+    assert_eq!(process.file("comm", 9).unwrap().body, b"a\n");
     fs::write(root.path().join("42/stat"), stat("a", 8)).unwrap();
-    assert_eq!(process.still_there(), Err(Refusal::Gone));
+    assert_eq!(process.file("comm", 9), Err(Refusal::Gone));
     fs::remove_file(root.path().join("42/stat")).unwrap();
-    assert_eq!(process.still_there(), Err(Refusal::Gone));
+    assert_eq!(process.file("comm", 9), Err(Refusal::Gone));
 }
 
 #[test]
@@ -47,8 +47,9 @@ fn the_directory_that_was_opened_is_the_one_that_is_read() {
     let process = Process::open(root.path(), 42).unwrap();
     fs::rename(root.path().join("42"), root.path().join("43")).unwrap();
     fs::create_dir(root.path().join("42")).unwrap();
+    fs::write(root.path().join("42/stat"), stat("a", 7)).unwrap();
     fs::write(root.path().join("42/comm"), "other\n").unwrap();
-    assert_eq!(process.read("comm", 10).unwrap().body, b"a\n");
+    assert_eq!(process.file("comm", 9).unwrap().body, b"a\n");
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn reads_are_capped() {
     for (max, body, truncated) in
         [(3, b"a\n".as_slice(), false), (2, b"a\n", false), (1, b"a", true), (0, b"", true)]
     {
-        assert_eq!(process.read("comm", max), Ok(Content { body: body.into(), truncated }), "{max}");
+        assert_eq!(process.file("comm", max), Ok(Content { body: body.into(), truncated }), "{max}");
     }
 }
 
