@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::cgroup::Hierarchy;
 use crate::model::{EvidenceFile, ProcessKey};
 
-/// Most bytes kept of one file.
-const FILE_MAX: usize = 64 * 1024;
+/// Most bytes kept of one file: a queue full of cases must stay small even when all of them are hostile.
+const FILE_MAX: usize = 16 * 1024;
 /// Most descriptors listed.
 const FDS_MAX: usize = 512;
 
@@ -114,16 +114,19 @@ fn descriptors(directory: &Path) -> Option<EvidenceFile> {
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
     numbers.sort_unstable();
-    let truncated = numbers.len() > FDS_MAX;
+    let mut truncated = numbers.len() > FDS_MAX;
     let lines = numbers.iter().take(FDS_MAX).map(|number| {
         let target = fs::read_link(directory.join("fd").join(number.to_string()));
         let target = target.map_or_else(|_| "?".to_owned(), |it| it.to_string_lossy().into_owned());
         format!("{number} -> {target}\n")
     });
+    let mut body = lines.collect::<String>().into_bytes();
+    truncated |= body.len() > FILE_MAX;
+    body.truncate(FILE_MAX);
     Some(EvidenceFile {
         name: "fd".to_owned(),
         source: "proc:fd".to_owned(),
-        body: lines.collect::<String>().into_bytes(),
+        body,
         taken_at: Timestamp::now(),
         truncated,
     })

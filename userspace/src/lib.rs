@@ -13,10 +13,12 @@ pub mod analyst;
 pub mod cgroup;
 pub mod cli;
 pub mod config;
+mod daemon;
 pub mod detect;
 pub mod evidence;
 pub mod health;
 pub mod host;
+pub mod http;
 pub mod incidents;
 pub mod logging;
 pub mod metrics;
@@ -28,3 +30,5 @@ pub mod probes;
 pub mod queue;
 pub mod scan;
 pub mod text;
+
+pub use daemon::run;

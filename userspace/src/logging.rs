@@ -79,7 +79,7 @@ mod tests {
             tracing::debug!("detail");
             tracing::trace!(target: "hyper_util::client", "POST /services/T/B/hunter2");
             tracing::info!(target: "hyper", "harmless");
-            log::info!(target: "ai_debugger::kernel_side", "by way of log");
+            tracing::info!(target: "ai_debugger::kernel_side", "by way of log");
             log::trace!(target: "h2::codec", "authorization: hunter2");
         });
         String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()

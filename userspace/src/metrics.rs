@@ -1,8 +1,9 @@
 //! Every number the daemon counts about itself, in one registry: /metrics prints it, /api/v1/status reads it.
 //! A stage gets `Arc<Metrics>` and touches the fields that are its own.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -66,13 +67,37 @@ pub struct AlertLabels {
     pub outcome: &'static str,
 }
 
+/// A family of counters that can also be read back: the registry's own families can only be printed.
+///
+/// A std Mutex: held for one map operation, never across an await.
+struct Tally<L> {
+    family: Family<L, Counter>,
+    seen: Mutex<BTreeMap<L, Counter>>,
+}
+
+impl<L: Clone + Ord + std::hash::Hash + Eq> Tally<L> {
+    fn new() -> Self {
+        Self { family: Family::default(), seen: Mutex::default() }
+    }
+
+    fn add(&self, labels: L, n: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let counter = seen.entry(labels).or_insert_with_key(|labels| self.family.get_or_create_owned(labels));
+        counter.inc_by(n);
+    }
+
+    fn read(&self) -> Vec<(L, u64)> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().map(|(labels, counter)| (labels.clone(), counter.get())).collect()
+    }
+}
+
 /// The daemon's own numbers. Fields are public: each stage counts for itself.
 pub struct Metrics {
     registry: Registry,
-    /// Kernel events received by userspace.
-    pub events: Family<EventLabels, Counter>,
-    /// Kernel events that were lost on the way to the monitor.
-    pub events_lost: Family<LossLabels, Counter>,
+    events: Tally<EventLabels>,
+    events_sent: Tally<EventLabels>,
+    events_lost: Tally<LossLabels>,
     /// Processes in the table.
     pub processes: Family<StateLabel, Gauge>,
     /// Walks of /proc that were finished.
@@ -104,8 +129,9 @@ impl Metrics {
     pub fn new() -> Arc<Self> {
         let mut it = Self {
             registry: Registry::with_prefix("ai_debugger"),
-            events: Family::default(),
-            events_lost: Family::default(),
+            events: Tally::new(),
+            events_sent: Tally::new(),
+            events_lost: Tally::new(),
             processes: Family::default(),
             scans: Counter::default(),
             scan_seconds: seconds(),
@@ -120,8 +146,17 @@ impl Metrics {
             http_responses: Family::default(),
         };
         let r = &mut it.registry;
-        r.register("events", "Kernel events received, by kind and ring", it.events.clone());
-        r.register("events_lost", "Kernel events lost, by ring, kind and reason", it.events_lost.clone());
+        r.register("events", "Kernel events received, by kind and ring", it.events.family.clone());
+        r.register(
+            "events_sent",
+            "Kernel events put on a ring, by kind and ring",
+            it.events_sent.family.clone(),
+        );
+        r.register(
+            "events_lost",
+            "Kernel events lost, by ring, kind and reason",
+            it.events_lost.family.clone(),
+        );
         r.register("processes", "Processes in the table, by state", it.processes.clone());
         r.register("scans", "Finished walks of /proc", it.scans.clone());
         r.register("scan_seconds", "Duration of a walk of /proc", it.scan_seconds.clone());
@@ -137,26 +172,46 @@ impl Metrics {
         Arc::new(it)
     }
 
-    /// TEMP
+    /// Counts kernel events received by userspace.
     pub fn count_event(&self, kind: &'static str, ring: &'static str, n: u64) {
-        self.events.get_or_create(&EventLabels { kind, ring }).inc_by(n);
+        self.events.add(EventLabels { kind, ring }, n);
     }
-    /// TEMP
+
+    /// Counts kernel events that the kernel side says it put on a ring.
     pub fn count_sent(&self, kind: &'static str, ring: &'static str, n: u64) {
-        let _ = (kind, ring, n);
+        self.events_sent.add(EventLabels { kind, ring }, n);
     }
-    /// TEMP
-    pub fn count_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
-        self.events_lost.get_or_create(&LossLabels { ring, kind, reason }).inc_by(n);
-    }
-    /// TEMP
-    pub fn lost_total(&self) -> u64 {
-        0
-    }
-    /// TEMP
+
+    /// Counts things that were turned away by the limit of this name.
     pub fn count_turned_away(&self, limit: &'static str, n: u64) {
         self.turned_away.get_or_create(&LimitLabel { limit }).inc_by(n);
     }
+
+    /// Counts kernel events that were lost on the way to the monitor.
+    pub fn count_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
+        self.events_lost.add(LossLabels { ring, kind, reason }, n);
+    }
+
+    /// Kernel events received so far, in the order of their labels.
+    pub fn events(&self) -> Vec<(EventLabels, u64)> {
+        self.events.read()
+    }
+
+    /// Kernel events put on a ring so far, by the kernel side's own count, in the order of their labels.
+    pub fn events_sent(&self) -> Vec<(EventLabels, u64)> {
+        self.events_sent.read()
+    }
+
+    /// Kernel events lost so far, by all rings, kinds and reasons.
+    pub fn lost_total(&self) -> u64 {
+        self.losses().iter().map(|(_, count)| count).sum()
+    }
+
+    /// Kernel events lost so far, in the order of their labels.
+    pub fn losses(&self) -> Vec<(LossLabels, u64)> {
+        self.events_lost.read()
+    }
+
     /// All of it as OpenMetrics text, which Prometheus reads.
     pub fn render(&self) -> String {
         let mut out = String::new();
@@ -180,11 +235,26 @@ mod tests {
     #[test]
     fn losses_are_shown_by_ring_kind_and_reason() {
         let metrics = Metrics::new();
-        let labels = LossLabels { ring: "common", kind: "exec", reason: "ring_full" };
-        metrics.events_lost.get_or_create(&labels).inc_by(7);
+        metrics.count_loss("common", "exec", "ring_full", 5);
+        metrics.count_loss("common", "exec", "ring_full", 2);
+        metrics.count_loss("common", "any", "malformed", 1);
         let text = metrics.render();
         let line = r#"ai_debugger_events_lost_total{ring="common",kind="exec",reason="ring_full"} 7"#;
         assert!(text.contains(line), "{text}");
         assert!(text.ends_with("# EOF\n"));
+        let any = LossLabels { ring: "common", kind: "any", reason: "malformed" };
+        let exec = LossLabels { ring: "common", kind: "exec", reason: "ring_full" };
+        assert_eq!(metrics.losses(), [(any, 1), (exec, 7)]);
+    }
+
+    #[test]
+    fn events_read_back_as_they_are_printed() {
+        let metrics = Metrics::new();
+        metrics.count_event("exit", "grave", 3);
+        metrics.count_event("exec", "common", 0);
+        let exec = EventLabels { kind: "exec", ring: "common" };
+        let exit = EventLabels { kind: "exit", ring: "grave" };
+        assert_eq!(metrics.events(), [(exec, 0), (exit, 3)]);
+        assert!(metrics.render().contains(r#"ai_debugger_events_total{kind="exit",ring="grave"} 3"#));
     }
 }

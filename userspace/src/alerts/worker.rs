@@ -36,7 +36,7 @@ pub async fn run(
         let wait = match worker.step().await {
             Ok(wait) => wait,
             Err(err) => {
-                log::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
+                tracing::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
                 STORE_RETRY
             }
         };
@@ -111,7 +111,7 @@ impl Worker {
                 Outcome::Sent
             }
             Answer::Refused { error, remedy } => {
-                log::error!("the alert of incident {} is given up: {error}", alert.incident.id);
+                tracing::error!("the alert of incident {} is given up: {error}", alert.incident.id);
                 if let Some(remedy) = remedy {
                     self.health.degrade("alerts", format!("Slack takes no alerts: {error}"), remedy);
                 }
@@ -127,7 +127,7 @@ impl Worker {
         let pace = self.sinks.pace;
         let (id, error) = (&alert.incident.id, &failure.error);
         if failure.at.duration_since(alert.created).unsigned_abs() >= pace.give_up_after {
-            log::error!("the alert of incident {id} is given up after {:?}: {error}", pace.give_up_after);
+            tracing::error!("the alert of incident {id} is given up after {:?}: {error}", pace.give_up_after);
             let error = format!("given up after {:?}: {error}", pace.give_up_after);
             return Outcome::Failed(Failure { error, ..failure });
         }
@@ -140,7 +140,7 @@ impl Worker {
             }
             None => pace.delay(alert.attempts.saturating_add(1), getrandom::u32().unwrap_or(u32::MAX)),
         };
-        log::warn!("the alert of incident {id} waits for {delay:?}: {error}");
+        tracing::warn!("the alert of incident {id} waits for {delay:?}: {error}");
         let remedy = "alerts are kept and tried again; check this host's way to Slack";
         self.health.degrade("alerts", error.as_str(), remedy);
         let next = failure.at.saturating_add(delay).unwrap_or(Timestamp::MAX);
@@ -167,7 +167,7 @@ impl Worker {
                 Outcome::Failed(failure) => self.store.mark_failed(alert.id, failure.clone()).await,
             };
             let Err(err) = written else { return };
-            log::warn!("an alert was {outcome_name}, and that can't be written down: {err:#}");
+            tracing::warn!("an alert was {outcome_name}, and that can't be written down: {err:#}");
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = sleep(STORE_RETRY) => {}

@@ -23,10 +23,6 @@ pub(crate) use client::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
 pub(crate) use parse::{base_url, is_this_host};
 
-mod detect;
-
-pub use detect::DetectLimits;
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -44,7 +44,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
         Ok(writer) => (writer, None),
         Err(err) if is_damaged(&err) => {
             let aside = move_aside(&path)?;
-            log::warn!(
+            tracing::warn!(
                 "the incident database {} is damaged ({err:#}); moved it to {} and began a new one",
                 path.display(),
                 aside.display()

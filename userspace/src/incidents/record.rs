@@ -10,7 +10,7 @@ use ulid::Ulid;
 use super::row::{signed, to_json};
 use super::{AlertPlan, Recorded};
 use crate::host::Host;
-use crate::model::{Case, IncidentKind, IncidentStatus, Severity, Verdict};
+use crate::model::{Case, IncidentStatus, Severity, Verdict};
 
 /// A fault that was last seen this long ago, and comes again, is a new incident.
 pub(super) const REOPEN_WINDOW: Duration = Duration::from_secs(3600);
@@ -25,11 +25,6 @@ pub(super) struct Entry<'a> {
     pub(super) plan: &'a AlertPlan,
     pub(super) host: &'a Host,
     pub(super) now: Timestamp,
-}
-
-/// Whether a process can be the subject of this kind once only, so that a second report is the same event.
-pub(super) const fn happens_once(kind: IncidentKind) -> bool {
-    matches!(kind, IncidentKind::OomKill | IncidentKind::Crash | IncidentKind::AbnormalExit)
 }
 
 /// Opens an incident, or counts on the open one with the same fingerprint.
@@ -85,7 +80,7 @@ fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
 
 fn count_on(tx: &Transaction<'_>, entry: &Entry<'_>, open: OpenIncident) -> Result<Recorded> {
     let (case, OpenIncident { id, severity, count }) = (entry.case, open);
-    let known = happens_once(case.kind) && has_occurrence(tx, &id, entry)?;
+    let known = case.kind.happens_once() && has_occurrence(tx, &id, entry)?;
     // A known one still brings in those that were merged into it while it waited.
     let count = count.saturating_add(case.count.max(1) - u64::from(known));
     let rose = case.severity > severity;

@@ -9,17 +9,14 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::record::happens_once;
 use super::{Recorded, Store, trouble};
 use crate::alerts::Sinks;
 use crate::analyst::{self, Analyst};
 use crate::health::Health;
 use crate::metrics::{KindLabel, LimitLabel, Metrics};
 use crate::model::{Case, CaseFile, Severity, Verdict};
+use crate::queue::cases::priority;
 use crate::queue::{Entry, Pushed, Queue};
-
-/// Cases that may wait for the store.
-const CASES: usize = 1024;
 
 /// Incidents that may wait for the model: more than it can answer within any deadline.
 const PENDING: usize = 64;
@@ -36,41 +33,10 @@ pub struct Pending {
     file: CaseFile,
 }
 
-/// The queue from the monitor to [`Recorder::run`].
-pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
-    Queue::new("cases", CASES, merge, metrics)
-}
-
 /// The queue from [`Recorder::run`] to [`ask_model`].
 pub fn model_queue(metrics: &Metrics) -> Queue<Pending> {
     // Of one incident the later file is the graver, and the one it shows.
     Queue::new("model", PENDING, |waiting, newer| *waiting = newer, metrics)
-}
-
-/// A case as it is pushed.
-pub fn entry(case: Case) -> Entry<Case> {
-    Entry { fingerprint: case.fingerprint.clone(), priority: priority(case.severity), item: case }
-}
-
-/// Far enough apart that it takes a minute of waiting to be served before something graver.
-const fn priority(severity: Severity) -> u32 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 60,
-        Severity::Critical => 120,
-    }
-}
-
-/// The graver case stays, of equals the first; it stands for both.
-fn merge(waiting: &mut Case, newer: Case) {
-    let same_event = happens_once(newer.kind)
-        && waiting.kind == newer.kind
-        && waiting.file.process.key() == newer.file.process.key();
-    let count = waiting.count.saturating_add(if same_event { 0 } else { newer.count });
-    if newer.severity > waiting.severity {
-        *waiting = newer;
-    }
-    waiting.count = count;
 }
 
 /// Takes cases from the queue into the store.
@@ -150,11 +116,11 @@ impl Recorder {
                 Err(err) => err,
             };
             if trouble::is_final(&err) || shutdown.is_cancelled() {
-                log::error!("lost a case ({}): the store does not take it: {err:#}", case.kind);
+                tracing::error!("lost a case ({}): the store does not take it: {err:#}", case.kind);
                 self.metrics.turned_away.get_or_create(&LimitLabel { limit: "store" }).inc_by(case.count);
                 return None;
             }
-            log::error!("a case ({}) waits for the store: {err:#}", case.kind);
+            tracing::error!("a case ({}) waits for the store: {err:#}", case.kind);
             self.health.degrade("store", format!("nothing is recorded: {err:#}"), trouble::remedy(&err));
             tokio::select! {
                 // One more try then, and the last.
@@ -175,7 +141,7 @@ impl Recorder {
         };
         if let Err(err) = self.store.release_alerts(&left_out).await {
             // It is sent at the end of its hold all the same.
-            log::warn!("the alert of incident {left_out} can't be released early: {err:#}");
+            tracing::warn!("the alert of incident {left_out} can't be released early: {err:#}");
         }
     }
 }
@@ -186,7 +152,7 @@ pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, 
     let work = async {
         while let Some(it) = pending.pop().await {
             if let Err(err) = judge(&it, &store, analyst.verdict(&it.file)).await {
-                log::warn!("the verdict on incident {} can't be stored: {err:#}", it.id);
+                tracing::warn!("the verdict on incident {} can't be stored: {err:#}", it.id);
             }
         }
     };

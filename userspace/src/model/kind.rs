@@ -114,6 +114,11 @@ impl IncidentKind {
         }
     }
 
+    /// Whether a process can be the subject of this kind once only, so that a second report is the same event.
+    pub const fn happens_once(self) -> bool {
+        matches!(self, Self::OomKill | Self::Crash | Self::AbnormalExit)
+    }
+
     /// The words a title begins with.
     pub const fn label(self) -> &'static str {
         match self {

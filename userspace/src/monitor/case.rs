@@ -10,7 +10,7 @@ use super::deaths::program;
 use crate::detect::{Draft, Statement};
 use crate::evidence::Collected;
 use crate::host::wall_time;
-use crate::model::{Case, CaseFile, Completeness, Fact, Finding, IncidentKind, ProcessInfo, Severity};
+use crate::model::{Case, CaseFile, Completeness, Fact, Finding, IncidentKind, ProcessInfo};
 use crate::text;
 
 /// Longest title.
@@ -96,29 +96,10 @@ fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
     text::truncate(&text::printable(&title), TITLE_MAX)
 }
 
-/// Which case is taken first, and which is given up last.
-pub(super) const fn priority(case: &Case) -> u32 {
-    let severity = match case.severity {
-        Severity::Critical => 300,
-        Severity::Warning => 200,
-        Severity::Info => 100,
-    };
-    // Somebody's work is gone, against something that may still be mended.
-    let dead = matches!(case.kind, IncidentKind::OomKill | IncidentKind::Crash | IncidentKind::CrashLoop);
-    severity + if dead { 50 } else { 0 }
-}
-
-/// Takes a newer case with the same fingerprint into one that still waits: the first one's evidence stays.
-pub fn merge(waiting: &mut Case, newer: Case) {
-    waiting.count += newer.count;
-    waiting.severity = waiting.severity.max(newer.severity);
-    waiting.file.completeness.events_lost += newer.file.completeness.events_lost;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EvidenceFile;
+    use crate::model::{EvidenceFile, Severity};
 
     fn process(pid: u32, name: &str) -> ProcessInfo {
         ProcessInfo {
@@ -189,16 +170,5 @@ mod tests {
             let collected = Collected { files, missing: Vec::new() };
             assert_eq!(delay_ms(&collected, observed), want);
         }
-    }
-
-    #[test]
-    fn merged_cases_add_up() {
-        let mut first = build(draft(IncidentKind::Crash, Severity::Warning, &["a"]), material(1, "p"));
-        let mut second = build(draft(IncidentKind::Crash, Severity::Critical, &["b"]), material(2, "p"));
-        second.file.completeness.events_lost = 3;
-        assert!(priority(&first) < priority(&second));
-        merge(&mut first, second);
-        assert_eq!((first.count, first.severity, first.file.process.pid), (2, Severity::Critical, 1));
-        assert_eq!(first.file.completeness.events_lost, 3);
     }
 }

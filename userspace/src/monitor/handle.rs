@@ -30,6 +30,34 @@ impl Handle {
         (Self(tx), rx)
     }
 
+    /// A handle to a monitor that knows just these: for tests of the stages that ask.
+    #[cfg(test)]
+    pub(crate) fn fake(processes: Vec<ProcessView>, files: Vec<CaseFile>) -> Self {
+        let (handle, mut questions) = Self::new();
+        tokio::spawn(async move {
+            while let Some(question) = questions.recv().await {
+                // An asker that has gone away is no concern of the monitor's.
+                match question {
+                    Question::Processes(reply) => {
+                        let live = processes.iter().filter(|it| it.exit.is_none());
+                        drop(reply.send(live.cloned().collect()));
+                    }
+                    Question::Process { pid, start_ticks, reply } => {
+                        let found = processes.iter().find(|it| {
+                            it.info.pid == pid && start_ticks.is_none_or(|start| start == it.info.start_ticks)
+                        });
+                        drop(reply.send(found.cloned()));
+                    }
+                    Question::Examine { pid, reply } => {
+                        let found = files.iter().find(|it| it.process.pid == pid);
+                        drop(reply.send(found.cloned()));
+                    }
+                }
+            }
+        });
+        handle
+    }
+
     /// Every live process, in no particular order.
     pub async fn processes(&self) -> Result<Vec<ProcessView>> {
         self.ask(Question::Processes).await

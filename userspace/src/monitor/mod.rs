@@ -18,7 +18,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
-pub use case::merge as merge_cases;
 pub use examine::examine_once;
 pub use handle::Handle;
 

@@ -14,9 +14,10 @@ use tracing::warn;
 use super::case::{self, Material};
 use crate::detect::Draft;
 use crate::evidence::{Collected, Sources, collect};
-use crate::metrics::{KindLabel, Metrics};
+use crate::metrics::Metrics;
 use crate::model::{Case, EvidenceFile, ProcessKey};
-use crate::queue::{Entry, Pushed, Queue};
+use crate::queue::cases::entry;
+use crate::queue::{Pushed, Queue};
 
 /// Most processes whose evidence is read at once.
 const READS: usize = 8;
@@ -82,7 +83,6 @@ impl Raiser {
         evidence: Evidence,
         record: Option<EvidenceFile>,
     ) {
-        self.metrics.cases.get_or_create(&KindLabel { kind: draft.kind.as_str() }).inc();
         let mut case = case::build(draft, material);
         let reading = match evidence {
             Evidence::Early(reading) => Some(reading),
@@ -143,9 +143,8 @@ fn missing(reason: &str) -> Collected {
 }
 
 fn push(cases: &Queue<Case>, case: Case) {
-    let entry = Entry { fingerprint: case.fingerprint.clone(), priority: case::priority(&case), item: case };
     // The queue counts what it gives back; the log says which.
-    if let Pushed::Evicted(lost) | Pushed::Refused(lost) = cases.push(entry) {
+    if let Pushed::Evicted(lost) | Pushed::Refused(lost) = cases.push(entry(case)) {
         warn!(
             title = lost.item.title,
             count = lost.item.count,

@@ -1,6 +1,8 @@
 //! A bounded priority queue with deduplication: between the monitor and the store, and between the store and
 //! the model. A push never blocks, and whatever finds no room goes back to the pusher: nothing is dropped here.
 
+pub mod cases;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

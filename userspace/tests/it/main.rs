@@ -1,1 +1,14 @@
+//! Integration tests: the real binary, real kernel events, real HTTP peers on loopback. A test that this
+//! machine does not allow says so, with the reason, and passes; `cargo xtask test` lists them.
 
+mod alerts;
+mod cli;
+mod conditions;
+mod daemon;
+mod faults;
+mod http;
+mod kernel;
+mod losses;
+mod peers;
+mod requires;
+mod unprivileged;

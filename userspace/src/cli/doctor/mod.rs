@@ -46,9 +46,7 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
 
 /// Loading programs into the kernel blocks, so it has a thread of its own.
 async fn attach(config: Config) -> Result<Vec<(String, HookState)>> {
-    tokio::task::spawn_blocking(move || probes::try_attach(&config))
-        .await
-        .context("trying the hooks was broken off")
+    tokio::task::spawn_blocking(move || probes::try_attach()).await.context("trying the hooks was broken off")
 }
 
 /// A line for each hook.

@@ -8,7 +8,8 @@ use super::super::sample::{case, case_by, open, verdict};
 use super::super::{DueAlert, Filter};
 use super::*;
 use crate::config::SlackConfig;
-use crate::model::{Incident, IncidentKind};
+use crate::model::Incident;
+use crate::queue::cases::{case_queue, entry};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
 
@@ -213,30 +214,6 @@ async fn what_a_full_disk_costs_at_shutdown_is_counted() {
     rig.recorder(None).run(rig.cases.clone(), rig.shutdown.clone()).await;
     let text = rig.metrics.render();
     assert!(text.contains(r#"turned_away_total{limit="store"} 3"#), "{text}");
-}
-
-#[test]
-fn waiting_cases_merge_into_the_graver_one() {
-    use Severity::{Critical, Warning};
-    let build = |severity, pid, count, kind| {
-        let mut it = case_by("a", pid, 0);
-        (it.severity, it.count, it.kind) = (severity, count, kind);
-        it
-    };
-    let (oom, zombies) = (IncidentKind::OomKill, IncidentKind::ZombiePileup);
-    for (waiting, newer, want) in [
-        ((Warning, 1, 1, oom), (Warning, 2, 1, oom), (Warning, 1, 2)),
-        ((Warning, 1, 1, oom), (Critical, 2, 4, oom), (Critical, 2, 5)),
-        ((Critical, 1, 3, oom), (Warning, 2, 1, oom), (Critical, 1, 4)),
-        // The same death, reported twice.
-        ((Warning, 1, 1, oom), (Critical, 1, 1, oom), (Critical, 1, 1)),
-        ((Warning, 1, 1, zombies), (Warning, 1, 1, zombies), (Warning, 1, 2)),
-        ((Warning, 1, u64::MAX, zombies), (Warning, 1, 1, zombies), (Warning, 1, u64::MAX)),
-    ] {
-        let mut it = build(waiting.0, waiting.1, waiting.2, waiting.3);
-        merge(&mut it, build(newer.0, newer.1, newer.2, newer.3));
-        assert_eq!((it.severity, it.file.process.pid, it.count), want, "{waiting:?} {newer:?}");
-    }
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! `POST /analyze`: one verdict on one live process, now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::error::Error;
+use super::layers;
+use super::proc::parse_pid;
+use crate::analyst::Analyst;
+use crate::metrics::{LimitLabel, Metrics};
+use crate::model::{CaseFile, Verdict};
+use crate::monitor::Handle;
+use crate::text;
+
+/// Verdicts being made at a time; each may be a request to the model.
+const MAX_AT_A_TIME: usize = 4;
+/// On top of the analyst's deadline: to read the request and examine the process.
+const EXAMINATION: Duration = Duration::from_secs(10);
+
+/// Who examines, and how many at a time.
+pub(super) struct Desk {
+    monitor: Handle,
+    places: Semaphore,
+    metrics: Arc<Metrics>,
+}
+
+impl Desk {
+    pub(super) fn new(monitor: Handle, metrics: Arc<Metrics>) -> Self {
+        Self { monitor, places: Semaphore::new(MAX_AT_A_TIME), metrics }
+    }
+
+    /// Answers a request with the verdict that `judge` gives.
+    pub(super) async fn answer<J>(&self, body: &[u8], judge: J) -> Result<Json<Answer>, Error>
+    where
+        J: AsyncFnOnce(&CaseFile) -> Verdict,
+    {
+        let asked = Asked::parse(body)?;
+        let Ok(_place) = self.places.try_acquire() else {
+            self.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_analyze" }).inc();
+            let message = format!("{MAX_AT_A_TIME} processes are being analysed; try again");
+            return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, message));
+        };
+        let examined = self.monitor.examine(asked.pid).await;
+        let file = examined
+            .map_err(|error| Error::unavailable(format!("the process cannot be examined: {error:#}")))?
+            .ok_or_else(|| {
+                Error::not_found(format!("there is no process {}, or it has just ended", asked.pid))
+            })?;
+        let verdict = judge(&file).await;
+        let analysis = analysis(!file.findings.is_empty(), &verdict);
+        Ok(Json(Answer { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
+    }
+}
+
+pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>) -> Router {
+    let deadline = analyst.deadline() + EXAMINATION;
+    let state = (Arc::new(Desk::new(monitor, metrics)), analyst);
+    Router::new()
+        .route("/analyze", post(analyze))
+        .with_state(state)
+        .layer(from_fn_with_state(deadline, layers::deadline))
+}
+
+async fn analyze(
+    State((desk, analyst)): State<(Arc<Desk>, Analyst)>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Answer>, Error> {
+    let body = body?;
+    desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await
+}
+
+/// What is answered.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    pid: Value,
+    name: String,
+    analysis: String,
+    verdict: Verdict,
+}
+
+/// Whom the client asks about; the pid also as it was sent, because clients that send text read text.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    pid: u32,
+    as_sent: Value,
+}
+
+impl Asked {
+    fn parse(body: &[u8]) -> Result<Self, Error> {
+        let mut body: Value = serde_json::from_slice(body).map_err(|error| {
+            Error::bad_request(format!("the body is not JSON: {error}; send {{\"pid\": 123}}"))
+        })?;
+        let as_sent = body.get_mut("pid").map(Value::take).unwrap_or_default();
+        let pid = match &as_sent {
+            Value::Number(number) => parse_pid(&number.to_string()),
+            Value::String(text) => parse_pid(text),
+            _ => None,
+        };
+        let wanted =
+            "the body has no `pid` that is one; send {\"pid\": 123}, a number from 1, of at most 10 digits";
+        let pid = pid.ok_or_else(|| Error::new(StatusCode::UNPROCESSABLE_ENTITY, wanted))?;
+        Ok(Self { pid, as_sent })
+    }
+}
+
+/// The verdict as text. Its first word is the rules' word: a model that finds nothing can't talk a finding away.
+fn analysis(anomaly: bool, verdict: &Verdict) -> String {
+    let line = |text: &str| text::printable(text.trim());
+    let mut out = format!("{}: {}", if anomaly { "ANOMALY" } else { "OK" }, line(&verdict.summary));
+    if !verdict.probable_cause.trim().is_empty() {
+        out += &format!("\nCause: {}", line(&verdict.probable_cause));
+    }
+    for (n, step) in verdict.next_steps.iter().enumerate() {
+        out += &format!("\n{}. {}: {}", n + 1, line(&step.why), line(&step.command));
+    }
+    out
+}

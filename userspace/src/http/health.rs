@@ -1,0 +1,50 @@
+//! What probes ask, without a key: is it alive, is it ready, and what does it lack.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use super::Core;
+use super::error::Error;
+use crate::config::Config;
+use crate::health::{Degradation, Health};
+use crate::text;
+
+/// How much of a reason is shown; one may quote another server's answer.
+const MAX_REASON: usize = 300;
+
+/// 200 while the process lives: degraded is a state, not a reason to restart.
+pub(super) async fn healthz(State(core): State<Arc<Core>>) -> Response {
+    let degraded = degraded(&core.health, &core.config);
+    let status = if degraded.is_empty() { "ok" } else { "degraded" };
+    Json(json!({ "status": status, "degraded": degraded })).into_response()
+}
+
+/// 200 once the process table is filled.
+pub(super) async fn readyz(State(core): State<Arc<Core>>) -> Response {
+    if core.health.ready() {
+        return Json(json!({ "status": "ready" })).into_response();
+    }
+    Error::unavailable("the first walk of /proc is not finished yet").into_response()
+}
+
+/// What is missing, without the secrets the daemon knows: a reason may quote a URL or an answer that holds one.
+pub(super) fn degraded(health: &Health, config: &Config) -> Vec<Degradation> {
+    let keys = [
+        Some(&config.key),
+        config.llm.as_ref().map(|it| &it.api_key),
+        config.slack.as_ref().map(|it| &it.webhook_url),
+    ];
+    let secrets: Vec<&str> =
+        keys.into_iter().flatten().map(SecretString::expose_secret).filter(|it| !it.is_empty()).collect();
+    let clean = |text: &str| {
+        let bare = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
+        text::truncate(&text::printable(&bare), MAX_REASON)
+    };
+    let each = health.degraded().into_iter();
+    each.map(|it| Degradation { reason: clean(&it.reason), remedy: clean(&it.remedy), ..it }).collect()
+}

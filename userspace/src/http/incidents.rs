@@ -1,0 +1,142 @@
+//! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Serialize;
+use ulid::Ulid;
+
+use super::error::Error;
+use super::params::{Params, Segments};
+use super::proc::{mask_environ, plain_text};
+use crate::incidents::{Filter, Page, Store};
+use crate::model::{Incident, IncidentKind, IncidentStatus};
+
+/// The most one page holds.
+const MAX_LIMIT: usize = 1000;
+
+#[derive(Clone)]
+struct Incidents {
+    store: Store,
+    show_environ: bool,
+}
+
+pub(super) fn routes(store: Store, show_environ: bool) -> Router {
+    Router::new()
+        .route("/api/v1/incidents", get(list))
+        .route("/api/v1/incidents/{id}", get(one))
+        .route("/api/v1/incidents/{id}/evidence/{name}", get(evidence))
+        .route("/api/v1/incidents/{id}/ack", post(acknowledge))
+        .route("/api/v1/incidents/{id}/resolve", post(resolve))
+        .with_state(Incidents { store, show_environ })
+}
+
+#[derive(Serialize)]
+struct List {
+    incidents: Vec<Incident>,
+    /// Where the next page begins; null on the last.
+    next_cursor: Option<String>,
+}
+
+async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
+    let Page { incidents, next_cursor } = it.store.list(filter(&params)?).await.map_err(unreadable)?;
+    Ok(Json(List { incidents, next_cursor }))
+}
+
+async fn one(State(it): State<Incidents>, Segments(id): Segments<String>) -> Result<Json<Incident>, Error> {
+    it.store.get(&id).await.map_err(unreadable)?.map(Json).ok_or_else(unknown)
+}
+
+async fn evidence(
+    State(it): State<Incidents>,
+    Segments((id, name)): Segments<(String, String)>,
+) -> Result<Response, Error> {
+    let file = it.store.evidence(&id, &name).await.map_err(unreadable)?;
+    let file =
+        file.ok_or_else(|| Error::not_found("there is no such incident, or no such file in its evidence"))?;
+    if file.name == "environ" && !it.show_environ {
+        return Ok(plain_text(mask_environ(&file.body), file.truncated, true));
+    }
+    Ok(plain_text(file.body, file.truncated, false))
+}
+
+async fn acknowledge(
+    State(it): State<Incidents>,
+    Segments(id): Segments<String>,
+) -> Result<Json<Incident>, Error> {
+    set_status(&it, &id, IncidentStatus::Acknowledged).await
+}
+
+async fn resolve(
+    State(it): State<Incidents>,
+    Segments(id): Segments<String>,
+) -> Result<Json<Incident>, Error> {
+    set_status(&it, &id, IncidentStatus::Resolved).await
+}
+
+async fn set_status(it: &Incidents, id: &str, status: IncidentStatus) -> Result<Json<Incident>, Error> {
+    let changed = it.store.set_status(id, status).await;
+    changed
+        .map_err(|error| Error::internal("cannot change the incident", error))?
+        .map(Json)
+        .ok_or_else(unknown)
+}
+
+fn filter(params: &Params) -> Result<Filter, Error> {
+    let statuses = [IncidentStatus::Open, IncidentStatus::Acknowledged, IncidentStatus::Resolved];
+    Ok(Filter {
+        status: params.one_of("status", &statuses, IncidentStatus::as_str)?,
+        kind: params.one_of("kind", &IncidentKind::ALL, IncidentKind::as_str)?,
+        since: params
+            .get::<Timestamp>("since", "a time such as 2026-01-31T12:00:00Z (a `+` is sent as %2B)")?,
+        limit: params.count("limit", MAX_LIMIT)?.unwrap_or(0),
+        cursor: params
+            .get::<Ulid>("cursor", "the `next_cursor` of the page before")?
+            .map(|it| it.to_string()),
+    })
+}
+
+fn unknown() -> Error {
+    Error::not_found("there is no incident with this id")
+}
+
+fn unreadable(error: anyhow::Error) -> Error {
+    Error::internal("cannot read the incidents", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_read_whole_or_refused_by_name() {
+        let all = "status=acknowledged&kind=oom_kill&since=2026-01-02T03:04:05%2B01:00&limit=5\
+                   &cursor=01ARZ3NDEKTSV4RRFFQ69G5FAV&key=k&unknown=x";
+        let read = filter(&Params::new(all)).unwrap();
+        assert_eq!(read.status, Some(IncidentStatus::Acknowledged));
+        assert_eq!(read.kind, Some(IncidentKind::OomKill));
+        assert_eq!(read.since, Some("2026-01-02T02:04:05Z".parse().unwrap()));
+        assert_eq!((read.limit, read.cursor.as_deref()), (5, Some("01ARZ3NDEKTSV4RRFFQ69G5FAV")));
+
+        for nothing in ["", "status=&kind=&since=&limit=&cursor="] {
+            let read = filter(&Params::new(nothing)).unwrap();
+            assert!(
+                read.status.is_none() && read.kind.is_none() && read.since.is_none() && read.cursor.is_none()
+            );
+            assert_eq!(read.limit, 0);
+        }
+        for (query, name, accepted) in [
+            ("status=Open", "`status` is `Open`", "open, acknowledged, resolved"),
+            ("kind=oom", "`kind` is `oom`", "oom_kill, crash,"),
+            ("since=yesterday", "`since` is `yesterday`", "2026-01-31T12:00:00Z"),
+            ("limit=1001", "`limit` is `1001`", "1 to 1000"),
+            ("cursor='--", "`cursor` is `'--`", "next_cursor"),
+        ] {
+            let error = filter(&Params::new(query)).unwrap_err();
+            assert_eq!(error.status, 400, "{query}");
+            assert!(error.message.contains(name) && error.message.contains(accepted), "{}", error.message);
+        }
+    }
+}

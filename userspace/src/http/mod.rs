@@ -1,0 +1,96 @@
+//! HTTP: a thin reader of what the other stages know, for people and programs with the key.
+//! It changes nothing but an incident's status, and asks the model for nothing but `POST /analyze`.
+
+mod analyze;
+mod auth;
+mod authority;
+mod error;
+mod health;
+mod incidents;
+mod index;
+mod layers;
+mod params;
+mod proc;
+mod processes;
+mod routes;
+mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::analyst::Analyst;
+use crate::config::Config;
+use crate::health::Health;
+use crate::host::Host;
+use crate::incidents::Store;
+use crate::metrics::Metrics;
+use crate::monitor;
+
+use self::auth::Key;
+use self::authority::Names;
+use self::proc::Proc;
+
+/// Everything the endpoints read from.
+pub struct App {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The host.
+    pub host: Host,
+    /// The process table.
+    pub monitor: monitor::Handle,
+    /// The incidents.
+    pub store: Store,
+    /// Who judges on request.
+    pub analyst: Analyst,
+    /// The daemon's numbers.
+    pub metrics: Arc<Metrics>,
+    /// What works and what does not.
+    pub health: Health,
+    /// When the daemon started.
+    pub started: Instant,
+}
+
+/// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
+pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    let App { config, host, monitor, store, analyst, metrics, health, started } = app;
+    let slow = analyze::routes(monitor.clone(), analyst, Arc::clone(&metrics));
+    let more = incidents::routes(store, config.show_environ);
+    let core = Core::new(config, host, monitor, Arc::clone(&metrics), health, started);
+    server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
+}
+
+/// What most endpoints need: all but the store and the analyst.
+struct Core {
+    config: Arc<Config>,
+    host: Host,
+    monitor: monitor::Handle,
+    metrics: Arc<Metrics>,
+    health: Health,
+    started: Instant,
+    key: Key,
+    names: Names,
+    proc: Proc,
+}
+
+impl Core {
+    fn new(
+        config: Arc<Config>,
+        host: Host,
+        monitor: monitor::Handle,
+        metrics: Arc<Metrics>,
+        health: Health,
+        started: Instant,
+    ) -> Self {
+        let key = Key::new(&config.key);
+        let names = Names::new(&host.name, config.allowed_hosts.iter().map(String::as_str));
+        let proc = Proc::new(config.proc_root.clone(), Arc::clone(&metrics));
+        Self { config, host, monitor, metrics, health, started, key, names, proc }
+    }
+}

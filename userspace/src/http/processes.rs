@@ -1,0 +1,119 @@
+//! `/api/v1/processes`: the process table, sorted, searched and cut to size.
+
+use std::cmp::Reverse;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use super::Core;
+use super::error::Error;
+use super::params::{Params, Segments};
+use super::proc::{not_a_pid, parse_pid};
+use crate::model::{ProcessKey, ProcessView};
+use crate::monitor::Handle;
+
+/// Processes listed where the client does not say.
+const DEFAULT_LIMIT: usize = 100;
+/// The most a client may ask for.
+const MAX_LIMIT: usize = 10_000;
+
+pub(super) fn routes() -> Router<Arc<Core>> {
+    Router::new().route("/api/v1/processes", get(list)).route("/api/v1/processes/{process}", get(one))
+}
+
+#[derive(Serialize)]
+struct List {
+    processes: Vec<ProcessView>,
+    /// How many there are without the limit.
+    total: usize,
+}
+
+/// Every live process.
+pub(super) async fn live(monitor: &Handle) -> Result<Vec<ProcessView>, Error> {
+    monitor.processes().await.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))
+}
+
+async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response, Error> {
+    let sort = params.get("sort", "cpu, rss or start")?.unwrap_or(Sort::Cpu);
+    let limit = params.count("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
+    let mut views = live(&core.monitor).await?;
+    if let Some(sought) = params.text("q") {
+        let sought = sought.to_lowercase();
+        views.retain(|view| matches(view, &sought));
+    }
+    let total = views.len();
+    sort.apply(&mut views);
+    views.truncate(limit);
+    Ok(Json(List { processes: views, total }).into_response())
+}
+
+async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) -> Result<Response, Error> {
+    let (pid, start_ticks) = identity(&text)?;
+    let found = core.monitor.process(pid, start_ticks).await;
+    match found.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))? {
+        Some(view) => Ok(Json(view).into_response()),
+        None => Err(Error::not_found(format!(
+            "process {text} is neither alive nor among those that ended lately"
+        ))),
+    }
+}
+
+/// `PID` or `PID-STARTTICKS`.
+fn identity(text: &str) -> Result<(u32, Option<u64>), Error> {
+    if let Some(pid) = parse_pid(text) {
+        return Ok((pid, None));
+    }
+    let key: ProcessKey = text.parse().map_err(|_| not_a_pid(text))?;
+    Ok((key.pid, Some(key.start_ticks)))
+}
+
+/// What a list is sorted by; the largest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// CPU use; those not measured yet come last.
+    Cpu,
+    /// Resident memory.
+    Rss,
+    /// Start time: the youngest first.
+    Start,
+}
+
+impl FromStr for Sort {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            "rss" => Ok(Self::Rss),
+            "start" => Ok(Self::Start),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Sort {
+    /// Equals are in the order of their pids, so that two answers can be compared.
+    fn apply(self, views: &mut [ProcessView]) {
+        views.sort_unstable_by_key(|it| it.info.pid);
+        match self {
+            Self::Cpu => {
+                let cpu = |it: &ProcessView| it.cpu_percent.unwrap_or(-1.0);
+                views.sort_by(|a, b| cpu(b).total_cmp(&cpu(a)));
+            }
+            Self::Rss => views.sort_by_key(|it| Reverse(it.rss_bytes)),
+            Self::Start => views.sort_by_key(|it| Reverse(it.info.start_ticks)),
+        }
+    }
+}
+
+/// Whether the lower-case text is in the name, an argument, the executable's path or the pid.
+fn matches(view: &ProcessView, sought: &str) -> bool {
+    let info = &view.info;
+    let texts = [&info.name].into_iter().chain(&info.argv).chain(&info.exe);
+    texts.map(|it| it.to_lowercase()).any(|it| it.contains(sought)) || info.pid.to_string().contains(sought)
+}

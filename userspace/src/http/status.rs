@@ -1,0 +1,59 @@
+//! `/api/v1/status` and `/metrics`: how the daemon itself fares, first of all what it lost.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Core, health};
+use crate::metrics::{Metrics, QueueLabel, StateLabel};
+
+pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
+    let Core { config, host, metrics, health, started, .. } = &*core;
+    let uptime = started.elapsed();
+    let started_at =
+        SignedDuration::try_from(uptime).ok().and_then(|it| Timestamp::now().checked_sub(it).ok());
+    let losses = metrics.losses();
+    let total: u64 = losses.iter().map(|(_, count)| count).sum();
+    let losses: Vec<Value> = losses
+        .iter()
+        .map(|(of, count)| json!({"ring": of.ring, "kind": of.kind, "reason": of.reason, "count": count}))
+        .collect();
+    let events = metrics.events();
+    let events: Vec<Value> =
+        events.iter().map(|(of, count)| json!({"kind": of.kind, "ring": of.ring, "count": count})).collect();
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "host": host.name,
+        "kernel": host.kernel,
+        "boot_id": host.boot_id,
+        "started_at": started_at,
+        "uptime_s": uptime.as_secs(),
+        "hooks": health.hooks(),
+        "events": events,
+        "losses": losses,
+        "losses_total": total,
+        "queue": {"cases": queue(metrics, "cases"), "model": queue(metrics, "model")},
+        "model": {"enabled": config.llm.is_some(), "name": config.llm.as_ref().map(|it| &it.model)},
+        "processes": {"live": processes(metrics, "live"), "ended": processes(metrics, "ended")},
+        "degraded": health::degraded(health, config),
+    }))
+}
+
+/// As OpenMetrics text, which is what the library writes and Prometheus reads.
+pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], core.metrics.render()).into_response()
+}
+
+fn queue(metrics: &Metrics, queue: &'static str) -> i64 {
+    metrics.queue_depth.get_or_create(&QueueLabel { queue }).get()
+}
+
+fn processes(metrics: &Metrics, state: &'static str) -> i64 {
+    metrics.processes.get_or_create(&StateLabel { state }).get()
+}

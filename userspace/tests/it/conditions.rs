@@ -1,0 +1,58 @@
+//! What only the walks of /proc can see: zombies, descriptors, memory close to its limit.
+
+use std::time::Duration;
+
+use crate::daemon::Setup;
+use crate::faults::{Fault, Limited};
+use crate::requires::{no_kernel_events, report_skip, skip_if};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_that_does_not_reap_is_named() {
+    skip_if!(no_kernel_events());
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_ZOMBIE_AGE", "1s").start();
+    let (many, few) = (Fault::new(), Fault::new());
+    let _few = few.start(&["zombies", "9"]);
+    let parent = many.start(&["zombies", "10"]);
+    let incident = daemon.wait_for_incident("zombie_pileup", &many.name, SOON).await;
+    assert_eq!(incident["process"]["pid"], parent.pid());
+    assert!(daemon.incidents_of(&few.name).await.is_empty(), "nine are not a pile-up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_close_to_its_descriptor_limit_is_named() {
+    skip_if!(no_kernel_events());
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let (hungry, modest) = (Fault::new(), Fault::new());
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
+    skip_if!(
+        (limit > 65_536).then(|| format!("the limit of {limit} descriptors is too high to come close to"))
+    );
+    let _modest = modest.start(&["open-many", &(limit / 2).to_string()]);
+    let process = hungry.start(&["open-many", &limit.to_string()]);
+    let incident = daemon.wait_for_incident("fd_exhaustion", &hungry.name, SOON).await;
+    assert_eq!(incident["process"]["pid"], process.pid());
+    assert!(daemon.incidents_of(&modest.name).await.is_empty(), "half of the limit is enough");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cgroup_close_to_its_memory_limit_is_named_with_its_largest_process() {
+    skip_if!(no_kernel_events());
+    let limited = match Limited::new(64 << 20) {
+        Ok(limited) => limited,
+        Err(reason) => return report_skip("a_cgroup_close_to_its_memory_limit_is_named", &reason),
+    };
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_MEMORY_PERCENT", "60").start();
+    let fault = Fault::new();
+    let mut command = fault.command(&["hold", "48"]);
+    limited.holds(&mut command);
+    let process = fault.start_command(command);
+    let incident = daemon.wait_for_incident("memory_pressure", &fault.name, SOON).await;
+    assert_eq!(incident["process"]["pid"], process.pid());
+    assert_eq!(incident["process"]["cgroup"], limited.path);
+    assert!(incident["facts"].to_string().contains("64.0 MiB"), "{}", incident["facts"]);
+}

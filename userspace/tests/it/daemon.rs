@@ -1,0 +1,161 @@
+//! The daemon under test: the real binary in a process of its own, asked over HTTP.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The key every test daemon has.
+pub(crate) const KEY: &str = "integration-tests-only-0123456789";
+
+/// A running daemon; killed when dropped.
+pub(crate) struct Daemon {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    client: reqwest::Client,
+}
+
+/// How to start one.
+pub(crate) struct Setup<'a> {
+    data_dir: &'a Path,
+    variables: Vec<(&'static str, String)>,
+    user: Option<u32>,
+}
+
+impl<'a> Setup<'a> {
+    /// Walks every second, no model, no Slack.
+    pub(crate) fn new(data_dir: &'a Path) -> Self {
+        Self { data_dir, variables: vec![("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned())], user: None }
+    }
+
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn model(self, address: SocketAddr) -> Self {
+        self.variable("GROQ_API_KEY", "gsk_integration_tests_only")
+            .variable("AI_DEBUGGER_LLM_BASE_URL", format!("http://{address}/openai/v1"))
+    }
+
+    pub(crate) fn slack(self, address: SocketAddr) -> Self {
+        self.variable("SLACK_WEBHOOK_URL", format!("http://{address}/services/T/B/X"))
+    }
+
+    pub(crate) fn user(mut self, uid: u32) -> Self {
+        self.user = Some(uid);
+        self
+    }
+
+    /// Starts it and waits for the line that says it is ready.
+    pub(crate) fn start(self) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ai-debugger"));
+        command
+            .args(["run", "--listen", "127.0.0.1:0", "--key", KEY, "--data-dir"])
+            .arg(self.data_dir)
+            .env_clear()
+            .envs(self.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        let mut child = command.spawn().expect("the daemon can be started");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("the daemon's output can be read");
+        let url = line
+            .strip_prefix("ai-debugger is ready: http://")
+            .unwrap_or_else(|| panic!("not ready: {line:?}"));
+        let address = url.split('/').next().unwrap().parse().expect("the line names the address");
+        let client = ai_debugger::outbound::client(Duration::from_secs(15));
+        Daemon { address, child, client: client.expect("a client") }
+    }
+}
+
+impl Daemon {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The JSON at `path`; `None` on 404.
+    pub(crate) async fn get(&self, path: &str) -> Option<Value> {
+        let request = self.client.get(format!("http://{}{path}", self.address)).bearer_auth(KEY);
+        let answer = request.send().await.expect("the daemon answers");
+        let status = answer.status();
+        let body = answer.text().await.expect("the daemon finishes its answer");
+        if status == 404 {
+            return None;
+        }
+        assert!(status.is_success(), "{path}: {status} {body}");
+        Some(serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    /// What `POST path` with this JSON answers.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(KEY).json(body);
+        let answer = request.send().await.expect("the daemon answers");
+        (answer.status().as_u16(), answer.json().await.expect("every answer is JSON"))
+    }
+
+    /// The incidents whose process has this name, with all they hold.
+    pub(crate) async fn incidents_of(&self, name: &str) -> Vec<Value> {
+        let list = self.get("/api/v1/incidents?limit=500").await.expect("a list");
+        let mut found = Vec::new();
+        for incident in list["incidents"].as_array().expect("an array") {
+            if incident["process"]["name"] == name {
+                let path = format!("/api/v1/incidents/{}", incident["id"].as_str().expect("an id"));
+                found.push(self.get(&path).await.expect("an incident that is listed exists"));
+            }
+        }
+        found
+    }
+
+    /// Waits for the incident of this kind about the process of this name.
+    pub(crate) async fn wait_for_incident(&self, kind: &str, name: &str, within: Duration) -> Value {
+        let what = format!("an incident {kind} of {name}");
+        self.wait_until(&what, within, async || {
+            self.incidents_of(name).await.into_iter().find(|it| it["kind"] == kind)
+        })
+        .await
+    }
+
+    /// Asks until there is an answer.
+    pub(crate) async fn wait_until<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        ask: impl AsyncFn() -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "no {what} within {within:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends it as an operator would, and says how long that took and how it ended.
+    pub(crate) fn terminate(mut self) -> (Duration, std::process::ExitStatus) {
+        let began = Instant::now();
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the daemon runs");
+        let status = self.child.wait().expect("a child can be waited for");
+        (began.elapsed(), status)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // SIGKILL: what was not stored by now must not be relied on.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,90 @@
+/* The faults that the integration tests make happen: one small static program, one mode per fault. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void *end_group(void *status) {
+    usleep(300 * 1000);
+    exit((int)(long)status);
+}
+
+/* The leader goes first; the process lives on in its second thread. */
+static void leader_first(int status) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, end_group, (void *)(long)status);
+    pthread_exit(NULL);
+}
+
+/* Touches memory until the cgroup's limit ends it. */
+static void eat(void) {
+    for (;;) {
+        char *block = malloc(1 << 20);
+        if (block != NULL)
+            memset(block, 1, 1 << 20);
+    }
+}
+
+/* Holds this many MiB. */
+static void hold(int mib) {
+    for (int i = 0; i < mib; i++)
+        memset(malloc(1 << 20), 1, 1 << 20);
+    pause();
+}
+
+static void recovered(int signal) {
+    (void)signal;
+    _exit(0);
+}
+
+static void zombies(int count) {
+    for (int i = 0; i < count; i++)
+        if (fork() == 0)
+            _exit(0);
+    pause();
+}
+
+static void open_many(int count) {
+    for (int i = 0; i < count; i++)
+        open("/dev/null", O_RDONLY);
+    pause();
+}
+
+int main(int argc, char **argv) {
+    const char *mode = argc > 1 ? argv[1] : "";
+    int number = argc > 2 ? atoi(argv[2]) : 0;
+    /* Tests that need a process in place first write a line to its stdin. */
+    if (strncmp(mode, "wait-", 5) == 0) {
+        char line[8];
+        if (read(0, line, sizeof line) < 0)
+            return 2;
+        mode += 5;
+    }
+    if (strcmp(mode, "quick") == 0)
+        return number;
+    if (strcmp(mode, "segv") == 0)
+        *(volatile int *)8 = 1;
+    if (strcmp(mode, "handled-segv") == 0) {
+        signal(SIGSEGV, recovered);
+        *(volatile int *)8 = 1;
+    }
+    if (strcmp(mode, "abort") == 0)
+        abort();
+    if (strcmp(mode, "eat") == 0)
+        eat();
+    if (strcmp(mode, "hold") == 0)
+        hold(number);
+    if (strcmp(mode, "leader-first") == 0)
+        leader_first(number);
+    if (strcmp(mode, "zombies") == 0)
+        zombies(number);
+    if (strcmp(mode, "open-many") == 0)
+        open_many(number);
+    if (strcmp(mode, "sleep") == 0)
+        pause();
+    return 2;
+}

@@ -1,0 +1,176 @@
+//! Making faults: the helper program under a name of its own, so that tests do not see each other's faults,
+//! and memory cgroups with a limit.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ai_debugger::cgroup::Hierarchy;
+use ai_debugger::evidence::start_ticks;
+
+/// The helper, under a name that no other test uses.
+pub(crate) struct Fault {
+    pub(crate) path: PathBuf,
+    /// The file's name, at most 15 bytes: also its `comm`.
+    pub(crate) name: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Fault {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("flt{}x{number}", std::process::id());
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join(&name);
+        fs::copy(compiled(), &path).expect("the helper can be copied");
+        Self { path, name, _directory: directory }
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Core files would only litter the work tree.
+        command.current_dir(self.path.parent().expect("a file has a folder"));
+        command
+    }
+
+    /// Starts it, waits for its end, says who it was.
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        Running::spawn(self.command(args)).wait()
+    }
+
+    /// Starts a prepared command; it is killed when dropped.
+    #[expect(clippy::unused_self, reason = "the command is made from this helper, which must outlive it")]
+    pub(crate) fn start_command(&self, command: Command) -> Running {
+        Running::spawn(command)
+    }
+
+    /// Starts it; it is killed when dropped.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        Running::spawn(self.command(args))
+    }
+}
+
+/// A child of ours.
+pub(crate) struct Running(pub(crate) Child);
+
+/// Who ended, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) pid: u32,
+    pub(crate) status: std::process::ExitStatus,
+}
+
+impl Running {
+    fn spawn(mut command: Command) -> Self {
+        Self(command.spawn().expect("the helper can be started"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn start_ticks(&self) -> u64 {
+        start_ticks(&Path::new("/proc").join(self.pid().to_string())).expect("a child has a start time")
+    }
+
+    /// Lets a `wait-` mode go on.
+    pub(crate) fn go(&mut self) {
+        self.0.stdin.take().expect("stdin is a pipe").write_all(b"go\n").expect("the helper reads");
+    }
+
+    pub(crate) fn kill(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).expect("a child can be killed");
+    }
+
+    pub(crate) fn wait(mut self) -> Ended {
+        let status = self.0.wait().expect("a child can be waited for");
+        Ended { pid: self.0.id(), status }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ended already: nothing to do.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A memory cgroup with a limit, on v1 or v2; removed when dropped.
+pub(crate) struct Limited {
+    directory: PathBuf,
+    /// Its path in the hierarchy.
+    pub(crate) path: String,
+}
+
+impl Limited {
+    /// `Err`: why there can be none here.
+    pub(crate) fn new(limit_bytes: u64) -> Result<Self, String> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let hierarchy = Hierarchy::detect(Path::new("/sys/fs/cgroup"));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/ai-debugger-it-{}-{number}", std::process::id());
+        let directory = hierarchy.directory(&path).ok_or("no memory controller is mounted")?;
+        let because = |what: &str, error: std::io::Error| format!("{what} {}: {error}", directory.display());
+        fs::create_dir(&directory).map_err(|error| because("cannot create", error))?;
+        let it = Self { directory: directory.clone(), path };
+        let files: &[(&str, &str)] = match hierarchy {
+            Hierarchy::Unified(_) => &[("memory.swap.max", "0"), ("memory.max", "")],
+            _ => &[("memory.limit_in_bytes", "")],
+        };
+        for (name, value) in files {
+            let value = if value.is_empty() { limit_bytes.to_string() } else { (*value).to_owned() };
+            let written = fs::write(directory.join(name), value);
+            // A kernel without swap has no swap limit.
+            if *name != "memory.swap.max" {
+                written.map_err(|error| because("cannot limit", error))?;
+            }
+        }
+        Ok(it)
+    }
+
+    /// Makes the command join the cgroup before it execs.
+    pub(crate) fn holds(&self, command: &mut Command) {
+        let procs = self.directory.join("cgroup.procs");
+        // SAFETY: between fork and exec only a file is opened and written; nothing is allocated before that
+        // the child could be left waiting for, since the test's threads never hold the allocator for long.
+        unsafe {
+            command.pre_exec(move || fs::write(&procs, "0"));
+        }
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // Its last process may still be leaving: the kernel refuses until it has.
+        for _ in 0..200 {
+            if fs::remove_dir(&self.directory).is_ok() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+/// The helper, compiled once a run with the C compiler that the build needs anyway.
+fn compiled() -> &'static Path {
+    static COMPILED: OnceLock<PathBuf> = OnceLock::new();
+    COMPILED.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fault-{}", std::process::id()));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fault.c");
+        let status = Command::new("cc")
+            .args(["-O1", "-static", "-pthread", "-o"])
+            .args([&target, &source])
+            .status()
+            .expect("a C compiler, `cc`, is there: the build of SQLite needs it too");
+        assert!(status.success(), "the helper does not compile");
+        target
+    })
+}

@@ -1,0 +1,185 @@
+//! The HTTP contract of a real daemon, byte by byte: who may ask, what is never served, what seed clients get.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::daemon::{Daemon, KEY, Setup};
+use crate::faults::Fault;
+
+/// Sends the request line as it is; the status, the head and the body of the answer.
+async fn raw(daemon: &Daemon, target: &[u8], key: Option<&str>) -> (u16, String, Vec<u8>) {
+    let mut request = b"GET ".to_vec();
+    request.extend_from_slice(target);
+    request.extend_from_slice(
+        format!(" HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", daemon.address).as_bytes(),
+    );
+    if let Some(key) = key {
+        request.extend_from_slice(format!("Authorization: Bearer {key}\r\n").as_bytes());
+    }
+    request.extend_from_slice(b"\r\n");
+    let exchange = async {
+        let mut stream = TcpStream::connect(daemon.address).await.unwrap();
+        stream.write_all(&request).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = timeout(Duration::from_secs(5), exchange).await.expect("an answer at once");
+    let split = answer.windows(4).position(|it| it == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(answer[..split].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head.to_lowercase(), answer[split + 4..].to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_asked_for_and_dangerous_paths_are_refused_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let me = std::process::id();
+    for (key, want) in [(None, 401), (Some("wrong"), 403), (Some(KEY), 200)] {
+        assert_eq!(raw(&daemon, b"/proc", key).await.0, want, "{key:?}");
+    }
+    assert_eq!(raw(&daemon, format!("/proc?key={KEY}").as_bytes(), None).await.0, 200);
+    assert_eq!(raw(&daemon, b"/proc?key=wrong", None).await.0, 403);
+    assert_eq!(raw(&daemon, b"/healthz", None).await.0, 200);
+    for (path, want) in [
+        ("/proc//version", 400),
+        ("/proc//kmsg", 400),
+        ("/proc/../etc/shadow", 400),
+        ("/proc/%2e%2e/etc/shadow", 400),
+        ("/proc/..%2fetc%2fshadow", 400),
+        ("/proc/99999999999999999999/status", 400),
+        ("/proc/0/status", 400),
+        ("/proc/self/status", 400),
+        ("/proc/4294967295/status", 404),
+        ("/proc/ME/mem", 403),
+        ("/proc/ME/pagemap", 403),
+        ("/proc/ME/root", 403),
+        ("/proc/ME/exe", 403),
+        ("/proc/ME/kmsg", 404),
+        ("/proc/ME/nonsense", 404),
+        ("/proc/ME/status", 200),
+    ] {
+        let path = path.replace("ME", &me.to_string());
+        let (status, head, body) = raw(&daemon, path.as_bytes(), Some(KEY)).await;
+        assert_eq!(status, want, "{path}: {head}");
+        if want != 200 {
+            let error: Value = serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{path}: not JSON"));
+            assert!(error["error"].as_str().is_some_and(|it| !it.is_empty()), "{path}");
+        }
+    }
+    for path in ["root/etc/shadow", "fd/0", "%2e%2e/%2e%2e/etc/shadow", "..", "cwd/x", "task/1/mem"] {
+        let (status, ..) = raw(&daemon, format!("/proc/{me}/{path}").as_bytes(), Some(KEY)).await;
+        assert!(matches!(status, 400 | 403 | 404), "{path}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_utf_8_is_served_as_it_is_and_secrets_in_the_environment_are_not() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let argument = OsStr::from_bytes(b"\xff\xfe60");
+    let mut child = Command::new("/bin/sleep")
+        .arg0(argument)
+        .arg("60")
+        .env("PLANTED_TOKEN", "planted-secret-value")
+        .spawn()
+        .unwrap();
+    let (status, head, body) =
+        raw(&daemon, format!("/proc/{}/cmdline", child.id()).as_bytes(), Some(KEY)).await;
+    let environ = raw(&daemon, format!("/proc/{}/environ", child.id()).as_bytes(), Some(KEY)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((status, &*body), (200, &b"\xff\xfe60\x0060\0"[..]));
+    assert!(head.contains("content-type: text/plain"), "{head}");
+    let environ = String::from_utf8(environ.2).unwrap();
+    assert!(environ.contains("PLANTED_TOKEN") && !environ.contains("planted-secret-value"), "{environ}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_the_seed_find_what_they_know() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let fault = Fault::new();
+    let process = fault.start(&["sleep"]);
+    let pid = process.pid();
+    let pids = daemon.get("/proc").await.unwrap();
+    assert!(pids["pids"].as_array().unwrap().contains(&json!(pid.to_string())));
+    let files = daemon.get(&format!("/proc/{pid}")).await.unwrap();
+    assert!(files["files"].as_array().unwrap().contains(&json!("status")));
+    let status = daemon.get(&format!("/proc/{pid}/status")).await.unwrap();
+    assert_eq!(status["Name"], fault.name);
+    assert_eq!(status["Pid"], pid.to_string());
+    let row = daemon
+        .wait_until("row for the process", Duration::from_secs(5), async || {
+            let list = daemon.get("/").await?;
+            list["processes"].as_array()?.iter().find(|it| it["pid"] == pid).cloned()
+        })
+        .await;
+    assert_eq!(row["name"], fault.name);
+    assert!(row["mem_kb"].is_u64() && (row["cpu"].is_number() || row["cpu"].is_null()), "{row}");
+    for asked in [json!(pid), json!(pid.to_string())] {
+        let (status, answer) = daemon.post("/analyze", &json!({"pid": asked})).await;
+        assert_eq!((status, &answer["pid"], &answer["name"]), (200, &asked, &json!(fault.name)));
+        let analysis = answer["analysis"].as_str().unwrap();
+        assert!(analysis.starts_with("OK:"), "{analysis}");
+        assert_eq!(answer["verdict"]["by"], "rules");
+    }
+    assert_eq!(daemon.post("/analyze", &json!({"pid": 4_294_967_295_u32})).await.0, 404);
+    assert!(matches!(daemon.post("/analyze", &json!({"process": 1})).await.0, 400 | 422));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_are_listed_searched_and_kept_after_their_end() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let fault = Fault::new();
+    let process = fault.start(&["sleep"]);
+    let (pid, start_ticks) = (process.pid(), process.start_ticks());
+    let found = daemon
+        .wait_until("process by its name", Duration::from_secs(5), async || {
+            let list = daemon.get(&format!("/api/v1/processes?q={}", fault.name)).await?;
+            list["processes"].as_array()?.first().cloned()
+        })
+        .await;
+    assert_eq!((&found["pid"], &found["start_ticks"]), (&json!(pid), &json!(start_ticks)));
+    assert_eq!(found["argv"][1], "sleep");
+    assert_eq!(found["ppid"], std::process::id());
+    assert!(found["rss_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(daemon.get(&format!("/api/v1/processes/{pid}-{}", start_ticks + 1)).await, None);
+    drop(process);
+    let gone = daemon
+        .wait_until("end of the process", Duration::from_secs(10), async || {
+            let list = daemon.get(&format!("/api/v1/processes?q={}", fault.name)).await?;
+            list["processes"].as_array()?.is_empty().then_some(())?;
+            daemon.get(&format!("/api/v1/processes/{pid}-{start_ticks}")).await
+        })
+        .await;
+    assert_eq!(gone["argv"][1], "sleep");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_and_metrics_tell_what_is_attached_and_what_was_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let status = daemon.get("/api/v1/status").await.unwrap();
+    for hook in ["sched_process_exec", "sched_process_exit", "mark_victim"] {
+        assert!(status["hooks"][hook]["attached"].is_boolean(), "{hook}: {status}");
+    }
+    assert!(status["losses"].is_array() && status["losses_total"].is_u64(), "{status}");
+    let metrics = daemon.get("/metrics").await.unwrap();
+    assert!(metrics.as_str().unwrap().contains("ai_debugger_scans_total"));
+    daemon
+        .wait_until("readiness", Duration::from_secs(5), async || {
+            (raw(&daemon, b"/readyz", None).await.0 == 200).then_some(())
+        })
+        .await;
+}

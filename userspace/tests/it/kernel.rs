@@ -1,0 +1,185 @@
+//! What the kernel side delivers, read as the daemon reads it, without the daemon around it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ai_debugger::health::Health;
+use ai_debugger::host::Host;
+use ai_debugger::metrics::Metrics;
+use ai_debugger::observation::{KernelExit, KernelProcess, Observation};
+use ai_debugger::probes::{self, Options};
+use tokio::sync::mpsc;
+
+use crate::faults::Fault;
+use crate::requires::{no_kernel_events, skip_if};
+
+/// Attached probes and what they sent.
+pub(crate) struct Watch {
+    pub(crate) probes: probes::Probes,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) batches: mpsc::Receiver<Vec<Observation>>,
+}
+
+impl Watch {
+    pub(crate) async fn start(options: Options, room: usize) -> Self {
+        let (sender, batches) = mpsc::channel(room);
+        let metrics = Metrics::new();
+        let host = Host::read(Path::new("/proc"));
+        let probes = probes::start(options, host, sender, Arc::clone(&metrics), &Health::default()).await;
+        Self { probes: probes.expect("the hooks can be attached"), metrics, batches }
+    }
+
+    /// Detaches and returns everything that was seen.
+    pub(crate) async fn finish(mut self) -> (Vec<Observation>, Arc<Metrics>) {
+        let stopping = tokio::spawn(self.probes.stop());
+        let mut seen = Vec::new();
+        while let Some(batch) = self.batches.recv().await {
+            seen.extend(batch);
+        }
+        stopping.await.unwrap();
+        (seen, self.metrics)
+    }
+}
+
+pub(crate) const ROOMY: Options = Options { grave_bytes: 1 << 20, common_bytes: 16 << 20, log: false };
+
+fn execs(seen: &[Observation]) -> HashMap<u32, &KernelProcess> {
+    let execs = seen.iter().filter_map(|it| match it {
+        Observation::Exec(process) => Some((process.key.pid, process)),
+        _ => None,
+    });
+    execs.collect()
+}
+
+fn exits(seen: &[Observation], pid: u32) -> Vec<&KernelExit> {
+    let exits = seen.iter().filter_map(|it| match it {
+        Observation::Exit(exit) if exit.process.key.pid == pid => Some(exit),
+        _ => None,
+    });
+    exits.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_processes_of_under_a_millisecond_are_seen_with_argv_both_ways() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let fault = Fault::new();
+    let ran = tokio::task::spawn_blocking(move || {
+        let run = |number: usize| {
+            let began = Instant::now();
+            let tag = format!("tag-{number}");
+            let ended = fault.run(&["quick", &(number % 256).to_string(), &tag]);
+            assert_eq!(ended.status.code(), Some(i32::try_from(number % 256).unwrap()));
+            (ended.pid, tag, fault.path.clone(), began.elapsed())
+        };
+        (0..1000).map(run).collect::<Vec<_>>()
+    })
+    .await
+    .unwrap();
+    let (seen, _) = watch.finish().await;
+    let execs = execs(&seen);
+    for (number, (pid, tag, path, _)) in ran.iter().enumerate() {
+        let mut argv = Vec::new();
+        for argument in [path.to_str().unwrap(), "quick", &(number % 256).to_string(), tag] {
+            argv.extend_from_slice(argument.as_bytes());
+            argv.push(0);
+        }
+        let exec = execs.get(pid).unwrap_or_else(|| panic!("no exec of {tag}"));
+        assert_eq!(&*exec.argv, argv, "argv at exec of {tag}");
+        assert_eq!(exec.exe.as_deref(), Some(path.as_os_str().as_encoded_bytes()));
+        let exits = exits(&seen, *pid);
+        assert_eq!(exits.len(), 1, "exits of {tag}");
+        assert_eq!(exits[0].exit_code, u32::try_from(number % 256).unwrap() << 8);
+        assert_eq!(exits[0].process.key, exec.key);
+        // Before 6.16 the memory is gone at exit, and argv is the exec's.
+        if !exits[0].process.argv.is_empty() {
+            assert_eq!(&*exits[0].process.argv, argv, "argv at exit of {tag}");
+        }
+    }
+    let mut lives: Vec<_> = ran
+        .iter()
+        .map(|(pid, ..)| exits(&seen, *pid)[0])
+        .map(|exit| exit.process.at.saturating_sub(exit.process.started))
+        .collect();
+    lives.sort();
+    println!("median life {:?}, shortest {:?}", lives[lives.len() / 2], lives[0]);
+    assert!(lives[0] < Duration::from_millis(1), "no process lived under a millisecond: {:?}", lives[0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_ends_first_is_one_exit_at_the_groups_real_end() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let fault = Fault::new();
+    let ended = tokio::task::spawn_blocking(move || fault.run(&["leader-first", "7"])).await.unwrap();
+    let (seen, _) = watch.finish().await;
+    let exits = exits(&seen, ended.pid);
+    assert_eq!(exits.len(), 1);
+    assert_eq!(ended.status.code(), Some(7));
+    assert_eq!(exits[0].exit_code, 7 << 8, "the group's code, not the leader's");
+    let lived = exits[0].process.at.saturating_sub(exits[0].process.started);
+    assert!(lived >= Duration::from_millis(300), "reported when the leader ended, after {lived:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn causes_and_usage_are_what_wait_says() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let fault = Fault::new();
+    let ran = tokio::task::spawn_blocking(move || {
+        [
+            ("quick", "0", 0u32),
+            ("quick", "255", 255 << 8),
+            ("segv", "", 11),
+            ("abort", "", 6),
+            ("handled-segv", "", 0),
+        ]
+        .map(|(mode, number, code)| (fault.run(&[mode, number]).pid, code, mode))
+    })
+    .await
+    .unwrap();
+    let (seen, _) = watch.finish().await;
+    for (pid, code, mode) in ran {
+        let exit = exits(&seen, pid)[0];
+        // The core bit depends on this machine's core_pattern and limits.
+        assert_eq!(exit.exit_code & !0x80, code, "{mode}");
+        assert!(!exit.oom_killed, "{mode}");
+        assert!(exit.cpu_ns.is_some_and(|ns| ns > 0 && ns < 5_000_000_000), "{mode}: {:?}", exit.cpu_ns);
+        assert_eq!(exit.process.parent.pid, std::process::id(), "{mode}");
+        assert!(!exit.process.kernel_thread);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_argv_is_cut_and_says_so() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let long = "x".repeat(10_000);
+    let fault = Fault::new();
+    let ended = tokio::task::spawn_blocking(move || fault.run(&["quick", "0", &long])).await.unwrap();
+    let (seen, _) = watch.finish().await;
+    let exec = execs(&seen)[&ended.pid];
+    assert_eq!((exec.argv.len(), exec.argv_cut), (4095, true));
+    assert!(exec.argv.ends_with(b"xxxx"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_and_arguments_that_are_not_utf_8_come_through() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let hostile = [OsStr::from_bytes(b"\xff\xfe\x1b[31m"), OsStr::from_bytes(b"$(reboot)\n")];
+    let pid = tokio::task::spawn_blocking(move || {
+        let mut child = Command::new("/bin/true").args(hostile).spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    })
+    .await
+    .unwrap();
+    let (seen, _) = watch.finish().await;
+    assert_eq!(&*execs(&seen)[&pid].argv, b"/bin/true\0\xff\xfe\x1b[31m\0$(reboot)\n\0");
+}

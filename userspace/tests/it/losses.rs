@@ -1,0 +1,73 @@
+//! Losses are counted exactly: what the kernel sent is what was received, and what did not fit is known.
+
+use std::time::Duration;
+
+use ai_debugger::metrics::Metrics;
+use ai_debugger::observation::Observation;
+use ai_debugger::probes::Options;
+
+use crate::faults::Fault;
+use crate::kernel::{ROOMY, Watch};
+use crate::requires::{no_kernel_events, skip_if};
+
+fn sent(metrics: &Metrics) -> u64 {
+    metrics.events_sent().iter().map(|(_, count)| count).sum()
+}
+
+fn received(metrics: &Metrics) -> u64 {
+    metrics.events().iter().map(|(_, count)| count).sum()
+}
+
+fn lost(metrics: &Metrics, ring: &str) -> u64 {
+    metrics.losses().iter().filter(|(it, _)| it.ring == ring).map(|(_, count)| count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_room_enough_nothing_is_lost_and_all_that_was_sent_arrives() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let fault = Fault::new();
+    tokio::task::spawn_blocking(move || (0..200).for_each(|_| drop(fault.run(&["quick", "0"]))))
+        .await
+        .unwrap();
+    let (seen, metrics) = watch.finish().await;
+    assert_eq!((lost(&metrics, "common"), lost(&metrics, "grave")), (0, 0));
+    assert_eq!(sent(&metrics), received(&metrics));
+    assert_eq!(received(&metrics), u64::try_from(seen.len()).unwrap());
+    assert!(received(&metrics) >= 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_common_ring_costs_no_grave_event_and_every_loss_is_counted() {
+    skip_if!(no_kernel_events());
+    // The monitor takes one batch and no more: from then on everything stays in the rings, the smallest there are.
+    let mut watch = Watch::start(Options { grave_bytes: 64 << 10, common_bytes: 4096, log: false }, 1).await;
+    let fault = Fault::new();
+    let crashed = tokio::task::spawn_blocking(move || {
+        for _ in 0..300 {
+            fault.run(&["quick", "1", "some arguments that take their room in the ring"]);
+        }
+        (0..20).map(|_| fault.run(&["segv"]).pid).collect::<Vec<_>>()
+    })
+    .await
+    .unwrap();
+    // Read on until the last crash has come through.
+    let mut seen = Vec::new();
+    while !crashed.iter().all(|pid| seen.iter().any(|it| is_exit_of(it, *pid))) {
+        seen.extend(
+            tokio::time::timeout(Duration::from_secs(10), watch.batches.recv()).await.unwrap().unwrap(),
+        );
+    }
+    let (rest, metrics) = watch.finish().await;
+    seen.extend(rest);
+    assert_eq!(lost(&metrics, "grave"), 0);
+    // At least the 300 execs and 300 exits less what one page and one batch hold.
+    assert!(lost(&metrics, "common") > 300, "{:?}", metrics.losses());
+    assert!(metrics.losses().iter().all(|(it, _)| it.reason == "ring_full"), "{:?}", metrics.losses());
+    assert_eq!(sent(&metrics), received(&metrics));
+    assert_eq!(received(&metrics), u64::try_from(seen.len()).unwrap());
+}
+
+fn is_exit_of(observation: &Observation, pid: u32) -> bool {
+    matches!(observation, Observation::Exit(exit) if exit.process.key.pid == pid)
+}
