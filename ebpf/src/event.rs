@@ -52,7 +52,8 @@ pub struct ProcessHeader {
     pub cgroup_id: u64,
     /// Id of the memory controller's cgroup, on v1 or v2, if `FLAG_HAS_MEMORY_CGROUP`.
     pub memory_cgroup_id: u64,
-    /// CPU time of all threads, in nanoseconds, if `FLAG_HAS_CPU`.
+    /// CPU time of all threads up to the scheduler's last accounting (less than a tick ago), in nanoseconds, if
+    /// `FLAG_HAS_CPU`.
     pub cpu_ns: u64,
     /// The largest resident set so far, in pages, if `FLAG_HAS_RSS`; see [`FLAG_RSS_OF_IMAGE`].
     pub peak_rss_pages: u64,

@@ -58,8 +58,12 @@ pub(crate) fn fill_usage(event: &mut ProcessHeader, task: u64) {
     let own: Option<u64> = read(task, at!(task_sum_exec_runtime));
     let threads: Option<u64> = read(signal, at!(signal_sum_sched_runtime));
     if let (Some(own), Some(threads)) = (own, threads) {
-        event.cpu_ns = own + threads + unreaped_leader_runtime(task);
-        event.flags |= FLAG_HAS_CPU;
+        let total = own + threads + unreaped_leader_runtime(task);
+        // Accounted at ticks and switches: a life that saw neither has not been measured, which is not zero.
+        if total != 0 {
+            event.cpu_ns = total;
+            event.flags |= FLAG_HAS_CPU;
+        }
     }
 }
 

@@ -106,7 +106,7 @@ fn read(path: &Path, name: String, source: String) -> io::Result<EvidenceFile> {
     Ok(EvidenceFile { name, source, taken_at: Timestamp::now(), body, truncated })
 }
 
-/// What each descriptor is, one `NUMBER -> TARGET` a line, as `ls -l /proc/PID/fd` shows it.
+/// What each descriptor is, one `NUMBER TARGET` a line.
 fn descriptors(directory: &Path) -> Option<EvidenceFile> {
     let mut numbers: Vec<u32> = fs::read_dir(directory.join("fd"))
         .ok()?
@@ -118,7 +118,7 @@ fn descriptors(directory: &Path) -> Option<EvidenceFile> {
     let lines = numbers.iter().take(FDS_MAX).map(|number| {
         let target = fs::read_link(directory.join("fd").join(number.to_string()));
         let target = target.map_or_else(|_| "?".to_owned(), |it| it.to_string_lossy().into_owned());
-        format!("{number} -> {target}\n")
+        format!("{number} {target}\n")
     });
     let mut body = lines.collect::<String>().into_bytes();
     truncated |= body.len() > FILE_MAX;

@@ -31,8 +31,8 @@ pub struct Options {
 
 /// The loaded programs and the userspace ends of their maps.
 pub(super) struct Loaded {
-    /// Keeps the programs attached while it lives.
-    pub(super) _attached: Ebpf,
+    /// Keeps the programs attached while it is there.
+    pub(super) attached: Option<Ebpf>,
     /// Deaths by signal and OOM kills.
     pub(super) grave: RingBuf<MapData>,
     /// Execs and exits by status.
@@ -105,6 +105,6 @@ fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
         common: common.try_into().context("COMMON is not a ring")?,
         counters: Some(counters.try_into().context("COUNTERS is not a per-CPU array")?),
         logger,
-        _attached: ebpf,
+        attached: Some(ebpf),
     })
 }

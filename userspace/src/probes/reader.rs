@@ -25,6 +25,10 @@ use crate::observation::Observation;
 const BATCH_TIMER: Duration = Duration::from_millis(100);
 /// How long to leave the rings alone when the monitor has no room.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
+/// Between detaching and the last drain.
+const DETACH_PAUSE: Duration = Duration::from_millis(10);
+/// Longest time the last drain waits for the monitor.
+const LAST_DRAIN: Duration = Duration::from_millis(500);
 /// Most observations in one batch.
 const BATCH: usize = 512;
 /// How often the kernel's counters are read.
@@ -75,7 +79,7 @@ impl Reader {
         })
     }
 
-    /// Until `stop`; then once more, so that what was sent before is not lost.
+    /// Until `stop`; then detaches and takes what was sent before, so that nothing of it is lost.
     pub(super) fn run(mut self, stop: &AtomicBool) {
         let mut counted = Instant::now();
         while !stop.load(Ordering::Relaxed) && !self.batches.is_closed() {
@@ -89,7 +93,13 @@ impl Reader {
                 self.report_counters();
             }
         }
-        self.drain();
+        drop(self.loaded.attached.take());
+        // A program that was running when it was detached may still be sending.
+        std::thread::sleep(DETACH_PAUSE);
+        let deadline = Instant::now() + LAST_DRAIN;
+        while self.drain() == Drained::NoRoom && !self.batches.is_closed() && Instant::now() < deadline {
+            std::thread::sleep(FULL_PAUSE);
+        }
         self.report_counters();
     }
 

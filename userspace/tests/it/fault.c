@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void *end_group(void *status) {
@@ -34,6 +35,16 @@ static void hold(int mib) {
     for (int i = 0; i < mib; i++)
         memset(malloc(1 << 20), 1, 1 << 20);
     pause();
+}
+
+/* Holds this many MiB and spends a tenth of a second of CPU time. */
+static int burn(int mib) {
+    volatile unsigned long turns = 0;
+    for (int i = 0; i < mib; i++)
+        memset(malloc(1 << 20), 1, 1 << 20);
+    while (clock() < CLOCKS_PER_SEC / 10)
+        turns++;
+    return 0;
 }
 
 static void recovered(int signal) {
@@ -76,6 +87,8 @@ int main(int argc, char **argv) {
         abort();
     if (strcmp(mode, "eat") == 0)
         eat();
+    if (strcmp(mode, "burn") == 0)
+        return burn(number);
     if (strcmp(mode, "hold") == 0)
         hold(number);
     if (strcmp(mode, "leader-first") == 0)

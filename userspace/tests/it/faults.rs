@@ -25,9 +25,10 @@ impl Fault {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("flt{}x{number}", std::process::id());
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
         let path = directory.path().join(&name);
-        fs::copy(compiled(), &path).expect("the helper can be copied");
+        // Not a copy: while one test writes it, another that forks would hold it open, and it could not be run.
+        fs::hard_link(compiled(), &path).expect("the helper can be linked");
         Self { path, name, _directory: directory }
     }
 

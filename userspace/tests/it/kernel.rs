@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
 use ai_debugger::metrics::Metrics;
-use ai_debugger::observation::{KernelExit, KernelProcess, Observation};
+use ai_debugger::observation::{KernelExit, KernelProcess, Observation, PeakRss};
 use ai_debugger::probes::{self, Options};
 use tokio::sync::mpsc;
 
@@ -147,9 +147,32 @@ async fn causes_and_usage_are_what_wait_says() {
         // The core bit depends on this machine's core_pattern and limits.
         assert_eq!(exit.exit_code & !0x80, code, "{mode}");
         assert!(!exit.oom_killed, "{mode}");
-        assert!(exit.cpu_ns.is_some_and(|ns| ns > 0 && ns < 5_000_000_000), "{mode}: {:?}", exit.cpu_ns);
+        // Absent where the life was too short for the scheduler to account for; never zero.
+        assert!(exit.cpu_ns.is_none_or(|ns| ns > 0 && ns < 5_000_000_000), "{mode}: {:?}", exit.cpu_ns);
         assert_eq!(exit.process.parent.pid, std::process::id(), "{mode}");
         assert!(!exit.process.kernel_thread);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_is_that_of_the_program_and_not_of_what_was_there_before_its_exec() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    // This process is far larger than the helper, and the helper's first moments share its memory.
+    let ballast = vec![1_u8; 64 << 20];
+    let fault = Fault::new();
+    let ran =
+        tokio::task::spawn_blocking(move || (fault.run(&["burn", "20"]).pid, fault.run(&["quick", "0"]).pid));
+    let (burned, quick) = ran.await.unwrap();
+    drop(ballast);
+    let (seen, _) = watch.finish().await;
+    let burned = exits(&seen, burned)[0];
+    assert!(burned.cpu_ns.is_some_and(|ns| ns > 50_000_000), "{:?}", burned.cpu_ns);
+    if let Some(PeakRss::OfImage(pages)) = burned.process.peak_rss {
+        assert!(pages > (20 << 20) / 4096 && pages < (40 << 20) / 4096, "{pages} pages");
+    }
+    if let Some(PeakRss::OfImage(pages)) = exits(&seen, quick)[0].process.peak_rss {
+        assert!(pages > 0 && pages < (8 << 20) / 4096, "{pages} pages");
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
     };
     let mut checks = host::checks(&roots);
     checks.extend(capabilities::checks(&roots));
-    checks.extend(hooks(&attach(draft.config.clone()).await?));
+    checks.extend(hooks(&attach().await?));
     checks.extend(services::checks(&draft).await);
     checks.extend(draft.warnings.iter().map(|warning| Check::warn("configuration", warning.as_str(), "")));
     let text = if json { report::as_json(&checks) } else { report::as_text(&checks) };
@@ -45,8 +45,8 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
 }
 
 /// Loading programs into the kernel blocks, so it has a thread of its own.
-async fn attach(config: Config) -> Result<Vec<(String, HookState)>> {
-    tokio::task::spawn_blocking(move || probes::try_attach()).await.context("trying the hooks was broken off")
+async fn attach() -> Result<Vec<(String, HookState)>> {
+    tokio::task::spawn_blocking(probes::try_attach).await.context("trying the hooks was broken off")
 }
 
 /// A line for each hook.

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
-use crate::config::{Config, LlmConfig, SlackConfig};
+use crate::config::{Config, DetectLimits, LlmConfig, SlackConfig};
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
@@ -74,6 +74,7 @@ impl Setup {
                 deadline: Duration::from_secs(1),
             }),
             slack: Some(SlackConfig { webhook_url: "https://hooks.example/T/B/secret".into() }),
+            detect: DetectLimits::default(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
     }
