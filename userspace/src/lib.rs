@@ -17,4 +17,5 @@ pub mod metrics;
 pub mod model;
 pub mod monitor;
 pub mod outbound;
+pub mod redact;
 pub mod text;
