@@ -12,6 +12,7 @@ use crate::model::{CaseFile, Verdict};
 
 #[cfg(test)]
 mod fixture;
+pub mod prompt;
 mod rules;
 
 /// The built-in verdict: pure, at once, always there.

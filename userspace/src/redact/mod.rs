@@ -17,15 +17,45 @@ use regex::Regex;
 /// The byte ranges of a text that are secret.
 type Spans = Vec<Range<usize>>;
 
+/// Shorter secrets are not looked for elsewhere: every other word would be masked.
+const MIN_KNOWN_CHARS: usize = 4;
+
 /// Masks the secrets in free text: messages, log lines, command lines, whole files.
 pub fn text(text: &str) -> String {
-    let mut spans = general(text);
-    spans.extend(words::in_text(text));
-    mask(text, spans)
+    text_without(&[], text)
 }
 
 /// Masks the secrets in a process's arguments, one by one; knows that `--password` masks its neighbour.
 pub fn argv(argv: &[String]) -> Vec<String> {
+    argv.iter().zip(in_argv(argv)).map(|(arg, spans)| mask(arg, spans)).collect()
+}
+
+/// The secrets among a process's arguments, for [`text_without`]: elsewhere they may stand without the flag or the
+/// boundaries that tell them here. They are cleaned, as the text must be.
+pub fn secrets_in(argv: &[String]) -> Vec<String> {
+    let argv: Vec<String> = argv.iter().map(|arg| crate::text::printable(arg)).collect();
+    let mut secrets: Vec<String> = Vec::new();
+    for (arg, spans) in argv.iter().zip(in_argv(&argv)) {
+        let long = |secret: &&str| secret.chars().count() >= MIN_KNOWN_CHARS && marker(secret).is_none();
+        secrets.extend(spans.iter().map(|span| &arg[span.clone()]).filter(long).map(str::to_owned));
+    }
+    // The longest first: one may be part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+/// As [`text`], and also masks these secrets wherever they stand.
+pub fn text_without(secrets: &[String], text: &str) -> String {
+    let mut spans = general(text);
+    spans.extend(words::in_text(text));
+    for secret in secrets {
+        spans.extend(text.match_indices(secret.as_str()).map(|(at, found)| at..at + found.len()));
+    }
+    mask(text, spans)
+}
+
+/// What is secret in each argument.
+fn in_argv(argv: &[String]) -> Vec<Spans> {
     let mut command = words::Command::default();
     argv.iter()
         .map(|arg| {
@@ -38,7 +68,7 @@ pub fn argv(argv: &[String]) -> Vec<String> {
             } else if entropy::is_random(arg) {
                 spans.push(0..arg.len());
             }
-            mask(arg, spans)
+            spans
         })
         .collect()
 }

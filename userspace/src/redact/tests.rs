@@ -183,6 +183,19 @@ fn arguments_know_their_neighbours() {
 }
 
 #[test]
+fn known_secrets_vanish_everywhere() {
+    let given = ["app", "--password", "correct horse", "--pin-token=abc", "-x"].map(str::to_owned);
+    let secrets = secrets_in(&given);
+    assert_eq!(secrets, ["correct horse"], "and none that is too short");
+    let line = "ran app --password correct horse -x, said: correct horse";
+    assert_eq!(
+        text_without(&secrets, line),
+        "ran app --password [redacted 13 chars] -x, said: [redacted 13 chars]"
+    );
+    assert!(secrets_in(&argv(&given)).is_empty(), "a mask is no secret");
+}
+
+#[test]
 fn an_environment_shows_names_only() {
     let raw = b"HOME=/root\0TOKEN=a\xff=b\0NOVALUE\0EMPTY=\0";
     assert_eq!(

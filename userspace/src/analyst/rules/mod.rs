@@ -55,17 +55,20 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     hypotheses.truncate(MAX_HYPOTHESES);
     let mut next_steps = opinion.next_steps;
     next_steps.truncate(MAX_STEPS);
-    safe_to_send(Verdict {
-        by: VerdictBy::Rules,
-        model: None,
-        summary: worst.summary.clone(),
-        probable_cause: opinion.cause,
-        confidence: opinion.confidence,
-        evidence,
-        hypotheses,
-        next_steps,
-        note: None,
-    })
+    safe_to_send(
+        file,
+        Verdict {
+            by: VerdictBy::Rules,
+            model: None,
+            summary: worst.summary.clone(),
+            probable_cause: opinion.cause,
+            confidence: opinion.confidence,
+            evidence,
+            hypotheses,
+            next_steps,
+            note: None,
+        },
+    )
 }
 
 /// The facts a finding cites, as far as they exist.
@@ -122,11 +125,12 @@ fn size(bytes: u64) -> String {
 
 /// Verdicts are shown in terminals and sent to Slack, and quote what processes wrote. Commands are safe as they
 /// are made (`commands::quote`).
-fn safe_to_send(mut verdict: Verdict) -> Verdict {
+fn safe_to_send(file: &CaseFile, mut verdict: Verdict) -> Verdict {
+    let secrets = redact::secrets_in(&file.process.argv);
     let steps = verdict.next_steps.iter_mut().map(|step| &mut step.why);
     let causes = verdict.hypotheses.iter_mut().map(|hypothesis| &mut hypothesis.cause);
     for field in [&mut verdict.summary, &mut verdict.probable_cause].into_iter().chain(steps).chain(causes) {
-        *field = redact::text(&text::printable(field));
+        *field = redact::text_without(&secrets, &text::printable(field));
     }
     verdict
 }

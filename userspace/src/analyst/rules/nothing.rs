@@ -23,23 +23,26 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         format!("No rule found a fault; {looked_at}. What could not be seen: {}.", gaps.join("; "))
     };
     let pid = file.process.pid;
-    safe_to_send(Verdict {
-        by: VerdictBy::Rules,
-        model: None,
-        summary: format!("Nothing suspicious in {}.", who(file)),
-        probable_cause: cause,
-        confidence,
-        evidence: file.facts.iter().map(|fact| fact.id.clone()).collect(),
-        hypotheses: Vec::new(),
-        next_steps: vec![
-            step(
-                format!("If {} still seems wrong: state, memory, threads, signals", name(file)),
-                format!("cat /proc/{pid}/status"),
-            ),
-            logs(file),
-        ],
-        note: None,
-    })
+    safe_to_send(
+        file,
+        Verdict {
+            by: VerdictBy::Rules,
+            model: None,
+            summary: format!("Nothing suspicious in {}.", who(file)),
+            probable_cause: cause,
+            confidence,
+            evidence: file.facts.iter().map(|fact| fact.id.clone()).collect(),
+            hypotheses: Vec::new(),
+            next_steps: vec![
+                step(
+                    format!("If {} still seems wrong: state, memory, threads, signals", name(file)),
+                    format!("cat /proc/{pid}/status"),
+                ),
+                logs(file),
+            ],
+            note: None,
+        },
+    )
 }
 
 /// What the absence of findings does not cover.
