@@ -14,8 +14,8 @@ Rules:
 
 Answer with one JSON object and nothing else:
 {"summary": one sentence, what happened,
+ "evidence": [ids of the facts that carry the probable cause],
  "probable_cause": two to four sentences, the most likely cause and the chain of facts to it,
- "confidence": "low" | "medium" | "high",
- "evidence": [fact ids],
  "hypotheses": [{"cause": another cause that would fit, "evidence": [fact ids]}], at most 3,
+ "confidence": "low" | "medium" | "high", in the probable cause,
  "next_steps": [{"why": what it will show, "command": the command}], 2 to 4, most useful first}"#;
