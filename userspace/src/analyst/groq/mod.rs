@@ -115,7 +115,7 @@ impl Groq {
             .adjust(|failure, pause| {
                 let pause = pause?.max(failure.retry_after().unwrap_or_default());
                 // A pause that outlives the deadline is no use: the rules' verdict goes out now instead.
-                (Instant::now() + pause < deadline).then_some(pause)
+                (pause < deadline.saturating_duration_since(Instant::now())).then_some(pause)
             })
             .notify(|failure, pause| tracing::debug!(%failure, ?pause, "the model is asked again"))
             .await;

@@ -113,6 +113,7 @@ async fn what_stays_falls_back_to_the_rules_at_once() {
     let reply = |mime, body: &str| Reply::Status(200, mime, body.to_owned());
     for (script, why, counted) in [
         (Reply::RateLimited(Some("60")), "429 rate limited (retry after 60 s)", "rate_limited 1"),
+        (Reply::RateLimited(Some("1e18")), "429 rate limited", "rate_limited 1"),
         (status(400), "400 request refused", "http_4xx 1"),
         (status(401), "401 API key refused", "http_4xx 1"),
         (status(404), "404 no such model", "http_4xx 1"),
