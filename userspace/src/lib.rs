@@ -28,6 +28,7 @@ pub mod observation;
 pub mod outbound;
 pub mod probes;
 pub mod queue;
+pub mod redact;
 pub mod scan;
 pub mod text;
 

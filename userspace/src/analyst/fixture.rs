@@ -1,0 +1,91 @@
+//! Case files for the tests of this stage.
+
+use crate::model::{
+    CaseFile, Completeness, EvidenceFile, Fact, Finding, IncidentKind, ProcessInfo, Severity,
+};
+
+/// A process that was killed for memory in a cgroup of 256 MiB.
+pub(super) fn oom() -> CaseFile {
+    let mut file = healthy();
+    file.findings = vec![finding(
+        IncidentKind::OomKill,
+        "python3 (pid 13674) was killed by the OOM killer",
+        &["F1", "F2"],
+    )];
+    file.facts = facts(&[
+        ("kernel:mark_victim", "the OOM killer chose pid 13674"),
+        (
+            "kernel:sched_process_exit",
+            "it ended by SIGKILL with the OOM flag set, after 4.2 s, peak RSS 255 MiB",
+        ),
+        ("cgroup:memory.max", "the limit of /oomtest is 268435456 bytes"),
+    ]);
+    file.evidence = vec![
+        frozen(
+            "status",
+            "Name:\tpython3\nState:\tR (running)\nVmHWM:\t  261120 kB\nVmRSS:\t  261000 kB\nThreads:\t1\n",
+        ),
+        frozen("cgroup.memory.max", "268435456\n"),
+        frozen("cgroup.memory.events", "low 0\nhigh 0\nmax 311\noom 1\noom_kill 1\n"),
+    ];
+    file
+}
+
+/// A live process that nothing is known against.
+pub(super) fn healthy() -> CaseFile {
+    CaseFile {
+        process: ProcessInfo {
+            pid: 13674,
+            start_ticks: 204_626,
+            ppid: 13671,
+            name: "python3".into(),
+            exe: Some("/usr/bin/python3".into()),
+            argv: vec!["python3".into(), "-c".into(), "x = bytearray(10**9)".into()],
+            uid: Some(0),
+            cgroup: Some("/oomtest".into()),
+            container_id: None,
+        },
+        observed_at: "2026-11-22T12:27:59.123Z".parse().unwrap(),
+        findings: Vec::new(),
+        facts: facts(&[("proc:status", "state S, 12 threads"), ("proc:stat", "up for 3 h")]),
+        evidence: vec![
+            frozen("status", "Name:\tpython3\nState:\tS (sleeping)\n"),
+            frozen(
+                "limits",
+                "Max open files            1024                 524288               files     \n",
+            ),
+            frozen("io", "rchar: 1\n"),
+        ],
+        completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), missing: Vec::new() },
+    }
+}
+
+/// As [`healthy`], with one finding of that kind that cites the first fact.
+pub(super) fn found(kind: IncidentKind, summary: &str) -> CaseFile {
+    CaseFile { findings: vec![finding(kind, summary, &["F1"])], ..healthy() }
+}
+
+pub(super) fn finding(kind: IncidentKind, summary: &str, facts: &[&str]) -> Finding {
+    let facts = facts.iter().map(|&id| id.to_owned()).collect();
+    Finding { kind, severity: Severity::Critical, summary: summary.to_owned(), facts }
+}
+
+/// `(source, text)`, numbered from F1.
+pub(super) fn facts(facts: &[(&str, &str)]) -> Vec<Fact> {
+    let fact = |(i, (source, text)): (usize, &(&str, &str))| Fact {
+        id: format!("F{}", i + 1),
+        text: (*text).to_owned(),
+        source: (*source).to_owned(),
+    };
+    facts.iter().enumerate().map(fact).collect()
+}
+
+pub(super) fn frozen(name: &str, body: &str) -> EvidenceFile {
+    EvidenceFile {
+        name: name.to_owned(),
+        source: format!("proc:{name}"),
+        taken_at: "2026-11-22T12:27:59.127Z".parse().unwrap(),
+        body: body.as_bytes().to_vec(),
+        truncated: false,
+    }
+}

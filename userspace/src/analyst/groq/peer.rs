@@ -1,0 +1,92 @@
+//! For the tests: an HTTP server on loopback that answers as Groq does, or as it is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+pub(super) const MODEL: &str = "openai/gpt-oss-120b";
+
+/// What the server does with one request.
+#[derive(Clone)]
+pub(super) enum Reply {
+    Status(u16, &'static str, String),
+    RateLimited(Option<&'static str>),
+    Hang,
+}
+
+/// One request that came.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// A scripted service; the last reply is repeated.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) url: String,
+    script: Arc<Mutex<VecDeque<Reply>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Peer {
+    pub(super) async fn new(script: impl IntoIterator<Item = Reply>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/openai/v1", listener.local_addr().unwrap());
+        let script = Arc::new(Mutex::new(script.into_iter().collect()));
+        let peer = Self { url, script, seen: Arc::default() };
+        let app = Router::new().fallback(serve).with_state(peer.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        peer
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub(super) fn first(&self) -> Seen {
+        self.seen.lock().unwrap()[0].clone()
+    }
+}
+
+async fn serve(State(peer): State<Peer>, request: Request<Body>) -> Response {
+    let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let seen = Seen { method, path: uri.path().to_owned(), headers, body };
+    peer.seen.lock().unwrap().push(seen);
+    let reply = {
+        let mut script = peer.script.lock().unwrap();
+        if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() }
+    };
+    match reply {
+        Reply::Status(status, mime, body) => {
+            (StatusCode::from_u16(status).unwrap(), [("content-type", mime)], body).into_response()
+        }
+        Reply::RateLimited(None) => StatusCode::TOO_MANY_REQUESTS.into_response(),
+        Reply::RateLimited(Some(after)) => {
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", after)]).into_response()
+        }
+        Reply::Hang => std::future::pending().await,
+    }
+}
+
+/// A chat completion as Groq sends it.
+pub(super) fn completion(content: &str) -> Reply {
+    let body = json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, "reasoning": "…"}}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        "x_groq": {"id": "req_1"},
+    });
+    Reply::Status(200, "application/json", body.to_string())
+}

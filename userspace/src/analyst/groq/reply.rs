@@ -1,0 +1,80 @@
+//! The reply's envelope: bounded reading, and the one message in it.
+
+use serde::Deserialize;
+
+use super::failure::Failure;
+
+/// A verdict is a few kilobytes, reasoning included.
+pub(super) const MAX_REPLY_BYTES: usize = 256 * 1024;
+
+#[derive(Deserialize)]
+struct Completion {
+    choices: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Message,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    content: Option<String>,
+    refusal: Option<String>,
+}
+
+/// The body, as long as it is no longer than `max_bytes`.
+pub(super) async fn read(mut response: reqwest::Response, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Failure::from)? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(Failure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// What the model wrote.
+pub(super) fn content(body: &[u8]) -> Result<String, Failure> {
+    let not_chat = Failure::Invalid("is not a chat completion");
+    let completion: Completion = serde_json::from_slice(body).map_err(|_| not_chat.clone())?;
+    let choice = completion.choices.into_iter().next().ok_or(not_chat)?;
+    if choice.finish_reason.as_deref() == Some("length") {
+        return Err(Failure::Invalid("was cut at the token limit"));
+    }
+    if choice.message.refusal.is_some_and(|refusal| !refusal.is_empty()) {
+        return Err(Failure::Refused);
+    }
+    let content = choice.message.content.filter(|content| !content.trim().is_empty());
+    content.ok_or(Failure::Invalid("is empty"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envelopes_are_opened_or_named_wrong() {
+        let no_chat = Err(Failure::Invalid("is not a chat completion"));
+        for (body, want) in [
+            (r#"{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}"#, Ok("x".to_owned())),
+            (r#"{"choices":[{"message":{"content":"x"}}]}"#, Ok("x".to_owned())),
+            (
+                r#"{"choices":[{"message":{"content":"x"},"finish_reason":"length"}]}"#,
+                Err(Failure::Invalid("was cut at the token limit")),
+            ),
+            (r#"{"choices":[{"message":{"content":null,"refusal":"no"}}]}"#, Err(Failure::Refused)),
+            (r#"{"choices":[{"message":{"content":null}}]}"#, Err(Failure::Invalid("is empty"))),
+            (r#"{"choices":[{"message":{"content":" \n"}}]}"#, Err(Failure::Invalid("is empty"))),
+            (r#"{"choices":[]}"#, no_chat.clone()),
+            (r#"{"choices":[{"message":{"content":7}}]}"#, no_chat.clone()),
+            ("[]", no_chat.clone()),
+            ("", no_chat.clone()),
+            ("<html>busy</html>", no_chat),
+        ] {
+            assert_eq!(content(body.as_bytes()), want, "{body}");
+        }
+    }
+}

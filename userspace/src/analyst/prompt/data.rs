@@ -1,0 +1,141 @@
+//! The parts of a case file as a model may see them: cleaned first (or an invisible character hides a secret from
+//! its mask), then redacted, then cut. The environment is never among them.
+
+use serde_json::{Value, json};
+
+use crate::model::{CaseFile, EvidenceFile, Fact};
+use crate::{redact, text};
+
+/// Each limit: what one part may take of the room.
+const MAX_FACT_CHARS: usize = 400;
+const MAX_NAME_CHARS: usize = 200;
+const MAX_ARGS: usize = 32;
+const MAX_ARG_CHARS: usize = 160;
+const MAX_EXCERPT_CHARS: usize = 2_400;
+const MAX_FINDINGS: usize = 8;
+const MAX_MISSING: usize = 8;
+/// Longer texts are cut before they are searched for secrets: many times what is shown of any.
+const MAX_SEARCHED_BYTES: usize = 16 * 1024;
+
+/// Frozen files that never leave the host, or say nothing that the process's own line does not.
+const NEVER: [&str; 5] = ["environ", "cmdline", "auxv", "mem", "comm"];
+/// What tells most, first; files not named here come after.
+const TELLING: [&str; 14] = [
+    "kmsg",
+    "oom_report",
+    "cgroup.memory.events",
+    "cgroup.memory.max",
+    "cgroup.memory.current",
+    "cgroup.memory.limit_in_bytes",
+    "cgroup.memory.usage_in_bytes",
+    "stack",
+    "wchan",
+    "status",
+    "limits",
+    "cgroup.memory.stat",
+    "smaps_rollup",
+    "io",
+];
+/// Long, and seldom the answer.
+const LAST: [&str; 4] = ["maps", "mounts", "mountinfo", "sched"];
+
+/// A case file, and the secrets its arguments gave away.
+pub(super) struct Data<'a> {
+    file: &'a CaseFile,
+    secrets: Vec<String>,
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn new(file: &'a CaseFile) -> Self {
+        Self { file, secrets: redact::secrets_in(&file.process.argv) }
+    }
+
+    pub(super) fn process(&self) -> Value {
+        let it = &self.file.process;
+        let name = |text: &Option<String>| text.as_deref().map(|text| self.clean(text, MAX_NAME_CHARS));
+        let clean: Vec<String> =
+            it.argv.iter().take(MAX_ARGS).map(|arg| text::printable(searched(arg))).collect();
+        let argv: Vec<String> = redact::argv(&clean)
+            .iter()
+            .map(|arg| text::truncate(&redact::text_without(&self.secrets, arg), MAX_ARG_CHARS))
+            .collect();
+        json!({
+            "pid": it.pid,
+            "parent": it.ppid,
+            "name": self.clean(&it.name, MAX_NAME_CHARS),
+            "exe": name(&it.exe),
+            "argv": argv,
+            "argv_left_out": it.argv.len().saturating_sub(MAX_ARGS),
+            "uid": it.uid,
+            "cgroup": name(&it.cgroup),
+            "container": name(&it.container_id),
+        })
+    }
+
+    pub(super) fn findings(&self) -> impl Iterator<Item = Value> {
+        self.file.findings.iter().take(MAX_FINDINGS).map(|it| {
+            json!({
+                "kind": it.kind,
+                "severity": it.severity,
+                "summary": self.clean(&it.summary, MAX_FACT_CHARS),
+                "facts": it.facts,
+            })
+        })
+    }
+
+    /// What is missing; `None` when nothing is.
+    pub(super) fn not_seen(&self) -> Option<Value> {
+        let it = &self.file.completeness;
+        let missing: Vec<_> =
+            it.missing.iter().take(MAX_MISSING).map(|missing| self.clean(missing, MAX_FACT_CHARS)).collect();
+        let complete = missing.is_empty() && it.events_lost == 0;
+        (!complete).then(|| json!({"kernel_events_lost": it.events_lost, "missing": missing}))
+    }
+
+    /// Those that findings cite first: they are the last to be left out.
+    pub(super) fn facts(&self) -> impl Iterator<Item = Value> {
+        let cited = |fact: &&Fact| self.file.findings.iter().any(|finding| finding.facts.contains(&fact.id));
+        let (first, then): (Vec<&Fact>, Vec<&Fact>) = self.file.facts.iter().partition(cited);
+        first.into_iter().chain(then).map(|it| {
+            json!({
+                "id": it.id,
+                "text": self.clean(&it.text, MAX_FACT_CHARS),
+                "source": self.clean(&it.source, MAX_NAME_CHARS),
+            })
+        })
+    }
+
+    /// The name and the beginning of each frozen file that may leave, the most telling first.
+    pub(super) fn excerpts(&self) -> impl Iterator<Item = (String, String)> {
+        let mut files: Vec<&EvidenceFile> = self.file.evidence.iter().filter(|it| may_leave(it)).collect();
+        files.sort_by_key(|it| rank(&it.name));
+        files.into_iter().filter_map(|it| {
+            let body = &it.body[..it.body.len().min(MAX_SEARCHED_BYTES)];
+            // The kernel ends strings in lists with NUL.
+            let lines = text::printable_lines(&String::from_utf8_lossy(body).replace('\0', " "));
+            let excerpt = redact::text_without(&self.secrets, lines.trim());
+            let name = self.clean(&it.name, MAX_NAME_CHARS);
+            (!excerpt.is_empty()).then(|| (name, text::truncate(&excerpt, MAX_EXCERPT_CHARS)))
+        })
+    }
+
+    fn clean(&self, text: &str, max: usize) -> String {
+        text::truncate(&redact::text_without(&self.secrets, &text::printable(searched(text))), max)
+    }
+}
+
+fn searched(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_SEARCHED_BYTES)]
+}
+
+fn may_leave(file: &EvidenceFile) -> bool {
+    let last = |name: &str| name.rsplit([':', '/', '.']).next().unwrap_or(name).to_owned();
+    let names = [last(&file.name), last(&file.source)];
+    !names.iter().any(|name| NEVER.contains(&name.as_str()) || name.contains("environ"))
+}
+
+fn rank(name: &str) -> usize {
+    let telling = TELLING.iter().position(|it| *it == name);
+    let last = LAST.iter().position(|it| *it == name).map(|rank| rank + TELLING.len() + 1);
+    telling.or(last).unwrap_or(TELLING.len())
+}

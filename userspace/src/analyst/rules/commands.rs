@@ -1,0 +1,176 @@
+//! The commands of next steps: for this pid, this cgroup, this program. Names are hostile, so whatever a process
+//! chose is quoted for the shell, and control characters never appear as themselves.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::frozen::Frozen;
+use crate::model::{CaseFile, NextStep};
+use crate::redact;
+
+/// The kernel's log is shown from so long before the observation …
+const LOG_BEFORE: SignedDuration = SignedDuration::from_secs(120);
+/// … to so long after it.
+const LOG_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// Docker and its kin know containers by this much of their id.
+const CONTAINER_ID_CHARS: usize = 12;
+
+/// One step.
+pub(super) fn step(why: impl Into<String>, command: impl Into<String>) -> NextStep {
+    NextStep { why: why.into(), command: command.into() }
+}
+
+/// The text as one word for bash, zsh and ksh. Secrets in it are masked before: a mask that came later could take
+/// a closing quote with it.
+pub(super) fn quote(text: &str) -> String {
+    let text = &redact::text(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    if crate::text::printable(text) == *text {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let bytes: String = text.bytes().map(ansi_c).collect();
+    format!("$'{bytes}'")
+}
+
+/// One byte inside `$'…'`.
+fn ansi_c(byte: u8) -> String {
+    match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+        b' '..=b'~' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    }
+}
+
+/// `--since … --until …` around the observation.
+pub(super) fn window(file: &CaseFile) -> String {
+    let at = |moment: Timestamp| moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let since = file.observed_at.checked_sub(LOG_BEFORE).unwrap_or(file.observed_at);
+    let until = file.observed_at.checked_add(LOG_AFTER).unwrap_or(file.observed_at);
+    format!("--since '{}' --until '{}'", at(since), at(until))
+}
+
+/// What the program itself said last: from its container, its unit, or by its pid.
+pub(super) fn logs(file: &CaseFile) -> NextStep {
+    let why = "What it said last";
+    let command = match (runtime(file), unit(file)) {
+        (Some((tool, id)), _) => format!("{tool} logs --tail 100 {id}"),
+        (None, Some(Unit::System(unit))) => {
+            format!("journalctl --no-pager -n 100 {} -u {unit}", window(file))
+        }
+        (None, Some(Unit::User(unit))) => {
+            format!("journalctl --no-pager -n 100 {} _SYSTEMD_USER_UNIT={unit}", window(file))
+        }
+        (None, None) => format!("journalctl --no-pager -n 100 {} _PID={}", window(file), file.process.pid),
+    };
+    step(why, command)
+}
+
+/// How its supervisor sees it, where there is one.
+pub(super) fn supervisor(file: &CaseFile) -> Option<NextStep> {
+    let why = "How its supervisor sees it: result, restarts, limits";
+    Some(match (runtime(file), unit(file)) {
+        (Some(("crictl", id)), _) => step(why, format!("crictl inspect {id}")),
+        (Some((tool, id)), _) => step(
+            why,
+            format!("{tool} inspect --format '{{{{json .State}}}} restarts={{{{.RestartCount}}}}' {id}"),
+        ),
+        (None, Some(Unit::System(unit))) => step(why, format!("systemctl status --no-pager -l {unit}")),
+        (None, Some(Unit::User(_)) | None) => return None,
+    })
+}
+
+/// The memory numbers of its cgroup, on either version of cgroups; the host's where it has none.
+pub(super) fn cgroup_memory(file: &CaseFile) -> NextStep {
+    let why = "The cgroup's limit, use and OOM count";
+    let Some(cgroup) = file.process.cgroup.as_deref().filter(|path| !path.trim_matches('/').is_empty())
+    else {
+        return step("How much memory the host has left, and who has the rest", free());
+    };
+    let path = quote(cgroup.trim_end_matches('/'));
+    let v2 = "max,high,current,peak,events";
+    let v1 = "limit_in_bytes,usage_in_bytes,max_usage_in_bytes,failcnt,oom_control";
+    let (root, files) = match Frozen(file).is_cgroup_v2() {
+        Some(true) => ("/sys/fs/cgroup", v2.to_owned()),
+        Some(false) => ("/sys/fs/cgroup/memory", v1.to_owned()),
+        None => ("/sys/fs/cgroup{,/memory}", format!("{v2},{v1}")),
+    };
+    step(why, format!("grep -sH '' {root}{path}/memory.{{{files}}}"))
+}
+
+/// The host's memory and its largest users.
+pub(super) fn free() -> String {
+    "free -m; ps -eo pid,rss,comm --sort=-rss | head".to_owned()
+}
+
+/// A larger memory limit for its unit or container, once that is known to be right.
+pub(super) fn raise_memory_limit(file: &CaseFile) -> Option<NextStep> {
+    let limit = Frozen(file).memory_limit()?;
+    let wanted_mib = limit.saturating_mul(2) >> 20;
+    let command = match (runtime(file), unit(file)) {
+        (Some((tool @ ("docker" | "podman"), id)), _) => {
+            format!("{tool} update --memory {wanted_mib}m --memory-swap {wanted_mib}m {id}")
+        }
+        (None, Some(Unit::System(unit))) => {
+            format!("systemctl set-property --runtime {unit} MemoryMax={wanted_mib}M")
+        }
+        _ => return None,
+    };
+    Some(step("If it is right that it needs this much: double its limit until the next restart", command))
+}
+
+/// The container's runtime and its id, where it runs in one.
+fn runtime(file: &CaseFile) -> Option<(&'static str, String)> {
+    let id = file.process.container_id.as_deref().filter(|id| id.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let id = id.get(..CONTAINER_ID_CHARS)?.to_owned();
+    let cgroup = file.process.cgroup.as_deref().unwrap_or("");
+    let tool =
+        [("kubepods", "crictl"), ("libpod", "podman")].into_iter().find(|(mark, _)| cgroup.contains(mark));
+    Some((tool.map_or("docker", |(_, tool)| tool), id))
+}
+
+/// A systemd unit, quoted for the shell.
+enum Unit {
+    System(String),
+    /// Of a user's own manager, which root's systemctl does not ask.
+    User(String),
+}
+
+/// The innermost service that its cgroup's path names.
+fn unit(file: &CaseFile) -> Option<Unit> {
+    let cgroup = file.process.cgroup.as_deref()?;
+    let segment =
+        cgroup.rsplit('/').find(|segment| segment.ends_with(".service") && !segment.starts_with('-'))?;
+    let inside_manager = cgroup.split('/').any(|s| s.starts_with("user@")) && !segment.starts_with("user@");
+    let quoted = quote(segment);
+    Some(if inside_manager { Unit::User(quoted) } else { Unit::System(quoted) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn quoted_words_come_out_as_they_were() {
+        for word in [
+            "plain-1.2/x",
+            "",
+            "two words",
+            "it's",
+            "$(reboot)",
+            "`reboot`; rm -rf / && x",
+            "a\nb\x1b[31m\\'\"",
+            "-rf",
+            "na\u{200b}me \u{202e}x",
+            "日本 !!",
+        ] {
+            let quoted = quote(word);
+            let shell = Command::new("bash").args(["-c", &format!("printf %s {quoted}x")]).output().unwrap();
+            assert_eq!(String::from_utf8(shell.stdout).unwrap(), format!("{word}x"), "{quoted}");
+            assert_eq!(crate::text::printable(&quoted), quoted, "shown as it is");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Crash loops: the same program dies again and again. Something that is there at every start is the cause.
+
+use super::commands::{logs, quote, step, supervisor};
+use super::{Opinion, hypothesis, name};
+use crate::model::{CaseFile, Confidence, Finding, IncidentKind};
+
+pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let name = name(file);
+    let has = |kind: IncidentKind| file.findings.iter().any(|other| other.kind == kind);
+    let (cause, confidence) = if has(IncidentKind::OomKill) {
+        let cause = format!(
+            "{name} is restarted and killed for memory again: each start needs more than its limit or the host gives \
+             it. Restarting will not mend that."
+        );
+        (cause, Confidence::High)
+    } else if has(IncidentKind::Crash) {
+        let cause = format!(
+            "{name} crashes the same way after each start: the fault is in the program, or in data it reads each \
+             time, not in one unlucky request."
+        );
+        (cause, Confidence::Medium)
+    } else {
+        let cause = format!(
+            "{name} ends soon after each start and its supervisor starts it again. Most often that is its \
+             configuration, or something it needs at the start: a port, a file, a database, a permission."
+        );
+        (cause, Confidence::Medium)
+    };
+    let mut next_steps = vec![logs(file)];
+    next_steps.extend(supervisor(file));
+    next_steps.push(match file.process.exe.as_deref() {
+        Some(exe) => {
+            step("Earlier crashes of the same program", format!("coredumpctl list --no-pager {}", quote(exe)))
+        }
+        None => step("Recent crashes on this host", "coredumpctl list --no-pager -n 20"),
+    });
+    next_steps.push(step(
+        "Whether it or what it needs was changed just before: files in /etc younger than a day",
+        "find /etc -xdev -type f -mtime -1 -ls",
+    ));
+    let hypotheses = vec![
+        hypothesis(file, finding, &["kernel:"], "A deployment or a change of configuration broke it"),
+        hypothesis(
+            file,
+            finding,
+            &["kernel:"],
+            "Something it depends on at the start is down or unreachable",
+        ),
+    ];
+    Opinion { cause, confidence, sources: &["kernel:sched_process_exit"], hypotheses, next_steps }
+}

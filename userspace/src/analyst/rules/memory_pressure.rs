@@ -1,0 +1,95 @@
+//! Memory close to its limit: what fills the cgroup, and how long it may go on.
+
+use super::commands::{cgroup_memory, quote, raise_memory_limit, step, supervisor};
+use super::frozen::Frozen;
+use super::{Opinion, hypothesis, name, size, who};
+use crate::model::{CaseFile, Confidence, Finding};
+
+pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let (cause, confidence) = cause(file);
+    let pid = file.process.pid;
+    let mut next_steps = vec![
+        cgroup_memory(file),
+        step(
+            "What its memory is: heap, mapped files, shared memory",
+            format!("cat /proc/{pid}/smaps_rollup; grep -E '^(Vm|Rss)' /proc/{pid}/status"),
+        ),
+    ];
+    if let Some(cgroup) = file.process.cgroup.as_deref().filter(|path| !path.trim_matches('/').is_empty()) {
+        let root = if Frozen(file).is_cgroup_v2() == Some(false) {
+            "/sys/fs/cgroup/memory"
+        } else {
+            "/sys/fs/cgroup"
+        };
+        let procs = format!("{root}{}/cgroup.procs", quote(cgroup.trim_end_matches('/')));
+        next_steps.push(step(
+            "Who else is in the cgroup, the largest first",
+            format!("ps -o pid,rss,etime,comm --sort=-rss -p \"$(paste -sd, {procs})\""),
+        ));
+    }
+    next_steps.extend(raise_memory_limit(file).or_else(|| supervisor(file)));
+    let hypotheses = vec![
+        hypothesis(
+            file,
+            finding,
+            &["proc:", "scan:"],
+            format!("{} leaks: its memory only ever grows", name(file)),
+        ),
+        hypothesis(
+            file,
+            finding,
+            &["cgroup:"],
+            "The limit is too small for ordinary work; then the use is high but level",
+        ),
+    ];
+    Opinion { cause, confidence, sources: &["cgroup:memory", "proc:status"], hypotheses, next_steps }
+}
+
+fn cause(file: &CaseFile) -> (String, Confidence) {
+    let frozen = Frozen(file);
+    let (Some(limit), Some(usage)) =
+        (frozen.memory_limit().filter(|limit| *limit > 0), frozen.memory_usage())
+    else {
+        let cause = format!(
+            "{} and what shares its limit hold almost all the memory they may have. When it is full, the kernel \
+             kills one of them.",
+            who(file)
+        );
+        return (cause, Confidence::Low);
+    };
+    let full = format!(
+        "The cgroup uses {} of {} ({} %)",
+        size(usage),
+        size(limit),
+        u128::from(usage) * 100 / u128::from(limit)
+    );
+    if let Some(cache) = frozen.cgroup_cache().filter(|cache| *cache >= usage / 2) {
+        let cause = format!(
+            "{full}, but {} of that is page cache, which the kernel takes back when it is needed: slower file access, \
+             not yet a kill.",
+            size(cache)
+        );
+        return (cause, Confidence::Medium);
+    }
+    match frozen.status_bytes("VmRSS") {
+        Some(rss) if rss >= usage / 2 => {
+            let cause = format!(
+                "{full}, and {} of it is {}'s own. If it grows on, the kernel will kill it.",
+                size(rss),
+                who(file)
+            );
+            (cause, Confidence::High)
+        }
+        Some(rss) => {
+            let cause = format!(
+                "{full}; {} has {} of it, the rest is with others in the cgroup.",
+                who(file),
+                size(rss)
+            );
+            (cause, Confidence::Medium)
+        }
+        None => {
+            (format!("{full}. If it grows on, the kernel will kill a process in it."), Confidence::Medium)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Nothing was found: that is an answer too, as strong as what was looked at.
+
+use super::commands::{logs, step};
+use super::{name, safe_to_send, who};
+use crate::model::{CaseFile, Confidence, Verdict, VerdictBy};
+
+/// With so many frozen files and nothing missing, silence means health.
+const WELL_SEEN_FILES: usize = 3;
+
+pub(super) fn judge(file: &CaseFile) -> Verdict {
+    let gaps = gaps(file);
+    let confidence = if file.facts.is_empty() && file.evidence.is_empty() {
+        Confidence::Low
+    } else if gaps.is_empty() && file.evidence.len() >= WELL_SEEN_FILES {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    let looked_at = format!("{} facts and {} files were looked at", file.facts.len(), file.evidence.len());
+    let cause = if gaps.is_empty() {
+        format!("No rule found a fault; {looked_at}.")
+    } else {
+        format!("No rule found a fault; {looked_at}. What could not be seen: {}.", gaps.join("; "))
+    };
+    let pid = file.process.pid;
+    safe_to_send(
+        file,
+        Verdict {
+            by: VerdictBy::Rules,
+            model: None,
+            summary: format!("Nothing suspicious in {}.", who(file)),
+            probable_cause: cause,
+            confidence,
+            evidence: file.facts.iter().map(|fact| fact.id.clone()).collect(),
+            hypotheses: Vec::new(),
+            next_steps: vec![
+                step(
+                    format!("If {} still seems wrong: state, memory, threads, signals", name(file)),
+                    format!("cat /proc/{pid}/status"),
+                ),
+                logs(file),
+            ],
+            note: None,
+        },
+    )
+}
+
+/// What the absence of findings does not cover.
+fn gaps(file: &CaseFile) -> Vec<String> {
+    let lost = file.completeness.events_lost;
+    let mut gaps = file.completeness.missing.clone();
+    if lost > 0 {
+        gaps.push(format!("{lost} kernel events were lost"));
+    }
+    gaps
+}

@@ -1,0 +1,372 @@
+//! Every family: the cause it names from the facts, and that hostile names change nothing but the words.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::analyst::fixture::{finding, found, frozen, healthy, oom};
+
+fn render(verdict: &Verdict) -> String {
+    let mut out = format!(
+        "{}\n{}\n{:?}, by {}\n",
+        verdict.summary,
+        verdict.probable_cause,
+        verdict.confidence,
+        verdict.evidence.join(" ")
+    );
+    for hypothesis in &verdict.hypotheses {
+        writeln!(out, "? {} [{}]", hypothesis.cause, hypothesis.evidence.join(" ")).unwrap();
+    }
+    for step in &verdict.next_steps {
+        writeln!(out, "- {}\n  $ {}", step.why, step.command).unwrap();
+    }
+    out
+}
+
+fn check(file: &CaseFile, want: &Expect) {
+    want.assert_eq(&render(&judge(file)));
+}
+
+#[test]
+fn an_oom_kill_in_a_limited_cgroup() {
+    check(
+        &oom(),
+        &expect![[r#"
+        python3 (pid 13674) was killed by the OOM killer
+        The memory limit of cgroup /oomtest is 256 MiB, and python3 alone had 255 MiB resident: it filled its cgroup, and the kernel killed it to keep the limit.
+        High, by F1 F2 F3
+        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2]
+        ? The limit is smaller than what python3 needs in ordinary work [F3]
+        - The kernel's report: which limit ran out, and what each process held
+          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
+        - The cgroup's limit, use and OOM count
+          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+    "#]],
+    );
+}
+
+#[test]
+fn an_oom_kill_of_a_small_victim_in_a_container() {
+    let mut file = oom();
+    file.process.cgroup = Some(format!("/system.slice/docker-{}.scope", "ab".repeat(32)));
+    file.process.container_id = Some("ab".repeat(32));
+    file.evidence[0] = frozen("status", "VmHWM:\t1024 kB\n");
+    check(
+        &file,
+        &expect![[r#"
+        python3 (pid 13674) was killed by the OOM killer
+        The memory limit of cgroup /system.slice/docker-abababababababababababababababababababababababababababababababab.scope is 256 MiB. python3 had only 1 MiB resident, so most of the memory was with others in the same cgroup, or in its page cache and tmpfs files; python3 was the victim, not the cause.
+        Medium, by F1 F2 F3
+        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2]
+        ? The limit is smaller than what python3 needs in ordinary work [F3]
+        - The kernel's report: which limit ran out, and what each process held
+          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
+        - The cgroup's limit, use and OOM count
+          $ grep -sH '' /sys/fs/cgroup/system.slice/docker-abababababababababababababababababababababababababababababababab.scope/memory.{max,high,current,peak,events}
+        - If it is right that it needs this much: double its limit until the next restart
+          $ docker update --memory 512m --memory-swap 512m abababababab
+        - What it said last
+          $ docker logs --tail 100 abababababab
+    "#]],
+    );
+}
+
+#[test]
+fn a_crash_of_a_service() {
+    let mut file = found(IncidentKind::Crash, "nginx (pid 13674) crashed: SIGSEGV");
+    file.process.name = "SIGSYS".into();
+    file.process.cgroup = Some("/system.slice/nginx.service".into());
+    file.findings.push(finding(IncidentKind::CrashLoop, "nginx died 5 times in a minute", &["F2", "F99"]));
+    check(
+        &file,
+        &expect![[r#"
+        nginx (pid 13674) crashed: SIGSEGV
+        SIGSYS (pid 13674) used memory that is not its own: a null or dangling pointer, an overrun buffer, or an exhausted stack (SIGSEGV). The stack at the fault says where.
+        Medium, by F1
+        ? Endless or very deep recursion overflowed the stack [F1]
+        ? A new build of SIGSYS or of a library it loads has the fault; compare with its last update [F1 F2]
+        ? Also found, and perhaps connected: nginx died 5 times in a minute [F2]
+        - The crash as systemd kept it: signal, stack, core
+          $ coredumpctl info --no-pager 13674
+        - Every thread's stack, from the core
+          $ coredumpctl debug -A '-batch -ex "thread apply all bt"' 13674
+        - What the kernel wrote: faulting address and instruction, or a seccomp record
+          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -E '\[13674\]|pid=13674 '
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u nginx.service
+    "#]],
+    );
+}
+
+#[test]
+fn a_crash_loop() {
+    let mut file = found(IncidentKind::CrashLoop, "api died 5 times in a minute");
+    file.process.cgroup = Some("/system.slice/api.service".into());
+    check(
+        &file,
+        &expect![[r#"
+        api died 5 times in a minute
+        python3 ends soon after each start and its supervisor starts it again. Most often that is its configuration, or something it needs at the start: a port, a file, a database, a permission.
+        Medium, by F1
+        ? A deployment or a change of configuration broke it [F1]
+        ? Something it depends on at the start is down or unreachable [F1]
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
+        - How its supervisor sees it: result, restarts, limits
+          $ systemctl status --no-pager -l api.service
+        - Earlier crashes of the same program
+          $ coredumpctl list --no-pager /usr/bin/python3
+        - Whether it or what it needs was changed just before: files in /etc younger than a day
+          $ find /etc -xdev -type f -mtime -1 -ls
+    "#]],
+    );
+}
+
+#[test]
+fn a_zombie_pileup_under_a_stopped_parent() {
+    let mut file = found(IncidentKind::ZombiePileup, "make (pid 13674) has 300 zombies");
+    file.evidence[0] = frozen("status", "State:\tT (stopped)\n");
+    check(
+        &file,
+        &expect![[r#"
+        make (pid 13674) has 300 zombies
+        python3 (pid 13674) is stopped (by a signal or a debugger), so it cannot reap the children that ended. It will once it is continued (kill -CONT).
+        High, by F1
+        ? It is the first process of a container and no init: run the container with one (docker run --init) [F1 F2]
+        ? python3 only waits at certain moments, and starts children faster than that [F1 F2]
+        - The zombies, and how long ago each began
+          $ ps --ppid 13674 -o pid,stat,etime,comm --sort=etime | grep -w Z
+        - Whether the parent runs, and whether it blocks or ignores SIGCHLD (bit 17)
+          $ grep -E '^(State|Threads|Sig)' /proc/13674/status; cat /proc/13674/wchan; echo
+        - Where the parent hangs, if it does
+          $ gdb -p 13674 -batch -ex 'thread apply all bt' 2>/dev/null || cat /proc/13674/stack
+        - Its ancestors: zombies go when it ends, for then init reaps them
+          $ pstree -sp 13674 || ps -o pid,ppid,stat,args -p 13674
+    "#]],
+    );
+}
+
+#[test]
+fn memory_pressure_by_one_process() {
+    let mut file = found(IncidentKind::MemoryPressure, "/oomtest is at 95 % of its limit");
+    file.evidence = vec![
+        frozen("status", "VmRSS:\t  230000 kB\n"),
+        frozen("cgroup.memory.max", "268435456\n"),
+        frozen("cgroup.memory.current", "255000000\n"),
+    ];
+    check(
+        &file,
+        &expect![[r#"
+        /oomtest is at 95 % of its limit
+        The cgroup uses 243 MiB of 256 MiB (94 %), and 224 MiB of it is python3 (pid 13674)'s own. If it grows on, the kernel will kill it.
+        High, by F1
+        ? python3 leaks: its memory only ever grows [F1 F2]
+        ? The limit is too small for ordinary work; then the use is high but level [F1]
+        - The cgroup's limit, use and OOM count
+          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
+        - What its memory is: heap, mapped files, shared memory
+          $ cat /proc/13674/smaps_rollup; grep -E '^(Vm|Rss)' /proc/13674/status
+        - Who else is in the cgroup, the largest first
+          $ ps -o pid,rss,etime,comm --sort=-rss -p "$(paste -sd, /sys/fs/cgroup/oomtest/cgroup.procs)"
+    "#]],
+    );
+}
+
+#[test]
+fn descriptors_that_are_mostly_sockets() {
+    let mut file = found(IncidentKind::FdExhaustion, "app has 1000 of 1024 files open");
+    file.evidence.push(frozen("fd", "0 /dev/null\n1 socket:[1]\n2 socket:[2]\n3 -> socket:[3]\n"));
+    check(
+        &file,
+        &expect![[r#"
+        app has 1000 of 1024 files open
+        python3 (pid 13674) has almost as many files open as its limit of 1024 allows, and 75 % of them are sockets: it opens them and does not close them. At the limit open(), accept() and socket() fail with EMFILE ("Too many open files").
+        Medium, by F1
+        ? python3 leaks descriptors on an error path: the count grows with failures, not with load [F1 F2]
+        ? The limit is too small for the load; then the count follows the number of connections [F1 F2]
+        - What is open, by kind, the most frequent first
+          $ ls -l /proc/13674/fd | sed -n 's/.* -> //p' | sed 's/:\[[0-9]*\]//' | sort | uniq -c | sort -rn | head -20
+        - Its connections by state; many CLOSE-WAIT: the peer hung up and it does not close
+          $ ss -tanp | grep 'pid=13674,' | awk '{print $1}' | sort | uniq -c
+        - To win time while it runs: a higher limit, without a restart
+          $ prlimit --pid 13674 --nofile=4096:4096
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_found() {
+    check(
+        &healthy(),
+        &expect![[r#"
+        Nothing suspicious in python3 (pid 13674).
+        No rule found a fault; 2 facts and 3 files were looked at.
+        High, by F1 F2
+        - If python3 still seems wrong: state, memory, threads, signals
+          $ cat /proc/13674/status
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+    "#]],
+    );
+    let mut file = healthy();
+    file.completeness.events_lost = 3;
+    file.completeness.missing = vec!["/proc/13674/io: permission denied".into()];
+    assert_eq!(judge(&file).confidence, Confidence::Medium);
+    assert!(judge(&file).probable_cause.contains("3 kernel events were lost"));
+    file.facts.clear();
+    file.evidence.clear();
+    assert_eq!(judge(&file).confidence, Confidence::Low);
+}
+
+#[test]
+fn the_cause_follows_the_frozen_files() {
+    for (kind, name, body, want, confidence) in [
+        (
+            IncidentKind::OomKill,
+            "cgroup.memory.max",
+            "max\n",
+            "no memory limit of its own",
+            Confidence::Medium,
+        ),
+        (
+            IncidentKind::OomKill,
+            "cgroup.memory.limit_in_bytes",
+            "9223372036854771712",
+            "no memory limit",
+            Confidence::Medium,
+        ),
+        (IncidentKind::OomKill, "cgroup.memory.max", "garbage", "either within the limit", Confidence::Low),
+        (
+            IncidentKind::OomKill,
+            "cgroup.memory.max",
+            "1048576",
+            "most likely it was reached",
+            Confidence::Medium,
+        ),
+        (
+            IncidentKind::ZombiePileup,
+            "status",
+            "State:\tS\nSigBlk:\t0000000000010000\n",
+            "blocks SIGCHLD",
+            Confidence::Medium,
+        ),
+        (
+            IncidentKind::ZombiePileup,
+            "status",
+            "SigBlk:\t0\nSigCgt:\t0000000180014a03\n",
+            "one child per signal",
+            Confidence::Medium,
+        ),
+        (IncidentKind::ZombiePileup, "status", "SigBlk:\t0\nSigCgt:\t0\n", "no handler", Confidence::High),
+        (
+            IncidentKind::ZombiePileup,
+            "status",
+            "State:\tD (disk sleep)\n",
+            "stuck in the kernel",
+            Confidence::Medium,
+        ),
+        (IncidentKind::ZombiePileup, "status", "", "does not call wait()", Confidence::Medium),
+        (
+            IncidentKind::FdExhaustion,
+            "limits",
+            "Max open files  65536  65536  files\n",
+            "its limit of 65536",
+            Confidence::Medium,
+        ),
+        (
+            IncidentKind::FdExhaustion,
+            "limits",
+            "Max open files  1024  65536  files\n",
+            "usual default",
+            Confidence::Low,
+        ),
+        (IncidentKind::FdExhaustion, "limits", "", "RLIMIT_NOFILE", Confidence::Medium),
+        (IncidentKind::MemoryPressure, "cgroup.memory.max", "0\n", "almost all the memory", Confidence::Low),
+    ] {
+        let mut file = found(kind, "found");
+        file.evidence = vec![frozen(name, body)];
+        let verdict = judge(&file);
+        assert!(verdict.probable_cause.contains(want), "{body:?}: {}", verdict.probable_cause);
+        assert_eq!(verdict.confidence, confidence, "{body:?}");
+    }
+}
+
+#[test]
+fn signals_have_their_own_advice() {
+    let causes: Vec<_> =
+        ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP", "SIGRTMIN"]
+            .map(|signal| judge(&found(IncidentKind::Crash, &format!("x died of {signal}."))).probable_cause)
+            .into_iter()
+            .collect();
+    for (i, cause) in causes.iter().enumerate() {
+        assert!(!causes[..i].contains(cause), "{cause}");
+    }
+}
+
+/// Names that processes, containers and cgroups can have.
+const HOSTILE: [&str; 8] = [
+    "'; reboot; '",
+    "$(reboot)`reboot`",
+    "a\nb\x1b[2Jc",
+    "--help",
+    "\u{202e}gnp.exe",
+    "",
+    "password=hunter2",
+    "'\"\\",
+];
+
+#[test]
+fn every_kind_holds_with_hostile_names() {
+    for kind in IncidentKind::ALL {
+        for hostile in HOSTILE {
+            let mut file = found(kind, &format!("{hostile} (pid 13674) did it: SIGSEGV"));
+            file.process.name = hostile.into();
+            file.process.exe = Some(format!("/tmp/{hostile}"));
+            file.process.cgroup = Some(format!("/{hostile}/{hostile}.service"));
+            file.process.argv = vec![hostile.into()];
+            file.findings[0].facts.push("F99".into());
+            check_sound(&file);
+            file.process.exe = None;
+            file.process.cgroup = Some("/".into());
+            file.process.container_id = Some(hostile.into());
+            check_sound(&file);
+            file.facts.clear();
+            file.evidence.clear();
+            file.process.cgroup = None;
+            check_sound(&file);
+        }
+    }
+}
+
+/// A verdict is whole, cites what exists, shows nothing it must not, and its commands parse and run nothing else.
+fn check_sound(file: &CaseFile) {
+    let verdict = judge(file);
+    let all = render(&verdict);
+    assert!(!all.contains("hunter2") && !all.contains('\x1b') && !all.contains('\u{202e}'), "{all}");
+    assert!(
+        !verdict.probable_cause.is_empty() && (2..=MAX_STEPS).contains(&verdict.next_steps.len()),
+        "{all}"
+    );
+    let cited = verdict.hypotheses.iter().flat_map(|it| &it.evidence).chain(&verdict.evidence);
+    for id in cited {
+        assert!(file.facts.iter().any(|fact| &fact.id == id), "{id}: {all}");
+    }
+    // Only functions are defined with the commands inside, so that bash parses and does not run them; what a name
+    // smuggled in would show as a word `reboot` of its own.
+    let functions: String = verdict
+        .next_steps
+        .iter()
+        .enumerate()
+        .map(|(i, it)| format!("f{i}() {{ {}\n}}\n", it.command))
+        .collect();
+    let shell = Command::new("bash").args(["-c", &format!("{functions}declare -f")]).output().unwrap();
+    assert!(shell.status.success() && shell.stderr.is_empty(), "{functions}{shell:?}");
+    let parsed = String::from_utf8_lossy(&shell.stdout);
+    assert!(!parsed.lines().any(|line| line.trim().starts_with("reboot")), "{parsed}");
+}
