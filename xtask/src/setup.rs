@@ -1,0 +1,138 @@
+//! Installs what building the eBPF object needs. The daemon itself needs none of it: only stable Rust and a
+//! C compiler.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::process::{self, Root};
+use crate::toolchain::{self, Compiler, LINKER_LLVM, LINKER_VERSION, Linker, Toolchain};
+
+const BY_HAND: &str = "\
+this machine is neither a Debian with rustc-web nor one with rustup, so do one of the two by hand:
+  - install rustup (https://rustup.rs), then run `cargo xtask setup` again;
+  - on Debian 12 or later, as root: apt-get install rustc-web cargo-web rust-web-src
+Only the eBPF object needs this: the daemon builds with stable Rust, from the object in ebpf/dist.";
+
+pub(crate) fn setup() -> Result<ExitCode> {
+    check_components();
+    if process::find_in_path("cc").is_none() {
+        println!(
+            "setup: no C compiler (SQLite is built with one): install gcc and libc6-dev, or your system's like"
+        );
+    }
+    if Toolchain::find().is_err() {
+        install()?;
+    }
+    let Toolchain { compiler, linker } = Toolchain::find()?;
+    let version = compiler.version.lines().next().unwrap_or_default();
+    println!("setup: the eBPF object builds with {version}");
+    println!("setup: and bpf-linker {LINKER_VERSION} at {}", linker.path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// rustfmt and clippy belong to the toolchain that the developer chose, so this only says how to add them.
+fn check_components() {
+    for (subcommand, component, package) in
+        [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")]
+    {
+        if !process::succeeds(process::cargo().args([subcommand, "--version"])) {
+            println!(
+                "setup: `cargo {subcommand}` is missing: `rustup component add {component}`, \
+                 or on Debian `apt-get install {package}`"
+            );
+        }
+    }
+}
+
+fn install() -> Result<()> {
+    if process::find_in_path("apt-get").is_some() && debian_has_rustc_web() {
+        println!("setup: takes Debian's packages");
+        apt_install(&["rustc-web", "cargo-web", "rust-web-src"])?;
+        let compiler =
+            Compiler::debian().context("/usr/bin/rustc has no source of core after the install")?;
+        supported(&compiler)?;
+        apt_install(&[&format!("llvm-{}-dev", compiler.llvm_major)])?;
+        install_linker(&compiler)
+    } else if process::find_in_path("rustup").is_some() {
+        println!("setup: takes rustup's nightly");
+        if Compiler::nightly().is_none() {
+            let nightly =
+                ["toolchain", "install", "nightly", "--profile", "minimal", "--component", "rust-src"];
+            process::run(Command::new("rustup").args(nightly))?;
+        }
+        let compiler = Compiler::nightly().context("rustup's nightly has no rust-src after the install")?;
+        supported(&compiler)?;
+        install_linker(&compiler)
+    } else {
+        bail!("{BY_HAND}")
+    }
+}
+
+fn debian_has_rustc_web() -> bool {
+    Compiler::debian().is_some()
+        || process::output(Command::new("apt-cache").args(["policy", "rustc-web"]))
+            .is_ok_and(|policy| policy.lines().any(|line| line.trim().starts_with("Candidate: 1")))
+}
+
+fn supported(compiler: &Compiler) -> Result<()> {
+    ensure!(
+        LINKER_LLVM.contains(&compiler.llvm_major),
+        "rustc has LLVM {}, and bpf-linker {LINKER_VERSION} can be built with {} to {} only: upgrade rustc (on \
+         Debian, the security updates bring a current rustc-web)\n{}",
+        compiler.llvm_major,
+        LINKER_LLVM.start(),
+        LINKER_LLVM.end(),
+        compiler.version
+    );
+    Ok(())
+}
+
+/// Installs those of the packages that are missing.
+fn apt_install(packages: &[&str]) -> Result<()> {
+    let installed = |package: &&str| {
+        process::output(Command::new("dpkg-query").args(["--show", "--showformat=${Status}", package]))
+            .is_ok_and(|status| status.ends_with("ok installed"))
+    };
+    let missing: Vec<&str> = packages.iter().copied().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root = Root::find();
+    let apt = || {
+        let mut command = root.command("env").with_context(|| {
+            format!("root is needed and there is no sudo; as root: apt-get install {}", missing.join(" "))
+        })?;
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]);
+        anyhow::Ok(command)
+    };
+    process::run(apt()?.arg("update"))?;
+    process::run(apt()?.args(["install", "--no-install-recommends"]).args(missing))
+}
+
+/// Builds bpf-linker against the LLVM of the compiler. It must be the same LLVM: the linker reads the
+/// compiler's bitcode.
+fn install_linker(compiler: &Compiler) -> Result<()> {
+    let llvm = compiler.llvm_major;
+    if Linker::find(llvm).is_some() {
+        return Ok(());
+    }
+    let prefix = format!("/usr/lib/llvm-{llvm}");
+    if !Path::new(&prefix).join("lib/libLLVM.so").exists() {
+        bail!(
+            "bpf-linker {LINKER_VERSION} with LLVM {llvm} is missing, and so is {prefix} to build it with: \
+             install your system's llvm-{llvm}-dev and run this again, or put a bpf-linker {LINKER_VERSION} \
+             that was built with LLVM {llvm} into PATH (https://github.com/aya-rs/bpf-linker/releases)"
+        );
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    process::run(
+        Command::new(cargo)
+            .args(["install", "bpf-linker", "--version", LINKER_VERSION, "--locked", "--no-default-features"])
+            .args(["--features", &format!("llvm-{llvm}"), "--root"])
+            .arg(toolchain::install_root(llvm))
+            .env("LLVM_PREFIX", &prefix)
+            .env_remove("CARGO_TARGET_DIR"),
+    )
+}
