@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::mrkdwn::{code, code_block, plain};
+use super::redacted::redacted;
 use crate::model::{Completeness, Confidence, Fact, Incident, Severity, Verdict, VerdictBy};
 
 /// Slack's limit for a header.
@@ -26,6 +27,7 @@ const REPEAT: &str = " (may be a repeat)";
 
 /// The webhook's payload. `may_repeat`: an earlier copy may have arrived.
 pub fn message(incident: &Incident, may_repeat: bool) -> Value {
+    let incident = &redacted(incident);
     let repeat = if may_repeat { REPEAT } else { "" };
     let mark = match incident.severity {
         Severity::Critical => "🔴",

@@ -3,6 +3,7 @@
 
 mod message;
 mod mrkdwn;
+mod redacted;
 mod slack;
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use super::Store;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::model::{
-    Case, CaseFile, Completeness, Confidence, EvidenceFile, Fact, Finding, IncidentKind, NextStep,
-    ProcessInfo, Severity, Verdict, VerdictBy,
+    Case, CaseFile, Completeness, Confidence, EvidenceFile, Fact, Finding, Incident, IncidentKind,
+    IncidentStatus, NextStep, ProcessInfo, Severity, Verdict, VerdictBy,
 };
 
 pub(crate) fn host() -> Host {
@@ -104,4 +104,29 @@ pub(crate) fn case_by(fingerprint: &str, pid: u32, seconds: i64) -> Case {
     it.file.process.pid = pid;
     it.file.observed_at = at(seconds);
     it
+}
+
+/// An incident as it is read back.
+pub(crate) fn incident() -> Incident {
+    let case = case("a");
+    Incident {
+        id: "01K7ZZZZZZZZZZZZZZZZZZZZZZ".into(),
+        kind: case.kind,
+        severity: case.severity,
+        status: IncidentStatus::Open,
+        fingerprint: case.fingerprint,
+        title: case.title,
+        host: "web-1".into(),
+        boot_id: "boot-1".into(),
+        process: case.file.process,
+        first_seen: at(0),
+        last_seen: at(0),
+        count: 1,
+        findings: case.file.findings,
+        facts: case.file.facts,
+        completeness: case.file.completeness,
+        verdict: verdict("The kernel killed python3 because its cgroup reached its memory limit."),
+        alerts: Vec::new(),
+        evidence: Vec::new(),
+    }
 }

@@ -22,7 +22,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn wrong_use_is_exit_2_and_says_everything_that_is_wrong() {
-    let bad = ask(&["run", "--listen", "nowhere", "--scan-interval", "-3"]);
+    let bad = ask(&["run", "--listen", "nowhere", "--scan-interval", "soon"]);
     assert_eq!(bad.status.code(), Some(2));
     let said = stderr(&bad);
     assert!(said.contains("listen") && said.contains("scan-interval"), "{said}");

@@ -79,10 +79,6 @@ impl<'a> Setup<'a> {
 }
 
 impl Daemon {
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The JSON at `path`; `None` on 404.
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {
         let request = self.client.get(format!("http://{}{path}", self.address)).bearer_auth(KEY);

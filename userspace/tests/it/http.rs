@@ -64,7 +64,7 @@ async fn keys_are_asked_for_and_dangerous_paths_are_refused_at_once() {
         ("/proc/ME/pagemap", 403),
         ("/proc/ME/root", 403),
         ("/proc/ME/exe", 403),
-        ("/proc/ME/kmsg", 404),
+        ("/proc/ME/kmsg", 403),
         ("/proc/ME/nonsense", 404),
         ("/proc/ME/status", 200),
     ] {

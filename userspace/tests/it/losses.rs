@@ -27,9 +27,12 @@ async fn with_room_enough_nothing_is_lost_and_all_that_was_sent_arrives() {
     skip_if!(no_kernel_events());
     let watch = Watch::start(ROOMY, 4096).await;
     let fault = Fault::new();
-    tokio::task::spawn_blocking(move || (0..200).for_each(|_| drop(fault.run(&["quick", "0"]))))
-        .await
-        .unwrap();
+    let ran = move || {
+        for _ in 0..200 {
+            fault.run(&["quick", "0"]);
+        }
+    };
+    tokio::task::spawn_blocking(ran).await.unwrap();
     let (seen, metrics) = watch.finish().await;
     assert_eq!((lost(&metrics, "common"), lost(&metrics, "grave")), (0, 0));
     assert_eq!(sent(&metrics), received(&metrics));

@@ -1,6 +1,8 @@
 //! Integration tests: the real binary, real kernel events, real HTTP peers on loopback. A test that this
 //! machine does not allow says so, with the reason, and passes; `cargo xtask test` lists them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod alerts;
 mod cli;
 mod conditions;

@@ -31,7 +31,6 @@ pub(crate) enum Mood {
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
-    pub(crate) at: Instant,
 }
 
 #[derive(Clone)]
@@ -99,7 +98,7 @@ async fn serve(router: Router<Peer>, mood: Mood, address: SocketAddr) -> Running
 
 fn keep(peer: &Peer, headers: HeaderMap, body: &Bytes) {
     let body = serde_json::from_slice(body).expect("every request body is JSON");
-    peer.seen.lock().unwrap().push(Request { headers, body, at: Instant::now() });
+    peer.seen.lock().unwrap().push(Request { headers, body });
 }
 
 async fn take_message(State(peer): State<Peer>, headers: HeaderMap, body: Bytes) -> &'static str {

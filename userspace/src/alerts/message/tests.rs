@@ -2,32 +2,8 @@ use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;
 use super::*;
-use crate::incidents::sample::{at, case, verdict};
-use crate::model::{AlertDelivery, Finding, IncidentKind, IncidentStatus, NextStep};
-
-fn oom_kill() -> Incident {
-    let case = case("a");
-    Incident {
-        id: "01K7ZZZZZZZZZZZZZZZZZZZZZZ".into(),
-        kind: case.kind,
-        severity: case.severity,
-        status: IncidentStatus::Open,
-        fingerprint: case.fingerprint,
-        title: case.title,
-        host: "web-1".into(),
-        boot_id: "boot-1".into(),
-        process: case.file.process,
-        first_seen: at(0),
-        last_seen: at(0),
-        count: 1,
-        findings: case.file.findings,
-        facts: case.file.facts,
-        completeness: case.file.completeness,
-        verdict: verdict("The kernel killed python3 because its cgroup reached its memory limit."),
-        alerts: Vec::<AlertDelivery>::new(),
-        evidence: Vec::new(),
-    }
-}
+use crate::incidents::sample::{at, incident as oom_kill, verdict};
+use crate::model::{Finding, IncidentKind, NextStep};
 
 fn crash() -> Incident {
     let mut it = oom_kill();

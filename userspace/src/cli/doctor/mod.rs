@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 
 use self::report::{Check, Status};
 use super::output;
-use crate::config::{self, Config, Sources};
+use crate::config::{self, Sources};
 use crate::health::HookState;
 use crate::probes;
 

@@ -1,0 +1,67 @@
+//! An incident without its secrets: what an alert may say of it. Masked as a whole and first, because a secret
+//! in argv may turn up again in a title, a fact or a command.
+
+use crate::model::Incident;
+use crate::redact;
+use crate::text::printable;
+
+/// A copy with every text that a process, or a model that read of it, may have written masked.
+pub(super) fn redacted(incident: &Incident) -> Incident {
+    let mut it = incident.clone();
+    let secrets = redact::secrets_in(&it.process.argv);
+    // Cleaned before, or an invisible character in a key's name would hide its value.
+    let mask = |text: &mut String| *text = redact::text_without(&secrets, &printable(text));
+    let argv: Vec<String> = it.process.argv.iter().map(|argument| printable(argument)).collect();
+    it.process.argv = redact::argv(&argv);
+    [&mut it.title, &mut it.process.name].into_iter().for_each(mask);
+    it.process.exe.iter_mut().chain(it.process.cgroup.as_mut()).for_each(mask);
+    it.facts.iter_mut().map(|fact| &mut fact.text).for_each(mask);
+    it.findings.iter_mut().map(|finding| &mut finding.summary).for_each(mask);
+    it.completeness.missing.iter_mut().for_each(mask);
+    let verdict = &mut it.verdict;
+    [&mut verdict.summary, &mut verdict.probable_cause]
+        .into_iter()
+        .chain(verdict.note.as_mut())
+        .for_each(mask);
+    verdict.hypotheses.iter_mut().map(|hypothesis| &mut hypothesis.cause).for_each(mask);
+    verdict.next_steps.iter_mut().flat_map(|step| [&mut step.why, &mut step.command]).for_each(mask);
+    it
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incidents::sample::incident;
+    use crate::model::{Hypothesis, NextStep};
+
+    #[test]
+    fn a_secret_in_argv_is_nowhere_in_the_message() {
+        let mut it = incident();
+        let secret = "hunter2-the-secret";
+        it.process.argv = vec!["db".into(), "--password".into(), secret.into()];
+        it.process.exe = Some(format!("/opt/{secret}/db"));
+        it.process.cgroup = Some(format!("/app/{secret}"));
+        for text in
+            [&mut it.title, &mut it.process.name, &mut it.verdict.summary, &mut it.verdict.probable_cause]
+        {
+            *text = format!("says {secret}");
+        }
+        it.facts[0].text = format!("token={secret}");
+        it.completeness.missing = vec![secret.into()];
+        it.verdict.note = Some(secret.into());
+        it.verdict.hypotheses = vec![Hypothesis { cause: secret.into(), evidence: vec![] }];
+        it.verdict.next_steps = vec![NextStep { why: secret.into(), command: format!("mysql -p{secret}") }];
+        for text in
+            [serde_json::to_string(&redacted(&it)).unwrap(), super::super::message(&it, false).to_string()]
+        {
+            assert!(!text.contains("hunter2"), "{text}");
+            assert!(text.contains("redacted"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_incident_without_secrets_stays_as_it_is() {
+        let it = incident();
+        assert_eq!(redacted(&it), it);
+    }
+}
