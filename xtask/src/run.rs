@@ -26,8 +26,8 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
         }
         Root::No => {
             eprintln!(
-                "runs without root and finds no sudo: degraded to what /proc shows; no kernel events, and \
-                 little of other users' processes"
+                "runs without root, because there is no sudo or nobody to type its password: degraded to what \
+                 /proc shows, with no kernel events and little of other users' processes"
             );
             Command::new(&program)
         }

@@ -126,13 +126,11 @@ fn install_linker(compiler: &Compiler) -> Result<()> {
              that was built with LLVM {llvm} into PATH (https://github.com/aya-rs/bpf-linker/releases)"
         );
     }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     process::run(
-        Command::new(cargo)
+        process::cargo()
             .args(["install", "bpf-linker", "--version", LINKER_VERSION, "--locked", "--no-default-features"])
             .args(["--features", &format!("llvm-{llvm}"), "--root"])
             .arg(toolchain::install_root(llvm))
-            .env("LLVM_PREFIX", &prefix)
-            .env_remove("CARGO_TARGET_DIR"),
+            .env("LLVM_PREFIX", &prefix),
     )
 }
