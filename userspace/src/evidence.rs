@@ -73,6 +73,8 @@ fn of_process(sources: &Sources, key: ProcessKey) -> Collected {
     let mut missing = Vec::new();
     for name in FILES {
         match read(&directory.join(name), name.to_owned(), format!("proc:{name}")) {
+            // A dying process has no argv and no stack any more: an empty file is no evidence.
+            Ok(file) if file.body.is_empty() => {}
             Ok(file) => files.push(file),
             Err(error) if is_gone(&error) => {}
             Err(error) => missing.push(format!("{name}: {error}")),

@@ -43,9 +43,10 @@ pub fn size(bytes: u64) -> String {
     format!("{} EiB", tenths / 10)
 }
 
-/// A length of time for people: `340 ms`, `3.2 s`, `5 min`, `7 h`, `12 d`.
+/// A length of time for people: `85 µs`, `340 ms`, `3.2 s`, `5 min`, `7 h`, `12 d`.
 pub fn duration(length: Duration) -> String {
     match length.as_secs() {
+        0 if length.as_millis() == 0 => format!("{} µs", length.as_micros()),
         0 => format!("{} ms", length.as_millis()),
         secs @ 1..60 => format!("{secs}.{} s", length.subsec_millis() / 100),
         secs @ 60..7200 => format!("{} min", secs / 60),
@@ -110,7 +111,7 @@ mod tests {
             assert_eq!(size(bytes), want);
         }
         for (ms, want) in [
-            (0, "0 ms"),
+            (0, "0 µs"),
             (999, "999 ms"),
             (3_250, "3.2 s"),
             (60_000, "1 min"),

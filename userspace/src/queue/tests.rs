@@ -1,3 +1,5 @@
+//! Tests of the queue: order, ageing, merging, and that nothing is lost without being given back.
+
 use super::*;
 
 type Words = Vec<&'static str>;

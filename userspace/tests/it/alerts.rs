@@ -25,8 +25,7 @@ async fn an_oom_kill_becomes_one_incident_one_question_and_one_alert() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Setup::new(data.path()).model(model.address).slack(slack.address).start();
     let fault = Fault::new();
-    let mut command = fault.command(&["wait-eat", "--password=hunter2-in-argv"]);
-    limited.holds(&mut command);
+    let command = limited.command(&fault, &["wait-eat", "--password=hunter2-in-argv"]);
     let mut victim = fault.start_command(command);
     let start_ticks = victim.start_ticks();
     victim.go();

@@ -48,8 +48,7 @@ async fn a_cgroup_close_to_its_memory_limit_is_named_with_its_largest_process() 
     let data = tempfile::tempdir().unwrap();
     let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_MEMORY_PERCENT", "60").start();
     let fault = Fault::new();
-    let mut command = fault.command(&["hold", "48"]);
-    limited.holds(&mut command);
+    let command = limited.command(&fault, &["hold", "48"]);
     let process = fault.start_command(command);
     let incident = daemon.wait_for_incident("memory_pressure", &fault.name, SOON).await;
     assert_eq!(incident["process"]["pid"], process.pid());

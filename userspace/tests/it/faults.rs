@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -34,9 +33,7 @@ impl Fault {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Core files would only litter the work tree.
-        command.current_dir(self.path.parent().expect("a file has a folder"));
+        quiet(command.args(args));
         command
     }
 
@@ -137,14 +134,13 @@ impl Limited {
         Ok(it)
     }
 
-    /// Makes the command join the cgroup before it execs.
-    pub(crate) fn holds(&self, command: &mut Command) {
-        let procs = self.directory.join("cgroup.procs");
-        // SAFETY: between fork and exec only a file is opened and written; nothing is allocated before that
-        // the child could be left waiting for, since the test's threads never hold the allocator for long.
-        unsafe {
-            command.pre_exec(move || fs::write(&procs, "0"));
-        }
+    /// The command that joins the cgroup and becomes the helper.
+    pub(crate) fn command(&self, fault: &Fault, args: &[&str]) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"echo $$ > "$1" && shift && exec "$@""#, "sh"]);
+        command.arg(self.directory.join("cgroup.procs")).arg(&fault.path).args(args);
+        quiet(&mut command);
+        command
     }
 }
 
@@ -158,6 +154,12 @@ impl Drop for Limited {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
+}
+
+/// Nothing on the terminal, and core files where they litter nothing.
+fn quiet(command: &mut Command) {
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
 }
 
 /// The helper, compiled once a run with the C compiler that the build needs anyway.

@@ -22,6 +22,8 @@ const MAX_LINES: usize = 400;
 /// Names that say nothing about what is inside.
 const VAGUE_NAMES: [&str; 8] =
     ["util", "utils", "helper", "helpers", "manager", "managers", "misc", "engine"];
+/// What the path of a file of tests, or of their samples, has in it.
+const TEST_FILES: [&str; 5] = ["/tests/", "/tests.rs", "/sample.rs", "/fixture.rs", "/peer.rs"];
 /// Where `unsafe` may be written; everything else goes through these.
 const UNSAFE_ISLANDS: [&str; 2] = ["ebpf/src/", "userspace/src/probes/wire.rs"];
 /// The name of a folder on some developers' machines, which a reader of this repository has not got.
@@ -55,11 +57,11 @@ fn unfinished(file: &File) -> Vec<Violation> {
     })
 }
 
-/// By convention a file's tests are its last module.
+/// By convention a file's tests are its last module, or files of their own with one of [`TEST_FILES`]' names.
 fn unwrap_outside_tests(file: &File) -> Vec<Violation> {
     let product = file.path.starts_with("userspace/src/") || file.path.starts_with("ebpf/src/");
     let tests = file.code.lines().position(|line| line.trim() == "#[cfg(test)]").unwrap_or(usize::MAX);
-    if !product || file.path.ends_with("/tests.rs") {
+    if !product || TEST_FILES.iter().any(|name| file.path.contains(name)) {
         return vec![];
     }
     let mut found =
@@ -181,6 +183,7 @@ mod tests {
         check(unwrap_outside_tests, "ebpf/src/a.rs", "// x.unwrap()\nx.unwrap_or(1);\n", &[]);
         check(unwrap_outside_tests, "userspace/tests/it/main.rs", text, &[]);
         check(unwrap_outside_tests, "userspace/src/a/tests.rs", text, &[]);
+        check(unwrap_outside_tests, "userspace/src/a/tests/rig.rs", text, &[]);
     }
 
     #[test]

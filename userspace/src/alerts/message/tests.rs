@@ -1,3 +1,5 @@
+//! Tests of the message: goldens by kind, Slack's limits, and what a hostile process must not do.
+
 use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;

@@ -1,3 +1,5 @@
+//! Tests of the recorder: what is stored, what waits for the model, and what a full disk costs.
+
 use std::time::Duration;
 
 use secrecy::SecretString;
