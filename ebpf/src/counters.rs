@@ -13,6 +13,8 @@ pub enum Stream {
     Death = 2,
     /// OOM victims, on the grave ring.
     Oom = 3,
+    /// Crash captures, on the ring of their own.
+    Crash = 4,
 }
 
 /// What became of one event. The discriminant is the slot's column.
@@ -30,12 +32,12 @@ pub enum Outcome {
 }
 
 /// Every stream, in slot order.
-pub const STREAMS: [Stream; 4] = [Stream::Exec, Stream::Exit, Stream::Death, Stream::Oom];
+pub const STREAMS: [Stream; 5] = [Stream::Exec, Stream::Exit, Stream::Death, Stream::Oom, Stream::Crash];
 /// Every outcome, in slot order.
 pub const OUTCOMES: [Outcome; 4] =
     [Outcome::Sent, Outcome::RingFull, Outcome::ScratchBusy, Outcome::ArgvUnreadable];
 /// Slots of the counter array.
-pub const SLOTS: u32 = 16;
+pub const SLOTS: u32 = 20;
 
 const _: () = assert!(STREAMS.len() * OUTCOMES.len() == SLOTS as usize);
 
@@ -43,3 +45,20 @@ const _: () = assert!(STREAMS.len() * OUTCOMES.len() == SLOTS as usize);
 pub const fn slot(stream: Stream, outcome: Outcome) -> u32 {
     stream as u32 * 4 + outcome as u32
 }
+
+/// A parent in the map of fork counts.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkParent {
+    /// Its `start_boottime`, in nanoseconds.
+    pub start_ns: u64,
+    /// Its thread group id.
+    pub tgid: u32,
+    /// Explicit padding: keys are compared byte by byte.
+    pub reserved: u32,
+}
+
+/// Most parents whose forks are counted at a time.
+pub const FORK_PARENTS: u32 = 4096;
+
+const _: () = assert!(size_of::<ForkParent>() == 16);

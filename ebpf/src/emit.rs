@@ -1,7 +1,7 @@
 //! Sending: two rings that never take each other's room, and exact counts of what was sent and what was not.
 
 use ai_debugger_ebpf::counters::{Outcome, SLOTS, Stream, slot};
-use ai_debugger_ebpf::event::{OomEvent, ProcessEvent, ProcessHeader};
+use ai_debugger_ebpf::event::{CrashEvent, CrashHeader, OomEvent, ProcessEvent, ProcessHeader};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use aya_ebpf::macros::map;
@@ -17,6 +17,14 @@ static GRAVE: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 #[map]
 static COMMON: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 
+/// Crash captures: large, so that they never take the room of a death. Userspace sets the size.
+#[map]
+static CRASHES: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
+
+/// One crash record per CPU.
+#[map]
+static CRASH_SCRATCH: PerCpuArray<CrashScratch> = PerCpuArray::with_max_entries(1, 0);
+
 /// One record per CPU and program, too large for the stack.
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(2, 0);
@@ -30,6 +38,13 @@ static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(SLOTS, 0);
 struct Scratch {
     busy: u64,
     event: ProcessEvent,
+}
+
+/// As [`Scratch`], for a crash.
+#[repr(C)]
+struct CrashScratch {
+    busy: u64,
+    event: CrashEvent,
 }
 
 /// The largest record: the header and everything `data` can hold.
@@ -49,6 +64,36 @@ pub(crate) fn borrow_process(stream: Stream) -> Option<&'static mut ProcessEvent
         }
         (*scratch).busy = 1;
         Some(&mut (*scratch).event)
+    }
+}
+
+/// This CPU's crash record; `None`, counted, when it is in use. Whoever borrows it sends it.
+#[inline(always)]
+pub(crate) fn borrow_crash() -> Option<&'static mut CrashEvent> {
+    let scratch = CRASH_SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: as in `borrow_process`.
+    unsafe {
+        if (*scratch).busy != 0 {
+            count(Stream::Crash, Outcome::ScratchBusy);
+            return None;
+        }
+        (*scratch).busy = 1;
+        Some(&mut (*scratch).event)
+    }
+}
+
+/// Sends a crash and wakes the reader: the process may take long to dump its core before it ends.
+#[inline(always)]
+pub(crate) fn crash(event: &mut CrashEvent, len: usize) {
+    let len = if len > size_of::<CrashEvent>() { size_of::<CrashHeader>() } else { len };
+    let event: *mut CrashEvent = event;
+    // SAFETY: `event` is a whole CrashEvent and `len` at most its size; it lies in a CrashScratch.
+    unsafe {
+        let ring = core::ptr::from_ref(&CRASHES).cast_mut().cast();
+        let failed = bpf_ringbuf_output(ring, event.cast(), len as u64, 0);
+        count(Stream::Crash, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
+        let scratch = event.cast::<u8>().sub(core::mem::offset_of!(CrashScratch, event));
+        (*scratch.cast::<CrashScratch>()).busy = 0;
     }
 }
 

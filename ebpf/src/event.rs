@@ -8,6 +8,8 @@ pub const EXEC: u32 = 1;
 pub const EXIT: u32 = 2;
 /// [`OomEvent::kind`]: the OOM killer chose its victim (kernel `mark_victim`).
 pub const OOM_VICTIM: u32 = 3;
+/// [`CrashHeader::kind`]: a signal that ends a process with a core dump was generated (kernel `signal_generate`).
+pub const CRASH: u32 = 4;
 
 /// Length of `comm` in the kernel, the final NUL included (TASK_COMM_LEN).
 pub const COMM_LEN: usize = 16;
@@ -33,6 +35,14 @@ pub const FLAG_HAS_MEMORY_CGROUP: u32 = 1 << 5;
 /// whole life of the process, so it may be that of the image before the last exec, even of a parent whose
 /// memory a vfork(2) shared.
 pub const FLAG_RSS_OF_IMAGE: u32 = 1 << 6;
+/// [`ProcessHeader::flags`]: `major_faults` is known.
+pub const FLAG_HAS_FAULTS: u32 = 1 << 7;
+/// [`ProcessHeader::flags`]: `read_bytes` and `written_bytes` are known.
+pub const FLAG_HAS_IO: u32 = 1 << 8;
+/// [`ProcessHeader::flags`]: `ns_pid` is known.
+pub const FLAG_HAS_NS_PID: u32 = 1 << 9;
+/// [`ProcessHeader::flags`]: `threads` is known.
+pub const FLAG_HAS_THREADS: u32 = 1 << 10;
 
 /// An exec or an exit, without its variable part.
 #[repr(C)]
@@ -57,6 +67,12 @@ pub struct ProcessHeader {
     pub cpu_ns: u64,
     /// The largest resident set so far, in pages, if `FLAG_HAS_RSS`; see [`FLAG_RSS_OF_IMAGE`].
     pub peak_rss_pages: u64,
+    /// Page faults that needed I/O, of all threads, if `FLAG_HAS_FAULTS`. Exit only.
+    pub major_faults: u64,
+    /// Bytes it caused to be read from storage, as `/proc/PID/io` counts, if `FLAG_HAS_IO`. Exit only.
+    pub read_bytes: u64,
+    /// Bytes it caused to be written to storage, if `FLAG_HAS_IO`. Exit only.
+    pub written_bytes: u64,
     /// Size of the whole argument area in bytes: more than `argv_len` means it was cut.
     pub argv_total: u64,
     /// The process: thread group id.
@@ -69,6 +85,10 @@ pub struct ProcessHeader {
     pub uid: u32,
     /// Real group id, in the initial user namespace.
     pub gid: u32,
+    /// The process's pid in its own pid namespace, if `FLAG_HAS_NS_PID`.
+    pub ns_pid: u32,
+    /// Threads when it began to end, if `FLAG_HAS_THREADS`. Exit only.
+    pub threads: u32,
     /// As wait(2) will report it: status << 8, signal in the low 7 bits, 0x80 for a written core. Exit only.
     pub exit_code: u32,
     /// Bytes of argv in `data`.
@@ -113,7 +133,112 @@ pub struct OomEvent {
     pub trigger_comm: [u8; COMM_LEN],
 }
 
-const _: () = assert!(size_of::<ProcessHeader>() == 136);
+/// [`CrashHeader::flags`]: the signal was raised by the process's own doing, and what follows was captured.
+pub const FLAG_CAPTURED: u32 = 1 << 0;
+/// [`CrashHeader::flags`]: `registers` are those of user mode.
+pub const FLAG_HAS_REGISTERS: u32 = 1 << 1;
+/// [`CrashHeader::flags`]: `code` and `fault_address` are known: the signal came with a siginfo.
+pub const FLAG_HAS_SIGINFO: u32 = 1 << 2;
+
+/// Most frames of the kernel's own walk.
+pub const FRAMES_MAX: usize = 32;
+/// Most modules of the load map.
+pub const MODULES_MAX: usize = 32;
+/// Room for a module's path, the final NUL included.
+pub const MODULE_NAME_MAX: usize = 112;
+/// The stack is copied in pieces of this size and alignment, each within one page.
+pub const STACK_PIECE: usize = 1024;
+/// Most pieces; the first is usually a partial one.
+pub const STACK_PIECES: usize = 9;
+
+/// A signal that would end a process with a core dump was generated for it, and it has no handler.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CrashHeader {
+    /// [`CRASH`].
+    pub kind: u32,
+    /// `FLAG_CAPTURED` and others.
+    pub flags: u32,
+    /// When, in nanoseconds of CLOCK_BOOTTIME.
+    pub at_ns: u64,
+    /// The target's `start_boottime`, in nanoseconds: with `tgid`, the identity.
+    pub start_ns: u64,
+    /// `si_addr`: the address that could not be accessed, or the instruction at fault.
+    pub fault_address: u64,
+    /// Where the stack copy begins: the stack pointer.
+    pub stack_start: u64,
+    /// Load bias of the main executable: address in memory minus address in the file.
+    pub exe_bias: u64,
+    /// Where the vDSO is mapped; 0 where unknown.
+    pub vdso: u64,
+    /// The target: thread group id.
+    pub tgid: u32,
+    /// The target's thread.
+    pub tid: u32,
+    /// The signal.
+    pub signal: u32,
+    /// `si_code`, as the bits of an `i32`.
+    pub code: u32,
+    /// Who generated it: thread group id of the running task; the target's own for a fault.
+    pub sender_tgid: u32,
+    /// Bytes of frames in `frames`.
+    pub frames_len: u32,
+    /// Modules in `modules`.
+    pub modules_len: u32,
+    /// Bytes of stack in `stack`.
+    pub stack_len: u32,
+    /// The running thread's `comm`, NUL-padded.
+    pub sender_comm: [u8; COMM_LEN],
+    /// `struct pt_regs` of x86-64 (kernel arch/x86/include/asm/ptrace.h): r15, r14, r13, r12, rbp, rbx, r11, r10,
+    /// r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, rflags, rsp, ss.
+    pub registers: [u64; 21],
+}
+
+/// A frame of the kernel's walk: `struct bpf_stack_build_id` (kernel include/uapi/linux/bpf.h).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct StackFrame {
+    /// 1: `build_id` and a file offset; 2: an address only.
+    pub status: i32,
+    /// The module's build-id, zero-padded.
+    pub build_id: [u8; 20],
+    /// File offset or address.
+    pub offset: u64,
+}
+
+/// A module of the load map: `struct link_map` of the dynamic linker.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Module {
+    /// `l_addr`: address in memory minus address in the file.
+    pub bias: u64,
+    /// Bytes of `name`.
+    pub name_len: u32,
+    /// Explicit padding, so that no byte on the wire is undefined.
+    pub reserved: u32,
+    /// `l_name`; empty for the main executable.
+    pub name: [u8; MODULE_NAME_MAX],
+}
+
+/// A crash with all that was captured. Without `FLAG_CAPTURED` only the header is on the ring; with it, `stack`
+/// ends after `stack_len` bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CrashEvent {
+    /// Who, when, which signal.
+    pub header: CrashHeader,
+    /// The kernel's frame-pointer walk, innermost first.
+    pub frames: [StackFrame; FRAMES_MAX],
+    /// The load map.
+    pub modules: [Module; MODULES_MAX],
+    /// The stack, from the stack pointer upwards.
+    pub stack: [u8; STACK_PIECE * STACK_PIECES],
+}
+
+const _: () = assert!(size_of::<CrashHeader>() == 272);
+const _: () = assert!(size_of::<StackFrame>() == 32 && size_of::<Module>() == 128);
+const _: () = assert!(offset_of!(CrashEvent, stack) == 272 + 32 * FRAMES_MAX + 128 * MODULES_MAX);
+const _: () = assert!(size_of::<ProcessHeader>() == 168);
 const _: () = assert!(offset_of!(ProcessEvent, data) == size_of::<ProcessHeader>());
 const _: () = assert!(size_of::<ProcessEvent>() == size_of::<ProcessHeader>() + ARGV_MAX + EXE_MAX);
 const _: () = assert!(size_of::<OomEvent>() == 56);

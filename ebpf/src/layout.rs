@@ -66,6 +66,44 @@ pub struct Layout {
     pub mm_rss_shmem: u32,
     /// `linux_binprm.filename`
     pub bprm_filename: u32,
+    /// `task_struct.thread_pid`, or missing
+    pub task_thread_pid: u32,
+    /// `pid.level`, or missing
+    pub pid_level: u32,
+    /// `pid.numbers`, or missing
+    pub pid_numbers: u32,
+    /// Size of `upid`
+    pub upid_size: u32,
+    /// `task_struct.maj_flt`, or missing
+    pub task_maj_flt: u32,
+    /// `signal_struct.maj_flt`, or missing
+    pub signal_maj_flt: u32,
+    /// `task_struct.ioac.read_bytes`, or missing without I/O accounting
+    pub task_read_bytes: u32,
+    /// `task_struct.ioac.write_bytes`, or missing
+    pub task_write_bytes: u32,
+    /// `signal_struct.ioac.read_bytes`, or missing
+    pub signal_read_bytes: u32,
+    /// `signal_struct.ioac.write_bytes`, or missing
+    pub signal_write_bytes: u32,
+    /// `task_struct.pid`
+    pub task_pid: u32,
+    /// `task_struct.sighand`
+    pub task_sighand: u32,
+    /// `sighand_struct.action`
+    pub sighand_action: u32,
+    /// Size of `k_sigaction`
+    pub action_size: u32,
+    /// `kernel_siginfo.si_code`
+    pub siginfo_code: u32,
+    /// `kernel_siginfo._sifields`
+    pub siginfo_fields: u32,
+    /// `mm_struct.saved_auxv`, or missing
+    pub mm_saved_auxv: u32,
+    /// `task_struct.stack`, or missing
+    pub task_stack: u32,
+    /// 1 where the kernel has the helper `bpf_task_pt_regs` (5.15 and later)
+    pub has_task_pt_regs: u32,
     /// 1 where `mark_victim` has the victim's task as its argument (6.9 and later, some stable branches);
     /// 0 where it has only the pid
     pub mark_victim_has_task: u32,
@@ -104,9 +142,28 @@ impl Layout {
         mm_rss_anon: MISSING,
         mm_rss_shmem: MISSING,
         bprm_filename: MISSING,
+        task_thread_pid: MISSING,
+        pid_level: MISSING,
+        pid_numbers: MISSING,
+        upid_size: MISSING,
+        task_maj_flt: MISSING,
+        signal_maj_flt: MISSING,
+        task_read_bytes: MISSING,
+        task_write_bytes: MISSING,
+        signal_read_bytes: MISSING,
+        signal_write_bytes: MISSING,
+        task_pid: MISSING,
+        task_sighand: MISSING,
+        sighand_action: MISSING,
+        action_size: MISSING,
+        siginfo_code: MISSING,
+        siginfo_fields: MISSING,
+        mm_saved_auxv: MISSING,
+        task_stack: MISSING,
+        has_task_pt_regs: 0,
         mark_victim_has_task: 0,
         common_wake_bytes: 0,
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 30 * size_of::<u32>());
+const _: () = assert!(size_of::<Layout>() == 49 * size_of::<u32>());

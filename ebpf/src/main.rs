@@ -5,12 +5,15 @@
 #![expect(missing_docs, unreachable_pub, reason = "the program macros export functions of their own")]
 
 mod argv;
+mod crash;
 mod emit;
+mod forks;
 mod kernel;
+mod stack;
 mod task;
 
 use ai_debugger_ebpf::counters::{Outcome, Stream};
-use ai_debugger_ebpf::event::{EXEC, EXIT, FLAG_OOM, OOM_VICTIM, ProcessHeader};
+use ai_debugger_ebpf::event::{CrashHeader, EXEC, EXIT, FLAG_OOM, OOM_VICTIM, ProcessHeader};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
 
@@ -36,6 +39,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     let task: u64 = ctx.arg(0);
     if !task::group_is_dead(task) {
+        task::remember_threads(task);
         return 0;
     }
     let exit_code = task::exit_code(task);
@@ -47,6 +51,8 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     event.header.flags |= oom_flag;
     task::fill_usage(&mut event.header, task);
     task::fill_peak_rss(&mut event.header, task);
+    task::fill_io(&mut event.header, task);
+    task::fill_threads(&mut event.header);
     let argv_len = argv::read(event, task);
     debug!(&ctx, "exit of pid {}, code {}", event.header.tgid, exit_code);
     let len = size_of::<ProcessHeader>() + argv_len;
@@ -68,6 +74,35 @@ pub fn mark_victim(ctx: BtfTracePointContext) -> i32 {
     debug!(&ctx, "OOM victim: pid {}", event.victim_tgid);
     let outcome = if emit::grave_oom(&event) { Outcome::Sent } else { Outcome::RingFull };
     emit::count(Stream::Oom, outcome);
+    0
+}
+
+/// `trace_signal_generate(int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)`
+/// (kernel kernel/signal.c, `__send_signal_locked`), in the context of the sender: of the process itself for a
+/// fault and for abort(3).
+#[btf_tracepoint(function = "signal_generate")]
+pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
+    let (signal, info, target, result): (u32, u64, u64, u32) =
+        (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(4));
+    if result != crash::DELIVERED || !crash::ends_process(signal, target) {
+        return 0;
+    }
+    let Some(event) = emit::borrow_crash() else { return 0 };
+    let len = if crash::fill(event, signal, info, target) {
+        stack::capture(&ctx, event, target)
+    } else {
+        size_of::<CrashHeader>()
+    };
+    debug!(&ctx, "signal {} for pid {}", signal, event.header.tgid);
+    emit::crash(event, len);
+    0
+}
+
+/// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)` (kernel kernel/fork.c,
+/// `kernel_clone`), in the context of the parent. Counted, never sent: a fork bomb must not fill a ring.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
+    forks::count(ctx.arg(0), ctx.arg(1));
     0
 }
 

@@ -1,14 +1,18 @@
 //! What the kernel knows of a task: identity, parent, credentials, cgroup, end.
 
 use ai_debugger_ebpf::event::{
-    COMM_LEN, FLAG_HAS_CPU, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_RSS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE,
-    OomEvent, ProcessHeader,
+    COMM_LEN, FLAG_HAS_CPU, FLAG_HAS_FAULTS, FLAG_HAS_IO, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_NS_PID,
+    FLAG_HAS_RSS, FLAG_HAS_THREADS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE, OomEvent, ProcessHeader,
 };
 use ai_debugger_ebpf::layout::MISSING;
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid,
     bpf_ktime_get_boot_ns, generated::bpf_get_current_cgroup_id,
 };
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::LruHashMap;
 
 use crate::kernel::{at, read, read_u32, read_u64};
 
@@ -16,6 +20,9 @@ use crate::kernel::{at, read, read_u32, read_u64};
 const PF_KTHREAD: u32 = 0x0020_0000;
 /// `signal_struct.flags`: the whole group ends, with `group_exit_code` (kernel include/linux/sched/signal.h).
 const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
+
+/// Deepest nesting of pid namespaces (kernel include/linux/pid_namespace.h).
+const MAX_PID_NS_LEVEL: u32 = 32;
 
 /// Who and when, for an event about the current task.
 #[inline(always)]
@@ -42,9 +49,18 @@ pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, task: u64) {
     event.tgid = (ids >> 32) as u32;
     event.tid = ids as u32;
     event.ppid = read_u32(parent, at!(task_tgid));
+    event.ns_pid = 0;
+    if let Some(pid) = pid_in_own_namespace(leader) {
+        event.ns_pid = pid;
+        event.flags |= FLAG_HAS_NS_PID;
+    }
     event.uid = user as u32;
     event.gid = (user >> 32) as u32;
     event.exit_code = 0;
+    event.major_faults = 0;
+    event.read_bytes = 0;
+    event.written_bytes = 0;
+    event.threads = 0;
     event.exe_len = 0;
     event.comm = comm(leader);
     event.parent_comm = comm(parent);
@@ -65,6 +81,38 @@ pub(crate) fn fill_usage(event: &mut ProcessHeader, task: u64) {
             event.flags |= FLAG_HAS_CPU;
         }
     }
+}
+
+/// Faults and storage I/O: of the last thread, and of the others as they were added up at their ends (kernel
+/// kernel/exit.c, `__exit_signal`).
+#[inline(always)]
+pub(crate) fn fill_io(event: &mut ProcessHeader, task: u64) {
+    let signal = read_u64(task, at!(task_signal));
+    let own: Option<u64> = read(task, at!(task_maj_flt));
+    let others: Option<u64> = read(signal, at!(signal_maj_flt));
+    if let (Some(own), Some(others)) = (own, others) {
+        event.major_faults = own + others;
+        event.flags |= FLAG_HAS_FAULTS;
+    }
+    let own: Option<u64> = read(task, at!(task_read_bytes));
+    let others: Option<u64> = read(signal, at!(signal_read_bytes));
+    if let (Some(own), Some(others)) = (own, others) {
+        event.read_bytes = own + others;
+        event.written_bytes =
+            read_u64(task, at!(task_write_bytes)) + read_u64(signal, at!(signal_write_bytes));
+        event.flags |= FLAG_HAS_IO;
+    }
+}
+
+/// `task->thread_pid->numbers[level].nr`: the innermost namespace's number for the leader.
+#[inline(always)]
+fn pid_in_own_namespace(leader: u64) -> Option<u32> {
+    let pid = read_u64(leader, at!(task_thread_pid));
+    let level: u32 = read(pid, at!(pid_level))?;
+    if at!(pid_numbers) == MISSING || level > MAX_PID_NS_LEVEL {
+        return None;
+    }
+    read(pid + u64::from(level * at!(upid_size)), at!(pid_numbers))
 }
 
 /// The largest resident set: of the image where its memory is still there, else of the whole life.
@@ -112,6 +160,34 @@ fn unreaped_leader_runtime(task: u64) -> u64 {
 pub(crate) fn group_is_dead(task: u64) -> bool {
     // An unreadable count must not invent an exit.
     read::<u32>(read_u64(task, at!(task_signal)), at!(signal_live)) == Some(0)
+}
+
+/// Threads of a group that is ending, by thread group id, from its first thread's end to its last one's.
+#[map]
+static ENDING: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
+
+/// A thread ended and others live: where the whole group is ending, this may be the first of them.
+#[inline(always)]
+pub(crate) fn remember_threads(task: u64) {
+    let signal = read_u64(task, at!(task_signal));
+    if read_u32(signal, at!(signal_flags)) & SIGNAL_GROUP_EXIT == 0 {
+        return;
+    }
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let threads = read_u32(signal, at!(signal_live)) + 1;
+    // Only the first of them is before the others: those that follow find it there.
+    let _ = ENDING.insert(&tgid, &threads, u64::from(BPF_NOEXIST));
+}
+
+/// How many threads there were when the group began to end: one where nothing else was remembered.
+#[inline(always)]
+pub(crate) fn fill_threads(event: &mut ProcessHeader) {
+    // SAFETY: the value is copied at once.
+    event.threads = unsafe { ENDING.get(&event.tgid) }.copied().unwrap_or(1);
+    event.flags |= FLAG_HAS_THREADS;
+    if event.threads > 1 {
+        let _ = ENDING.remove(&event.tgid);
+    }
 }
 
 /// What wait(2) will report (kernel kernel/exit.c, `wait_task_zombie`): the group's code where the group was

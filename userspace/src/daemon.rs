@@ -108,6 +108,7 @@ impl Watch {
         let options = probes::Options {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
+            crash_bytes: config.detect.ring_crash_bytes,
             log: config.ebpf_log,
         };
         // Before the first scan, so that no process can slip between the two.

@@ -14,6 +14,10 @@ pub enum Observation {
     Exit(KernelExit),
     /// The OOM killer chose a victim, which is about to die.
     OomVictim(OomVictim),
+    /// A signal that ends a process with a core dump was generated for it.
+    Crash(Box<KernelCrash>),
+    /// How often processes have forked, by the kernel's own count.
+    Forks(Vec<ForkCount>),
     /// A walk of /proc saw a process.
     Seen(SeenProcess),
     /// A walk of /proc read a memory cgroup's limit and use.
@@ -45,6 +49,10 @@ pub struct KernelProcess {
     pub exe: Option<Box<[u8]>>,
     /// Real user id.
     pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Its pid in its own pid namespace.
+    pub ns_pid: Option<u32>,
     /// Whose memory limits it is under, as ids the kernel gives; see [`CgroupIds`].
     pub cgroup: CgroupIds,
     /// A kernel thread.
@@ -91,6 +99,12 @@ pub struct KernelExit {
     pub oom_killed: bool,
     /// CPU time of all its threads.
     pub cpu_ns: Option<u64>,
+    /// Page faults that needed I/O.
+    pub major_faults: Option<u64>,
+    /// Bytes read from and written to storage.
+    pub io_bytes: Option<(u64, u64)>,
+    /// Threads when it began to end.
+    pub threads: Option<u32>,
 }
 
 /// The OOM killer's choice.
@@ -106,6 +120,67 @@ pub struct OomVictim {
     pub trigger: ProcessKey,
     /// The triggering thread's `comm`.
     pub trigger_comm: Box<[u8]>,
+}
+
+/// A signal that ends a process, as it was generated. Whether it ended of it, its exit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelCrash {
+    /// Whom it ends.
+    pub key: ProcessKey,
+    /// The thread it was generated for.
+    pub tid: u32,
+    /// When, on CLOCK_BOOTTIME.
+    pub at: Duration,
+    /// The signal.
+    pub signal: u8,
+    /// `si_code`: above 0 the kernel's own doing, else somebody's who sent it (sigaction(2)); absent where the
+    /// signal came without a siginfo.
+    pub code: Option<i32>,
+    /// `si_addr`, where `code` is above 0.
+    pub fault_address: Option<u64>,
+    /// Who generated it: the process itself for a fault.
+    pub sender: u32,
+    /// The sending thread's `comm`.
+    pub sender_comm: Box<[u8]>,
+    /// The stack, where the process itself was running.
+    pub capture: Option<StackCapture>,
+}
+
+/// What the kernel side could copy of a crashing thread, in its own context. Every byte but the frames is the
+/// process's own: hostile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackCapture {
+    /// `struct pt_regs` of user mode, x86-64: r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi,
+    /// rdi, orig_rax, rip, cs, rflags, rsp, ss.
+    pub registers: Option<[u64; 21]>,
+    /// The kernel's walk along frame pointers, innermost first.
+    pub frames: Vec<WalkedFrame>,
+    /// The stack from the stack pointer upwards.
+    pub stack: Box<[u8]>,
+    /// The dynamic linker's load map: load bias and path; the executable's path is empty.
+    pub modules: Vec<(u64, Box<[u8]>)>,
+    /// The executable's load bias.
+    pub exe_bias: u64,
+    /// Where the vDSO is; 0 where unknown.
+    pub vdso: u64,
+}
+
+/// A frame of the kernel's walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalkedFrame {
+    /// In a file, by its build-id (zero-padded) and the offset in it.
+    InFile([u8; 20], u64),
+    /// An address only.
+    At(u64),
+}
+
+/// How often one process has forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkCount {
+    /// The parent.
+    pub key: ProcessKey,
+    /// New processes since the probes were attached.
+    pub forks: u64,
 }
 
 /// What a walk of /proc saw of one process.

@@ -5,13 +5,16 @@ use crate::model::Incident;
 use crate::redact;
 use crate::text::printable;
 
+/// Longer texts are cut before they are masked: a message shows far less, and masking takes time for its length.
+const TEXT_MAX: usize = 8192;
+
 /// A copy with every text that a process, or a model that read of it, may have written masked.
 pub(super) fn redacted(incident: &Incident) -> Incident {
     let mut it = incident.clone();
     let secrets = redact::secrets_in(&it.process.argv);
     // Cleaned before, or an invisible character in a key's name would hide its value.
-    let mask = |text: &mut String| *text = redact::text_without(&secrets, &printable(text));
-    let argv: Vec<String> = it.process.argv.iter().map(|argument| printable(argument)).collect();
+    let mask = |text: &mut String| *text = redact::text_without(&secrets, &printable(bounded(text)));
+    let argv: Vec<String> = it.process.argv.iter().map(|argument| printable(bounded(argument))).collect();
     it.process.argv = redact::argv(&argv);
     [&mut it.title, &mut it.process.name].into_iter().for_each(mask);
     it.process.exe.iter_mut().chain(it.process.cgroup.as_mut()).for_each(mask);
@@ -26,6 +29,15 @@ pub(super) fn redacted(incident: &Incident) -> Incident {
     verdict.hypotheses.iter_mut().map(|hypothesis| &mut hypothesis.cause).for_each(mask);
     verdict.next_steps.iter_mut().flat_map(|step| [&mut step.why, &mut step.command]).for_each(mask);
     it
+}
+
+/// The beginning of a text, up to the last whole word within the limit: half a secret is still one.
+fn bounded(text: &str) -> &str {
+    if text.len() <= TEXT_MAX {
+        return text;
+    }
+    let cut = &text[..text.floor_char_boundary(TEXT_MAX)];
+    cut.rfind(char::is_whitespace).map_or(cut, |end| &cut[..end])
 }
 
 #[cfg(test)]
@@ -57,6 +69,14 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("redacted"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_cut_never_leaves_half_a_word() {
+        let long = format!("{} hunter2-the-secret", "é".repeat(TEXT_MAX / 2 - 4));
+        assert!(!bounded(&long).contains("hunter2"));
+        assert_eq!(bounded("short one"), "short one");
+        assert_eq!(bounded(&"x".repeat(TEXT_MAX + 1)).len(), TEXT_MAX);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct DetectLimits {
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
     pub ring_grave_bytes: u32,
+    /// Size of the ring for crash captures.
+    pub ring_crash_bytes: u32,
     /// Size of the ring for everything else.
     pub ring_common_bytes: u32,
 }
@@ -42,6 +44,7 @@ impl Default for DetectLimits {
             crash_loop_window: Duration::from_secs(600),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
+            ring_crash_bytes: 1 << 20,
             ring_common_bytes: 8 << 20,
         }
     }

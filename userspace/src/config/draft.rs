@@ -217,6 +217,7 @@ impl Reader {
             crash_loop_window: self.required("detect.crash_loop_window", parse::duration("1s", "24h")),
             ended_keep: self.required("detect.ended_keep", parse::duration("1s", "24h")),
             ring_grave_bytes: self.required("detect.ring_grave_bytes", parse::ring_bytes),
+            ring_crash_bytes: self.required("detect.ring_crash_bytes", parse::ring_bytes),
             ring_common_bytes: self.required("detect.ring_common_bytes", parse::ring_bytes),
         }
     }

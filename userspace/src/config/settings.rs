@@ -174,7 +174,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new(Detect, "detect.ended_keep", "detect-ended-keep", &["AI_DEBUGGER_DETECT_ENDED_KEEP"], "TIME", "10m",
         "How long ended processes are kept"),
     Setting::new(Detect, "detect.ring_grave_bytes", "detect-ring-grave-bytes", &["AI_DEBUGGER_DETECT_RING_GRAVE_BYTES"], "SIZE", "256KiB",
-        "Kernel ring for OOM kills, crashes and failed exits"),
+        "Kernel ring for OOM kills and deaths by signal"),
+    Setting::new(Detect, "detect.ring_crash_bytes", "detect-ring-crash-bytes", &["AI_DEBUGGER_DETECT_RING_CRASH_BYTES"], "SIZE", "1MiB",
+        "Kernel ring for the stacks of crashes"),
     Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "8MiB",
         "Kernel ring for everything else"),
 ];

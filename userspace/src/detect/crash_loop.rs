@@ -4,7 +4,7 @@
 //! exits by status ≠ 0 under a supervisor. Limits: `crash_loop_count` deaths within `crash_loop_window`.
 //! Near miss: failing commands of a shell loop, a build or a test suite, which nobody supervises.
 
-use super::{Draft, Ended, Statement};
+use super::{Draft, Ended, Statement, signals};
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal};
 use crate::text;
@@ -12,6 +12,7 @@ use crate::text;
 /// Whether this end is one of those that make a loop.
 pub fn counts(ended: &Ended<'_>) -> bool {
     match ended.exit.cause {
+        ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) => false,
         ExitCause::Signal(signal) => is_crash_signal(signal) || ended.exit.oom_killed,
         ExitCause::Status(status) => status != 0 && ended.is_supervised(),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Statement;
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, signal_name};
-use crate::observation::CgroupMemory;
+use crate::observation::{CgroupMemory, KernelCrash};
 use crate::text;
 
 /// Parents that start a program again when it ends, by `comm` (cut to 15 bytes by the kernel).
@@ -36,6 +36,8 @@ pub struct Ended<'a> {
     pub parent_name: &'a str,
     /// How it ended.
     pub exit: &'a ExitRecord,
+    /// The signal that ended it, where it was one that dumps core.
+    pub crash: Option<&'a KernelCrash>,
     /// Whose allocation triggered the OOM killer, where the kernel said so.
     pub oom_trigger: Option<OomTrigger<'a>>,
     /// Its memory cgroup's limit and use, where it has a limit.
@@ -128,6 +130,14 @@ pub(super) mod tests {
             cpu_ns: Some(12_000_000),
             age_ms: 3_200,
             peak_rss_bytes: Some(24 << 20),
+            threads: None,
+            major_faults: None,
+            read_bytes: None,
+            written_bytes: None,
+            ns_pid: None,
+            gid: 0,
+            parent_name: "bash".into(),
+            argv_cut: false,
         }
     }
 
@@ -136,7 +146,7 @@ pub(super) mod tests {
         exit: &'a ExitRecord,
         deaths: &'a [Duration],
     ) -> Ended<'a> {
-        Ended { process, parent_name: "bash", exit, oom_trigger: None, memory: None, deaths }
+        Ended { process, parent_name: "bash", exit, crash: None, oom_trigger: None, memory: None, deaths }
     }
 
     #[test]

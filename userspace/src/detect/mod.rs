@@ -7,6 +7,7 @@ mod ended;
 mod fds;
 mod memory;
 mod oom;
+mod signals;
 mod zombie;
 
 pub use crash_loop::counts as counts_as_death;

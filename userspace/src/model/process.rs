@@ -92,6 +92,22 @@ pub struct ExitRecord {
     pub age_ms: u64,
     /// Its largest resident set; absent where the kernel did not say.
     pub peak_rss_bytes: Option<u64>,
+    /// Threads when it began to end; absent where the kernel did not say.
+    pub threads: Option<u32>,
+    /// Page faults that needed I/O; absent where the kernel did not say.
+    pub major_faults: Option<u64>,
+    /// Bytes it caused to be read from storage; absent without I/O accounting.
+    pub read_bytes: Option<u64>,
+    /// Bytes it caused to be written to storage; absent without I/O accounting.
+    pub written_bytes: Option<u64>,
+    /// Its pid in its own pid namespace; absent where the kernel did not say.
+    pub ns_pid: Option<u32>,
+    /// Real group id.
+    pub gid: u32,
+    /// The parent's `comm`.
+    pub parent_name: String,
+    /// Whether argv was longer than the 4,095 bytes that were copied.
+    pub argv_cut: bool,
 }
 
 /// One process as `/api/v1/processes` shows it.
@@ -108,6 +124,8 @@ pub struct ProcessView {
     pub threads: u64,
     /// Open file descriptors at the last scan; absent where they could not be counted.
     pub fds: Option<u64>,
+    /// New processes it made since the probes were attached, by the kernel's count; absent where it made none.
+    pub forks: Option<u64>,
     /// State letter of proc_pid_stat(5): R, S, D, Z, T, I, …; `X` for one that has ended.
     pub state: char,
     /// Seconds since it started (until it ended).

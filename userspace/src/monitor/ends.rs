@@ -67,6 +67,7 @@ impl Monitor {
     fn judge_end(&mut self, process: &Process, event: &KernelExit, chosen: Option<Chosen>) {
         let Some(exit) = &process.exit else { return };
         let info = process.info();
+        let crash = self.crashes.take(process.key, exit.cause);
         let parent_name = lossy(&process.parent_comm);
         let memory =
             process.cgroup.as_ref().filter(|_| event.oom_killed).and_then(|it| self.hierarchy.memory(it));
@@ -75,6 +76,7 @@ impl Monitor {
             process: &info,
             parent_name: &parent_name,
             exit,
+            crash: crash.as_deref(),
             oom_trigger: chosen
                 .as_ref()
                 .map(|it| OomTrigger { pid: it.victim.trigger.pid, name: &trigger_name }),
@@ -142,6 +144,14 @@ fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord
         age_ms: u64::try_from(event.process.at.saturating_sub(event.process.started).as_millis())
             .unwrap_or(0),
         peak_rss_bytes: peak_pages.map(|pages| pages.saturating_mul(host.page_size)),
+        threads: event.threads,
+        major_faults: event.major_faults,
+        read_bytes: event.io_bytes.map(|(read, _)| read),
+        written_bytes: event.io_bytes.map(|(_, written)| written),
+        ns_pid: event.process.ns_pid,
+        gid: event.process.gid,
+        parent_name: lossy(&event.process.parent_comm),
+        argv_cut: event.process.argv_cut,
     }
 }
 

@@ -2,6 +2,7 @@
 //! asks the detectors, and raises cases. It never waits for a disk, a file of /proc or the network.
 
 mod case;
+mod crashes;
 mod deaths;
 mod ends;
 mod examine;
@@ -31,6 +32,7 @@ use crate::model::{Case, ProcessView};
 use crate::observation::Observation;
 use crate::queue::Queue;
 use crate::scan;
+use crashes::Crashes;
 use ends::Ends;
 use examine::Examiner;
 use handle::Question;
@@ -65,6 +67,7 @@ pub struct Inputs {
 pub struct Monitor {
     table: Table,
     ends: Ends,
+    crashes: Crashes,
     scans: Scans,
     losses: Losses,
     paths: Paths,
@@ -86,6 +89,7 @@ impl Monitor {
         let monitor = Self {
             table: Table::default(),
             ends: Ends::default(),
+            crashes: Crashes::default(),
             scans: Scans::default(),
             losses: Losses::default(),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -126,6 +130,12 @@ impl Monitor {
             }
             Observation::Exit(event) => self.on_exit(&event),
             Observation::OomVictim(victim) => self.on_victim(victim),
+            Observation::Crash(crash) => {
+                if !self.crashes.add(crash) {
+                    self.metrics.count_turned_away("crashes", 1);
+                }
+            }
+            Observation::Forks(counts) => self.table.add_forks(&counts),
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),

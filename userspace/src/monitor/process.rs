@@ -39,6 +39,8 @@ pub(super) struct Process {
     pub(super) sample: Option<Sample>,
     /// Scans in a row with too many descriptors.
     pub(super) fd_scans: u32,
+    /// New processes it made since the probes were attached.
+    pub(super) forks: Option<u64>,
     pub(super) exit: Option<ExitRecord>,
 }
 
@@ -59,6 +61,7 @@ impl Process {
             peak_before_exec: None,
             sample: None,
             fd_scans: 0,
+            forks: None,
             exit: None,
         }
     }
@@ -80,6 +83,7 @@ impl Process {
             peak_before_exec: None,
             sample: None,
             fd_scans: 0,
+            forks: None,
             exit: None,
         }
     }
@@ -152,6 +156,7 @@ impl Process {
             rss_bytes: sample.map_or(0, |it| it.rss_bytes),
             threads: sample.map_or(0, |it| it.threads),
             fds: sample.and_then(|it| it.fds),
+            forks: self.forks,
             state: state.or(sample.map(|it| it.state)).unwrap_or('?'),
             age_s: age.as_secs(),
             exit: self.exit.clone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::process::Process;
 use crate::host::Host;
 use crate::model::{ExitRecord, ProcessKey};
-use crate::observation::{KernelProcess, PeakRss, SeenProcess};
+use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
 
 /// Most live processes: more than a host with default pid_max runs.
 const LIVE_MAX: usize = 65_536;
@@ -120,6 +120,15 @@ impl Table {
         self.live.values().filter(|process| process.touched < since).map(|process| process.key).collect()
     }
 
+    /// The kernel's fork counts, as of now.
+    pub(super) fn add_forks(&mut self, counts: &[ForkCount]) {
+        for count in counts {
+            if let Some(process) = self.live.get_mut(&count.key) {
+                process.forks = Some(count.forks);
+            }
+        }
+    }
+
     /// Forgets the processes that ended before `before`.
     pub(super) fn forget_ended(&mut self, before: Duration) {
         while self.ended_order.front().is_some_and(|(at, _)| *at < before) {
@@ -191,6 +200,8 @@ mod tests {
             argv_cut: false,
             exe: None,
             uid: 0,
+            gid: 0,
+            ns_pid: None,
             cgroup: CgroupIds::default(),
             kernel_thread: false,
             peak_rss: None,
@@ -206,6 +217,14 @@ mod tests {
             cpu_ns: None,
             age_ms: 0,
             peak_rss_bytes: None,
+            threads: None,
+            major_faults: None,
+            read_bytes: None,
+            written_bytes: None,
+            ns_pid: None,
+            gid: 0,
+            parent_name: "bash".into(),
+            argv_cut: false,
         }
     }
 

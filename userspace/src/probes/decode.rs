@@ -3,18 +3,25 @@
 use std::time::Duration;
 
 use ai_debugger_ebpf::event::{
-    EXIT, FLAG_HAS_CPU, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_RSS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE,
-    OomEvent, ProcessHeader,
+    CrashHeader, EXIT, FLAG_CAPTURED, FLAG_HAS_CPU, FLAG_HAS_FAULTS, FLAG_HAS_IO, FLAG_HAS_MEMORY_CGROUP,
+    FLAG_HAS_NS_PID, FLAG_HAS_REGISTERS, FLAG_HAS_RSS, FLAG_HAS_SIGINFO, FLAG_HAS_THREADS, FLAG_KTHREAD,
+    FLAG_OOM, FLAG_RSS_OF_IMAGE, Module, OomEvent, ProcessHeader, StackFrame,
 };
 
 use super::wire::{Record, parse};
 use crate::host::Host;
 use crate::model::ProcessKey;
-use crate::observation::{CgroupIds, KernelExit, KernelProcess, Observation, OomVictim, PeakRss};
+use crate::observation::{
+    CgroupIds, KernelCrash, KernelExit, KernelProcess, Observation, OomVictim, PeakRss, StackCapture,
+    WalkedFrame,
+};
 
 /// The observation in one record.
 pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
     Some(match parse(bytes)? {
+        Record::Crash { header, frames, modules, stack } => {
+            Observation::Crash(Box::new(crash(&header, &frames, &modules, stack, host)))
+        }
         Record::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),
         Record::Process { header, argv, exe } => {
             let process = process(&header, argv, exe, host);
@@ -32,6 +39,7 @@ pub(super) const fn kind(observation: &Observation) -> &'static str {
     match observation {
         Observation::Exec(_) => "exec",
         Observation::OomVictim(_) => "oom_kill",
+        Observation::Crash(_) => "crash",
         _ => "exit",
     }
 }
@@ -42,6 +50,7 @@ pub(super) fn at(observation: &Observation) -> Duration {
         Observation::Exec(process) => process.at,
         Observation::Exit(exit) => exit.process.at,
         Observation::OomVictim(victim) => victim.at,
+        Observation::Crash(crash) => crash.at,
         _ => Duration::ZERO,
     }
 }
@@ -59,6 +68,8 @@ fn process(header: &ProcessHeader, argv: &[u8], exe: &[u8], host: &Host) -> Kern
         argv_cut: header.argv_total > u64::from(header.argv_len),
         exe: (!exe.is_empty()).then(|| exe.into()),
         uid: header.uid,
+        gid: header.gid,
+        ns_pid: (header.flags & FLAG_HAS_NS_PID != 0).then_some(header.ns_pid),
         cgroup: CgroupIds {
             unified: header.cgroup_id,
             memory: has_memory.then_some(header.memory_cgroup_id),
@@ -74,6 +85,9 @@ fn exit(header: &ProcessHeader, process: KernelProcess) -> KernelExit {
         exit_code: header.exit_code,
         oom_killed: header.flags & FLAG_OOM != 0,
         cpu_ns: (header.flags & FLAG_HAS_CPU != 0).then_some(header.cpu_ns),
+        major_faults: (header.flags & FLAG_HAS_FAULTS != 0).then_some(header.major_faults),
+        io_bytes: (header.flags & FLAG_HAS_IO != 0).then_some((header.read_bytes, header.written_bytes)),
+        threads: (header.flags & FLAG_HAS_THREADS != 0).then_some(header.threads),
     }
 }
 
@@ -94,6 +108,50 @@ fn oom_victim(event: &OomEvent, host: &Host) -> OomVictim {
         trigger: key(event.trigger_tgid, event.trigger_start_ns, host),
         trigger_comm: until_nul(&event.trigger_comm),
     }
+}
+
+fn crash(
+    header: &CrashHeader,
+    frames: &[StackFrame],
+    modules: &[Module],
+    stack: &[u8],
+    host: &Host,
+) -> KernelCrash {
+    let has = |flag| header.flags & flag != 0;
+    // The same 32 bits, as the kernel means them.
+    let code = has(FLAG_HAS_SIGINFO).then_some(header.code.cast_signed());
+    KernelCrash {
+        key: key(header.tgid, header.start_ns, host),
+        tid: header.tid,
+        at: Duration::from_nanos(header.at_ns),
+        signal: u8::try_from(header.signal).unwrap_or(u8::MAX),
+        code,
+        fault_address: code.filter(|code| *code > 0).map(|_| header.fault_address),
+        sender: header.sender_tgid,
+        sender_comm: until_nul(&header.sender_comm),
+        capture: has(FLAG_CAPTURED).then(|| StackCapture {
+            registers: has(FLAG_HAS_REGISTERS).then_some(header.registers),
+            frames: frames.iter().filter_map(walked).collect(),
+            stack: stack.into(),
+            modules: modules.iter().map(module).collect(),
+            exe_bias: header.exe_bias,
+            vdso: header.vdso,
+        }),
+    }
+}
+
+/// `BPF_STACK_BUILD_ID_VALID` and `BPF_STACK_BUILD_ID_IP` (kernel include/uapi/linux/bpf.h).
+const fn walked(frame: &StackFrame) -> Option<WalkedFrame> {
+    match frame.status {
+        1 => Some(WalkedFrame::InFile(frame.build_id, frame.offset)),
+        2 => Some(WalkedFrame::At(frame.offset)),
+        _ => None,
+    }
+}
+
+fn module(module: &Module) -> (u64, Box<[u8]>) {
+    let len = usize::try_from(module.name_len).unwrap_or(usize::MAX).min(module.name.len());
+    (module.bias, module.name[..len].into())
 }
 
 const fn key(pid: u32, start_ns: u64, host: &Host) -> ProcessKey {
@@ -132,6 +190,11 @@ mod tests {
             cpu_ns: 9,
             peak_rss_pages: 3,
             argv_total: 4,
+            major_faults: 1,
+            read_bytes: 2,
+            written_bytes: 3,
+            ns_pid: 1,
+            threads: 4,
             tgid: 42,
             tid: 43,
             ppid: 1,
@@ -158,7 +221,14 @@ mod tests {
 
     #[test]
     fn what_the_kernel_does_not_say_is_absent_and_never_zero() {
-        let all = FLAG_HAS_CPU | FLAG_HAS_RSS | FLAG_HAS_MEMORY_CGROUP | FLAG_OOM;
+        let all = FLAG_HAS_CPU
+            | FLAG_HAS_RSS
+            | FLAG_HAS_MEMORY_CGROUP
+            | FLAG_HAS_FAULTS
+            | FLAG_HAS_IO
+            | FLAG_HAS_NS_PID
+            | FLAG_HAS_THREADS
+            | FLAG_OOM;
         for (flags, cpu, rss, memory, oom) in
             [(0, None, None, None, false), (all, Some(9), Some(PeakRss::OfLife(3)), Some(7), true)]
         {
@@ -167,6 +237,14 @@ mod tests {
             assert_eq!((got.cpu_ns, got.process.peak_rss, got.oom_killed), (cpu, rss, oom));
             assert_eq!(got.process.cgroup.memory, memory);
             assert_eq!(got.exit_code, 0x8b);
+            assert_eq!(
+                (got.major_faults, got.io_bytes),
+                if flags == 0 { (None, None) } else { (Some(1), Some((2, 3))) }
+            );
+            assert_eq!(
+                (got.threads, got.process.ns_pid),
+                if flags == 0 { (None, None) } else { (Some(4), Some(1)) }
+            );
         }
     }
 

@@ -13,7 +13,8 @@ const MM_ANONPAGES: u32 = 1;
 const MM_SHMEMPAGES: u32 = 3;
 
 /// Every tracepoint the programs attach to.
-pub(super) const HOOKS: [&str; 3] = ["sched_process_exec", "sched_process_exit", "mark_victim"];
+pub(super) const HOOKS: [&str; 5] =
+    ["sched_process_exec", "sched_process_exit", "mark_victim", "signal_generate", "sched_process_fork"];
 
 /// What BTF says of this kernel.
 #[derive(Debug)]
@@ -70,6 +71,25 @@ fn layout(types: &TypeInformation) -> Result<Layout> {
         mm_rss_anon: rss_counter(types, MM_ANONPAGES),
         mm_rss_shmem: rss_counter(types, MM_SHMEMPAGES),
         bprm_filename: must("linux_binprm", "filename")?,
+        task_thread_pid: may("task_struct", "thread_pid"),
+        pid_level: may("pid", "level"),
+        pid_numbers: may("pid", "numbers"),
+        upid_size: size(types, "upid"),
+        task_maj_flt: may("task_struct", "maj_flt"),
+        signal_maj_flt: may("signal_struct", "maj_flt"),
+        task_read_bytes: may("task_struct", "ioac.read_bytes"),
+        task_write_bytes: may("task_struct", "ioac.write_bytes"),
+        signal_read_bytes: may("signal_struct", "ioac.read_bytes"),
+        signal_write_bytes: may("signal_struct", "ioac.write_bytes"),
+        task_pid: must("task_struct", "pid")?,
+        task_sighand: must("task_struct", "sighand")?,
+        sighand_action: must("sighand_struct", "action")?,
+        action_size: size(types, "k_sigaction"),
+        siginfo_code: must("kernel_siginfo", "si_code")?,
+        siginfo_fields: must("kernel_siginfo", "_sifields")?,
+        mm_saved_auxv: may("mm_struct", "saved_auxv"),
+        task_stack: may("task_struct", "stack"),
+        has_task_pt_regs: u32::from(enumerator(types, "bpf_func_id", "BPF_FUNC_task_pt_regs").is_some()),
         mark_victim_has_task: u32::from(first_argument_is_pointer(types, "mark_victim")),
         common_wake_bytes: 0,
     })
@@ -90,13 +110,23 @@ fn rss_counter(types: &TypeInformation, index: u32) -> u32 {
         .unwrap_or(MISSING)
 }
 
+/// Size of a type in bytes; 0 where this kernel has none of that name.
+fn size(types: &TypeInformation, of: &str) -> u32 {
+    let size = types.id_of(of).and_then(|id| types.size_of(id).ok());
+    size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0)
+}
+
 /// The memory controller's index in `css_set.subsys`.
 fn memory_subsystem(types: &TypeInformation) -> Option<u64> {
-    let TypeVariant::Enum(ids) = types.from_id(types.id_of("cgroup_subsys_id")?)? else { return None };
-    let id = ids.named_value_list().iter().find(|id| id.name == "memory_cgrp_id")?;
-    match id.value {
-        btfparse::Integer32Value::Signed(index) => u64::try_from(index).ok(),
-        btfparse::Integer32Value::Unsigned(index) => Some(u64::from(index)),
+    enumerator(types, "cgroup_subsys_id", "memory_cgrp_id")
+}
+
+/// The value of an enumerator; `None` where this kernel has not got it.
+fn enumerator(types: &TypeInformation, of: &str, name: &str) -> Option<u64> {
+    let TypeVariant::Enum(values) = types.from_id(types.id_of(of)?)? else { return None };
+    match values.named_value_list().iter().find(|value| value.name == name)?.value {
+        btfparse::Integer32Value::Signed(value) => u64::try_from(value).ok(),
+        btfparse::Integer32Value::Unsigned(value) => Some(u64::from(value)),
     }
 }
 

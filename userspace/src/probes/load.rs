@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use aya::maps::{MapData, PerCpuArray, RingBuf};
+use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::BtfTracePoint;
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::layout::{self, HOOKS, KernelTypes};
-use super::wire::LayoutGlobal;
+use super::wire::{ForkKey, LayoutGlobal};
 use crate::health::HookState;
 
 /// The programs, built from `ebpf/` by `cargo xtask ebpf` and committed.
@@ -25,6 +25,8 @@ pub struct Options {
     pub grave_bytes: u32,
     /// Size of the ring of execs and exits by status: a power of two, at least a page.
     pub common_bytes: u32,
+    /// Size of the ring of crash captures, up to 14 KiB each: a power of two, at least a page.
+    pub crash_bytes: u32,
     /// Let the programs log through aya-log, for debugging them.
     pub log: bool,
 }
@@ -35,8 +37,12 @@ pub(super) struct Loaded {
     pub(super) attached: Option<Ebpf>,
     /// Deaths by signal and OOM kills.
     pub(super) grave: RingBuf<MapData>,
+    /// Crash captures.
+    pub(super) crashes: RingBuf<MapData>,
     /// Execs and exits by status.
     pub(super) common: RingBuf<MapData>,
+    /// Forks by parent.
+    pub(super) forks: Option<PerCpuHashMap<MapData, ForkKey, u64>>,
     /// What was sent and what was lost.
     pub(super) counters: Option<PerCpuArray<MapData, u64>>,
     /// The programs' own log, when asked for.
@@ -81,6 +87,7 @@ fn object(options: &Options, btf: &Path) -> Result<(Ebpf, KernelTypes, Btf)> {
         .override_global(aya_log::LEVEL, &log_level, false)
         .map_max_entries("GRAVE", options.grave_bytes)
         .map_max_entries("COMMON", options.common_bytes)
+        .map_max_entries("CRASHES", options.crash_bytes)
         .load(OBJECT)
         .context("cannot load the eBPF object")?;
     Ok((ebpf, kernel, types))
@@ -100,8 +107,11 @@ fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
         if log { Some(EbpfLogger::init(&mut ebpf).context("cannot read the programs' log")?) } else { None };
     let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
     let (grave, common, counters) = (take("GRAVE")?, take("COMMON")?, take("COUNTERS")?);
+    let (crashes, forks) = (take("CRASHES")?, take("FORKS")?);
     Ok(Loaded {
         grave: grave.try_into().context("GRAVE is not a ring")?,
+        crashes: crashes.try_into().context("CRASHES is not a ring")?,
+        forks: Some(forks.try_into().context("FORKS is not a per-CPU hash map")?),
         common: common.try_into().context("COMMON is not a ring")?,
         counters: Some(counters.try_into().context("COUNTERS is not a per-CPU array")?),
         logger,

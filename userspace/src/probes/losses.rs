@@ -54,5 +54,6 @@ const fn names(stream: Stream) -> (&'static str, &'static str) {
         Stream::Exit => ("common", "exit"),
         Stream::Death => ("grave", "exit"),
         Stream::Oom => ("grave", "oom_kill"),
+        Stream::Crash => ("crash", "crash"),
     }
 }

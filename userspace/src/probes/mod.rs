@@ -2,6 +2,7 @@
 //! losses. What cannot be had is reported with the reason and what to do; the daemon goes on without it.
 
 mod decode;
+mod forks;
 mod layout;
 mod load;
 mod losses;
@@ -83,7 +84,8 @@ pub async fn start(
 
 /// Attaches everything and detaches it again: what this host can give.
 pub fn try_attach() -> Vec<(String, HookState)> {
-    let options = Options { grave_bytes: 64 * 1024, common_bytes: 64 * 1024, log: false };
+    let options =
+        Options { grave_bytes: 64 * 1024, common_bytes: 64 * 1024, crash_bytes: 64 * 1024, log: false };
     load::load(&options, Path::new(BTF)).1
 }
 

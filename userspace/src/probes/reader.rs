@@ -15,6 +15,7 @@ use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
 use super::decode;
+use super::forks::Forks;
 use super::load::Loaded;
 use super::losses::KernelCounters;
 use crate::host::Host;
@@ -33,6 +34,8 @@ const LAST_DRAIN: Duration = Duration::from_millis(500);
 const BATCH: usize = 512;
 /// How often the kernel's counters are read.
 const COUNTER_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the fork counts are read: as often as /proc is walked by default.
+const FORKS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whether the rings were emptied.
 #[derive(PartialEq, Eq)]
@@ -45,6 +48,7 @@ enum Drained {
 pub(super) struct Reader {
     loaded: Loaded,
     counters: KernelCounters,
+    forks: Forks,
     wake: OwnedFd,
     /// Grave observations already taken from their ring, waiting for the common ones before them.
     grave: VecDeque<Observation>,
@@ -61,16 +65,19 @@ impl Reader {
         metrics: Arc<Metrics>,
     ) -> Result<Self> {
         let counters = loaded.counters.take().context("the counters were taken before")?;
+        let forks = loaded.forks.take().context("the fork counts were taken before")?;
         let wake = epoll::create(epoll::CreateFlags::CLOEXEC).context("cannot create an epoll instance")?;
         // Edge-triggered: a level-triggered ring is ready as soon as anything lies in it, and the batching of
         // common events would be lost. Each wake-up is followed by a drain down to empty.
-        for (data, ring) in [(0, loaded.grave.as_fd()), (1, loaded.common.as_fd())] {
+        let rings = [loaded.grave.as_fd(), loaded.crashes.as_fd(), loaded.common.as_fd()];
+        for (data, ring) in (0..).zip(rings) {
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
             epoll::add(&wake, ring, epoll::EventData::new_u64(data), flags).context("cannot watch a ring")?;
         }
         Ok(Self {
             loaded,
             counters: KernelCounters::new(counters),
+            forks: Forks::new(forks),
             wake,
             grave: VecDeque::new(),
             batches,
@@ -82,6 +89,7 @@ impl Reader {
     /// Until `stop`; then detaches and takes what was sent before, so that nothing of it is lost.
     pub(super) fn run(mut self, stop: &AtomicBool) {
         let mut counted = Instant::now();
+        let mut forks_read = Instant::now();
         while !stop.load(Ordering::Relaxed) && !self.batches.is_closed() {
             if self.drain() == Drained::NoRoom {
                 std::thread::sleep(FULL_PAUSE);
@@ -91,6 +99,10 @@ impl Reader {
             if counted.elapsed() >= COUNTER_INTERVAL {
                 counted = Instant::now();
                 self.report_counters();
+            }
+            if forks_read.elapsed() >= FORKS_INTERVAL {
+                forks_read = Instant::now();
+                self.tell_forks();
             }
         }
         drop(self.loaded.attached.take());
@@ -105,7 +117,7 @@ impl Reader {
 
     /// Until the kernel wakes this thread or the batch timer runs out.
     fn sleep(&self) {
-        let mut events = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; 2];
+        let mut events = [const { std::mem::MaybeUninit::<epoll::Event>::uninit() }; 3];
         let timer = Timespec { tv_sec: 0, tv_nsec: i64::from(BATCH_TIMER.subsec_nanos()) };
         // An interrupted wait is only an early drain.
         let _ = epoll::wait(&self.wake, &mut events, Some(&timer));
@@ -129,13 +141,7 @@ impl Reader {
     /// Up to [`BATCH`] observations in the order of the kernel's time stamps: an exec comes before the death
     /// of the same process although they travel on different rings.
     fn next_batch(&mut self) -> Vec<Observation> {
-        while self.grave.len() < BATCH {
-            match next(&mut self.loaded.grave, "grave", &self.host, &self.metrics) {
-                Next::Observation(observation) => self.grave.push_back(observation),
-                Next::Malformed => {}
-                Next::Empty => break,
-            }
-        }
+        self.take_grave();
         let mut batch = Vec::new();
         while batch.len() < BATCH {
             match next(&mut self.loaded.common, "common", &self.host, &self.metrics) {
@@ -153,6 +159,32 @@ impl Reader {
         batch
     }
 
+    /// Deaths and crash captures into one row, in the order of their time stamps.
+    fn take_grave(&mut self) {
+        let rings = [(&mut self.loaded.crashes, "crash"), (&mut self.loaded.grave, "grave")];
+        let had = self.grave.len();
+        for (ring, name) in rings {
+            while self.grave.len() < BATCH {
+                match next(ring, name, &self.host, &self.metrics) {
+                    Next::Observation(observation) => self.grave.push_back(observation),
+                    Next::Malformed => {}
+                    Next::Empty => break,
+                }
+            }
+        }
+        if self.grave.len() > had {
+            self.grave.make_contiguous().sort_by_key(decode::at);
+        }
+    }
+
+    /// A report that finds no room is given up: the next one has the totals again.
+    fn tell_forks(&mut self) {
+        let forks = self.forks.changed(&self.host);
+        if !forks.is_empty() {
+            self.batches.try_send(vec![Observation::Forks(forks)]).ok();
+        }
+    }
+
     fn take_grave_before(&mut self, at: Duration, batch: &mut Vec<Observation>) {
         while let Some(observation) = self.grave.pop_front_if(|grave| decode::at(grave) <= at) {
             batch.push(observation);
@@ -166,6 +198,10 @@ impl Reader {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, and a box would be made for every event"
+)]
 enum Next {
     Observation(Observation),
     Malformed,

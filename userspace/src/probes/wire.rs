@@ -1,9 +1,13 @@
 //! The unsafe island of userspace: bytes from a ring as the wire contract's structs, and the layout as bytes
 //! for the object. Nothing of a record is trusted beyond its length.
 
-use std::mem::size_of;
+use std::mem::{offset_of, size_of};
 
-use ai_debugger_ebpf::event::{EXEC, EXIT, OOM_VICTIM, OomEvent, ProcessHeader};
+use ai_debugger_ebpf::counters::ForkParent;
+use ai_debugger_ebpf::event::{
+    CRASH, CrashEvent, CrashHeader, EXEC, EXIT, FLAG_CAPTURED, FRAMES_MAX, MODULES_MAX, Module, OOM_VICTIM,
+    OomEvent, ProcessHeader, StackFrame,
+};
 use ai_debugger_ebpf::layout::Layout;
 
 /// One record of a ring.
@@ -12,6 +16,8 @@ pub(super) enum Record<'a> {
     Process { header: ProcessHeader, argv: &'a [u8], exe: &'a [u8] },
     /// An OOM victim.
     Oom(OomEvent),
+    /// A crash, with what was captured of its stack.
+    Crash { header: CrashHeader, frames: Vec<StackFrame>, modules: Vec<Module>, stack: &'a [u8] },
 }
 
 /// The record in `bytes`; `None` where they are not one.
@@ -25,6 +31,21 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
             Some(Record::Process { header, argv, exe })
         }
         OOM_VICTIM => plain(bytes).map(Record::Oom),
+        CRASH => {
+            let header: CrashHeader = plain(bytes)?;
+            if header.flags & FLAG_CAPTURED == 0 {
+                return Some(Record::Crash { header, frames: Vec::new(), modules: Vec::new(), stack: &[] });
+            }
+            let frames = usize::try_from(header.frames_len).ok()? / size_of::<StackFrame>();
+            let modules = usize::try_from(header.modules_len).ok()?;
+            let stack = bytes.get(offset_of!(CrashEvent, stack)..)?;
+            Some(Record::Crash {
+                header,
+                frames: array(bytes, offset_of!(CrashEvent, frames), frames.min(FRAMES_MAX))?,
+                modules: array(bytes, offset_of!(CrashEvent, modules), modules.min(MODULES_MAX))?,
+                stack: stack.get(..usize::try_from(header.stack_len).ok()?)?,
+            })
+        }
         _ => None,
     }
 }
@@ -38,6 +59,17 @@ unsafe trait Plain: Copy {}
 unsafe impl Plain for ProcessHeader {}
 // SAFETY: as above.
 unsafe impl Plain for OomEvent {}
+// SAFETY: as above.
+unsafe impl Plain for CrashHeader {}
+// SAFETY: as above.
+unsafe impl Plain for StackFrame {}
+// SAFETY: as above.
+unsafe impl Plain for Module {}
+
+/// `count` of them, from `offset` on.
+fn array<T: Plain>(bytes: &[u8], offset: usize, count: usize) -> Option<Vec<T>> {
+    (0..count).map(|index| plain(bytes.get(offset + index * size_of::<T>()..)?)).collect()
+}
 
 /// The `T` that `bytes` begin with; `None` where they are too few.
 fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
@@ -53,6 +85,14 @@ pub(super) struct LayoutGlobal(pub(super) Layout);
 
 // SAFETY: `repr(C)`, u32 fields only, no padding; its size is asserted in the wire contract.
 unsafe impl aya::Pod for LayoutGlobal {}
+
+/// A key of the map of fork counts.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct ForkKey(pub(super) ForkParent);
+
+// SAFETY: `repr(C)`, integers only, its padding explicit; its size is asserted in the wire contract.
+unsafe impl aya::Pod for ForkKey {}
 
 #[cfg(test)]
 mod tests {
@@ -84,5 +124,38 @@ mod tests {
         assert!(parse(&record(99, b"", 0)).is_none());
         assert!(parse(&record(EXIT, b"ab", u32::MAX)).is_none());
         assert!(parse(&OOM_VICTIM.to_ne_bytes()).is_none());
+        assert!(parse(&CRASH.to_ne_bytes()).is_none());
+    }
+
+    /// A crash record with these counts and this much room for its parts.
+    fn crash(flags: u32, counts: [u32; 3], stack: usize) -> Vec<u8> {
+        let mut bytes = vec![0; offset_of!(CrashEvent, stack) + stack];
+        bytes[..4].copy_from_slice(&CRASH.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&flags.to_ne_bytes());
+        let at = offset_of!(CrashHeader, frames_len);
+        for (index, count) in counts.into_iter().enumerate() {
+            bytes[at + index * 4..][..4].copy_from_slice(&count.to_ne_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_crash_has_what_it_says_and_never_more_than_there_is() {
+        let shape = |bytes: &[u8]| match parse(bytes) {
+            Some(Record::Crash { frames, modules, stack, .. }) => {
+                Some((frames.len(), modules.len(), stack.len()))
+            }
+            _ => None,
+        };
+        assert_eq!(shape(&crash(FLAG_CAPTURED, [64, 3, 100], 100)), Some((2, 3, 100)));
+        assert_eq!(
+            shape(&crash(FLAG_CAPTURED, [u32::MAX, u32::MAX, 0], 0)),
+            Some((FRAMES_MAX, MODULES_MAX, 0))
+        );
+        assert_eq!(shape(&crash(FLAG_CAPTURED, [0, 0, 101], 100)), None, "a stack that is cut");
+        assert_eq!(shape(&crash(0, [64, 3, 100], 100)), Some((0, 0, 0)), "nothing was captured");
+        let header = &crash(0, [0; 3], 0)[..size_of::<CrashHeader>()];
+        assert_eq!(shape(header), Some((0, 0, 0)));
+        assert_eq!(shape(&header[..header.len() - 1]), None);
     }
 }

@@ -30,6 +30,19 @@ static void eat(void) {
     }
 }
 
+static void *wait_for_the_end(void *unused) {
+    pause();
+    return unused;
+}
+
+/* Ends with this many threads beside its own. */
+static int threads(int count) {
+    pthread_t thread;
+    for (int i = 0; i < count; i++)
+        pthread_create(&thread, NULL, wait_for_the_end, NULL);
+    return 0;
+}
+
 /* Holds this many MiB. */
 static void hold(int mib) {
     for (int i = 0; i < mib; i++)
@@ -87,6 +100,8 @@ int main(int argc, char **argv) {
         abort();
     if (strcmp(mode, "eat") == 0)
         eat();
+    if (strcmp(mode, "threads") == 0)
+        return threads(number);
     if (strcmp(mode, "burn") == 0)
         return burn(number);
     if (strcmp(mode, "hold") == 0)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
 use ai_debugger::metrics::Metrics;
-use ai_debugger::observation::{KernelExit, KernelProcess, Observation, PeakRss};
+use ai_debugger::observation::{KernelCrash, KernelExit, KernelProcess, Observation, PeakRss};
 use ai_debugger::probes::{self, Options};
 use tokio::sync::mpsc;
 
@@ -44,7 +44,8 @@ impl Watch {
     }
 }
 
-pub(crate) const ROOMY: Options = Options { grave_bytes: 1 << 20, common_bytes: 16 << 20, log: false };
+pub(crate) const ROOMY: Options =
+    Options { grave_bytes: 1 << 20, common_bytes: 16 << 20, crash_bytes: 1 << 20, log: false };
 
 fn execs(seen: &[Observation]) -> HashMap<u32, &KernelProcess> {
     let execs = seen.iter().filter_map(|it| match it {
@@ -205,4 +206,98 @@ async fn names_and_arguments_that_are_not_utf_8_come_through() {
     .unwrap();
     let (seen, _) = watch.finish().await;
     assert_eq!(&*execs(&seen)[&pid].argv, b"/bin/true\0\xff\xfe\x1b[31m\0$(reboot)\n\0");
+}
+
+fn crashes(seen: &[Observation], pid: u32) -> Vec<&KernelCrash> {
+    let crashes = seen.iter().filter_map(|it| match it {
+        Observation::Crash(crash) if crash.key.pid == pid => Some(&**crash),
+        _ => None,
+    });
+    crashes.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_is_captured_with_registers_stack_and_load_map() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let fault = Fault::new();
+    let ran = tokio::task::spawn_blocking(move || {
+        let dynamic = Command::new("/bin/sh").args(["-c", "kill -SEGV $$"]).status().unwrap();
+        assert!(!dynamic.success());
+        let victim = fault.start(&["sleep"]);
+        victim.kill(rustix::process::Signal::SEGV);
+        [("segv", fault.run(&["segv"])), ("abort", fault.run(&["abort"])), ("killed", victim.wait())]
+            .map(|(what, ended)| (what, ended.pid))
+            .into_iter()
+            .chain([("handled", fault.run(&["handled-segv"]).pid)])
+            .collect::<HashMap<_, _>>()
+    })
+    .await
+    .unwrap();
+    let (seen, metrics) = watch.finish().await;
+    assert_eq!(metrics.lost_total(), 0);
+
+    let [segv] = crashes(&seen, ran["segv"])[..] else { panic!("one crash") };
+    // SEGV_MAPERR at the address that fault.c writes to (sigaction(2)).
+    assert_eq!((segv.signal, segv.code, segv.fault_address), (11, Some(1), Some(8)));
+    assert_eq!((segv.sender, segv.tid), (ran["segv"], ran["segv"]));
+    let capture = segv.capture.as_ref().unwrap();
+    let registers = capture.registers.unwrap();
+    let (ip, sp) = (registers[16], registers[19]);
+    assert!(ip > 0x1000 && sp > 0x1000, "{ip:#x} {sp:#x}");
+    assert!(capture.stack.len() > 500, "{} bytes of stack", capture.stack.len());
+    assert!(!capture.frames.is_empty());
+    assert_eq!(capture.modules, [], "a static program has no load map");
+
+    let [abort] = crashes(&seen, ran["abort"])[..] else { panic!("one crash") };
+    assert_eq!((abort.signal, abort.fault_address), (6, None));
+    // SI_TKILL: raise(3) is a tgkill to itself.
+    assert_eq!((abort.code, abort.sender), (Some(-6), ran["abort"]));
+    assert!(abort.capture.is_some());
+
+    let [killed] = crashes(&seen, ran["killed"])[..] else { panic!("one signal") };
+    assert_eq!((killed.signal, killed.code, killed.sender), (11, Some(0), std::process::id()));
+    assert_eq!(killed.capture, None, "its stack is not the sender's");
+    assert_eq!(crashes(&seen, ran["handled"]), [] as [&KernelCrash; 0], "it has a handler");
+    // Each comes before the end it leads to.
+    for what in ["segv", "abort", "killed"] {
+        assert!(crashes(&seen, ran[what])[0].at <= exits(&seen, ran[what])[0].process.at);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_load_map_of_a_dynamic_program_is_read_from_its_own_memory() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let pid = tokio::task::spawn_blocking(|| {
+        // A shell that kills itself: the signal comes from its own context.
+        let mut child = Command::new("/bin/sh").args(["-c", "kill -SEGV $$"]).spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    })
+    .await
+    .unwrap();
+    let (seen, _) = watch.finish().await;
+    let capture = crashes(&seen, pid)[0].capture.as_ref().unwrap();
+    let names: Vec<_> = capture.modules.iter().map(|(_, name)| String::from_utf8_lossy(name)).collect();
+    assert_eq!(names[0], "", "the executable comes first");
+    assert!(names.iter().any(|name| name.contains("libc.so")), "{names:?}");
+    assert_eq!(capture.modules[0].0, capture.exe_bias);
+    assert!(capture.vdso != 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_are_counted_as_they_were_when_the_end_began() {
+    skip_if!(no_kernel_events());
+    let watch = Watch::start(ROOMY, 4096).await;
+    let fault = Fault::new();
+    let ran = tokio::task::spawn_blocking(move || {
+        [("threads", "7", 8), ("quick", "0", 1)]
+            .map(|(mode, number, want)| (fault.run(&[mode, number]).pid, want))
+    });
+    let ran = ran.await.unwrap();
+    let (seen, _) = watch.finish().await;
+    for (pid, want) in ran {
+        assert_eq!(exits(&seen, pid)[0].threads, Some(want));
+    }
 }

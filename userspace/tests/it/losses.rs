@@ -44,7 +44,11 @@ async fn with_room_enough_nothing_is_lost_and_all_that_was_sent_arrives() {
 async fn a_full_common_ring_costs_no_grave_event_and_every_loss_is_counted() {
     skip_if!(no_kernel_events());
     // The monitor takes one batch and no more: from then on everything stays in the rings, the smallest there are.
-    let mut watch = Watch::start(Options { grave_bytes: 64 << 10, common_bytes: 4096, log: false }, 1).await;
+    let mut watch = Watch::start(
+        Options { grave_bytes: 64 << 10, common_bytes: 4096, crash_bytes: 1 << 20, log: false },
+        1,
+    )
+    .await;
     let fault = Fault::new();
     let crashed = tokio::task::spawn_blocking(move || {
         for _ in 0..300 {

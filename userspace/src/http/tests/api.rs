@@ -18,6 +18,14 @@ fn processes() -> Vec<ProcessView> {
         cpu_ns: None,
         age_ms: 60_000,
         peak_rss_bytes: Some(1 << 30),
+        threads: None,
+        major_faults: None,
+        read_bytes: None,
+        written_bytes: None,
+        ns_pid: None,
+        gid: 0,
+        parent_name: "bash".into(),
+        argv_cut: false,
     });
     vec![
         view(42, 4242, "nginx", Some(1.5), 300),
@@ -85,16 +93,25 @@ async fn one_process_by_pid_or_identity() {
           "exe": "/usr/bin/gone",
           "exit": {
             "age_ms": 60000,
+            "argv_cut": false,
             "at": "1970-01-01T00:00:00Z",
             "cause": {
               "signal": 9
             },
             "core_dumped": false,
             "cpu_ns": null,
+            "gid": 0,
+            "major_faults": null,
+            "ns_pid": null,
             "oom_killed": true,
-            "peak_rss_bytes": 1073741824
+            "parent_name": "bash",
+            "peak_rss_bytes": 1073741824,
+            "read_bytes": null,
+            "threads": null,
+            "written_bytes": null
           },
           "fds": 5,
+          "forks": null,
           "name": "gone",
           "pid": 9,
           "ppid": 1,

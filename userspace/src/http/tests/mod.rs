@@ -245,6 +245,7 @@ fn view(pid: u32, start_ticks: u64, name: &str, cpu_percent: Option<f64>, rss_by
         rss_bytes,
         threads: 2,
         fds: Some(5),
+        forks: None,
         state: 'S',
         age_s: 60,
         exit: None,

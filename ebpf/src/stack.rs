@@ -1,0 +1,220 @@
+//! A crashing thread's stack, as far as it can be had in its own context: user registers, the kernel's
+//! frame-pointer walk, the top of the stack itself, and the load map. Unwinding is userspace's work, at leisure.
+
+use core::mem::{offset_of, size_of};
+
+use ai_debugger_ebpf::event::{
+    CrashEvent, FLAG_HAS_REGISTERS, FRAMES_MAX, MODULE_NAME_MAX, MODULES_MAX, STACK_PIECE, STACK_PIECES,
+    StackFrame,
+};
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{BPF_F_USER_BUILD_ID, BPF_F_USER_STACK};
+use aya_ebpf::helpers::generated::{
+    bpf_get_stack, bpf_probe_read_user, bpf_probe_read_user_str, bpf_task_pt_regs,
+};
+use aya_ebpf::programs::BtfTracePointContext;
+
+use crate::kernel::{at, read, read_u64};
+
+/// Pairs looked at in the auxiliary vector.
+const AUXV_PAIRS: u64 = 24;
+/// Program headers looked at.
+const PROGRAM_HEADERS: u64 = 16;
+/// Entries of the dynamic section looked at.
+const DYNAMIC_ENTRIES: u64 = 48;
+/// `THREAD_SIZE` of x86-64 without KASAN (kernel arch/x86/include/asm/page_64_types.h).
+const KERNEL_STACK: u64 = 16384;
+/// `__USER_CS` of x86-64: what user mode's registers have.
+const USER_CS: u64 = 0x33;
+
+/// Where in `pt_regs` (as in [`ai_debugger_ebpf::event::CrashHeader::registers`]) things are.
+const CS: usize = 17;
+const SP: usize = 19;
+
+/// What the auxiliary vector says (elf(5), getauxval(3)).
+struct Image {
+    /// AT_PHDR: the program headers of the executable.
+    headers: u64,
+    /// AT_SYSINFO_EHDR: the vDSO.
+    vdso: u64,
+}
+
+/// Captures all of it into the event; the bytes to send.
+#[inline(always)]
+pub(crate) fn capture(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) -> usize {
+    registers(ctx, event, task);
+    frames(ctx, event);
+    modules(event, task);
+    offset_of!(CrashEvent, stack) + stack(event)
+}
+
+/// User mode's registers, from the top of the task's kernel stack; checked by what user mode's code segment is.
+#[inline(always)]
+fn registers(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) {
+    let regs = if at!(has_task_pt_regs) != 0 {
+        // SAFETY: the tracepoint's third argument is the task, which the verifier knows by its type.
+        unsafe { bpf_task_pt_regs((*ctx.as_ptr().cast::<[u64; 5]>())[2] as *mut _) as u64 }
+    } else {
+        read_u64(task, at!(task_stack)) + KERNEL_STACK - size_of::<[u64; 21]>() as u64
+    };
+    let Some(registers) = read::<[u64; 21]>(regs, 0) else { return };
+    if registers[CS] == USER_CS {
+        event.header.registers = registers;
+        event.header.stack_start = registers[SP];
+        event.header.flags |= FLAG_HAS_REGISTERS;
+    }
+}
+
+/// The kernel's walk along frame pointers, each frame as build-id and file offset where the page with the
+/// build-id is in memory.
+#[inline(always)]
+fn frames(ctx: &BtfTracePointContext, event: &mut CrashEvent) {
+    let flags = u64::from(BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
+    // SAFETY: the buffer has the size that is given.
+    let len = unsafe {
+        bpf_get_stack(
+            ctx.as_ptr(),
+            (&raw mut event.frames).cast(),
+            (FRAMES_MAX * size_of::<StackFrame>()) as u32,
+            flags,
+        )
+    };
+    if len > 0 {
+        event.header.frames_len = len as u32;
+    }
+}
+
+/// The stack from its pointer upwards, piece by piece: no piece crosses a page, so that one that cannot be read
+/// does not cost the others.
+#[inline(always)]
+fn stack(event: &mut CrashEvent) -> usize {
+    let start = event.header.stack_start;
+    if start == 0 {
+        return 0;
+    }
+    let mut len = STACK_PIECE - (start as usize & (STACK_PIECE - 1));
+    // SAFETY: at most one piece into a buffer of several; the helper checks the source.
+    if unsafe { bpf_probe_read_user((&raw mut event.stack).cast(), len as u32, start as *const _) } != 0 {
+        return 0;
+    }
+    for _ in 1..STACK_PIECES {
+        // What the verifier can follow: below the start of the last piece.
+        if len > STACK_PIECE * (STACK_PIECES - 1) {
+            break;
+        }
+        // SAFETY: `len` leaves room for a piece; the helper checks the source.
+        let failed = unsafe {
+            let to = (&raw mut event.stack).cast::<u8>().add(len);
+            bpf_probe_read_user(to.cast(), STACK_PIECE as u32, (start + len as u64) as *const _)
+        };
+        if failed != 0 {
+            break;
+        }
+        len += STACK_PIECE;
+    }
+    event.header.stack_len = len as u32;
+    len
+}
+
+/// The load map as the dynamic linker keeps it for debuggers: the executable's dynamic section names its
+/// `r_debug`, and that the chain of `link_map`s (link.h). None for a static executable.
+#[inline(always)]
+fn modules(event: &mut CrashEvent, task: u64) {
+    let Some(image) = image(read_u64(task, at!(task_mm))) else { return };
+    event.header.vdso = image.vdso;
+    let Some((bias, dynamic)) = dynamic_section(image.headers) else { return };
+    event.header.exe_bias = bias;
+    let Some(debug) = (if dynamic == 0 { None } else { debug_entry(dynamic) }) else { return };
+    // `struct r_debug { int r_version; struct link_map *r_map; … }`
+    let mut map = user(debug + 8).unwrap_or(0);
+    let mut count = 0;
+    while count < MODULES_MAX && map != 0 {
+        // `struct link_map { l_addr; l_name; l_ld; l_next; l_prev }`
+        let Some([bias, name, _, next]) = user::<[u64; 4]>(map) else { break };
+        let module = &mut event.modules[count & (MODULES_MAX - 1)];
+        module.bias = bias;
+        module.reserved = 0;
+        // SAFETY: the buffer has the size that is given; the helper checks the source.
+        let copied = unsafe {
+            bpf_probe_read_user_str((&raw mut module.name).cast(), MODULE_NAME_MAX as u32, name as *const _)
+        };
+        module.name_len = if copied > 0 { copied as u32 - 1 } else { 0 };
+        map = next;
+        count += 1;
+    }
+    event.header.modules_len = count as u32;
+}
+
+#[inline(always)]
+fn image(mm: u64) -> Option<Image> {
+    const AT_PHDR: u64 = 3;
+    const AT_SYSINFO_EHDR: u64 = 33;
+    let mut image = Image { headers: 0, vdso: 0 };
+    for pair in 0..AUXV_PAIRS {
+        let [kind, value] = read::<[u64; 2]>(mm + pair * 16, at!(mm_saved_auxv))?;
+        match kind {
+            0 => break,
+            AT_PHDR => image.headers = value,
+            AT_SYSINFO_EHDR => image.vdso = value,
+            _ => {}
+        }
+    }
+    (image.headers != 0).then_some(image)
+}
+
+/// The executable's load bias, and where its dynamic section is in memory (0: it has none).
+#[inline(always)]
+fn dynamic_section(headers: u64) -> Option<(u64, u64)> {
+    const PT_LOAD: u32 = 1;
+    const PT_DYNAMIC: u32 = 2;
+    const PT_PHDR: u32 = 6;
+    const HEADER: u64 = 56;
+    let (mut bias, mut dynamic) = (None, 0);
+    for index in 0..PROGRAM_HEADERS {
+        // `Elf64_Phdr { p_type: u32, p_flags: u32, p_offset, p_vaddr, … }`
+        let [kind, offset, address] = user::<[u64; 3]>(headers + index * HEADER)?;
+        match kind as u32 {
+            // The headers' own address in the file: says where the file's address 0 is in memory.
+            PT_PHDR => bias = Some(headers.wrapping_sub(address)),
+            // Without PT_PHDR (static executables): they follow the ELF header of the first segment.
+            PT_LOAD if offset == 0 && bias.is_none() => {
+                bias = Some(headers.wrapping_sub(64).wrapping_sub(address))
+            }
+            PT_DYNAMIC => dynamic = address,
+            _ => {}
+        }
+        if dynamic != 0 && bias.is_some() {
+            break;
+        }
+    }
+    let bias = bias?;
+    Some((bias, if dynamic == 0 { 0 } else { dynamic.wrapping_add(bias) }))
+}
+
+/// The value of DT_DEBUG.
+#[inline(always)]
+fn debug_entry(dynamic: u64) -> Option<u64> {
+    const DT_NULL: u64 = 0;
+    const DT_DEBUG: u64 = 21;
+    for index in 0..DYNAMIC_ENTRIES {
+        match user::<[u64; 2]>(dynamic + index * 16)? {
+            [DT_DEBUG, value] => return Some(value),
+            [DT_NULL, _] => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The value at a user address; `None` where it cannot be read.
+#[inline(always)]
+fn user<T: Copy>(address: u64) -> Option<T> {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    // SAFETY: the buffer has the size that is given; the helper checks the source and fills the buffer even
+    // where it fails.
+    unsafe {
+        let failed =
+            bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+        (failed == 0).then(|| value.assume_init())
+    }
+}
