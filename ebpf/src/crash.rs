@@ -43,7 +43,7 @@ pub(crate) fn fill(event: &mut CrashEvent, signal: u32, info: u64, target: u64) 
         start_ns: read_u64(read_u64(target, at!(task_group_leader)), at!(task_start_boottime)),
         fault_address: 0,
         stack_start: 0,
-        exe_bias: 0,
+        entry: 0,
         vdso: 0,
         tgid: read_u32(target, at!(task_tgid)),
         tid: read_u32(target, at!(task_pid)),

@@ -165,10 +165,11 @@ pub struct CrashHeader {
     pub start_ns: u64,
     /// `si_addr`: the address that could not be accessed, or the instruction at fault.
     pub fault_address: u64,
-    /// Where the stack copy begins: the stack pointer.
+    /// Where the stack copy begins: the stack pointer, or the next page where its own cannot be read, as after an
+    /// overflow.
     pub stack_start: u64,
-    /// Load bias of the main executable: address in memory minus address in the file.
-    pub exe_bias: u64,
+    /// AT_ENTRY: the address of the executable's first instruction; 0 where unknown.
+    pub entry: u64,
     /// Where the vDSO is mapped; 0 where unknown.
     pub vdso: u64,
     /// The target: thread group id.

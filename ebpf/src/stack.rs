@@ -22,6 +22,8 @@ const AUXV_PAIRS: u64 = 24;
 const PROGRAM_HEADERS: u64 = 16;
 /// Entries of the dynamic section looked at.
 const DYNAMIC_ENTRIES: u64 = 48;
+/// Bytes a page of x86-64.
+const PAGE: u64 = 4096;
 /// `THREAD_SIZE` of x86-64 without KASAN (kernel arch/x86/include/asm/page_64_types.h).
 const KERNEL_STACK: u64 = 16384;
 /// `__USER_CS` of x86-64: what user mode's registers have.
@@ -37,6 +39,8 @@ struct Image {
     headers: u64,
     /// AT_SYSINFO_EHDR: the vDSO.
     vdso: u64,
+    /// AT_ENTRY: the executable's first instruction.
+    entry: u64,
 }
 
 /// Captures all of it into the event; the bytes to send.
@@ -88,15 +92,20 @@ fn frames(ctx: &BtfTracePointContext, event: &mut CrashEvent) {
 /// does not cost the others.
 #[inline(always)]
 fn stack(event: &mut CrashEvent) -> usize {
-    let start = event.header.stack_start;
+    let mut start = event.header.stack_start;
     if start == 0 {
         return 0;
     }
     let mut len = STACK_PIECE - (start as usize & (STACK_PIECE - 1));
-    // SAFETY: at most one piece into a buffer of several; the helper checks the source.
-    if unsafe { bpf_probe_read_user((&raw mut event.stack).cast(), len as u32, start as *const _) } != 0 {
-        return 0;
+    if !first_piece(event, start, len) {
+        // An overflow: the stack pointer is in the guard, and the stack begins above.
+        start = (start & !(PAGE - 1)) + PAGE;
+        len = STACK_PIECE;
+        if !first_piece(event, start, len) {
+            return 0;
+        }
     }
+    event.header.stack_start = start;
     for _ in 1..STACK_PIECES {
         // What the verifier can follow: below the start of the last piece.
         if len > STACK_PIECE * (STACK_PIECES - 1) {
@@ -116,15 +125,20 @@ fn stack(event: &mut CrashEvent) -> usize {
     len
 }
 
+#[inline(always)]
+fn first_piece(event: &mut CrashEvent, start: u64, len: usize) -> bool {
+    // SAFETY: at most one piece into a buffer of several; the helper checks the source.
+    unsafe { bpf_probe_read_user((&raw mut event.stack).cast(), len as u32, start as *const _) == 0 }
+}
+
 /// The load map as the dynamic linker keeps it for debuggers: the executable's dynamic section names its
 /// `r_debug`, and that the chain of `link_map`s (link.h). None for a static executable.
 #[inline(always)]
 fn modules(event: &mut CrashEvent, task: u64) {
     let Some(image) = image(read_u64(task, at!(task_mm))) else { return };
     event.header.vdso = image.vdso;
-    let Some((bias, dynamic)) = dynamic_section(image.headers) else { return };
-    event.header.exe_bias = bias;
-    let Some(debug) = (if dynamic == 0 { None } else { debug_entry(dynamic) }) else { return };
+    event.header.entry = image.entry;
+    let Some(debug) = dynamic_section(image.headers).and_then(debug_entry) else { return };
     // `struct r_debug { int r_version; struct link_map *r_map; … }`
     let mut map = user(debug + 8).unwrap_or(0);
     let mut count = 0;
@@ -148,13 +162,15 @@ fn modules(event: &mut CrashEvent, task: u64) {
 #[inline(always)]
 fn image(mm: u64) -> Option<Image> {
     const AT_PHDR: u64 = 3;
+    const AT_ENTRY: u64 = 9;
     const AT_SYSINFO_EHDR: u64 = 33;
-    let mut image = Image { headers: 0, vdso: 0 };
+    let mut image = Image { headers: 0, vdso: 0, entry: 0 };
     for pair in 0..AUXV_PAIRS {
         let [kind, value] = read::<[u64; 2]>(mm + pair * 16, at!(mm_saved_auxv))?;
         match kind {
             0 => break,
             AT_PHDR => image.headers = value,
+            AT_ENTRY => image.entry = value,
             AT_SYSINFO_EHDR => image.vdso = value,
             _ => {}
         }
@@ -162,33 +178,27 @@ fn image(mm: u64) -> Option<Image> {
     (image.headers != 0).then_some(image)
 }
 
-/// The executable's load bias, and where its dynamic section is in memory (0: it has none).
+/// Where the executable's dynamic section is in memory; `None` where it has none.
 #[inline(always)]
-fn dynamic_section(headers: u64) -> Option<(u64, u64)> {
-    const PT_LOAD: u32 = 1;
+fn dynamic_section(headers: u64) -> Option<u64> {
     const PT_DYNAMIC: u32 = 2;
     const PT_PHDR: u32 = 6;
     const HEADER: u64 = 56;
-    let (mut bias, mut dynamic) = (None, 0);
+    let (mut bias, mut dynamic) = (None, None);
     for index in 0..PROGRAM_HEADERS {
         // `Elf64_Phdr { p_type: u32, p_flags: u32, p_offset, p_vaddr, … }`
-        let [kind, offset, address] = user::<[u64; 3]>(headers + index * HEADER)?;
+        let [kind, _, address] = user::<[u64; 3]>(headers + index * HEADER)?;
         match kind as u32 {
             // The headers' own address in the file: says where the file's address 0 is in memory.
             PT_PHDR => bias = Some(headers.wrapping_sub(address)),
-            // Without PT_PHDR (static executables): they follow the ELF header of the first segment.
-            PT_LOAD if offset == 0 && bias.is_none() => {
-                bias = Some(headers.wrapping_sub(64).wrapping_sub(address))
-            }
-            PT_DYNAMIC => dynamic = address,
+            PT_DYNAMIC => dynamic = Some(address),
             _ => {}
         }
-        if dynamic != 0 && bias.is_some() {
-            break;
+        if let (Some(bias), Some(dynamic)) = (bias, dynamic) {
+            return Some(bias.wrapping_add(dynamic));
         }
     }
-    let bias = bias?;
-    Some((bias, if dynamic == 0 { 0 } else { dynamic.wrapping_add(bias) }))
+    None
 }
 
 /// The value of DT_DEBUG.

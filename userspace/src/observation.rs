@@ -155,14 +155,16 @@ pub struct StackCapture {
     pub registers: Option<[u64; 21]>,
     /// The kernel's walk along frame pointers, innermost first.
     pub frames: Vec<WalkedFrame>,
-    /// The stack from the stack pointer upwards.
+    /// A copy of the stack, upwards.
     pub stack: Box<[u8]>,
+    /// The address of the copy's first byte: the stack pointer, or the next page after an overflow.
+    pub stack_start: u64,
     /// The dynamic linker's load map: load bias and path; the executable's path is empty.
     pub modules: Vec<(u64, Box<[u8]>)>,
-    /// The executable's load bias.
-    pub exe_bias: u64,
-    /// Where the vDSO is; 0 where unknown.
-    pub vdso: u64,
+    /// Where the vDSO is.
+    pub vdso: Option<u64>,
+    /// The address of the executable's first instruction.
+    pub entry: Option<u64>,
 }
 
 /// A frame of the kernel's walk.

@@ -134,8 +134,9 @@ fn crash(
             frames: frames.iter().filter_map(walked).collect(),
             stack: stack.into(),
             modules: modules.iter().map(module).collect(),
-            exe_bias: header.exe_bias,
-            vdso: header.vdso,
+            stack_start: header.stack_start,
+            vdso: (header.vdso != 0).then_some(header.vdso),
+            entry: (header.entry != 0).then_some(header.entry),
         }),
     }
 }

@@ -282,8 +282,7 @@ async fn the_load_map_of_a_dynamic_program_is_read_from_its_own_memory() {
     let names: Vec<_> = capture.modules.iter().map(|(_, name)| String::from_utf8_lossy(name)).collect();
     assert_eq!(names[0], "", "the executable comes first");
     assert!(names.iter().any(|name| name.contains("libc.so")), "{names:?}");
-    assert_eq!(capture.modules[0].0, capture.exe_bias);
-    assert!(capture.vdso != 0);
+    assert!(capture.vdso.is_some() && capture.entry.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
