@@ -1,7 +1,7 @@
 //! Sending: two rings that never take each other's room, and exact counts of what was sent and what was not.
 
 use ai_debugger_ebpf::counters::{Outcome, SLOTS, Stream, slot};
-use ai_debugger_ebpf::event::{CrashEvent, CrashHeader, OomEvent, ProcessEvent, ProcessHeader};
+use ai_debugger_ebpf::event::{CrashEvent, OomEvent, ProcessEvent, ProcessHeader};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use aya_ebpf::macros::map;
@@ -45,7 +45,13 @@ struct Scratch {
 struct CrashScratch {
     busy: u64,
     event: CrashEvent,
+    /// Never sent: makes every length that [`CRASH_LEN_MASK`] lets through a length within the value.
+    padding: [u8; CRASH_LEN_MASK + 1 - size_of::<CrashEvent>()],
 }
+
+/// A mask that bounds a crash's length: every verifier follows a mask, and not every one a comparison that the
+/// compiler has moved to another register.
+const CRASH_LEN_MASK: usize = 16 * 1024 - 1;
 
 /// The largest record: the header and everything `data` can hold.
 const PROCESS_LEN_MAX: usize = size_of::<ProcessEvent>();
@@ -85,9 +91,10 @@ pub(crate) fn borrow_crash() -> Option<&'static mut CrashEvent> {
 /// Sends a crash and wakes the reader: the process may take long to dump its core before it ends.
 #[inline(always)]
 pub(crate) fn crash(event: &mut CrashEvent, len: usize) {
-    let len = if len > size_of::<CrashEvent>() { size_of::<CrashHeader>() } else { len };
+    // SAFETY: a local variable. Volatile, or the compiler would find the mask superfluous and drop it.
+    let len = unsafe { core::ptr::read_volatile(&raw const len) } & CRASH_LEN_MASK;
     let event: *mut CrashEvent = event;
-    // SAFETY: `event` is a whole CrashEvent and `len` at most its size; it lies in a CrashScratch.
+    // SAFETY: `event` lies in a CrashScratch, which has room for any masked length behind it.
     unsafe {
         let ring = core::ptr::from_ref(&CRASHES).cast_mut().cast();
         let failed = bpf_ringbuf_output(ring, event.cast(), len as u64, 0);
