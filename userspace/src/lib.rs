@@ -30,6 +30,7 @@ pub mod probes;
 pub mod queue;
 pub mod redact;
 pub mod scan;
+pub mod stack;
 pub mod text;
 
 pub use daemon::run;

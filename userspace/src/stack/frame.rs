@@ -1,0 +1,135 @@
+//! A stack for people and programs: frames, the crashing one first, and why the chain ends where it does.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The stack of one thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// The frames, the crashing instruction first.
+    pub frames: Vec<Frame>,
+    /// Where and why the chain ends, what was doubted, what was left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One frame. What isn't known for certain is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The file, as the process named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// The file's build-id, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
+    /// Where in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// Where in the process: of the crashing frame the instruction, of the others the return address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<u64>,
+    /// The function, demangled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// The source file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Whether the compiler put this function's body into the next frame's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inlined: bool,
+    /// How it was found.
+    pub found_by: FoundBy,
+}
+
+/// How a frame was found, the surest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundBy {
+    /// The instruction pointer itself.
+    #[default]
+    Registers,
+    /// By the unwinding rules in the file.
+    Cfi,
+    /// By the chain of frame pointers in the captured stack.
+    FramePointer,
+    /// By the return address on top of the stack, after a jump to what is no code.
+    ReturnAddress,
+    /// By the kernel's walk alone.
+    KernelWalk,
+}
+
+impl fmt::Display for Stack {
+    /// As gdb's `bt` has it; notes follow.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, frame) in self.frames.iter().enumerate() {
+            writeln!(f, "{:<3} {frame}", format!("#{number}"))?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.inlined, self.address) {
+            (true, _) => write!(f, "         (inlined) in ")?,
+            (false, Some(address)) => write!(f, "{address:#018x} in ")?,
+            (false, None) => write!(f, "                ?? in ")?,
+        }
+        write!(f, "{}", self.function.as_deref().unwrap_or("??"))?;
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, " at {file}:{line}")?,
+            (Some(file), None) => write!(f, " at {file}")?,
+            _ => {}
+        }
+        match (&self.module, &self.build_id, self.offset) {
+            (Some(module), _, Some(offset)) => write!(f, " ({module}+{offset:#x})"),
+            (Some(module), _, None) => write!(f, " ({module})"),
+            (None, Some(build_id), Some(offset)) => write!(f, " (build-id {build_id}+{offset:#x})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_stack_reads_like_a_backtrace() {
+        let named = |function: &str, address| Frame {
+            module: Some("/usr/bin/app".to_owned()),
+            build_id: Some("abcd".to_owned()),
+            offset: Some(0x1139),
+            address: Some(address),
+            function: Some(function.to_owned()),
+            ..Frame::default()
+        };
+        let source =
+            Frame { file: Some("/src/app.c".to_owned()), line: Some(7), ..named("leaf", 0x5555_5555_5139) };
+        let stack = Stack {
+            frames: vec![
+                Frame { address: Some(0), ..Frame::default() },
+                Frame { inlined: true, ..source.clone() },
+                source,
+                Frame { function: None, module: None, address: None, ..named("", 1) },
+            ],
+            notes: vec!["the chain ends here".to_owned()],
+        };
+        expect![[r"
+            #0  0x0000000000000000 in ??
+            #1           (inlined) in leaf at /src/app.c:7 (/usr/bin/app+0x1139)
+            #2  0x0000555555555139 in leaf at /src/app.c:7 (/usr/bin/app+0x1139)
+            #3                  ?? in ?? (build-id abcd+0x1139)
+            note: the chain ends here
+        "]]
+        .assert_eq(&stack.to_string());
+        let json = serde_json::to_string(&stack).unwrap();
+        assert_eq!(serde_json::from_str::<Stack>(&json).unwrap(), stack);
+    }
+}

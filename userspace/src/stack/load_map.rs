@@ -1,0 +1,237 @@
+//! The modules of a crashed process as the files on disk have them now: opened with care, and each judged
+//! whether it still is what was loaded.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::capture::{BuildId, Capture, CapturedFrame, LoadedModule};
+use super::notes::Notes;
+use super::open::{self, OpenFile};
+use super::symbols::clean;
+use super::worker::{Images, Known};
+
+/// A load map is the process's own memory: it may claim anything.
+const MODULES_MAX: usize = 512;
+/// How far from its bias an address can be and still be a module's, where its size isn't known.
+const MODULE_SPAN_MAX: u64 = 1 << 32;
+
+pub(super) struct LoadMap {
+    modules: Vec<Module>,
+}
+
+/// One module.
+pub(super) struct Module {
+    /// Its name, cleaned.
+    pub(super) name: String,
+    pub(super) bias: u64,
+    pub(super) on_disk: Option<OnDisk>,
+}
+
+/// The file a module came from, as it is now.
+pub(super) struct OnDisk {
+    pub(super) opened: OpenFile,
+    pub(super) known: Rc<Known>,
+    pub(super) standing: Standing,
+}
+
+/// Whether a file is what was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Its build-id was seen in the process.
+    Confirmed,
+    /// Nothing speaks against it.
+    Undisputed,
+    /// It is not, or may not be: why.
+    Replaced(&'static str),
+}
+
+impl LoadMap {
+    pub(super) fn new(capture: &Capture, images: &mut Images, deadline: Instant, notes: &mut Notes) -> Self {
+        let mut map = Self { modules: vec![] };
+        let mut listed: Vec<_> = capture.modules.iter().take(MODULES_MAX).cloned().collect();
+        if capture.modules.len() > MODULES_MAX {
+            notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is left out"));
+        }
+        let has_executable = listed.iter().any(is_executable);
+        if !has_executable {
+            listed.insert(0, LoadedModule::default());
+        }
+        if let Some(bias) = capture.vdso.filter(|vdso| !listed.iter().any(|it| it.bias == *vdso)) {
+            listed.push(LoadedModule { bias, path: Some("linux-vdso.so.1".into()), build_id: None });
+        }
+        for module in listed {
+            if Instant::now() >= deadline {
+                notes.add("the time was up before all modules were opened");
+                break;
+            }
+            if let Some(module) = map.place(capture, &module, has_executable, images, notes) {
+                map.modules.push(module);
+            }
+        }
+        map.judge(capture, notes);
+        map
+    }
+
+    /// `None` where it can't be placed.
+    fn place(
+        &self,
+        capture: &Capture,
+        listed: &LoadedModule,
+        bias_known: bool,
+        images: &mut Images,
+        notes: &mut Notes,
+    ) -> Option<Module> {
+        let executable = is_executable(listed);
+        let path = if executable { capture.executable.clone() } else { listed.path.clone() };
+        let path = path.unwrap_or_default();
+        let name = if path.as_os_str().is_empty() {
+            "the executable".to_owned()
+        } else {
+            clean(&path.to_string_lossy())
+        };
+        if self.modules.iter().any(|it| it.bias == listed.bias && it.name == name) {
+            return None;
+        }
+        let vdso = is_vdso(&path);
+        let found = if vdso { images.vdso() } else { images.get(capture.root.as_deref(), &path) };
+        let on_disk = found.map_err(|error| notes.add(format!("{name} can't be used: {error:#}"))).ok();
+        let on_disk = on_disk.map(|(opened, known)| {
+            let standing =
+                if vdso { Standing::Confirmed } else { standing(capture, listed, &opened, &known) };
+            OnDisk { opened, known, standing }
+        });
+        let bias = match (executable && !bias_known, &on_disk) {
+            (false, _) => listed.bias,
+            // No load map: a program that runs without a loader, or one that died before or in it.
+            (true, Some(it)) if it.known.image.fixed => 0,
+            (true, Some(it)) => capture.entry?.wrapping_sub(it.known.image.entry),
+            (true, None) => return None,
+        };
+        Some(Module { name: if vdso { "[vdso]".to_owned() } else { name }, bias, on_disk })
+    }
+
+    /// What only the whole map tells of each.
+    fn judge(&mut self, capture: &Capture, notes: &mut Notes) {
+        let on_disk = |it: &Module| it.on_disk.as_ref().and_then(|it| it.known.image.build_id.clone());
+        let present: Vec<_> = self.modules.iter().filter_map(on_disk).collect();
+        let complete = self.modules.iter().all(|it| it.on_disk.is_some());
+        let stranger = captured_ids(capture).any(|id| !present.contains(id));
+        let crashed_in = capture.frames.first().zip(capture.registers.as_ref().map(|it| it.ip));
+        for module in &mut self.modules {
+            let (bias, name) = (module.bias, &module.name);
+            let Some(file) = &mut module.on_disk else { continue };
+            let image = &file.known.image;
+            if file.standing == Standing::Undisputed {
+                let elsewhere = matches!(crashed_in, Some((CapturedFrame::File { build_id, .. }, ip))
+                    if image.offset_of(ip.wrapping_sub(bias)).is_some() && image.build_id.as_ref() != Some(build_id));
+                if elsewhere {
+                    file.standing = Standing::Replaced("its build-id is not that of the file that crashed");
+                } else if complete && stranger && image.build_id.is_some() {
+                    file.standing =
+                        Standing::Replaced("a build-id of the captured stack is in no file on disk");
+                }
+            }
+            if let Standing::Replaced(why) = file.standing {
+                notes.add(format!(
+                    "{name} was replaced since it was loaded ({why}): no names, no unwinding through it"
+                ));
+            }
+        }
+    }
+
+    /// The module whose instructions include this address. Where two claim it, neither is believed.
+    pub(super) fn find(&self, address: u64) -> Option<&Module> {
+        let mut holders = self.modules.iter().filter(|it| it.holds(address));
+        holders.next().filter(|_| holders.next().is_none())
+    }
+
+    /// The module with this build-id.
+    pub(super) fn with_build_id(&self, id: &BuildId) -> Option<&Module> {
+        self.modules.iter().find(|it| it.build_id() == Some(id) && it.usable().is_some())
+    }
+
+    /// The module that this address is likely of, where the file it came from isn't on disk any more.
+    pub(super) fn nearest(&self, address: u64) -> Option<&Module> {
+        let below =
+            self.modules.iter().filter(|it| it.bias != 0 && address.wrapping_sub(it.bias) < MODULE_SPAN_MAX);
+        below.max_by_key(|it| it.bias).filter(|it| it.usable().is_none())
+    }
+
+    /// What the user should hear of a crash that no module explains.
+    pub(super) fn is_empty(&self) -> bool {
+        self.modules.iter().all(|it| it.on_disk.is_none())
+    }
+}
+
+impl Module {
+    fn holds(&self, address: u64) -> bool {
+        self.on_disk
+            .as_ref()
+            .is_some_and(|it| it.known.image.offset_of(address.wrapping_sub(self.bias)).is_some())
+    }
+
+    /// The file, if it is what was loaded.
+    pub(super) fn usable(&self) -> Option<&OnDisk> {
+        self.on_disk.as_ref().filter(|it| !matches!(it.standing, Standing::Replaced(_)))
+    }
+
+    pub(super) fn build_id(&self) -> Option<&BuildId> {
+        self.on_disk.as_ref()?.known.image.build_id.as_ref()
+    }
+}
+
+fn is_executable(module: &LoadedModule) -> bool {
+    module.path.as_ref().is_none_or(|path| path.as_os_str().is_empty())
+}
+
+fn is_vdso(path: &Path) -> bool {
+    ["linux-vdso.so.1", "linux-gate.so.1"].iter().any(|it| path.as_os_str() == *it)
+}
+
+fn captured_ids(capture: &Capture) -> impl Iterator<Item = &BuildId> {
+    capture.frames.iter().filter_map(|frame| match frame {
+        CapturedFrame::File { build_id, .. } => Some(build_id),
+        CapturedFrame::Address(_) => None,
+    })
+}
+
+/// What one file's own facts tell.
+fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: &Known) -> Standing {
+    let image = &known.image;
+    let on_disk = image.build_id.as_ref();
+    let began_elsewhere = || {
+        let begin = listed.bias.wrapping_add(image.entry);
+        is_executable(listed)
+            && !capture.modules.is_empty()
+            && capture.entry.is_some_and(|entry| entry != begin)
+    };
+    match &listed.build_id {
+        Some(loaded) if Some(loaded) == on_disk => Standing::Confirmed,
+        Some(_) => Standing::Replaced("its build-id is another"),
+        None if on_disk.is_some_and(|id| captured_ids(capture).any(|it| it == id)) => Standing::Confirmed,
+        None if capture.started_at.is_some_and(|started| opened.changed_at > started) => {
+            Standing::Replaced("it was changed after the process started")
+        }
+        None if began_elsewhere() => Standing::Replaced("its entry point is elsewhere"),
+        None => Standing::Undisputed,
+    }
+}
+
+/// The vDSO of this process: the kernel gives every process of this architecture the same.
+pub(super) fn own_vdso() -> anyhow::Result<OpenFile> {
+    use std::os::unix::fs::FileExt as _;
+
+    const VDSO_BYTES_MAX: u64 = 64 << 10;
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let range = maps.lines().find(|line| line.ends_with("[vdso]")).and_then(|line| {
+        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+        Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+    });
+    let (start, end) = range.ok_or_else(|| anyhow::anyhow!("this process has no vDSO either"))?;
+    let memory = std::fs::File::open(PathBuf::from("/proc/self/mem"))?;
+    let bytes = super::image::read_at(&memory, start, (end - start).min(VDSO_BYTES_MAX))?;
+    let copy = std::fs::File::from(super::snapshot::in_memory("vdso")?);
+    copy.write_all_at(&bytes, 0)?;
+    open::own(copy)
+}

@@ -1,0 +1,30 @@
+//! The stack of a thread that crashed, after its process is gone: from what the kernel captured (registers,
+//! the top of the stack, the load map, its own walk) and the files on disk, to functions and lines.
+//!
+//! ```text
+//! Capture ─▶ modules (files, opened with care, checked by build-id) ─▶ unwind (CFI) ─▶ symbols ─▶ Stack
+//! ```
+//!
+//! Nothing here is trusted: neither the captured bytes nor the files a process named. What can't be proven is
+//! left out, and `Stack::notes` says why.
+
+mod capture;
+mod cfi;
+mod frame;
+mod image;
+mod load_map;
+mod notes;
+mod open;
+mod site;
+mod snapshot;
+mod symboliser;
+mod symbols;
+mod unwind;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers};
+pub use frame::{FoundBy, Frame, Stack};
+pub use symboliser::{DEADLINE, Symboliser, TurnedAway};

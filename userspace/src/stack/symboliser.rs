@@ -1,0 +1,143 @@
+//! The door: ask for the stack of a capture, and have it by the deadline, whatever the files do.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::notes::Notes;
+use super::unwind;
+use super::worker::{self, Request};
+use super::{Capture, Stack};
+
+/// Long enough for the debug information of a large program, short enough for an alert to wait for.
+pub const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Captures that wait their turn. More at once is a storm: the later ones go without names.
+const WAITING_MAX: usize = 16;
+/// Threads alive at once: the one at work, and those that a file has hung.
+const THREADS_MAX: u64 = 3;
+/// A worker that looks at the clock between its steps may be this late.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Turns captures into stacks, off the hot path: every call blocks, at most until its deadline.
+#[derive(Debug, Default)]
+pub struct Symboliser {
+    // Held to hand over a request, never while it is worked on.
+    worker: Mutex<Option<SyncSender<Request>>>,
+    threads: Arc<AtomicU64>,
+    late: AtomicU64,
+    refused: AtomicU64,
+    evicted: Arc<AtomicU64>,
+}
+
+/// What the limits turned away so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// Stacks that weren't ready by their deadline.
+    pub late: u64,
+    /// Stacks that weren't begun: too many waited.
+    pub refused: u64,
+    /// Files forgotten to make room.
+    pub evicted: u64,
+}
+
+impl Symboliser {
+    /// Nothing runs, and nothing is kept, before the first capture.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The stack of this capture. Blocks: call it where that is allowed, such as `spawn_blocking`.
+    pub fn stack(&self, capture: Capture, deadline: Duration) -> Stack {
+        let bare = unwind::bare(&capture);
+        let deadline_at = Instant::now() + deadline;
+        let (reply, answer) = sync_channel(1);
+        let why = match self.hand_over(Request { capture, deadline: deadline_at, reply }) {
+            Ok(()) => match answer.recv_timeout(deadline + GRACE) {
+                Ok(stack) => return stack,
+                Err(lost) => {
+                    self.late.fetch_add(1, Ordering::Relaxed);
+                    // It may hang for ever: the next capture gets a new one.
+                    *self.lock() = None;
+                    match lost {
+                        RecvTimeoutError::Timeout => "no answer by the deadline",
+                        RecvTimeoutError::Disconnected => "a file could not be read without failing",
+                    }
+                }
+            },
+            Err(why) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                why
+            }
+        };
+        let mut notes = Notes::default();
+        notes.add(format!("no unwinding and no names: {why}"));
+        Stack { frames: bare, notes: notes.into_inner() }
+    }
+
+    /// What the limits turned away so far.
+    pub fn turned_away(&self) -> TurnedAway {
+        TurnedAway {
+            late: self.late.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            evicted: self.evicted.load(Ordering::Relaxed),
+        }
+    }
+
+    fn hand_over(&self, request: Request) -> Result<(), &'static str> {
+        use std::sync::mpsc::TrySendError::{Disconnected, Full};
+
+        let mut worker = self.lock();
+        let request = match worker.as_ref() {
+            None => request,
+            Some(worker) => match worker.try_send(request) {
+                Ok(()) => return Ok(()),
+                Err(Full(_)) => return Err("too many crashes at once"),
+                // A crafted file has taken the last one down.
+                Err(Disconnected(request)) => request,
+            },
+        };
+        self.begin(&mut worker, request)
+    }
+
+    fn begin(&self, worker: &mut Option<SyncSender<Request>>, request: Request) -> Result<(), &'static str> {
+        if self.threads.load(Ordering::Acquire) >= THREADS_MAX {
+            return Err("files have hung all threads");
+        }
+        let (sender, requests) = sync_channel(WAITING_MAX);
+        sender.try_send(request).map_err(|_| "a new queue is full")?;
+        let alive = Alive::new(&self.threads);
+        let evicted = Arc::clone(&self.evicted);
+        let body = move || {
+            let _alive = alive;
+            worker::run(&requests, &evicted);
+        };
+        std::thread::Builder::new()
+            .name("symboliser".to_owned())
+            .spawn(body)
+            .map_err(|_| "no thread can be had")?;
+        *worker = Some(sender);
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<SyncSender<Request>>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a thread for as long as it lives, however it ends.
+struct Alive(Arc<AtomicU64>);
+
+impl Alive {
+    fn new(threads: &Arc<AtomicU64>) -> Self {
+        threads.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(threads))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

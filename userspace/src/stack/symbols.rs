@@ -1,0 +1,113 @@
+//! From an address in a file to a function, a source file and a line.
+
+use std::os::fd::AsRawFd as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use blazesym::symbolize::source::{Elf, Source};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
+
+use super::BuildId;
+use super::image::Image;
+use super::open::{self, OpenFile};
+use super::snapshot::Snapshot;
+use crate::text;
+
+/// Where distributions put the debug information they strip from their files, by build-id.
+const DEBUG_DIRECTORY: &str = "/usr/lib/debug/.build-id";
+/// A name of C++ or Rust may be long; one of these is as much as a person reads.
+const NAME_LENGTH_MAX: usize = 256;
+/// Inlined functions of one address.
+const INLINED_MAX: usize = 16;
+
+/// What names one file's addresses.
+#[derive(Debug)]
+pub(super) struct Symbols {
+    symbolizer: Symbolizer,
+    path: PathBuf,
+    snapshot: Snapshot,
+}
+
+/// A function, or a function inlined into it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) function: Option<String>,
+    pub(super) file: Option<String>,
+    pub(super) line: Option<u32>,
+}
+
+impl Symbols {
+    /// Of the file itself; of its separate debug information, where it has none but the distribution has.
+    pub(super) fn of(opened: &OpenFile, image: &Image) -> anyhow::Result<Self> {
+        if image.section(".debug_info").is_none()
+            && let Some(symbols) = image.build_id.as_ref().and_then(separate)
+        {
+            return Ok(symbols);
+        }
+        Self::new(opened, image)
+    }
+
+    fn new(opened: &OpenFile, image: &Image) -> anyhow::Result<Self> {
+        let snapshot = Snapshot::take(opened, image)?;
+        // Links to other files are not followed: the copy has none, and there is nowhere to look. Inlined
+        // functions nest, and are read by recursion: a crafted file could exhaust the stack.
+        let symbolizer = Symbolizer::builder()
+            .enable_auto_reload(false)
+            .enable_inlined_fns(opened.trusted)
+            .set_debug_dirs(Some(Vec::<PathBuf>::new()))
+            .build();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", snapshot.memory.as_raw_fd()));
+        Ok(Self { symbolizer, path, snapshot })
+    }
+
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.snapshot.size_bytes
+    }
+
+    pub(super) fn left_out(&self) -> Option<&str> {
+        self.snapshot.left_out.as_deref()
+    }
+
+    /// Inlined functions first, the innermost before all; the function that holds them last. Empty: unknown.
+    pub(super) fn at(&self, address: u64) -> Vec<Named> {
+        let by = |debug: bool| {
+            // A damaged file may trip the reader's own checks.
+            let found = catch_unwind(AssertUnwindSafe(|| {
+                let mut source = Elf::new(&self.path);
+                source.debug_syms = debug;
+                let found = self
+                    .symbolizer
+                    .symbolize_single(&Source::Elf(source), Input::VirtOffset(address))
+                    .ok()?;
+                Some(found.into_sym().map(|sym| named(&sym)).unwrap_or_default())
+            }));
+            found.ok().flatten().filter(|it| !it.is_empty())
+        };
+        let with_lines = if self.snapshot.debug { by(true) } else { None };
+        with_lines.or_else(|| by(false)).unwrap_or_default()
+    }
+}
+
+fn separate(build_id: &BuildId) -> Option<Symbols> {
+    let id = build_id.to_string();
+    let path = Path::new(DEBUG_DIRECTORY).join(&id[..2]).join(format!("{}.debug", &id[2..]));
+    let opened = open::open(None, &path).ok().filter(|it| it.trusted)?;
+    let image = Image::read(&opened.file).ok()?;
+    (image.build_id.as_ref() == Some(build_id)).then(|| Symbols::new(&opened, &image).ok()).flatten()
+}
+
+fn named(sym: &Sym<'_>) -> Vec<Named> {
+    let one = |name: &str, code: Option<&CodeInfo<'_>>| Named {
+        function: (!name.is_empty()).then(|| clean(name)),
+        file: code.map(|code| clean(&code.to_path().to_string_lossy())),
+        line: code.and_then(|code| code.line).filter(|line| *line > 0),
+    };
+    let inlined = sym.inlined.iter().rev().take(INLINED_MAX);
+    let mut all: Vec<_> = inlined.map(|it| one(&it.name, it.code_info.as_ref())).collect();
+    all.push(one(&sym.name, sym.code_info.as_deref()));
+    all
+}
+
+pub(super) fn clean(name: &str) -> String {
+    text::truncate(&text::printable(name), NAME_LENGTH_MAX)
+}

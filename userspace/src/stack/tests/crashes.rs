@@ -1,0 +1,188 @@
+//! Each way to crash, compiled each way, against the chain of functions that the source says.
+
+use super::*;
+
+/// Below main are libc's own frames; how many have names depends on how libc was stripped.
+fn check(flags: &[&str], mode: &str, want: &[&str]) -> Stack {
+    let program = Program::compile(flags);
+    let stack = stack_of(program.crash(mode));
+    let functions = functions(&stack);
+    let begin = functions.iter().position(|it| Some(it) == want.first()).unwrap_or(usize::MAX);
+    let held = functions.get(begin..).is_some_and(|it| it.starts_with(want));
+    assert!(held, "{flags:?} {mode}: {want:?} is not in\n{stack}");
+    stack
+}
+
+const WAYS: [&[&str]; 7] = [
+    &["-g", "-O0"],
+    &["-g", "-O2"],
+    &["-g", "-O2", "-fomit-frame-pointer"],
+    &["-g", "-O2", "-fno-omit-frame-pointer"],
+    &["-g", "-O2", "-no-pie", "-fomit-frame-pointer"],
+    &["-g", "-O2", "-static"],
+    &["-g", "-O2", "-static-pie"],
+];
+
+#[test]
+fn a_wild_write_names_every_caller_and_its_line() {
+    for flags in WAYS {
+        let stack = check(flags, "segv", &["write_nowhere", "middle", "outer", "main"]);
+        let source = include_str!("../testdata/crash.c");
+        let line = source.lines().position(|it| it.contains("the line of the crash")).unwrap() + 1;
+        let leaf = &stack.frames[0];
+        assert_eq!(leaf.line.map(|it| it as usize), Some(line), "{flags:?}\n{stack}");
+        assert!(leaf.file.as_deref().unwrap().ends_with("testdata/crash.c"));
+        assert_eq!(leaf.found_by, FoundBy::Registers);
+        assert!(stack.frames[1..].iter().all(|it| it.found_by == FoundBy::Cfi), "{stack:?}");
+        assert!(stack.notes.is_empty(), "{flags:?}: the chain is whole\n{stack}");
+        assert_eq!(stack.site().as_deref(), Some("crash!write_nowhere"));
+    }
+}
+
+#[test]
+fn an_abort_through_libc_leads_back_to_main() {
+    for flags in WAYS {
+        for (mode, chain) in [
+            ("abort", &["abort", "die", "give_up", "main"][..]),
+            ("assert", &["__assert_fail", "check", "main"]),
+        ] {
+            let stack = check(flags, mode, chain);
+            let own = chain.iter().find(|it| ["die", "check"].contains(it)).unwrap();
+            assert_eq!(stack.site(), Some(format!("crash!{own}")), "{flags:?}\n{stack}");
+            assert!(stack.notes.is_empty(), "{flags:?}\n{stack}");
+        }
+    }
+}
+
+#[test]
+fn heap_corruption_is_laid_at_the_callers_door() {
+    for flags in [&["-O2"][..], &["-O2", "-static"]] {
+        let stack = check(flags, "free-twice", &["free_twice", "main"]);
+        assert_eq!(stack.site().as_deref(), Some("crash!free_twice"), "{stack}");
+    }
+}
+
+#[test]
+fn a_call_to_nowhere_names_who_called() {
+    for flags in WAYS {
+        for (mode, caller) in [("null-call", "call_null"), ("garbage-call", "call_garbage")] {
+            let stack = check(flags, mode, &["?", caller, "main"]);
+            assert_eq!(stack.frames[0].module, None);
+            assert_eq!(stack.frames[1].found_by, FoundBy::ReturnAddress, "{stack:?}");
+            assert_eq!(stack.site(), Some(format!("crash!{caller}")));
+        }
+    }
+}
+
+#[test]
+fn endless_recursion_is_named_and_cut() {
+    for flags in [&["-O0"][..], &["-O1", "-fomit-frame-pointer"]] {
+        let stack = check(flags, "recurse", &["recurse"; 20]);
+        assert_eq!(stack.site().as_deref(), Some("crash!recurse"));
+        assert!(stack.notes.iter().any(|it| it.contains("the chain ends")), "{stack}");
+    }
+}
+
+#[test]
+fn a_smashed_stack_gives_no_false_frames() {
+    for flags in [&["-O0"][..], &["-O2"], &["-O2", "-fno-omit-frame-pointer"]] {
+        let stack = stack_of(Program::compile(flags).crash("smash"));
+        // The crash is at the return to 0x41414141: who returned there is no longer on the stack.
+        assert_eq!(stack.frames[0].address, Some(0x4141_4141), "{stack}");
+        assert_eq!(stack.frames.len(), 1, "{flags:?}\n{stack}");
+        assert!(stack.notes.iter().any(|it| it.contains("no code of a known module")), "{stack}");
+        assert_eq!(stack.site(), None);
+    }
+}
+
+#[test]
+fn a_crash_inside_a_library_leads_out_of_it() {
+    for flags in [&["-O2"][..], &["-O2", "-no-pie"]] {
+        let stack = check(flags, "length", &["ask_length", "main"]);
+        assert!(stack.frames[0].module.as_deref().unwrap().ends_with("libc.so.6"), "{stack}");
+        check(flags, "time", &["ask_time", "main"]);
+    }
+}
+
+#[test]
+fn a_thread_ends_where_it_began() {
+    for flags in [&["-O2"][..], &["-O2", "-static"]] {
+        let stack = check(flags, "thread", &["write_nowhere", "middle", "outer", "work"]);
+        assert!(!functions(&stack).contains(&"main"), "{stack}");
+        assert!(stack.notes.is_empty(), "{stack}");
+    }
+}
+
+#[test]
+fn a_handler_that_aborts_leads_to_what_it_handled() {
+    for flags in [&["-O2"][..], &["-O0"], &["-O2", "-static"]] {
+        let stack = check(flags, "handled", &["abort", "die", "report_and_abort"]);
+        let functions = functions(&stack);
+        let fault =
+            functions.iter().position(|it| *it == "write_nowhere").unwrap_or_else(|| panic!("{stack}"));
+        assert_eq!(
+            functions[fault..fault + 5],
+            ["write_nowhere", "middle", "outer", "handled", "main"],
+            "{stack}"
+        );
+    }
+}
+
+#[test]
+fn a_handler_on_a_stack_of_its_own_names_at_least_the_fault() {
+    let stack = check(&["-O2"], "handled-elsewhere", &["abort", "die", "report_and_abort"]);
+    assert!(functions(&stack).contains(&"write_nowhere"), "{stack}");
+    assert!(stack.notes.iter().any(|it| it.contains("the chain ends")), "{stack}");
+}
+
+#[test]
+fn frames_found_by_other_registers_are_found() {
+    for flags in [&["-O1", "-fomit-frame-pointer"][..], &["-O2"], &["-O0"]] {
+        check(flags, "aligned", &["write_nowhere", "middle", "outer", "aligned", "main"]);
+    }
+}
+
+#[test]
+fn without_rules_frame_pointers_serve() {
+    let without =
+        &["-O1", "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"];
+    let stack = check(without, "segv", &["write_nowhere", "middle", "outer", "main"]);
+    assert_eq!(stack.frames[1].found_by, FoundBy::FramePointer, "{stack:?}");
+    check(without, "abort", &["abort", "die", "give_up", "main"]);
+}
+
+#[test]
+fn rules_for_debuggers_serve_where_there_are_no_others() {
+    let flags =
+        &["-g", "-O2", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"];
+    let stack = check(flags, "segv", &["write_nowhere", "middle", "outer", "main"]);
+    assert!(stack.frames[1..].iter().all(|it| it.found_by == FoundBy::Cfi), "{stack:?}");
+}
+
+#[test]
+fn inlined_functions_are_shown_where_they_were_written() {
+    let program = Program::compile(&["-g", "-O2", "-DREAL="]);
+    let stack = stack_of(program.crash("segv"));
+    let own: Vec<_> = functions(&stack).into_iter().take_while(|it| *it != "main").collect();
+    assert_eq!(own, ["write_nowhere", "middle", "outer"], "{stack}");
+    assert!(stack.frames[0].inlined && !stack.frames[own.len()].inlined, "{stack:?}");
+    assert_eq!(stack.site().as_deref(), Some("crash!write_nowhere"));
+}
+
+/// Printed, not judged: `cargo test stack -- --nocapture how_long`.
+#[test]
+fn how_long_an_abort_takes() {
+    let program = Program::compile(&["-g", "-O2"]);
+    let capture = program.crash("abort");
+    let symboliser = Symboliser::new();
+    let mut stack = Stack::default();
+    for temperature in ["cold", "warm", "warm"] {
+        let capture = capture.clone();
+        let begun = std::time::Instant::now();
+        stack = symboliser.stack(capture, PATIENCE);
+        println!("{temperature}: {:?} for {} frames", begun.elapsed(), stack.frames.len());
+    }
+    println!("{stack}");
+    assert_eq!(symboliser.turned_away(), TurnedAway::default());
+    assert_eq!(stack.top_symbol(), Some("die"));
+}

@@ -1,0 +1,365 @@
+//! From the registers and the captured stack to the chain of callers: by the files' own rules as far as they
+//! go, then by frame pointers, then by the kernel's walk where it agrees. A frame that can't be true is left
+//! out, and the chain ends there.
+
+use std::time::Instant;
+
+use super::capture::{BuildId, Capture, CapturedFrame, Register, Registers};
+use super::cfi::Step;
+use super::image::read_at;
+use super::load_map::{LoadMap, Module};
+use super::notes::Notes;
+use super::{FoundBy, Frame};
+
+/// Deeper is recursion; what matters is near the crash.
+const FRAMES_MAX: usize = 64;
+/// The longest call instruction, without its prefixes.
+const CALL_BYTES: u64 = 7;
+
+/// One frame, and the module it is in.
+pub(super) struct Found<'m> {
+    address: Option<u64>,
+    /// An address inside the instruction that is at work: a return address is behind it.
+    within: Option<u64>,
+    module: Option<&'m Module>,
+    captured: Option<(BuildId, u64)>,
+    found_by: FoundBy,
+}
+
+/// The chain of callers, the crashing instruction first.
+pub(super) fn chain<'m>(
+    capture: &Capture,
+    map: &'m LoadMap,
+    deadline: Instant,
+    notes: &mut Notes,
+) -> Vec<Found<'m>> {
+    let mut chain = Chain { capture, map, notes, found: vec![] };
+    let complete = match &capture.registers {
+        Some(registers) => chain.follow(registers.clone(), deadline),
+        None => {
+            chain.notes.add("no registers were captured: the kernel's walk alone");
+            false
+        }
+    };
+    if !complete {
+        chain.extend_by_walk();
+    }
+    if map.is_empty() {
+        chain.notes.add("no module of the process could be opened");
+    }
+    chain.found
+}
+
+/// What needs no files: the crashing instruction itself.
+pub(super) fn bare(capture: &Capture) -> Vec<Frame> {
+    let captured = file_frame(capture.frames.first());
+    let address = capture.registers.as_ref().map(|it| it.ip);
+    if captured.is_none() && address.is_none() {
+        return vec![];
+    }
+    vec![Found { address, within: None, module: None, captured, found_by: FoundBy::Registers }.frame()]
+}
+
+impl Found<'_> {
+    pub(super) fn frame(&self) -> Frame {
+        let on_disk = self.module.filter(|it| it.usable().is_some());
+        let offset =
+            self.place().zip(self.address.zip(self.within)).and_then(|((module, within), (address, at))| {
+                Some(module.usable()?.known.image.offset_of(within)? + (address - at))
+            });
+        Frame {
+            module: self.module.map(|it| it.name.clone()),
+            build_id: on_disk
+                .and_then(Module::build_id)
+                .or(self.captured.as_ref().map(|it| &it.0))
+                .map(ToString::to_string),
+            offset: offset.or(self.captured.as_ref().map(|it| it.1)),
+            address: self.address,
+            found_by: self.found_by,
+            ..Frame::default()
+        }
+    }
+
+    /// The module, and where in it, as its file counts; `None` where the file isn't what was loaded.
+    pub(super) fn place(&self) -> Option<(&Module, u64)> {
+        let module = self.module.filter(|it| it.usable().is_some())?;
+        Some((module, self.within?.wrapping_sub(module.bias)))
+    }
+}
+
+/// How one step went.
+enum Next {
+    Caller {
+        registers: Registers,
+        exact: bool,
+        found_by: FoundBy,
+    },
+    Outermost,
+    /// Nobody knows the caller: why.
+    Lost(String),
+}
+
+struct Chain<'c, 'm, 'n> {
+    capture: &'c Capture,
+    map: &'m LoadMap,
+    notes: &'n mut Notes,
+    found: Vec<Found<'m>>,
+}
+
+impl<'m> Chain<'_, 'm, '_> {
+    /// Whether it reached the outermost frame.
+    fn follow(&mut self, mut registers: Registers, deadline: Instant) -> bool {
+        let (mut exact, mut found_by) = (true, FoundBy::Registers);
+        loop {
+            let within = if exact { registers.ip } else { registers.ip.wrapping_sub(1) };
+            let captured = if self.found.is_empty() { file_frame(self.capture.frames.first()) } else { None };
+            let module =
+                self.map.find(within).or_else(|| captured.as_ref().and_then(|_| self.map.nearest(within)));
+            self.found.push(Found {
+                address: Some(registers.ip),
+                within: Some(within),
+                module,
+                captured,
+                found_by,
+            });
+            let lost = if self.found.len() >= FRAMES_MAX {
+                format!("the stack is deeper than {FRAMES_MAX} frames: the rest is left out")
+            } else if Instant::now() >= deadline {
+                "the time was up: the chain may go on".to_owned()
+            } else {
+                match self.next(&registers, within, exact, module) {
+                    Next::Caller { registers: caller, exact: interrupted, found_by: by } => {
+                        (registers, exact, found_by) = (caller, interrupted, by);
+                        continue;
+                    }
+                    Next::Outermost => return true,
+                    Next::Lost(why) => why,
+                }
+            };
+            self.notes.add(format!("the chain ends at #{}: {lost}", self.found.len() - 1));
+            return false;
+        }
+    }
+
+    fn next(&self, registers: &Registers, within: u64, exact: bool, module: Option<&Module>) -> Next {
+        let Some(module) = module else {
+            let lost = || {
+                format!(
+                    "{:#x} is no code of a known module, and nothing on the stack tells who went there",
+                    registers.ip
+                )
+            };
+            let caller = self.by_top_of_stack(registers).or_else(|| self.by_frame_pointer(registers));
+            return caller.filter(|_| exact).unwrap_or_else(|| Next::Lost(lost()));
+        };
+        let name = &module.name;
+        let Some(file) = module.usable() else {
+            return Next::Lost(format!("{name} on disk is not what was loaded"));
+        };
+        let read = |address| self.read(address);
+        let why = match file.known.image.rules.step(within.wrapping_sub(module.bias), registers, &read) {
+            Step::Outermost => return Next::Outermost,
+            Step::Caller { registers: caller, exact } => return self.checked(registers, caller, exact),
+            Step::Unreadable(address) => return Next::Lost(self.unreadable(address)),
+            Step::NoRules => format!("{name} has no unwinding rules there"),
+            Step::Broken => format!("the unwinding rules of {name} make no sense there"),
+        };
+        let leaf = || if exact { self.by_top_of_stack(registers) } else { None };
+        let caller = self.by_frame_pointer(registers).or_else(leaf);
+        caller.unwrap_or_else(|| Next::Lost(format!("{why}, and no frame pointer leads on")))
+    }
+
+    /// A caller by the rules: it must be code, and further up. After a signal it may be anything, anywhere.
+    fn checked(&self, registers: &Registers, caller: Registers, exact: bool) -> Next {
+        if caller.ip == 0 && !exact {
+            return Next::Outermost;
+        }
+        if !exact && self.map.find(caller.ip.wrapping_sub(1)).is_none() {
+            return Next::Lost(format!("its return address, {:#x}, is no code of a known module", caller.ip));
+        }
+        if !exact && caller.sp() <= registers.sp() {
+            return Next::Lost("its caller's frame would be below its own".to_owned());
+        }
+        Next::Caller { registers: caller, exact, found_by: FoundBy::Cfi }
+    }
+
+    /// A call pushed the return address, and went nowhere.
+    fn by_top_of_stack(&self, registers: &Registers) -> Option<Next> {
+        let ip = self.read(registers.sp()).filter(|it| self.is_behind_call(*it))?;
+        let mut caller = registers.clone().with(Register::Rsp, registers.sp().wrapping_add(8));
+        caller.ip = ip;
+        Some(Next::Caller { registers: caller, exact: false, found_by: FoundBy::ReturnAddress })
+    }
+
+    fn by_frame_pointer(&self, registers: &Registers) -> Option<Next> {
+        let frame =
+            registers.get(Register::Rbp).filter(|it| *it >= registers.sp() && it.is_multiple_of(8))?;
+        let ip = self.read(frame.checked_add(8)?).filter(|it| self.is_behind_call(*it))?;
+        let caller = Registers::new(ip, frame.checked_add(16)?).with(Register::Rbp, self.read(frame)?);
+        Some(Next::Caller { registers: caller, exact: false, found_by: FoundBy::FramePointer })
+    }
+
+    fn read(&self, address: u64) -> Option<u64> {
+        let sp = self.capture.registers.as_ref()?.sp();
+        let at = address
+            .checked_sub(self.capture.stack_address.unwrap_or(sp))
+            .and_then(|it| usize::try_from(it).ok());
+        let bytes = at.and_then(|at| self.capture.stack.get(at..at.checked_add(8)?));
+        match bytes {
+            Some(bytes) => Some(u64::from_le_bytes(bytes.try_into().ok()?)),
+            None => self.capture.top_of_stack.filter(|_| address == sp),
+        }
+    }
+
+    fn unreadable(&self, address: u64) -> String {
+        let sp = self.capture.registers.as_ref().map_or(0, Registers::sp);
+        let captured = self.capture.stack.len();
+        match address.checked_sub(sp) {
+            Some(above) if captured > 0 => {
+                format!("its caller is {above} bytes up the stack, of which {captured} bytes were captured")
+            }
+            Some(_) => "the stack could not be captured".to_owned(),
+            None => format!("its caller is at {address:#x}, which is not on the captured stack"),
+        }
+    }
+
+    /// Whether a call could have put this return address there. What can't be checked passes, if it is code.
+    fn is_behind_call(&self, address: u64) -> bool {
+        let within = address.wrapping_sub(1);
+        let Some(module) = self.map.find(within) else { return false };
+        let Some(file) = module.usable() else { return true };
+        let Some(last) = file.known.image.offset_of(within.wrapping_sub(module.bias)) else { return false };
+        let Some(start) = (last + 1).checked_sub(CALL_BYTES) else { return false };
+        read_at(&file.opened.file, start, CALL_BYTES).is_ok_and(|bytes| ends_in_call(&bytes))
+    }
+
+    /// Beyond the last frame, where the kernel's walk has been there too.
+    fn extend_by_walk(&mut self) {
+        let walk = &self.capture.frames;
+        let from = match self.found.last() {
+            None => 0,
+            Some(last) => {
+                let frame = last.frame();
+                let same = |it: &CapturedFrame| match it {
+                    CapturedFrame::File { build_id, offset } => {
+                        frame.offset == Some(*offset)
+                            && frame.build_id.as_deref() == Some(&build_id.to_string())
+                    }
+                    CapturedFrame::Address(address) => frame.address == Some(*address),
+                };
+                // A walk that hasn't been here has lost its way before.
+                walk.iter().position(same).map_or(walk.len(), |at| at + 1)
+            }
+        };
+        for (number, frame) in walk.iter().enumerate().skip(from) {
+            if self.found.len() >= FRAMES_MAX {
+                break;
+            }
+            let Some(found) = self.walked(frame, number == 0) else {
+                self.notes.add(format!("the kernel's walk is not believed from its frame {number} on"));
+                break;
+            };
+            self.found.push(found);
+        }
+        if self.found.iter().any(|it| it.found_by == FoundBy::KernelWalk) && from > 0 {
+            self.notes.add(format!(
+                "from #{} on the frames are the kernel's, by frame pointers alone",
+                self.first_walked()
+            ));
+        }
+    }
+
+    fn first_walked(&self) -> usize {
+        self.found.iter().position(|it| it.found_by == FoundBy::KernelWalk).unwrap_or_default()
+    }
+
+    /// `None`: it can't be true.
+    fn walked(&self, frame: &CapturedFrame, first: bool) -> Option<Found<'m>> {
+        let back = u64::from(!first);
+        let (address, captured) = match frame {
+            CapturedFrame::Address(address) => (*address, None),
+            CapturedFrame::File { build_id, offset } => {
+                let captured = Some((build_id.clone(), *offset));
+                let Some(module) = self.map.with_build_id(build_id) else {
+                    // The file is gone; that the crash was in it, or that nothing is known of it, is all there is.
+                    let known =
+                        first || file_frame(self.capture.frames.first()).is_some_and(|it| it.0 == *build_id);
+                    let module = self.found.first().and_then(|it| it.module);
+                    let found = Found {
+                        address: None,
+                        within: None,
+                        module,
+                        captured,
+                        found_by: FoundBy::KernelWalk,
+                    };
+                    return known.then_some(found);
+                };
+                let within = module.usable()?.known.image.address_of(offset.checked_sub(back)?)?;
+                (within.wrapping_add(back).wrapping_add(module.bias), captured)
+            }
+        };
+        let within = address.wrapping_sub(back);
+        let module = self.map.find(within);
+        let fits = first || self.is_behind_call(address);
+        fits.then_some(Found {
+            address: Some(address),
+            within: Some(within),
+            module,
+            captured,
+            found_by: FoundBy::KernelWalk,
+        })
+        .filter(|it| it.module.is_some() || first)
+    }
+}
+
+fn file_frame(frame: Option<&CapturedFrame>) -> Option<(BuildId, u64)> {
+    match frame {
+        Some(CapturedFrame::File { build_id, offset }) => Some((build_id.clone(), *offset)),
+        _ => None,
+    }
+}
+
+/// Whether these bytes of x86-64 code can end in a call: relative (E8), or through a register or memory
+/// (FF /2) in any of its lengths.
+fn ends_in_call(bytes: &[u8]) -> bool {
+    let back = |count: usize| bytes.len().checked_sub(count).map(|at| bytes[at]);
+    let indirect = |length: usize| {
+        let modrm = back(length - 1).filter(|_| back(length) == Some(0xff) && length >= 2)?;
+        let (mode, kind, base) = (modrm >> 6, (modrm >> 3) & 7, modrm & 7);
+        let scaled = usize::from(mode != 3 && base == 4);
+        let displacement = match (mode, base) {
+            (1, _) => 1,
+            (2, _) | (0, 5) => 4,
+            (0, 4) if back(length - 2).is_some_and(|sib| sib & 7 == 5) => 4,
+            _ => 0,
+        };
+        Some(kind == 2 && 2 + scaled + displacement == length)
+    };
+    back(5) == Some(0xe8) || [2, 3, 4, 6, 7].into_iter().any(|length| indirect(length) == Some(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_told_from_other_code() {
+        for (bytes, want) in [
+            (&[0x90, 0x90, 0xe8, 1, 2, 3, 4][..], true),          // call rel32
+            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0], true),  // call *%rax
+            (&[0x90, 0x90, 0x90, 0x90, 0x41, 0xff, 0xd4], true),  // call *%r12
+            (&[0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 0x18], true),  // call *0x18(%rax)
+            (&[0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 0x08], true),  // call *8(%rsp)
+            (&[0x90, 0xff, 0x15, 1, 2, 3, 4], true),              // call *x(%rip)
+            (&[0xff, 0x14, 0xc5, 1, 2, 3, 4], true),              // call *x(,%rax,8)
+            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0], false), // jmp *%rax
+            (&[0x90, 0xff, 0x25, 1, 2, 3, 4], false),             // jmp *x(%rip)
+            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3], false), // ret
+            (&[0xff; 7], false),
+            (&[0xff], false),
+            (&[], false),
+        ] {
+            assert_eq!(ends_in_call(bytes), want, "{bytes:x?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The thread that does the work: it owns the cache of files, and turns one capture after another into a
+//! stack. Should a file hang it, or a crafted one take it down, only its caller's patience is lost.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::image::Image;
+use super::load_map::{self, LoadMap, Module};
+use super::notes::Notes;
+use super::open::{self, FileKey, OpenFile};
+use super::symbols::Symbols;
+use super::unwind::{self, Found};
+use super::{Capture, Frame, Stack};
+
+/// Files remembered. A large server has a hundred modules; the ones in its stacks are few.
+const FILES_KEPT: usize = 64;
+/// Bytes remembered: unwinding rules and copies of symbols.
+const BYTES_KEPT: u64 = 24 << 20;
+/// After this long without a crash, nothing is remembered.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// One capture, and who waits for its stack.
+pub(super) struct Request {
+    pub(super) capture: Capture,
+    pub(super) deadline: Instant,
+    pub(super) reply: SyncSender<Stack>,
+}
+
+/// Until nobody can ask any more.
+pub(super) fn run(requests: &Receiver<Request>, evicted: &Arc<AtomicU64>) {
+    let mut images = Images { entries: vec![], vdso: None, evicted: Arc::clone(evicted) };
+    loop {
+        match requests.recv_timeout(IDLE) {
+            Ok(request) => {
+                let stack = stack(&request.capture, &mut images, request.deadline);
+                // Who has given up waiting needs no answer.
+                request.reply.try_send(stack).ok();
+                images.trim();
+            }
+            Err(RecvTimeoutError::Timeout) => images.clear(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
+    let mut notes = Notes::default();
+    let map = LoadMap::new(capture, images, deadline, &mut notes);
+    let found = unwind::chain(capture, &map, deadline, &mut notes);
+    let mut frames = vec![];
+    for found in &found {
+        if Instant::now() >= deadline {
+            notes.add("the time was up: the rest has no names");
+        }
+        frames.extend(describe(found, Instant::now() < deadline, &mut notes));
+    }
+    Stack { frames, notes: notes.into_inner() }
+}
+
+/// The frame, after the functions that were inlined into it.
+fn describe(found: &Found<'_>, in_time: bool, notes: &mut Notes) -> Vec<Frame> {
+    let frame = found.frame();
+    let (Some((module, address)), true) = (found.place(), in_time) else { return vec![frame] };
+    let Some(symbols) = symbols(module, notes) else { return vec![frame] };
+    let named = symbols.at(address);
+    let last = named.len().saturating_sub(1);
+    if named.is_empty() {
+        return vec![frame];
+    }
+    let with = |(number, it): (usize, super::symbols::Named)| Frame {
+        function: it.function,
+        file: it.file,
+        line: it.line,
+        inlined: number != last,
+        ..frame.clone()
+    };
+    named.into_iter().enumerate().map(with).collect()
+}
+
+fn symbols<'m>(module: &'m Module, notes: &mut Notes) -> Option<&'m Symbols> {
+    let file = module.usable()?;
+    let symbols = file
+        .known
+        .symbols
+        .get_or_init(|| Symbols::of(&file.opened, &file.known.image).map_err(|it| format!("{it:#}")));
+    match symbols {
+        Ok(symbols) => {
+            symbols.left_out().iter().for_each(|it| notes.add(format!("{}: {it}", module.name)));
+            Some(symbols)
+        }
+        Err(error) => {
+            notes.add(format!("{} gives no names: {error}", module.name));
+            None
+        }
+    }
+}
+
+/// A file that was read.
+pub(super) struct Known {
+    pub(super) image: Image,
+    symbols: OnceCell<Result<Symbols, String>>,
+}
+
+impl Known {
+    fn read(opened: &OpenFile) -> Result<Rc<Self>> {
+        Ok(Rc::new(Self { image: Image::read(&opened.file)?, symbols: OnceCell::new() }))
+    }
+
+    fn size_bytes(&self) -> u64 {
+        let symbols = self.symbols.get().and_then(|it| it.as_ref().ok()).map_or(0, Symbols::size_bytes);
+        symbols + self.image.rules.size_bytes() as u64
+    }
+}
+
+/// The files read of late, the last used at the end.
+pub(super) struct Images {
+    entries: Vec<(FileKey, Rc<Known>)>,
+    vdso: Option<Rc<Known>>,
+    evicted: Arc<AtomicU64>,
+}
+
+impl Images {
+    /// Opens the file each time: a name may mean another file by now.
+    pub(super) fn get(&mut self, root: Option<&Path>, path: &Path) -> Result<(OpenFile, Rc<Known>)> {
+        let opened = open::open(root, path)?;
+        let known = match self.entries.iter().position(|(key, _)| *key == opened.key) {
+            Some(at) => self.entries.remove(at).1,
+            None => Known::read(&opened)?,
+        };
+        self.entries.push((opened.key, Rc::clone(&known)));
+        Ok((opened, known))
+    }
+
+    pub(super) fn vdso(&mut self) -> Result<(OpenFile, Rc<Known>)> {
+        let opened = load_map::own_vdso().context("the vDSO can't be read")?;
+        if self.vdso.is_none() {
+            self.vdso = Some(Known::read(&opened)?);
+        }
+        Ok((opened, Rc::clone(self.vdso.as_ref().expect("set above"))))
+    }
+
+    /// Back within the limits, the longest unused first.
+    fn trim(&mut self) {
+        let mut total: u64 = self.entries.iter().map(|(_, known)| known.size_bytes()).sum();
+        let mut drop = 0;
+        while total > BYTES_KEPT || self.entries.len() - drop > FILES_KEPT {
+            total -= self.entries[drop].1.size_bytes();
+            drop += 1;
+        }
+        self.entries.drain(..drop);
+        self.evicted.fetch_add(drop as u64, Ordering::Relaxed);
+    }
+
+    fn clear(&mut self) {
+        self.entries = vec![];
+        self.vdso = None;
+    }
+}
