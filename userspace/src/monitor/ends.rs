@@ -8,10 +8,11 @@ use super::Monitor;
 use super::case::Material;
 use super::deaths::Deaths;
 use super::process::{Process, lossy};
-use super::raise::{Evidence, Reading};
+use super::raise::{Evidence, Reading, Record};
+use super::stacks;
 use crate::detect::{self, Ended, OomTrigger};
 use crate::host::{Host, wall_time};
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessKey};
 use crate::observation::{KernelExit, OomVictim, PeakRss};
 
 /// How long a chosen victim may take to end before the case is raised without its end.
@@ -95,7 +96,9 @@ impl Monitor {
         for draft in drafts {
             let material = Material { process: info.clone(), at: event.process.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
-            self.raiser.raise(draft, material, evidence, record(exit));
+            let stack = crash.as_deref().filter(|_| draft.kind == IncidentKind::Crash);
+            let stack = stack.and_then(|crash| stacks::capture(crash, &info, &self.host));
+            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack });
         }
     }
 
@@ -116,7 +119,12 @@ impl Monitor {
                 detect::oom_not_ended(&info, OomTrigger { pid: chosen.victim.trigger.pid, name: &name });
             let events_lost = self.losses.since_last(&self.metrics);
             let material = Material { process: info, at: chosen.victim.at, events_lost };
-            self.raiser.raise(draft, material, chosen.reading.map_or(Evidence::Read, Evidence::Early), None);
+            self.raiser.raise(
+                draft,
+                material,
+                chosen.reading.map_or(Evidence::Read, Evidence::Early),
+                Record::default(),
+            );
         }
     }
 }

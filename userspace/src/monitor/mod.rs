@@ -11,6 +11,7 @@ mod losses;
 mod process;
 mod raise;
 mod scans;
+mod stacks;
 mod table;
 
 use std::sync::Arc;

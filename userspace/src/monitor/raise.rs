@@ -12,17 +12,21 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::case::{self, Material};
+use super::stacks;
 use crate::detect::Draft;
 use crate::evidence::{Collected, Sources, collect};
 use crate::metrics::Metrics;
 use crate::model::{Case, EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
+use crate::stack::{Capture, Symboliser};
 
 /// Most processes whose evidence is read at once.
 const READS: usize = 8;
 /// Longest wait for the evidence of one process.
 const READ_DEADLINE: Duration = Duration::from_millis(500);
+/// Longest wait for the names of a stack's functions.
+const STACK_DEADLINE: Duration = Duration::from_secs(1);
 /// The same fault again within this time: counted, but its evidence is not read again.
 const SAME_FAULT: Duration = Duration::from_secs(10);
 /// Most faults remembered for that.
@@ -39,12 +43,22 @@ pub(super) enum Evidence {
     Early(Reading),
 }
 
+/// What the kernel itself handed over: it needs no reading.
+#[derive(Default)]
+pub(super) struct Record {
+    /// Its account of the end.
+    pub(super) file: Option<EvidenceFile>,
+    /// The stack at the crash.
+    pub(super) stack: Option<Capture>,
+}
+
 /// Turns drafts into queued cases.
 pub(super) struct Raiser {
     sources: Sources,
     cases: Queue<Case>,
     metrics: Arc<Metrics>,
     reads: Arc<Semaphore>,
+    symboliser: Arc<Symboliser>,
     tasks: TaskTracker,
     faults: HashMap<String, Instant>,
 }
@@ -56,6 +70,7 @@ impl Raiser {
             cases,
             metrics,
             reads: Arc::new(Semaphore::new(READS)),
+            symboliser: Arc::default(),
             tasks: TaskTracker::new(),
             faults: HashMap::new(),
         }
@@ -74,25 +89,17 @@ impl Raiser {
         }))
     }
 
-    /// Makes a case of the draft and queues it once its evidence is there, or is late. `record` is the kernel's
-    /// own account, which needs no reading.
-    pub(super) fn raise(
-        &mut self,
-        draft: Draft,
-        material: Material,
-        evidence: Evidence,
-        record: Option<EvidenceFile>,
-    ) {
-        let mut case = case::build(draft, material);
+    /// Makes a case of the draft and queues it once its evidence is there, or is late.
+    pub(super) fn raise(&mut self, mut draft: Draft, material: Material, evidence: Evidence, record: Record) {
+        let process = &material.process;
+        let fingerprint = case::fingerprint(draft.kind, process, &draft.site);
+        let repeat = self.is_repeat(&fingerprint);
         let reading = match evidence {
             Evidence::Early(reading) => Some(reading),
-            Evidence::Read if self.is_repeat(&case.fingerprint) => None,
-            Evidence::Read => {
-                let process = &case.file.process;
-                self.read(process.key(), process.cgroup.as_deref().map(Arc::from))
-            }
+            Evidence::Read if repeat => None,
+            Evidence::Read => self.read(process.key(), process.cgroup.as_deref().map(Arc::from)),
         };
-        let cases = self.cases.clone();
+        let (cases, symboliser) = (self.cases.clone(), Arc::clone(&self.symboliser));
         self.tasks.spawn(async move {
             let mut collected = match reading {
                 Some(reading) => arrived(reading).await,
@@ -100,7 +107,13 @@ impl Raiser {
                     missing("evidence was not read: a repeat of a fault just seen, or too many cases at once")
                 }
             };
-            collected.files.extend(record);
+            collected.files.extend(record.file);
+            if let Some(capture) = record.stack {
+                let stack =
+                    tokio::task::spawn_blocking(move || symboliser.stack(capture, STACK_DEADLINE)).await;
+                collected.files.extend(stack.ok().and_then(|stack| stacks::describe(&mut draft, &stack)));
+            }
+            let mut case = case::build(draft, material);
             case::add_evidence(&mut case.file, collected);
             push(&cases, case);
         });

@@ -9,7 +9,7 @@ use super::Monitor;
 use super::case::Material;
 use super::ends::is_own;
 use super::process::{Process, lossy};
-use super::raise::Evidence;
+use super::raise::{Evidence, Record};
 use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
@@ -162,7 +162,12 @@ impl Monitor {
 
     fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
         let events_lost = self.losses.since_last(&self.metrics);
-        self.raiser.raise(draft, Material { process, at: now, events_lost }, Evidence::Read, None);
+        self.raiser.raise(
+            draft,
+            Material { process, at: now, events_lost },
+            Evidence::Read,
+            Record::default(),
+        );
     }
 }
 

@@ -18,6 +18,10 @@ use crate::health::HookState;
 static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../ebpf/dist/ai-debugger.bpf.o"));
 
+/// Characters kept of the beginning and of the end of a reason.
+const REASON_BEGIN: usize = 150;
+const REASON_END: usize = 400;
+
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -58,7 +62,8 @@ pub(super) fn load(options: &Options, btf: &Path) -> (Result<Loaded>, Vec<(Strin
         }
         Ok((mut ebpf, kernel, btf)) => {
             let states = HOOKS.iter().map(|hook| {
-                let reason = attach(&mut ebpf, hook, &kernel, &btf).err().map(|error| format!("{error:#}"));
+                let reason =
+                    attach(&mut ebpf, hook, &kernel, &btf).err().map(|error| short(&format!("{error:#}")));
                 ((*hook).to_owned(), HookState { attached: reason.is_none(), reason })
             });
             let states: Vec<_> = states.collect();
@@ -70,6 +75,13 @@ pub(super) fn load(options: &Options, btf: &Path) -> (Result<Loaded>, Vec<(Strin
             }
         }
     }
+}
+
+/// A verifier's log says in its last lines what it minded; the thousands before are not for people.
+fn short(reason: &str) -> String {
+    let end = reason.char_indices().rev().nth(REASON_END).map_or(0, |(at, _)| at);
+    let begin = reason.char_indices().nth(REASON_BEGIN).map_or(reason.len(), |(at, _)| at);
+    if begin >= end { reason.to_owned() } else { format!("{} … {}", &reason[..begin], &reason[end..]) }
 }
 
 /// The object with this kernel's layout in it, loaded into the kernel up to its programs.
@@ -117,4 +129,18 @@ fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
         logger,
         attached: Some(ebpf),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_keeps_both_its_ends() {
+        assert_eq!(short("no BTF"), "no BTF");
+        let long = format!("refused: {}\nR2 min value is outside", "é".repeat(5000));
+        let kept = short(&long);
+        assert!(kept.starts_with("refused: é") && kept.ends_with("R2 min value is outside"), "{kept}");
+        assert!(kept.chars().count() < REASON_BEGIN + REASON_END + 10);
+    }
 }

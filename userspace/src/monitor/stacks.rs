@@ -1,0 +1,127 @@
+//! A crash's stack, from the kernel's capture to what a finding says of it.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::detect::{Draft, Statement};
+use crate::host::{Host, wall_time};
+use crate::model::{EvidenceFile, ProcessInfo};
+use crate::observation::{KernelCrash, StackCapture, WalkedFrame};
+use crate::stack::{BuildId, Capture, CapturedFrame, Frame, LoadedModule, Register, Registers, Stack};
+use crate::text;
+
+/// Where the stack comes from.
+const SOURCE: &str = "kernel:signal_generate";
+/// Frames named in the fact; all are in the evidence.
+const NAMED: usize = 6;
+
+/// Registers by their place in `struct pt_regs` of x86-64.
+const REGISTERS: [(usize, Register); 15] = [
+    (0, Register::R15),
+    (1, Register::R14),
+    (2, Register::R13),
+    (3, Register::R12),
+    (4, Register::Rbp),
+    (5, Register::Rbx),
+    (6, Register::R11),
+    (7, Register::R10),
+    (8, Register::R9),
+    (9, Register::R8),
+    (10, Register::Rax),
+    (11, Register::Rcx),
+    (12, Register::Rdx),
+    (13, Register::Rsi),
+    (14, Register::Rdi),
+];
+const IP: usize = 16;
+const SP: usize = 19;
+
+/// What the stack can be made from; `None` where nothing was captured.
+pub(super) fn capture(crash: &KernelCrash, process: &ProcessInfo, host: &Host) -> Option<Capture> {
+    let captured = crash.capture.as_ref()?;
+    let started = wall_time(host.ticks_to_duration(process.start_ticks));
+    // A relative path means nothing without the directory it was relative to.
+    let executable = process.exe.as_deref().map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(Capture {
+        registers: captured.registers.as_ref().map(registers),
+        frames: captured.frames.iter().filter_map(frame).collect(),
+        top_of_stack: top_of_stack(captured),
+        stack: captured.stack.to_vec(),
+        stack_address: (!captured.stack.is_empty()).then_some(captured.stack_start),
+        modules: captured.modules.iter().map(|(bias, path)| module(*bias, path)).collect(),
+        executable,
+        entry: captured.entry,
+        vdso: captured.vdso,
+        root: None,
+        started_at: Some(started.into()),
+    })
+}
+
+/// Adds to the finding where it crashed, and makes that its site; the whole stack as evidence.
+pub(super) fn describe(draft: &mut Draft, stack: &Stack) -> Option<EvidenceFile> {
+    if let Some(site) = stack.site() {
+        draft.site = format!("{} {site}", draft.site);
+    }
+    if let Some(symbol) = stack.top_symbol() {
+        let symbol = text::printable(symbol);
+        draft.summary = format!("{} in {symbol}.", draft.summary.trim_end_matches('.'));
+    }
+    let chain: Vec<_> = stack.frames.iter().take(NAMED).map(name).collect();
+    if !chain.is_empty() {
+        let more = if stack.frames.len() > NAMED { " ← …" } else { "" };
+        let chain = format!("its stack was {}{more}", chain.join(" ← "));
+        draft.facts.insert(draft.facts.len().min(1), Statement::new(SOURCE, chain));
+    }
+    let body = stack.to_string().into_bytes();
+    (!body.is_empty()).then(|| EvidenceFile {
+        name: "stack.txt".to_owned(),
+        source: SOURCE.to_owned(),
+        taken_at: Timestamp::now(),
+        body,
+        truncated: false,
+    })
+}
+
+/// `function at file.c:12`, or the module and the place in it.
+fn name(frame: &Frame) -> String {
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let line = match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!(" at {}:{line}", base(file)),
+        _ => String::new(),
+    };
+    let name = match (&frame.function, &frame.module, frame.offset) {
+        (Some(function), ..) => format!("{function}{line}"),
+        (None, Some(module), Some(offset)) => format!("{}+{offset:#x}", base(module)),
+        _ => frame.address.map_or_else(|| "?".to_owned(), |address| format!("{address:#x}")),
+    };
+    text::printable(&name)
+}
+
+fn registers(captured: &[u64; 21]) -> Registers {
+    let start = Registers::new(captured[IP], captured[SP]);
+    REGISTERS.iter().fold(start, |all, (index, register)| all.with(*register, captured[*index]))
+}
+
+fn frame(frame: &WalkedFrame) -> Option<CapturedFrame> {
+    Some(match frame {
+        WalkedFrame::InFile(build_id, offset) => {
+            CapturedFrame::File { build_id: BuildId::new(build_id)?, offset: *offset }
+        }
+        WalkedFrame::At(address) => CapturedFrame::Address(*address),
+    })
+}
+
+fn module(bias: u64, path: &[u8]) -> LoadedModule {
+    let path = (!path.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(path)));
+    LoadedModule { bias, path, build_id: None }
+}
+
+/// The eight bytes at the stack pointer, where the copy begins there.
+fn top_of_stack(captured: &StackCapture) -> Option<u64> {
+    let sp = captured.registers?[SP];
+    let first = captured.stack.first_chunk()?;
+    (captured.stack_start == sp).then_some(u64::from_le_bytes(*first))
+}
