@@ -17,12 +17,11 @@ const FILE_MAX: usize = 16 * 1024;
 const FDS_MAX: usize = 512;
 
 /// Files of /proc/PID that are small, quick to read and tell something. Not `environ` (secrets), and none
-/// that needs the process's memory lock (`smaps`, `maps`): a hung process would hang the reader with it.
-const FILES: [&str; 14] = [
+/// that needs the process's memory lock (`cmdline`, `maps`, `smaps`): a hung process would hang the reader with it.
+const FILES: [&str; 13] = [
     "status",
     "stat",
     "statm",
-    "cmdline",
     "cgroup",
     "limits",
     "io",

@@ -208,6 +208,8 @@ pub struct SeenProcess {
     pub fds: Option<u64>,
     /// RLIMIT_NOFILE, soft; read only where there are enough descriptors to matter.
     pub fd_limit: Option<u64>,
+    /// The cgroup it was moved to since the last look.
+    pub moved_to: Option<Arc<str>>,
     /// What does not change between execs; read when the process is new to the walk.
     pub details: Option<SeenDetails>,
 }
@@ -232,8 +234,8 @@ pub struct CgroupMemory {
     pub path: Arc<str>,
     /// Charged now.
     pub usage_bytes: u64,
-    /// Of that, file pages that can be dropped at once (`inactive_file`).
-    pub inactive_file_bytes: u64,
+    /// Of that, pages of files: the kernel takes them back before it lets anything die.
+    pub file_bytes: u64,
     /// The limit.
     pub limit_bytes: u64,
 }

@@ -73,9 +73,13 @@ impl Hierarchy {
     /// Limit and use of one cgroup; `None` where it has no limit or is gone.
     pub fn memory(&self, path: &Arc<str>) -> Option<CgroupMemory> {
         let directory = self.directory(path)?;
-        let (limit, usage, inactive) = match self {
-            Self::Unified(_) => ("memory.max", "memory.current", "inactive_file"),
-            Self::MemoryV1(_) => ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        let (limit, usage, file) = match self {
+            Self::Unified(_) => ("memory.max", "memory.current", ["inactive_file", "active_file"]),
+            Self::MemoryV1(_) => (
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                ["total_inactive_file", "total_active_file"],
+            ),
             Self::None => return None,
         };
         let limit_bytes = number(&directory.join(limit)).filter(|limit| *limit < V1_UNLIMITED)?;
@@ -83,7 +87,7 @@ impl Hierarchy {
         Some(CgroupMemory {
             path: Arc::clone(path),
             usage_bytes: number(&directory.join(usage))?,
-            inactive_file_bytes: field(&stat, inactive).unwrap_or(0),
+            file_bytes: file.iter().filter_map(|name| field(&stat, name)).sum(),
             limit_bytes,
         })
     }
@@ -121,16 +125,16 @@ mod tests {
             ("cgroup.controllers", "memory\n"),
             ("a/memory.max", "1000\n"),
             ("a/memory.current", "900\n"),
-            ("a/memory.stat", "anon 1\ninactive_file 100\ninactive_file_x 5\n"),
+            ("a/memory.stat", "anon 1\ninactive_file 60\nactive_file 40\ninactive_file_x 5\n"),
         ]);
         let v1 = cgroup(&[
             ("memory/a/memory.limit_in_bytes", "1000\n"),
             ("memory/a/memory.usage_in_bytes", "900\n"),
-            ("memory/a/memory.stat", "inactive_file 7\ntotal_inactive_file 100\n"),
+            ("memory/a/memory.stat", "inactive_file 7\ntotal_inactive_file 60\ntotal_active_file 40\n"),
         ]);
         for root in [v2, v1] {
             let got = Hierarchy::detect(root.path()).memory(&"/a".into()).unwrap();
-            assert_eq!((got.limit_bytes, got.usage_bytes, got.inactive_file_bytes), (1000, 900, 100));
+            assert_eq!((got.limit_bytes, got.usage_bytes, got.file_bytes), (1000, 900, 100));
         }
     }
 

@@ -1,10 +1,11 @@
 //! Crash loop: the same program in the same cgroup dies again and again.
 //!
-//! To an operator: a restart does not help. Counted deaths: crashes and OOM kills whoever the parent is, and
-//! exits by status ≠ 0 under a supervisor. Limits: `crash_loop_count` deaths within `crash_loop_window`.
+//! To an operator: a restart does not help. Critical under a supervisor, else a warning: somebody starts it by
+//! hand or by script. Counted deaths: crashes and OOM kills whoever the parent is, and exits by status ≠ 0
+//! under a supervisor, unless the status says that a signal to stop was obeyed. Limits: `crash_loop_count` deaths within `crash_loop_window`.
 //! Near miss: failing commands of a shell loop, a build or a test suite, which nobody supervises.
 
-use super::{Draft, Ended, Statement, signals};
+use super::{Draft, Ended, Statement, oom, signals};
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal};
 use crate::text;
@@ -14,8 +15,13 @@ pub fn counts(ended: &Ended<'_>) -> bool {
     match ended.exit.cause {
         ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) => false,
         ExitCause::Signal(signal) => is_crash_signal(signal) || ended.exit.oom_killed,
-        ExitCause::Status(status) => status != 0 && ended.is_supervised(),
+        ExitCause::Status(status) => status != 0 && !is_obedient(status) && ended.is_supervised(),
     }
+}
+
+/// 128 + SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGTERM: what shells and runtimes make of being told to stop.
+const fn is_obedient(status: u8) -> bool {
+    matches!(status, 129 | 130 | 137 | 141 | 143)
 }
 
 pub(super) fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
@@ -35,10 +41,11 @@ pub(super) fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> 
         text::duration(span / gaps)
     );
     let mut facts = vec![Statement::new("monitor:history", history)];
+    facts.extend(ended.exit.oom_killed.then(oom::chosen));
     facts.extend(ended.facts());
     Some(Draft {
         kind: IncidentKind::CrashLoop,
-        severity: Severity::Critical,
+        severity: if ended.is_supervised() { Severity::Critical } else { Severity::Warning },
         summary: format!(
             "{name} keeps dying: {times} times in {}, last by {}.",
             text::duration(span),
@@ -86,6 +93,8 @@ mod tests {
             (7, ExitCause::Status(1), false, false),
             (1, ExitCause::Status(1), false, true),
             (1, ExitCause::Status(0), false, false),
+            (1, ExitCause::Status(143), false, false),
+            (1, ExitCause::Status(130), false, false),
             (7, ExitCause::Signal(6), false, true),
             (7, ExitCause::Signal(9), true, true),
             (1, ExitCause::Signal(9), false, false),

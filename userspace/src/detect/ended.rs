@@ -27,6 +27,9 @@ const SUPERVISORS: [&str; 16] = [
     "kubelet",
 ];
 
+/// Those of them that run containers: the parent of the first process and of every command run beside it.
+const CONTAINER_RUNTIMES: [&str; 2] = ["containerd-shim", "conmon"];
+
 /// A process's end and what surrounds it.
 #[derive(Clone, Debug)]
 pub struct Ended<'a> {
@@ -34,6 +37,8 @@ pub struct Ended<'a> {
     pub process: &'a ProcessInfo,
     /// The parent's `comm`; empty where unknown.
     pub parent_name: &'a str,
+    /// Whether it has had that parent since its program began: an orphan's new parent started nothing.
+    pub parent_started_it: bool,
     /// How it ended.
     pub exit: &'a ExitRecord,
     /// The signal that ended it, where it was one that dumps core.
@@ -58,7 +63,11 @@ pub struct OomTrigger<'a> {
 impl Ended<'_> {
     /// Whether its parent is there to start it again.
     pub fn is_supervised(&self) -> bool {
-        self.process.ppid == 1 || SUPERVISORS.contains(&self.parent_name)
+        let supervisor = self.process.ppid == 1 || SUPERVISORS.contains(&self.parent_name);
+        // A container's runtime starts the container again, not the commands and health checks run in it.
+        let beside =
+            CONTAINER_RUNTIMES.contains(&self.parent_name) && self.exit.ns_pid.is_some_and(|pid| pid != 1);
+        self.parent_started_it && supervisor && !beside
     }
 
     /// How it ended, in words.
@@ -146,7 +155,16 @@ pub(super) mod tests {
         exit: &'a ExitRecord,
         deaths: &'a [Duration],
     ) -> Ended<'a> {
-        Ended { process, parent_name: "bash", exit, crash: None, oom_trigger: None, memory: None, deaths }
+        Ended {
+            process,
+            parent_name: "bash",
+            parent_started_it: true,
+            exit,
+            crash: None,
+            oom_trigger: None,
+            memory: None,
+            deaths,
+        }
     }
 
     #[test]
@@ -163,6 +181,17 @@ pub(super) mod tests {
             let process = ProcessInfo { ppid, ..process() };
             let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
             assert_eq!(it.is_supervised(), want, "{ppid} {parent_name}");
+            assert!(!Ended { parent_started_it: false, ..it }.is_supervised(), "an orphan");
+        }
+    }
+
+    #[test]
+    fn only_a_containers_first_process_is_supervised_by_its_runtime() {
+        let process = process();
+        for (ns_pid, want) in [(Some(1), true), (Some(17), false), (None, true)] {
+            let exit = ExitRecord { ns_pid, ..exit(ExitCause::Status(1)) };
+            let it = Ended { parent_name: "containerd-shim", ..ended(&process, &exit, &[]) };
+            assert_eq!(it.is_supervised(), want, "{ns_pid:?}");
         }
     }
 

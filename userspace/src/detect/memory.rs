@@ -1,7 +1,7 @@
 //! Memory pressure: a memory cgroup close to its limit, and staying there.
 //!
-//! To an operator: the next allocation may call the OOM killer; the largest processes are named. The working
-//! set counts: use without the file pages that can be dropped at once. Limits: `memory_percent` of the limit,
+//! To an operator: the next allocation may call the OOM killer; the largest processes are named. What
+//! counts is use without pages of files, which the kernel takes back before it lets anything die. Limits: `memory_percent` of the limit,
 //! for `memory_scans` scans in a row. Near miss: a limit filled by page cache; a short peak.
 
 use super::{Draft, Statement};
@@ -44,7 +44,7 @@ impl MemoryUse<'_> {
 }
 
 const fn working_set(cgroup: &CgroupMemory) -> u64 {
-    cgroup.usage_bytes.saturating_sub(cgroup.inactive_file_bytes)
+    cgroup.usage_bytes.saturating_sub(cgroup.file_bytes)
 }
 
 /// A finding where the cgroup has been close to its limit for long enough.
@@ -56,10 +56,7 @@ pub fn detect(memory: &MemoryUse<'_>, limits: &DetectLimits) -> Option<Draft> {
     let (set, limit) = (text::size(working_set(cgroup)), text::size(cgroup.limit_bytes));
     let mut facts = vec![
         Statement::new("cgroup:memory", format!("the limit of {} is {limit}", cgroup.path)),
-        Statement::new(
-            "cgroup:memory",
-            format!("its working set (use without inactive file pages) is {set}"),
-        ),
+        Statement::new("cgroup:memory", format!("without pages of files it holds {set}")),
         Statement::new(
             "scan",
             format!("it was above {} % for {} scans in a row", limits.memory_percent, memory.scans),
@@ -88,21 +85,20 @@ mod tests {
 
     #[test]
     fn a_working_set_close_to_the_limit_for_long_enough_is_a_finding() {
-        for (usage_bytes, inactive_file_bytes, scans, want) in [
+        for (usage_bytes, file_bytes, scans, want) in [
             (950, 0, 2, true),
             (949, 0, 2, false),
             (1000, 100, 9, false),
             (1000, 50, 2, true),
             (1000, 0, 1, false),
         ] {
-            let cgroup =
-                CgroupMemory { path: "/app".into(), usage_bytes, inactive_file_bytes, limit_bytes: 1000 };
+            let cgroup = CgroupMemory { path: "/app".into(), usage_bytes, file_bytes, limit_bytes: 1000 };
             let processes = [Resident { pid: 9, name: "big".into(), rss_bytes: 2048 }];
             let draft = detect(
                 &MemoryUse { cgroup: &cgroup, scans, processes: &processes },
                 &DetectLimits::default(),
             );
-            assert_eq!(draft.is_some(), want, "{usage_bytes} {inactive_file_bytes} {scans}");
+            assert_eq!(draft.is_some(), want, "{usage_bytes} {file_bytes} {scans}");
             if let Some(draft) = draft {
                 assert_eq!(draft.facts[3].text, "big (pid 9) holds 2.0 KiB resident");
             }

@@ -19,10 +19,7 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
     let limit = ended.memory.map_or_else(String::new, |memory| {
         format!("; its memory cgroup {} is limited to {}", memory.path, text::size(memory.limit_bytes))
     });
-    let mut facts = vec![Statement::new(
-        "kernel:sched_process_exit",
-        "the OOM killer chose it: signal->oom_mm was set when SIGKILL ended it",
-    )];
+    let mut facts = vec![chosen()];
     facts.extend(ended.oom_trigger.map(|trigger| triggered_by(trigger, ended.process)));
     facts.extend(ended.facts());
     Some(Draft {
@@ -32,6 +29,12 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
         facts,
         site: String::new(),
     })
+}
+
+/// What proves an OOM kill.
+pub(super) fn chosen() -> Statement {
+    let text = "the OOM killer chose it: signal->oom_mm was set when SIGKILL ended it";
+    Statement::new("kernel:sched_process_exit", text)
 }
 
 /// The finding on a victim that was chosen but has not ended: it may be stuck, holding the memory that was to
@@ -84,12 +87,8 @@ mod tests {
     fn it_says_who_grew_and_whose_limit() {
         let process = process();
         let exit = ExitRecord { oom_killed: true, ..exit(ExitCause::Signal(9)) };
-        let memory = CgroupMemory {
-            path: "/app".into(),
-            usage_bytes: 1 << 20,
-            inactive_file_bytes: 0,
-            limit_bytes: 24 << 20,
-        };
+        let memory =
+            CgroupMemory { path: "/app".into(), usage_bytes: 1 << 20, file_bytes: 0, limit_bytes: 24 << 20 };
         let other = OomTrigger { pid: 43, name: "grower" };
         let draft =
             detect(&Ended { memory: Some(&memory), oom_trigger: Some(other), ..ended(&process, &exit, &[]) })

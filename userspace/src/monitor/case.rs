@@ -72,7 +72,9 @@ pub(super) fn cite(facts: &mut Vec<Fact>, statement: Statement) -> String {
 }
 
 fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
-    let last = collected.files.iter().map(|file| file.taken_at).max()?;
+    // The kernel's own records need no reading, and say nothing of how late the reading was.
+    let read = collected.files.iter().filter(|file| file.source.starts_with("proc:"));
+    let last = read.map(|file| file.taken_at).max()?;
     Some(u64::try_from(last.duration_since(observed_at).as_millis()).unwrap_or(0))
 }
 
@@ -161,12 +163,19 @@ mod tests {
         let observed = Timestamp::from_second(1_000).unwrap();
         let at = |ms: i64| EvidenceFile {
             name: "f".into(),
-            source: "s".into(),
+            source: "proc:f".into(),
             taken_at: Timestamp::from_millisecond(1_000_000 + ms).unwrap(),
             body: Vec::new(),
             truncated: false,
         };
-        for (files, want) in [(vec![], None), (vec![at(4), at(2)], Some(4)), (vec![at(-3)], Some(0))] {
+        let kernel = EvidenceFile { source: "kernel:sched_process_exit".into(), ..at(9) };
+        for (files, want) in [
+            (vec![], None),
+            (vec![kernel.clone()], None),
+            (vec![at(4), kernel], Some(4)),
+            (vec![at(4), at(2)], Some(4)),
+            (vec![at(-3)], Some(0)),
+        ] {
             let collected = Collected { files, missing: Vec::new() };
             assert_eq!(delay_ms(&collected, observed), want);
         }

@@ -76,6 +76,7 @@ impl Monitor {
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
+            parent_started_it: process.ppid == process.first_ppid,
             exit,
             crash: crash.as_deref(),
             oom_trigger: chosen

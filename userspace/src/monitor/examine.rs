@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::case::{self, Material};
-use super::process::{Process, lossy};
+use super::process::{Process, UNMEASURED, lossy};
 use crate::cgroup::Hierarchy;
 use crate::config::{Config, DetectLimits};
 use crate::detect::{self, Draft, FdUse, MemoryUse, Statement, Zombie};
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
-use crate::model::CaseFile;
+use crate::model::{CaseFile, ProcessView};
 use crate::observation::{Observation, SeenProcess};
 use crate::{scan, text};
 
@@ -38,7 +38,28 @@ pub fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>> {
     examiner.examine(pid)
 }
 
+/// Most processes that no walk has measured yet and that are measured to answer one question.
+const MEASURED_TO_ANSWER: usize = 256;
+
 impl Examiner {
+    /// The views, with numbers for those that no walk has measured yet; without those that are gone by now.
+    /// Reads nothing that a process could hold up, but blocks all the same.
+    pub(super) fn measured(&self, views: Vec<ProcessView>) -> Vec<ProcessView> {
+        let mut left = MEASURED_TO_ANSWER;
+        let fill = |mut view: ProcessView| {
+            if view.state != UNMEASURED || view.exit.is_some() || left == 0 {
+                return Some(view);
+            }
+            left -= 1;
+            let seen = scan::measure(&self.sources.proc_root, view.info.pid, &self.host)?;
+            let same = seen.key == view.info.key();
+            (view.rss_bytes, view.threads, view.fds, view.state) =
+                (seen.rss_bytes, seen.threads, seen.fds, seen.state);
+            same.then_some(view)
+        };
+        views.into_iter().filter_map(fill).collect()
+    }
+
     /// The case file; `None` when there is no such process. Blocks.
     pub(super) fn examine(&self, pid: u32) -> Result<Option<CaseFile>> {
         let Some(seen) = scan::one(&self.sources.proc_root, pid, &self.host) else { return Ok(None) };

@@ -1,5 +1,5 @@
 //! The monitor: owns the process table alone (no lock), joins what the kernel and the walks of /proc report,
-//! asks the detectors, and raises cases. It never waits for a disk, a file of /proc or the network.
+//! asks the detectors, and raises cases. It never waits for a disk, the network, or anything a process can hold.
 
 mod case;
 mod crashes;
@@ -29,10 +29,9 @@ use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::metrics::Metrics;
-use crate::model::{Case, ProcessView};
+use crate::model::{Case, ProcessKey, ProcessView};
 use crate::observation::Observation;
 use crate::queue::Queue;
-use crate::scan;
 use crashes::Crashes;
 use ends::Ends;
 use examine::Examiner;
@@ -45,8 +44,6 @@ use table::Table;
 
 /// How often overdue victims are looked for.
 const TICK: Duration = Duration::from_secs(1);
-/// Most processes that no walk has measured yet and that are measured to answer one question.
-const MEASURED_TO_ANSWER: usize = 256;
 
 /// What the monitor works with.
 pub struct Inputs {
@@ -146,19 +143,28 @@ impl Monitor {
     /// An asker that is gone does not mind.
     fn answer(&mut self, question: Question) {
         match question {
-            Question::Processes(reply) => drop(reply.send(self.views())),
-            Question::Process { pid, start_ticks, reply } => drop(reply.send(self.view(pid, start_ticks))),
+            Question::Processes(reply) => {
+                let views = self.views();
+                let measurer = self.examiner.clone();
+                tokio::task::spawn_blocking(move || drop(reply.send(measurer.measured(views))));
+            }
+            Question::Process { pid, start_ticks, reply } => {
+                let view = self.view(pid, start_ticks);
+                let measurer = self.examiner.clone();
+                tokio::task::spawn_blocking(move || {
+                    drop(reply.send(measurer.measured(view.into_iter().collect()).pop()));
+                });
+            }
             Question::Examine { pid, reply } => {
                 let examiner = self.examiner.clone();
-                tokio::task::spawn_blocking(move || drop(reply.send(examiner.examine(pid).ok().flatten())));
+                tokio::task::spawn_blocking(move || drop(reply.send(examiner.examine(pid))));
             }
         }
     }
 
-    fn view(&mut self, pid: u32, start_ticks: Option<u64>) -> Option<ProcessView> {
-        self.measure_new();
+    fn view(&self, pid: u32, start_ticks: Option<u64>) -> Option<ProcessView> {
         let process = match start_ticks {
-            Some(start_ticks) => self.table.get(crate::model::ProcessKey { pid, start_ticks }),
+            Some(start_ticks) => self.table.get(ProcessKey { pid, start_ticks }),
             None => self.table.by_pid(pid),
         }?;
         let zombie = self.zombies().any(|key| key == process.key);
@@ -166,26 +172,10 @@ impl Monitor {
     }
 
     /// Every live process, zombies included.
-    fn views(&mut self) -> Vec<ProcessView> {
-        self.measure_new();
+    fn views(&self) -> Vec<ProcessView> {
         let live = self.table.live().map(|process| process.view(&self.host, None));
         let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.exit.is_some());
         live.chain(dead.map(|process| process.view(&self.host, Some('Z')))).collect()
-    }
-
-    /// Measures the processes that began after the last walk, so that an answer holds numbers and not zeros;
-    /// those that are gone by now are found gone.
-    fn measure_new(&mut self) {
-        let unmeasured = self.table.live().filter(|it| it.sample.is_none()).map(|it| it.key);
-        let new: Vec<_> = unmeasured.take(MEASURED_TO_ANSWER).collect();
-        let now = boot_time();
-        for key in new {
-            match scan::one(&self.examiner.sources.proc_root, key.pid, &self.host) {
-                Some(seen) if seen.key == key && seen.state != 'Z' => self.table.seen(&seen, now, &self.host),
-                Some(_) => {}
-                None => self.table.vanish(key, now),
-            }
-        }
     }
 }
 

@@ -20,11 +20,16 @@ pub(super) struct Sample {
     pub(super) state: char,
 }
 
+/// The state of a process that no walk has measured yet.
+pub(super) const UNMEASURED: char = '?';
+
 /// One process. Names and arguments are kept as the bytes they are: most are never shown.
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) key: ProcessKey,
     pub(super) ppid: u32,
+    /// The parent when the present program began, or when the process was first seen.
+    pub(super) first_ppid: u32,
     pub(super) comm: Box<[u8]>,
     pub(super) parent_comm: Box<[u8]>,
     pub(super) argv: Box<[u8]>,
@@ -50,6 +55,7 @@ impl Process {
         Self {
             key: event.key,
             ppid: event.parent.pid,
+            first_ppid: event.parent.pid,
             comm: event.comm.clone(),
             parent_comm: event.parent_comm.clone(),
             argv: event.argv.clone(),
@@ -72,6 +78,7 @@ impl Process {
         Self {
             key: seen.key,
             ppid: seen.ppid,
+            first_ppid: seen.ppid,
             comm: seen.comm.clone(),
             parent_comm: Box::default(),
             argv: details.map(|it| it.argv.clone()).unwrap_or_default(),
@@ -119,6 +126,9 @@ impl Process {
             state: seen.state,
         });
         self.ppid = seen.ppid;
+        if seen.moved_to.is_some() {
+            self.cgroup.clone_from(&seen.moved_to);
+        }
         self.touched = now;
         if let Some(details) = &seen.details {
             self.comm.clone_from(&seen.comm);
@@ -157,7 +167,7 @@ impl Process {
             threads: sample.map_or(0, |it| it.threads),
             fds: sample.and_then(|it| it.fds),
             forks: self.forks,
-            state: state.or(sample.map(|it| it.state)).unwrap_or('?'),
+            state: state.or(sample.map(|it| it.state)).unwrap_or(UNMEASURED),
             age_s: age.as_secs(),
             exit: self.exit.clone(),
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -60,7 +60,8 @@ pub(super) struct Raiser {
     reads: Arc<Semaphore>,
     symboliser: Arc<Symboliser>,
     tasks: TaskTracker,
-    faults: HashMap<String, Instant>,
+    /// The latest faults: when, and what closes when the first case of each is queued.
+    faults: HashMap<String, (Instant, watch::Receiver<()>)>,
 }
 
 impl Raiser {
@@ -93,10 +94,10 @@ impl Raiser {
     pub(super) fn raise(&mut self, mut draft: Draft, material: Material, evidence: Evidence, record: Record) {
         let process = &material.process;
         let fingerprint = case::fingerprint(draft.kind, process, &draft.site);
-        let repeat = self.is_repeat(&fingerprint);
+        let mut turn = self.turn(&fingerprint);
         let reading = match evidence {
             Evidence::Early(reading) => Some(reading),
-            Evidence::Read if repeat => None,
+            Evidence::Read if matches!(turn, Turn::Repeat(_)) => None,
             Evidence::Read => self.read(process.key(), process.cgroup.as_deref().map(Arc::from)),
         };
         let (cases, symboliser) = (self.cases.clone(), Arc::clone(&self.symboliser));
@@ -115,7 +116,13 @@ impl Raiser {
             }
             let mut case = case::build(draft, material);
             case::add_evidence(&mut case.file, collected);
+            // The first has the evidence, and is the one to open the incident: its end of the channel is dropped
+            // when it is queued, and nothing is ever sent.
+            if let Turn::Repeat(first) = &mut turn {
+                first.changed().await.ok();
+            }
             push(&cases, case);
+            drop(turn);
         });
     }
 
@@ -125,21 +132,29 @@ impl Raiser {
         self.tasks.wait().await;
     }
 
-    fn is_repeat(&mut self, fingerprint: &str) -> bool {
+    fn turn(&mut self, fingerprint: &str) -> Turn {
         let now = Instant::now();
         if self.faults.len() >= FAULTS {
-            self.faults.retain(|_, at| now.duration_since(*at) < SAME_FAULT);
+            self.faults.retain(|_, (at, _)| now.duration_since(*at) < SAME_FAULT);
             if self.faults.len() >= FAULTS {
                 self.faults.clear();
             }
         }
-        let before = self.faults.get(fingerprint).copied();
-        if before.is_some_and(|at| now.duration_since(at) < SAME_FAULT) {
-            return true;
+        match self.faults.get(fingerprint) {
+            Some((at, first)) if now.duration_since(*at) < SAME_FAULT => Turn::Repeat(first.clone()),
+            _ => {
+                let (pushed, first) = watch::channel(());
+                self.faults.insert(fingerprint.to_owned(), (now, first));
+                Turn::First(pushed)
+            }
         }
-        self.faults.insert(fingerprint.to_owned(), now);
-        false
     }
+}
+
+/// Whether a case is the first of its fault lately. Dropping the first's end lets the repeats go on.
+enum Turn {
+    First(#[expect(dead_code, reason = "held until the case is queued")] watch::Sender<()>),
+    Repeat(watch::Receiver<()>),
 }
 
 /// What was read, within the deadline.

@@ -75,6 +75,7 @@ impl Table {
         }
         let process = self.live.get_mut(&event.key)?;
         process.learn(event, cgroup);
+        process.first_ppid = event.parent.pid;
         process.peak_before_exec = event.peak_rss.map(PeakRss::pages);
         Some(process)
     }
@@ -99,10 +100,12 @@ impl Table {
         cgroup: Option<Arc<str>>,
         exit: impl FnOnce(&Process) -> ExitRecord,
     ) -> Option<&Process> {
-        if self.ended.contains_key(&event.key) {
+        if self.ended.get(&event.key).is_some_and(|process| process.exit.is_some()) {
             return None;
         }
-        let mut process = self.take(event.key).unwrap_or_else(|| Process::from_kernel(event));
+        // A walk may have found it gone before its report was read.
+        let known = self.take(event.key).or_else(|| self.take_ended(event.key));
+        let mut process = known.unwrap_or_else(|| Process::from_kernel(event));
         process.learn(event, cgroup);
         process.exit = Some(exit(&process));
         Some(self.keep_ended(process, event.at))
@@ -157,6 +160,12 @@ impl Table {
         if self.by_pid.get(&key.pid) == Some(&key) {
             self.by_pid.remove(&key.pid);
         }
+        Some(process)
+    }
+
+    fn take_ended(&mut self, key: ProcessKey) -> Option<Process> {
+        let process = self.ended.remove(&key)?;
+        self.ended_order.retain(|(_, ended)| *ended != key);
         Some(process)
     }
 
@@ -268,6 +277,17 @@ mod tests {
         assert!(table.get(key(5, 50)).unwrap().exit.is_none());
         table.forget_ended(Duration::from_secs(11));
         assert!(table.get(key(5, 50)).is_none());
+    }
+
+    #[test]
+    fn an_end_that_a_walk_saw_first_still_gets_its_record() {
+        let mut table = Table::default();
+        table.exec(&event(key(5, 50), 1, "a"), None);
+        table.vanish(key(5, 50), Duration::from_secs(2));
+        let ended = table.end(&event(key(5, 50), 3, "a"), None, exit).expect("the report of its end");
+        assert!(ended.exit.is_some() && &*ended.argv == b"arg\0");
+        assert_eq!((table.ended_len(), table.ended_order.len()), (1, 1));
+        assert!(table.end(&event(key(5, 50), 3, "a"), None, exit).is_none(), "once");
     }
 
     #[test]

@@ -93,9 +93,9 @@ impl Reader {
         while !stop.load(Ordering::Relaxed) && !self.batches.is_closed() {
             if self.drain() == Drained::NoRoom {
                 std::thread::sleep(FULL_PAUSE);
-                continue;
+            } else {
+                self.sleep();
             }
-            self.sleep();
             if counted.elapsed() >= COUNTER_INTERVAL {
                 counted = Instant::now();
                 self.report_counters();
@@ -173,6 +173,8 @@ impl Reader {
             }
         }
         if self.grave.len() > had {
+            // A case is to say what was lost before it.
+            self.report_counters();
             self.grave.make_contiguous().sort_by_key(decode::at);
         }
     }

@@ -1,5 +1,6 @@
 //! The walk of /proc: at the start and every interval, through the same channel as kernel events.
 
+mod cmdline;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,11 @@ pub struct Options {
 /// One process as a walk would see it, now; `None` where there is none with that pid.
 pub fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
     walk::one(proc_root, pid, host)
+}
+
+/// What a walk would measure of one process, now; reads nothing that the process could hold up.
+pub fn measure(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
+    walk::measure(proc_root, pid, host)
 }
 
 /// Every process as a walk sees it, once, without the history a [`run`] has.
@@ -77,7 +83,16 @@ pub async fn run(
                 );
             }
             Ok(observations) => {
-                health.recover("scan");
+                match walker.held() {
+                    0 => health.recover("scan"),
+                    held => health.degrade(
+                        "scan",
+                        format!(
+                            "{held} processes are stuck with their memory locked: their argv can't be read"
+                        ),
+                        "look for processes in state D: ps -eo pid,stat,wchan:30,comm | awk '$2 ~ /D/'",
+                    ),
+                }
                 if let Some(Observation::ScanDone(done)) = observations.last() {
                     metrics.scan_seconds.observe(done.took.as_secs_f64());
                 }

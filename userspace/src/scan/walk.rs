@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use procfs::process::{LimitValue, Process};
 
+use super::cmdline::Cmdlines;
 use crate::cgroup::{Hierarchy, of_process};
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
@@ -16,8 +17,8 @@ use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess};
 
 /// `task_struct.flags`: a kernel thread (kernel include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
-/// Most bytes of argv kept: as many as the kernel side copies.
-const ARGV_MAX: u64 = 4096;
+/// A process's cgroup is read again every so many walks: processes are moved, but seldom.
+const CGROUP_EVERY: u64 = 6;
 /// Most memory cgroups looked at in one walk.
 const CGROUPS: usize = 4096;
 /// From so many descriptors on, the limit is read too: no useful limit is below it.
@@ -30,6 +31,7 @@ pub(super) struct Walker {
     host: Host,
     known: HashMap<ProcessKey, Known>,
     walks: u64,
+    cmdlines: Cmdlines,
 }
 
 /// What was known of a process at the last walk.
@@ -41,7 +43,12 @@ struct Known {
 
 impl Walker {
     pub(super) fn new(proc_root: PathBuf, hierarchy: Hierarchy, host: Host) -> Self {
-        Self { proc_root, hierarchy, host, known: HashMap::new(), walks: 0 }
+        Self { proc_root, hierarchy, host, known: HashMap::new(), walks: 0, cmdlines: Cmdlines::default() }
+    }
+
+    /// How many processes hold a reader of their argv.
+    pub(super) fn held(&self) -> usize {
+        self.cmdlines.held()
     }
 
     /// Everything seen, the memory cgroups they are in, and [`Observation::ScanDone`] last.
@@ -66,9 +73,16 @@ impl Walker {
         let mut seen = changing(process, &self.host)?;
         match self.known.get_mut(&seen.key) {
             // A changed name means a new program, or a process that wants to look like one.
-            Some(known) if known.comm == seen.comm => known.walk = walk,
+            Some(known) if known.comm == seen.comm => {
+                known.walk = walk;
+                if (walk + u64::from(seen.key.pid)).is_multiple_of(CGROUP_EVERY) {
+                    let cgroup = cgroup(process).filter(|path| known.cgroup.as_ref() != Some(path));
+                    known.cgroup = cgroup.clone().or(known.cgroup.take());
+                    seen.moved_to = cgroup;
+                }
+            }
             _ => {
-                let details = details(process, seen.kernel_thread);
+                let details = details(process, seen.kernel_thread, &mut self.cmdlines);
                 let cgroup = details.cgroup.clone();
                 self.known.insert(seen.key, Known { comm: seen.comm.clone(), cgroup, walk });
                 seen.details = Some(details);
@@ -97,8 +111,13 @@ impl Walker {
 pub(super) fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
     let process = Process::new_with_root(proc_root.join(pid.to_string())).ok()?;
     let mut seen = changing(&process, host)?;
-    seen.details = Some(details(&process, seen.kernel_thread));
+    seen.details = Some(details(&process, seen.kernel_thread, &mut Cmdlines::default()));
     Some(seen)
+}
+
+/// What changes of one process, now; reads nothing that the process could hold up.
+pub(super) fn measure(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
+    changing(&Process::new_with_root(proc_root.join(pid.to_string())).ok()?, host)
 }
 
 /// What changes from walk to walk.
@@ -119,6 +138,7 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
         kernel_thread,
         fds,
         fd_limit: fds.filter(|fds| *fds >= FDS_WORTH_A_LIMIT).and_then(|_| fd_limit(process)),
+        moved_to: None,
         details: None,
     })
 }
@@ -128,22 +148,20 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     Path::new(path).ancestors().filter_map(Path::to_str).filter(|it| !it.is_empty() && *it != "/")
 }
 
-fn details(process: &Process, kernel_thread: bool) -> SeenDetails {
-    let mut argv = Vec::new();
-    if !kernel_thread && let Ok(file) = process.open_relative("cmdline") {
-        // Gone half-way: what was read is still true.
-        file.take(ARGV_MAX).read_to_end(&mut argv).ok();
-    }
-    let mut cgroup = String::new();
-    if let Ok(mut file) = process.open_relative("cgroup") {
-        file.read_to_string(&mut cgroup).ok();
-    }
+fn details(process: &Process, kernel_thread: bool, cmdlines: &mut Cmdlines) -> SeenDetails {
+    let argv = if kernel_thread { None } else { process.open_relative("cmdline").ok() };
     SeenDetails {
-        argv: argv.into(),
+        argv: argv.and_then(|file| cmdlines.read(file)).unwrap_or_default().into(),
         exe: process.exe().ok().map(|exe| exe.as_os_str().as_bytes().into()),
         uid: process.uid().ok(),
-        cgroup: of_process(&cgroup).map(Arc::from),
+        cgroup: cgroup(process),
     }
+}
+
+fn cgroup(process: &Process) -> Option<Arc<str>> {
+    let mut text = String::new();
+    process.open_relative("cgroup").ok()?.read_to_string(&mut text).ok()?;
+    of_process(&text).map(Arc::from)
 }
 
 fn fd_limit(process: &Process) -> Option<u64> {
