@@ -84,7 +84,7 @@ impl Found<'_> {
         let on_disk = self.module.filter(|it| it.usable().is_some());
         let offset =
             self.place().zip(self.address.zip(self.within)).and_then(|((module, within), (address, at))| {
-                Some(module.usable()?.known.image.offset_of(within)? + (address - at))
+                module.usable()?.known.image.offset_of(within)?.checked_add(address.checked_sub(at)?)
             });
         Frame {
             module: self.module.map(|it| it.name.clone()),
@@ -257,7 +257,9 @@ impl<'m> Chain<'_, 'm, '_> {
         let Some(module) = self.map.find(within) else { return false };
         let Some(file) = module.usable() else { return true };
         let Some(last) = file.known.image.offset_of(within.wrapping_sub(module.bias)) else { return false };
-        let Some(start) = (last + 1).checked_sub(CALL_BYTES) else { return false };
+        let Some(start) = last.checked_add(1).and_then(|end| end.checked_sub(CALL_BYTES)) else {
+            return false;
+        };
         read_at(&file.opened.file, start, CALL_BYTES).is_ok_and(|bytes| ends_in_call(&bytes))
     }
 }

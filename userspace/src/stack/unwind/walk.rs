@@ -19,8 +19,9 @@ impl<'m> Chain<'_, 'm, '_> {
                     }
                     CapturedFrame::Address(address) => frame.address == Some(*address),
                 };
-                // A walk that hasn't been here has lost its way before.
-                walk.iter().position(same).map_or(walk.len(), |at| at + 1)
+                // A walk that hasn't been here has lost its way before. In a recursion the last place that looks
+                // the same: rather too few frames than one twice.
+                walk.iter().rposition(same).map_or(walk.len(), |at| at + 1)
             }
         };
         for (number, frame) in walk.iter().enumerate().skip(from) {
