@@ -46,6 +46,7 @@ pub(super) struct LoadedRules {
 
 /// What one step came to.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it lives for one step")]
 pub(super) enum Step {
     /// The caller's registers; `exact`: its instruction pointer is where it was interrupted, not where it will
     /// return to.

@@ -4,6 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The function of a frame that the kernel made to call a signal's handler, as gdb has it. The next frame is
+/// what the signal interrupted.
+pub(super) const SIGNAL_FRAME: &str = "<signal handler called>";
+
 /// The stack of one thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stack {

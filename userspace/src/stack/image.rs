@@ -1,30 +1,22 @@
-//! One ELF file, read in parts and never trusted: its segments, its build-id, its unwinding rules, and what a
-//! copy of its symbols needs to know of its sections.
+//! One ELF file, read in parts and never trusted: its headers, its segments and its build-id. This much is
+//! read, and kept, of every module of a crashed process.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use anyhow::{Context as _, Result, bail};
-use object::elf::{self, FileHeader64, ProgramHeader64, SectionHeader64};
+use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::{LittleEndian as LE, pod};
 
 use super::BuildId;
-use super::cfi::{LoadedRules, Rules};
 
 /// More program headers than any linker makes.
 const SEGMENTS_MAX: usize = 256;
-/// More sections than any linker makes of an executable or a library.
-const SECTIONS_MAX: usize = 16_384;
-/// The names of the sections.
-const NAMES_BYTES_MAX: u64 = 1 << 20;
 /// One note segment.
 const NOTES_BYTES_MAX: u64 = 64 << 10;
-/// The unwinding rules of one file. A browser's has 20 MiB.
-const RULES_BYTES_MAX: u64 = 32 << 20;
 
 pub(super) const FILE_HEADER_BYTES: usize = size_of::<FileHeader64<LE>>();
-pub(super) const PROGRAM_HEADER_BYTES: usize = size_of::<ProgramHeader64<LE>>();
-pub(super) const SECTION_HEADER_BYTES: usize = size_of::<SectionHeader64<LE>>();
+const PROGRAM_HEADER_BYTES: usize = size_of::<ProgramHeader64<LE>>();
 
 /// A file that can be mapped to be run.
 #[derive(Debug)]
@@ -33,9 +25,8 @@ pub(super) struct Image {
     pub(super) entry: u64,
     /// Whether it runs only where it was linked for.
     pub(super) fixed: bool,
-    pub(super) rules: Rules,
     pub(super) header: FileHeader64<LE>,
-    pub(super) sections: Vec<Section>,
+    pub(super) programs: Vec<ProgramHeader64<LE>>,
     segments: Vec<Segment>,
 }
 
@@ -45,13 +36,6 @@ struct Segment {
     offset: u64,
     address: u64,
     size_bytes: u64,
-}
-
-/// A section's header, and its name.
-#[derive(Clone, Debug)]
-pub(super) struct Section {
-    pub(super) name: String,
-    pub(super) header: SectionHeader64<LE>,
 }
 
 impl Image {
@@ -68,14 +52,12 @@ impl Image {
             bail!("it is not for x86-64");
         }
         let programs = program_headers(file, &header)?;
-        let sections = section_headers(file, &header).unwrap_or_default();
         Ok(Self {
             build_id: programs.iter().find_map(|it| build_id(file, it)),
             entry: header.e_entry.get(LE),
             fixed: header.e_type.get(LE) == elf::ET_EXEC,
-            rules: rules(file, &programs, &sections),
             segments: programs.iter().filter_map(Segment::of).collect(),
-            sections,
+            programs,
             header,
         })
     }
@@ -95,10 +77,6 @@ impl Image {
     fn executable(&self) -> impl Iterator<Item = &Segment> {
         self.segments.iter().filter(|it| it.executable)
     }
-
-    pub(super) fn section(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|it| it.name == name)
-    }
 }
 
 impl Segment {
@@ -113,21 +91,6 @@ impl Segment {
     }
 }
 
-impl Section {
-    pub(super) fn range(&self) -> (u64, u64) {
-        (self.header.sh_offset.get(LE), self.header.sh_size.get(LE))
-    }
-
-    /// Whether it has bytes in the file.
-    pub(super) fn is_stored(&self) -> bool {
-        self.header.sh_type.get(LE) != elf::SHT_NOBITS && self.header.sh_size.get(LE) > 0
-    }
-
-    pub(super) fn is_compressed(&self) -> bool {
-        self.header.sh_flags.get(LE) & elf::SHF_COMPRESSED == elf::SHF_COMPRESSED
-    }
-}
-
 /// Exactly these bytes of the file. The caller bounds `length`.
 pub(super) fn read_at(file: &File, offset: u64, length: u64) -> Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length)?];
@@ -135,14 +98,7 @@ pub(super) fn read_at(file: &File, offset: u64, length: u64) -> Result<Vec<u8>> 
     Ok(bytes)
 }
 
-fn read_bounded(file: &File, (offset, length): (u64, u64), max: u64) -> Option<Vec<u8>> {
-    if length == 0 || length > max {
-        return None;
-    }
-    read_at(file, offset, length).ok()
-}
-
-fn parse<T: pod::Pod>(bytes: &[u8]) -> Result<&[T]> {
+pub(super) fn parse<T: pod::Pod>(bytes: &[u8]) -> Result<&[T]> {
     pod::slice_from_bytes(bytes, bytes.len() / size_of::<T>())
         .map(|(parsed, _)| parsed)
         .map_err(|()| anyhow::anyhow!("its headers are cut"))
@@ -158,31 +114,13 @@ fn program_headers(file: &File, header: &FileHeader64<LE>) -> Result<Vec<Program
     Ok(parse(&bytes)?.to_vec())
 }
 
-/// None is fine: what runs needs no sections.
-fn section_headers(file: &File, header: &FileHeader64<LE>) -> Option<Vec<Section>> {
-    let count = usize::from(header.e_shnum.get(LE));
-    if count == 0 || count > SECTIONS_MAX || usize::from(header.e_shentsize.get(LE)) != SECTION_HEADER_BYTES {
-        return None;
-    }
-    let bytes = read_at(file, header.e_shoff.get(LE), (count * SECTION_HEADER_BYTES) as u64).ok()?;
-    let headers: &[SectionHeader64<LE>] = parse(&bytes).ok()?;
-    let names = headers.get(usize::from(header.e_shstrndx.get(LE).0))?;
-    let names = read_bounded(file, (names.sh_offset.get(LE), names.sh_size.get(LE)), NAMES_BYTES_MAX)?;
-    let name = |header: &SectionHeader64<LE>| {
-        let start = usize::try_from(header.sh_name.get(LE)).ok()?;
-        let name = names.get(start..)?.split(|byte| *byte == 0).next()?;
-        Some(String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned())
-    };
-    Some(headers.iter().map(|it| Section { name: name(it).unwrap_or_default(), header: *it }).collect())
-}
-
 fn build_id(file: &File, header: &ProgramHeader64<LE>) -> Option<BuildId> {
     if header.p_type.get(LE) != elf::PT_NOTE {
         return None;
     }
-    let range = (header.p_offset.get(LE), header.p_filesz.get(LE));
+    let length = header.p_filesz.get(LE).min(NOTES_BYTES_MAX);
     let align = if header.p_align.get(LE) == 8 { 8 } else { 4 };
-    build_id_in(&read_bounded(file, range, NOTES_BYTES_MAX)?, align)
+    build_id_in(&read_at(file, header.p_offset.get(LE), length).ok()?, align)
 }
 
 /// Notes are: length of the name, length of the content, kind; name and content padded (elf(5)).
@@ -200,37 +138,6 @@ fn build_id_in(mut notes: &[u8], align: usize) -> Option<BuildId> {
         }
         notes = notes.get(end.checked_next_multiple_of(align)?..)?;
     }
-}
-
-/// `.eh_frame` where the program itself would find it, by its segment; else by the sections' names.
-fn rules(file: &File, programs: &[ProgramHeader64<LE>], sections: &[Section]) -> Rules {
-    let section = |name: &str| {
-        let found = sections.iter().find(|it| it.name == name && it.is_stored() && !it.is_compressed())?;
-        Some((found.header.sh_addr.get(LE), read_bounded(file, found.range(), RULES_BYTES_MAX)?))
-    };
-    let text = sections.iter().find(|it| it.name == ".text").map_or(0, |it| it.header.sh_addr.get(LE));
-    let indexed = || {
-        let header = programs.iter().find(|it| it.p_type.get(LE) == elf::PT_GNU_EH_FRAME)?;
-        let index_address = header.p_vaddr.get(LE);
-        let index = read_bounded(file, (header.p_offset.get(LE), header.p_filesz.get(LE)), RULES_BYTES_MAX)?;
-        let address = LoadedRules::frames_address(&index, index_address)?;
-        let frames = section(".eh_frame").filter(|it| it.0 == address);
-        let frames = frames.or_else(|| Some((address, to_end_of_segment(file, programs, address)?)))?;
-        Some(LoadedRules::new(Some((index_address, index)), frames, text))
-    };
-    let unindexed = || Some(LoadedRules::new(None, section(".eh_frame")?, text));
-    Rules { loaded: indexed().or_else(unindexed), debug: section(".debug_frame").map(|it| it.1) }
-}
-
-/// The bytes from this address on. How many of them are rules nobody says: they end by their own terminator.
-fn to_end_of_segment(file: &File, programs: &[ProgramHeader64<LE>], address: u64) -> Option<Vec<u8>> {
-    let into = |it: &ProgramHeader64<LE>| address.wrapping_sub(it.p_vaddr.get(LE));
-    let holder = programs
-        .iter()
-        .filter(|it| it.p_type.get(LE) == elf::PT_LOAD)
-        .find(|it| into(it) < it.p_filesz.get(LE))?;
-    let length = (holder.p_filesz.get(LE) - into(holder)).min(RULES_BYTES_MAX);
-    read_at(file, holder.p_offset.get(LE).checked_add(into(holder))?, length).ok()
 }
 
 #[cfg(test)]
@@ -266,8 +173,7 @@ mod tests {
     fn this_very_program_is_understood() {
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
         let image = Image::read(&file).unwrap();
-        assert!(image.rules.loaded.is_some());
-        assert!(!image.fixed && image.build_id.is_some() && image.section(".symtab").is_some());
+        assert!(!image.fixed && image.build_id.is_some());
         let offset = image.offset_of(image.entry).unwrap();
         assert_eq!(image.address_of(offset), Some(image.entry));
         assert_eq!(

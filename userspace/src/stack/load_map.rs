@@ -11,8 +11,8 @@ use super::open::{self, OpenFile};
 use super::symbols::clean;
 use super::worker::{Images, Known};
 
-/// A load map is the process's own memory: it may claim anything.
-const MODULES_MAX: usize = 512;
+/// A load map is the process's own memory: it may claim anything. Each module is an open file for a while.
+const MODULES_MAX: usize = 256;
 /// How far from its bias an address can be and still be a module's, where its size isn't known.
 const MODULE_SPAN_MAX: u64 = 1 << 32;
 
@@ -48,7 +48,7 @@ pub(super) enum Standing {
 
 impl LoadMap {
     pub(super) fn new(capture: &Capture, images: &mut Images, deadline: Instant, notes: &mut Notes) -> Self {
-        let mut map = Self { modules: vec![] };
+        let (mut map, mut unusable) = (Self { modules: vec![] }, vec![]);
         let mut listed: Vec<_> = capture.modules.iter().take(MODULES_MAX).cloned().collect();
         if capture.modules.len() > MODULES_MAX {
             notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is left out"));
@@ -65,11 +65,12 @@ impl LoadMap {
                 notes.add("the time was up before all modules were opened");
                 break;
             }
-            if let Some(module) = map.place(capture, &module, has_executable, images, notes) {
+            if let Some(module) = map.place(capture, &module, has_executable, images, &mut unusable) {
                 map.modules.push(module);
             }
         }
-        map.judge(capture, notes);
+        notes.add_some(unusable, "modules can't be used");
+        notes.add_some(map.judge(capture), "modules were replaced");
         map
     }
 
@@ -80,7 +81,7 @@ impl LoadMap {
         listed: &LoadedModule,
         bias_known: bool,
         images: &mut Images,
-        notes: &mut Notes,
+        unusable: &mut Vec<String>,
     ) -> Option<Module> {
         let executable = is_executable(listed);
         let path = if executable { capture.executable.clone() } else { listed.path.clone() };
@@ -95,7 +96,7 @@ impl LoadMap {
         }
         let vdso = is_vdso(&path);
         let found = if vdso { images.vdso() } else { images.get(capture.root.as_deref(), &path) };
-        let on_disk = found.map_err(|error| notes.add(format!("{name} can't be used: {error:#}"))).ok();
+        let on_disk = found.map_err(|error| unusable.push(format!("{name} can't be used: {error:#}"))).ok();
         let on_disk = on_disk.map(|(opened, known)| {
             let standing =
                 if vdso { Standing::Confirmed } else { standing(capture, listed, &opened, &known) };
@@ -111,8 +112,9 @@ impl LoadMap {
         Some(Module { name: if vdso { "[vdso]".to_owned() } else { name }, bias, on_disk })
     }
 
-    /// What only the whole map tells of each.
-    fn judge(&mut self, capture: &Capture, notes: &mut Notes) {
+    /// What only the whole map tells of each. Says which were replaced.
+    fn judge(&mut self, capture: &Capture) -> Vec<String> {
+        let mut replaced = vec![];
         let on_disk = |it: &Module| it.on_disk.as_ref().and_then(|it| it.known.image.build_id.clone());
         let present: Vec<_> = self.modules.iter().filter_map(on_disk).collect();
         let complete = self.modules.iter().all(|it| it.on_disk.is_some());
@@ -133,11 +135,12 @@ impl LoadMap {
                 }
             }
             if let Standing::Replaced(why) = file.standing {
-                notes.add(format!(
+                replaced.push(format!(
                     "{name} was replaced since it was loaded ({why}): no names, no unwinding through it"
                 ));
             }
         }
+        replaced
     }
 
     /// The module whose instructions include this address. Where two claim it, neither is believed.

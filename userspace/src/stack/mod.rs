@@ -8,8 +8,10 @@
 //! Nothing here is trusted: neither the captured bytes nor the files a process named. What can't be proven is
 //! left out, and `Stack::notes` says why.
 
+mod calls;
 mod capture;
 mod cfi;
+mod contents;
 mod frame;
 mod image;
 mod load_map;

@@ -4,6 +4,8 @@ use crate::text;
 
 /// How many are kept.
 const NOTES_MAX: usize = 24;
+/// How many of one kind: in another root or after an upgrade they are a hundred.
+const SAME_KIND_MAX: usize = 3;
 /// How long one may be, in characters.
 const NOTE_LENGTH_MAX: usize = 300;
 
@@ -16,6 +18,15 @@ impl Notes {
         let note = text::truncate(&text::printable(note.as_ref()), NOTE_LENGTH_MAX);
         if self.0.len() < NOTES_MAX && !self.0.contains(&note) {
             self.0.push(note);
+        }
+    }
+
+    /// The first few of notes of one kind, and how many there are.
+    pub(super) fn add_some(&mut self, notes: Vec<String>, what: &str) {
+        let count = notes.len();
+        notes.into_iter().take(SAME_KIND_MAX).for_each(|note| self.add(note));
+        if count > SAME_KIND_MAX {
+            self.add(format!("in all, {count} {what}"));
         }
     }
 
@@ -33,6 +44,8 @@ mod tests {
         let mut notes = Notes::default();
         notes.add("a\x1b");
         notes.add("a\x1b");
+        notes.add_some((0..9).map(|it| it.to_string()).collect(), "letters");
+        assert_eq!(notes.0, ["a\u{fffd}", "0", "1", "2", "in all, 9 letters"]);
         (0..100).for_each(|number| notes.add(format!("{number}{}", "x".repeat(1000))));
         let notes = notes.into_inner();
         assert_eq!((notes.len(), notes[0].as_str()), (NOTES_MAX, "a\u{fffd}"));

@@ -1,6 +1,7 @@
 //! Where a crash happened, in one stable word for fingerprints: past the machinery that a program calls to
 //! die (abort, assertions, panics), the first function that is the program's own.
 
+use super::frame::SIGNAL_FRAME;
 use super::{Frame, Stack};
 
 /// How deep the machinery of dying may reach.
@@ -112,6 +113,9 @@ impl Stack {
         } else {
             past + self.frames[past..].iter().take_while(|it| in_libc(it)).count()
         };
+        // A handler that gives up, as crash reporters do: the fault is what it was called for.
+        let interrupted = self.frames.iter().position(|it| it.function.as_deref() == Some(SIGNAL_FRAME));
+        let after = interrupted.filter(|_| past > 0).map_or(after, |it| it + 1);
         let past = if self.frames[after..].iter().any(|frame| placed(&frame)) { after } else { 0 };
         self.frames[past..].iter().find(placed)
     }
@@ -209,6 +213,13 @@ mod tests {
             (&["app!work.part.0"], Some("app!work")),
             (&["app!app::run::h0123456789abcdef"], Some("app!app::run")),
             (&["app!free_list"], Some("app!free_list")),
+            // A handler that aborts was called for the fault; one that crashes is the fault.
+            (
+                &["app!abort", "app!handler", "libc.so.6!<signal handler called>", "app!fault", "app!main"],
+                Some("app!fault"),
+            ),
+            (&["app!abort", "app!handler", "libc.so.6!<signal handler called>"], Some("app!abort")),
+            (&["app!handler", "libc.so.6!<signal handler called>", "app!main"], Some("app!handler")),
             // Nothing but machinery: better than nothing.
             (&["libc.so.6!abort"], Some("libc.so.6!abort")),
             (&["?"], None),

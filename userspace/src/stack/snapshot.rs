@@ -10,13 +10,14 @@ use object::elf::{self, CompressionHeader64};
 use object::{LittleEndian as LE, pod};
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::image::{FILE_HEADER_BYTES, Image, SECTION_HEADER_BYTES, Section, read_at};
+use super::contents::{Budget, SECTION_HEADER_BYTES, Section};
+use super::image::{FILE_HEADER_BYTES, Image, read_at};
 use super::open::OpenFile;
 
 /// The symbol tables of one file and their names. Chromium's have 60 MiB; a large server's, 10.
 const SYMBOLS_BYTES_MAX: u64 = 32 << 20;
 /// The debug information of one file, uncompressed.
-const DEBUG_BYTES_MAX: u64 = 128 << 20;
+const DEBUG_BYTES_MAX: u64 = 96 << 20;
 /// How much is copied at once.
 const CHUNK_BYTES: u64 = 256 << 10;
 
@@ -48,30 +49,36 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn take(opened: &OpenFile, image: &Image) -> Result<Self> {
-        let (debug, left_out) = match debug_bytes(opened, image) {
-            Ok(bytes) => (bytes > 0, None),
-            Err(reason) => (false, Some(reason)),
+    pub(super) fn take(
+        opened: &OpenFile,
+        image: &Image,
+        sections: &[Section],
+        budget: &Budget,
+    ) -> Result<Self> {
+        let mut wanted = vec![false; sections.len()];
+        let symbols = mark_symbols(sections, &mut wanted, budget);
+        let (debug_bytes, no_debug) = match debug_bytes(opened, sections, budget) {
+            Ok(bytes) => (bytes, None),
+            Err(reason) => (0, Some(reason)),
         };
-        let mut wanted = vec![false; image.sections.len()];
         let names = usize::from(image.header.e_shstrndx.get(LE).0);
-        let symbols = mark_symbols(image, &mut wanted);
-        let left_out = left_out.or_else(|| symbols.err());
-        for (number, section) in image.sections.iter().enumerate() {
-            wanted[number] |= number == names || (debug && is_debug(section));
+        for (number, section) in sections.iter().enumerate() {
+            wanted[number] |= number == names || (debug_bytes > 0 && is_debug(section));
         }
-        let (memory, size_bytes) = copy(&opened.file, image, &wanted)?;
-        Ok(Self { memory, size_bytes, debug, left_out })
+        let (memory, size_bytes) = copy(&opened.file, image, sections, &wanted)?;
+        // Compressed, debug information is small here and large once it is read.
+        let size_bytes = size_bytes.max(debug_bytes);
+        Ok(Self { memory, size_bytes, debug: debug_bytes > 0, left_out: symbols.err().or(no_debug) })
     }
 }
 
 /// How many bytes of debug information there are; or why they are left alone.
-fn debug_bytes(opened: &OpenFile, image: &Image) -> Result<u64, String> {
-    if image.section(".debug_info").is_none_or(|it| !it.is_stored()) {
+fn debug_bytes(opened: &OpenFile, sections: &[Section], budget: &Budget) -> Result<u64, String> {
+    if !has_debug(sections) {
         return Ok(0);
     }
     let mut total: u64 = 0;
-    for section in image.sections.iter().filter(|it| is_debug(it)) {
+    for section in sections.iter().filter(|it| is_debug(it)) {
         let (offset, mut length) = section.range();
         if section.is_compressed() {
             // A few bytes may unfold to gigabytes, whatever their header says.
@@ -89,7 +96,17 @@ fn debug_bytes(opened: &OpenFile, image: &Image) -> Result<u64, String> {
             "its debug information has {total} bytes, more than the {DEBUG_BYTES_MAX} allowed"
         ));
     }
+    if !budget.take(total) {
+        return Err(format!(
+            "its debug information has {total} bytes, too many with the other files of this stack"
+        ));
+    }
     Ok(total)
+}
+
+/// Whether there is debug information in the file itself.
+pub(super) fn has_debug(sections: &[Section]) -> bool {
+    sections.iter().any(|it| it.name == ".debug_info" && it.is_stored())
 }
 
 fn unfolded(file: &File, offset: u64) -> Option<u64> {
@@ -103,21 +120,21 @@ fn is_debug(section: &Section) -> bool {
 }
 
 /// The symbol tables, with their names' sections.
-fn mark_symbols(image: &Image, wanted: &mut [bool]) -> Result<(), String> {
+fn mark_symbols(sections: &[Section], wanted: &mut [bool], budget: &Budget) -> Result<(), String> {
     let mut total: u64 = 0;
-    for (number, section) in image.sections.iter().enumerate() {
+    for (number, section) in sections.iter().enumerate() {
         let kind = section.header.sh_type.get(LE);
         if (kind != elf::SHT_SYMTAB && kind != elf::SHT_DYNSYM) || section.is_compressed() {
             continue;
         }
         let names = usize::try_from(section.header.sh_link.get(LE)).unwrap_or(usize::MAX);
-        let Some(strings) = image.sections.get(names).filter(|it| it.is_stored() && !it.is_compressed())
-        else {
+        let Some(strings) = sections.get(names).filter(|it| it.is_stored() && !it.is_compressed()) else {
             continue;
         };
-        total = total.saturating_add(section.range().1).saturating_add(strings.range().1);
-        if total > SYMBOLS_BYTES_MAX {
-            return Err(format!("its symbols have more than the {SYMBOLS_BYTES_MAX} bytes allowed"));
+        let bytes = section.range().1.saturating_add(strings.range().1);
+        total = total.saturating_add(bytes);
+        if total > SYMBOLS_BYTES_MAX || !budget.take(bytes) {
+            return Err(format!("its symbols have {total} bytes: too many"));
         }
         wanted[number] = true;
         wanted[names] = true;
@@ -127,12 +144,12 @@ fn mark_symbols(image: &Image, wanted: &mut [bool]) -> Result<(), String> {
 
 /// Header, section headers, the wanted sections one after another. Headers of the others are blank, so that
 /// their numbers stay.
-fn copy(file: &File, image: &Image, wanted: &[bool]) -> Result<(File, u64)> {
+fn copy(file: &File, image: &Image, sections: &[Section], wanted: &[bool]) -> Result<(File, u64)> {
     let memory = File::from(in_memory("symbols")?);
     let headers_at = FILE_HEADER_BYTES as u64;
-    let mut end = headers_at + (image.sections.len() * SECTION_HEADER_BYTES) as u64;
-    let mut headers = Vec::with_capacity(image.sections.len() * SECTION_HEADER_BYTES);
-    for (section, wanted) in image.sections.iter().zip(wanted) {
+    let mut end = headers_at + (sections.len() * SECTION_HEADER_BYTES) as u64;
+    let mut headers = Vec::with_capacity(sections.len() * SECTION_HEADER_BYTES);
+    for (section, wanted) in sections.iter().zip(wanted) {
         if *wanted {
             let mut header = section.header;
             // Readers may want numbers aligned.
@@ -151,6 +168,9 @@ fn copy(file: &File, image: &Image, wanted: &[bool]) -> Result<(File, u64)> {
     header.e_phoff.set(LE, 0);
     header.e_phnum.set(LE, 0);
     header.e_shoff.set(LE, headers_at);
+    if sections.is_empty() {
+        header.e_shnum.set(LE, 0);
+    }
     memory.write_all_at(pod::bytes_of(&header), 0)?;
     memory.write_all_at(&headers, headers_at)?;
     Ok((memory, end))

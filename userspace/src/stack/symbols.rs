@@ -8,9 +8,10 @@ use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
 
 use super::BuildId;
+use super::contents::{self, Budget, Section};
 use super::image::Image;
 use super::open::{self, OpenFile};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, has_debug};
 use crate::text;
 
 /// Where distributions put the debug information they strip from their files, by build-id.
@@ -38,17 +39,22 @@ pub(super) struct Named {
 
 impl Symbols {
     /// Of the file itself; of its separate debug information, where it has none but the distribution has.
-    pub(super) fn of(opened: &OpenFile, image: &Image) -> anyhow::Result<Self> {
-        if image.section(".debug_info").is_none()
-            && let Some(symbols) = image.build_id.as_ref().and_then(separate)
+    pub(super) fn of(
+        opened: &OpenFile,
+        image: &Image,
+        sections: &[Section],
+        budget: &Budget,
+    ) -> anyhow::Result<Self> {
+        if !has_debug(sections)
+            && let Some(symbols) = image.build_id.as_ref().and_then(|id| separate(id, budget))
         {
             return Ok(symbols);
         }
-        Self::new(opened, image)
+        Self::new(opened, image, sections, budget)
     }
 
-    fn new(opened: &OpenFile, image: &Image) -> anyhow::Result<Self> {
-        let snapshot = Snapshot::take(opened, image)?;
+    fn new(opened: &OpenFile, image: &Image, sections: &[Section], budget: &Budget) -> anyhow::Result<Self> {
+        let snapshot = Snapshot::take(opened, image, sections, budget)?;
         // Links to other files are not followed: the copy has none, and there is nowhere to look. Inlined
         // functions nest, and are read by recursion: a crafted file could exhaust the stack.
         let symbolizer = Symbolizer::builder()
@@ -88,12 +94,14 @@ impl Symbols {
     }
 }
 
-fn separate(build_id: &BuildId) -> Option<Symbols> {
+fn separate(build_id: &BuildId, budget: &Budget) -> Option<Symbols> {
     let id = build_id.to_string();
     let path = Path::new(DEBUG_DIRECTORY).join(&id[..2]).join(format!("{}.debug", &id[2..]));
     let opened = open::open(None, &path).ok().filter(|it| it.trusted)?;
     let image = Image::read(&opened.file).ok()?;
-    (image.build_id.as_ref() == Some(build_id)).then(|| Symbols::new(&opened, &image).ok()).flatten()
+    let sections = contents::sections(&opened.file, &image, budget)?;
+    let fits = image.build_id.as_ref() == Some(build_id) && has_debug(&sections);
+    fits.then(|| Symbols::new(&opened, &image, &sections, budget).ok()).flatten()
 }
 
 fn named(sym: &Sym<'_>) -> Vec<Named> {

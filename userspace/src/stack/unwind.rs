@@ -2,10 +2,15 @@
 //! go, then by frame pointers, then by the kernel's walk where it agrees. A frame that can't be true is left
 //! out, and the chain ends there.
 
+mod walk;
+
 use std::time::Instant;
 
+use super::calls::{CALL_BYTES, ends_in_call};
 use super::capture::{BuildId, Capture, CapturedFrame, Register, Registers};
 use super::cfi::Step;
+use super::contents::Budget;
+use super::frame::SIGNAL_FRAME;
 use super::image::read_at;
 use super::load_map::{LoadMap, Module};
 use super::notes::Notes;
@@ -13,10 +18,11 @@ use super::{FoundBy, Frame};
 
 /// Deeper is recursion; what matters is near the crash.
 const FRAMES_MAX: usize = 64;
-/// The longest call instruction, without its prefixes.
-const CALL_BYTES: u64 = 7;
+/// Further up is another stack: of another thread, or of a signal's handler.
+const STACK_BYTES_MAX: u64 = 64 << 20;
 
 /// One frame, and the module it is in.
+#[derive(Default)]
 pub(super) struct Found<'m> {
     address: Option<u64>,
     /// An address inside the instruction that is at work: a return address is behind it.
@@ -24,16 +30,19 @@ pub(super) struct Found<'m> {
     module: Option<&'m Module>,
     captured: Option<(BuildId, u64)>,
     found_by: FoundBy,
+    /// Whether it is the frame between a signal's handler and what it interrupted.
+    signal: bool,
 }
 
 /// The chain of callers, the crashing instruction first.
 pub(super) fn chain<'m>(
     capture: &Capture,
     map: &'m LoadMap,
+    budget: &Budget,
     deadline: Instant,
     notes: &mut Notes,
 ) -> Vec<Found<'m>> {
-    let mut chain = Chain { capture, map, notes, found: vec![] };
+    let mut chain = Chain { capture, map, budget, notes, found: vec![] };
     let complete = match &capture.registers {
         Some(registers) => chain.follow(registers.clone(), deadline),
         None => {
@@ -57,7 +66,17 @@ pub(super) fn bare(capture: &Capture) -> Vec<Frame> {
     if captured.is_none() && address.is_none() {
         return vec![];
     }
-    vec![Found { address, within: None, module: None, captured, found_by: FoundBy::Registers }.frame()]
+    vec![
+        Found {
+            address,
+            within: None,
+            module: None,
+            captured,
+            found_by: FoundBy::Registers,
+            ..Found::default()
+        }
+        .frame(),
+    ]
 }
 
 impl Found<'_> {
@@ -65,7 +84,7 @@ impl Found<'_> {
         let on_disk = self.module.filter(|it| it.usable().is_some());
         let offset =
             self.place().zip(self.address.zip(self.within)).and_then(|((module, within), (address, at))| {
-                Some(module.usable()?.known.image.offset_of(within)? + (address - at))
+                module.usable()?.known.image.offset_of(within)?.checked_add(address.checked_sub(at)?)
             });
         Frame {
             module: self.module.map(|it| it.name.clone()),
@@ -75,6 +94,7 @@ impl Found<'_> {
                 .map(ToString::to_string),
             offset: offset.or(self.captured.as_ref().map(|it| it.1)),
             address: self.address,
+            function: self.signal.then(|| SIGNAL_FRAME.to_owned()),
             found_by: self.found_by,
             ..Frame::default()
         }
@@ -88,6 +108,7 @@ impl Found<'_> {
 }
 
 /// How one step went.
+#[expect(clippy::large_enum_variant, reason = "it lives for one step")]
 enum Next {
     Caller {
         registers: Registers,
@@ -102,6 +123,7 @@ enum Next {
 struct Chain<'c, 'm, 'n> {
     capture: &'c Capture,
     map: &'m LoadMap,
+    budget: &'c Budget,
     notes: &'n mut Notes,
     found: Vec<Found<'m>>,
 }
@@ -121,6 +143,7 @@ impl<'m> Chain<'_, 'm, '_> {
                 module,
                 captured,
                 found_by,
+                ..Found::default()
             });
             let lost = if self.found.len() >= FRAMES_MAX {
                 format!("the stack is deeper than {FRAMES_MAX} frames: the rest is left out")
@@ -130,6 +153,7 @@ impl<'m> Chain<'_, 'm, '_> {
                 match self.next(&registers, within, exact, module) {
                     Next::Caller { registers: caller, exact: interrupted, found_by: by } => {
                         (registers, exact, found_by) = (caller, interrupted, by);
+                        self.found.last_mut().expect("pushed above").signal = interrupted;
                         continue;
                     }
                     Next::Outermost => return true,
@@ -157,7 +181,11 @@ impl<'m> Chain<'_, 'm, '_> {
             return Next::Lost(format!("{name} on disk is not what was loaded"));
         };
         let read = |address| self.read(address);
-        let why = match file.known.image.rules.step(within.wrapping_sub(module.bias), registers, &read) {
+        let why = match file.known.rules(&file.opened, self.budget).step(
+            within.wrapping_sub(module.bias),
+            registers,
+            &read,
+        ) {
             Step::Outermost => return Next::Outermost,
             Step::Caller { registers: caller, exact } => return self.checked(registers, caller, exact),
             Step::Unreadable(address) => return Next::Lost(self.unreadable(address)),
@@ -215,11 +243,11 @@ impl<'m> Chain<'_, 'm, '_> {
         let sp = self.capture.registers.as_ref().map_or(0, Registers::sp);
         let captured = self.capture.stack.len();
         match address.checked_sub(sp) {
-            Some(above) if captured > 0 => {
+            Some(above) if captured > 0 && above < STACK_BYTES_MAX => {
                 format!("its caller is {above} bytes up the stack, of which {captured} bytes were captured")
             }
-            Some(_) => "the stack could not be captured".to_owned(),
-            None => format!("its caller is at {address:#x}, which is not on the captured stack"),
+            Some(_) if captured == 0 => "the stack could not be captured".to_owned(),
+            _ => format!("its caller is at {address:#x}, which is not on the captured stack"),
         }
     }
 
@@ -229,86 +257,10 @@ impl<'m> Chain<'_, 'm, '_> {
         let Some(module) = self.map.find(within) else { return false };
         let Some(file) = module.usable() else { return true };
         let Some(last) = file.known.image.offset_of(within.wrapping_sub(module.bias)) else { return false };
-        let Some(start) = (last + 1).checked_sub(CALL_BYTES) else { return false };
+        let Some(start) = last.checked_add(1).and_then(|end| end.checked_sub(CALL_BYTES)) else {
+            return false;
+        };
         read_at(&file.opened.file, start, CALL_BYTES).is_ok_and(|bytes| ends_in_call(&bytes))
-    }
-
-    /// Beyond the last frame, where the kernel's walk has been there too.
-    fn extend_by_walk(&mut self) {
-        let walk = &self.capture.frames;
-        let from = match self.found.last() {
-            None => 0,
-            Some(last) => {
-                let frame = last.frame();
-                let same = |it: &CapturedFrame| match it {
-                    CapturedFrame::File { build_id, offset } => {
-                        frame.offset == Some(*offset)
-                            && frame.build_id.as_deref() == Some(&build_id.to_string())
-                    }
-                    CapturedFrame::Address(address) => frame.address == Some(*address),
-                };
-                // A walk that hasn't been here has lost its way before.
-                walk.iter().position(same).map_or(walk.len(), |at| at + 1)
-            }
-        };
-        for (number, frame) in walk.iter().enumerate().skip(from) {
-            if self.found.len() >= FRAMES_MAX {
-                break;
-            }
-            let Some(found) = self.walked(frame, number == 0) else {
-                self.notes.add(format!("the kernel's walk is not believed from its frame {number} on"));
-                break;
-            };
-            self.found.push(found);
-        }
-        if self.found.iter().any(|it| it.found_by == FoundBy::KernelWalk) && from > 0 {
-            self.notes.add(format!(
-                "from #{} on the frames are the kernel's, by frame pointers alone",
-                self.first_walked()
-            ));
-        }
-    }
-
-    fn first_walked(&self) -> usize {
-        self.found.iter().position(|it| it.found_by == FoundBy::KernelWalk).unwrap_or_default()
-    }
-
-    /// `None`: it can't be true.
-    fn walked(&self, frame: &CapturedFrame, first: bool) -> Option<Found<'m>> {
-        let back = u64::from(!first);
-        let (address, captured) = match frame {
-            CapturedFrame::Address(address) => (*address, None),
-            CapturedFrame::File { build_id, offset } => {
-                let captured = Some((build_id.clone(), *offset));
-                let Some(module) = self.map.with_build_id(build_id) else {
-                    // The file is gone; that the crash was in it, or that nothing is known of it, is all there is.
-                    let known =
-                        first || file_frame(self.capture.frames.first()).is_some_and(|it| it.0 == *build_id);
-                    let module = self.found.first().and_then(|it| it.module);
-                    let found = Found {
-                        address: None,
-                        within: None,
-                        module,
-                        captured,
-                        found_by: FoundBy::KernelWalk,
-                    };
-                    return known.then_some(found);
-                };
-                let within = module.usable()?.known.image.address_of(offset.checked_sub(back)?)?;
-                (within.wrapping_add(back).wrapping_add(module.bias), captured)
-            }
-        };
-        let within = address.wrapping_sub(back);
-        let module = self.map.find(within);
-        let fits = first || self.is_behind_call(address);
-        fits.then_some(Found {
-            address: Some(address),
-            within: Some(within),
-            module,
-            captured,
-            found_by: FoundBy::KernelWalk,
-        })
-        .filter(|it| it.module.is_some() || first)
     }
 }
 
@@ -316,50 +268,5 @@ fn file_frame(frame: Option<&CapturedFrame>) -> Option<(BuildId, u64)> {
     match frame {
         Some(CapturedFrame::File { build_id, offset }) => Some((build_id.clone(), *offset)),
         _ => None,
-    }
-}
-
-/// Whether these bytes of x86-64 code can end in a call: relative (E8), or through a register or memory
-/// (FF /2) in any of its lengths.
-fn ends_in_call(bytes: &[u8]) -> bool {
-    let back = |count: usize| bytes.len().checked_sub(count).map(|at| bytes[at]);
-    let indirect = |length: usize| {
-        let modrm = back(length - 1).filter(|_| back(length) == Some(0xff) && length >= 2)?;
-        let (mode, kind, base) = (modrm >> 6, (modrm >> 3) & 7, modrm & 7);
-        let scaled = usize::from(mode != 3 && base == 4);
-        let displacement = match (mode, base) {
-            (1, _) => 1,
-            (2, _) | (0, 5) => 4,
-            (0, 4) if back(length - 2).is_some_and(|sib| sib & 7 == 5) => 4,
-            _ => 0,
-        };
-        Some(kind == 2 && 2 + scaled + displacement == length)
-    };
-    back(5) == Some(0xe8) || [2, 3, 4, 6, 7].into_iter().any(|length| indirect(length) == Some(true))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_are_told_from_other_code() {
-        for (bytes, want) in [
-            (&[0x90, 0x90, 0xe8, 1, 2, 3, 4][..], true),          // call rel32
-            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0], true),  // call *%rax
-            (&[0x90, 0x90, 0x90, 0x90, 0x41, 0xff, 0xd4], true),  // call *%r12
-            (&[0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 0x18], true),  // call *0x18(%rax)
-            (&[0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 0x08], true),  // call *8(%rsp)
-            (&[0x90, 0xff, 0x15, 1, 2, 3, 4], true),              // call *x(%rip)
-            (&[0xff, 0x14, 0xc5, 1, 2, 3, 4], true),              // call *x(,%rax,8)
-            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0], false), // jmp *%rax
-            (&[0x90, 0xff, 0x25, 1, 2, 3, 4], false),             // jmp *x(%rip)
-            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3], false), // ret
-            (&[0xff; 7], false),
-            (&[0xff], false),
-            (&[], false),
-        ] {
-            assert_eq!(ends_in_call(bytes), want, "{bytes:x?}");
-        }
     }
 }

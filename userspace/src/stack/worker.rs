@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use super::cfi::Rules;
+use super::contents::{self, Budget, Section};
 use super::image::Image;
 use super::load_map::{self, LoadMap, Module};
 use super::notes::Notes;
@@ -53,22 +55,29 @@ pub(super) fn run(requests: &Receiver<Request>, evicted: &Arc<AtomicU64>) {
 fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
     let mut notes = Notes::default();
     let map = LoadMap::new(capture, images, deadline, &mut notes);
-    let found = unwind::chain(capture, &map, deadline, &mut notes);
+    let budget = Budget::new();
+    let found = unwind::chain(capture, &map, &budget, deadline, &mut notes);
     let mut frames = vec![];
     for found in &found {
         if Instant::now() >= deadline {
             notes.add("the time was up: the rest has no names");
         }
-        frames.extend(describe(found, Instant::now() < deadline, &mut notes));
+        frames.extend(describe(found, Instant::now() < deadline, &budget, &mut notes));
+    }
+    if budget.is_exceeded() {
+        notes.add("the files of this stack are too large together: some were left out");
+        // What was left out must not be missing from the next stack.
+        images.clear();
     }
     Stack { frames, notes: notes.into_inner() }
 }
 
 /// The frame, after the functions that were inlined into it.
-fn describe(found: &Found<'_>, in_time: bool, notes: &mut Notes) -> Vec<Frame> {
+fn describe(found: &Found<'_>, in_time: bool, budget: &Budget, notes: &mut Notes) -> Vec<Frame> {
     let frame = found.frame();
-    let (Some((module, address)), true) = (found.place(), in_time) else { return vec![frame] };
-    let Some(symbols) = symbols(module, notes) else { return vec![frame] };
+    let place = found.place().filter(|_| in_time && frame.function.is_none());
+    let Some((module, address)) = place else { return vec![frame] };
+    let Some(symbols) = symbols(module, budget, notes) else { return vec![frame] };
     let named = symbols.at(address);
     let last = named.len().saturating_sub(1);
     if named.is_empty() {
@@ -84,13 +93,9 @@ fn describe(found: &Found<'_>, in_time: bool, notes: &mut Notes) -> Vec<Frame> {
     named.into_iter().enumerate().map(with).collect()
 }
 
-fn symbols<'m>(module: &'m Module, notes: &mut Notes) -> Option<&'m Symbols> {
+fn symbols<'m>(module: &'m Module, budget: &Budget, notes: &mut Notes) -> Option<&'m Symbols> {
     let file = module.usable()?;
-    let symbols = file
-        .known
-        .symbols
-        .get_or_init(|| Symbols::of(&file.opened, &file.known.image).map_err(|it| format!("{it:#}")));
-    match symbols {
+    match file.known.symbols(&file.opened, budget) {
         Ok(symbols) => {
             symbols.left_out().iter().for_each(|it| notes.add(format!("{}: {it}", module.name)));
             Some(symbols)
@@ -102,20 +107,47 @@ fn symbols<'m>(module: &'m Module, notes: &mut Notes) -> Option<&'m Symbols> {
     }
 }
 
-/// A file that was read.
+/// A file that was read: its image always, the rest when a stack leads through it.
 pub(super) struct Known {
     pub(super) image: Image,
+    sections: OnceCell<Vec<Section>>,
+    rules: OnceCell<Rules>,
     symbols: OnceCell<Result<Symbols, String>>,
 }
 
 impl Known {
     fn read(opened: &OpenFile) -> Result<Rc<Self>> {
-        Ok(Rc::new(Self { image: Image::read(&opened.file)?, symbols: OnceCell::new() }))
+        let image = Image::read(&opened.file)?;
+        Ok(Rc::new(Self {
+            image,
+            sections: OnceCell::new(),
+            rules: OnceCell::new(),
+            symbols: OnceCell::new(),
+        }))
+    }
+
+    /// None is fine: what runs needs no sections.
+    fn sections(&self, opened: &OpenFile, budget: &Budget) -> &[Section] {
+        self.sections
+            .get_or_init(|| contents::sections(&opened.file, &self.image, budget).unwrap_or_default())
+    }
+
+    pub(super) fn rules(&self, opened: &OpenFile, budget: &Budget) -> &Rules {
+        let sections = self.sections(opened, budget);
+        self.rules.get_or_init(|| contents::rules(&opened.file, &self.image, sections, budget))
+    }
+
+    fn symbols(&self, opened: &OpenFile, budget: &Budget) -> Result<&Symbols, &String> {
+        let sections = self.sections(opened, budget);
+        let read =
+            || Symbols::of(opened, &self.image, sections, budget).map_err(|error| format!("{error:#}"));
+        self.symbols.get_or_init(read).as_ref()
     }
 
     fn size_bytes(&self) -> u64 {
         let symbols = self.symbols.get().and_then(|it| it.as_ref().ok()).map_or(0, Symbols::size_bytes);
-        symbols + self.image.rules.size_bytes() as u64
+        let sections = self.sections.get().map_or(0, |it| it.len() * size_of::<Section>());
+        symbols + (self.rules.get().map_or(0, Rules::size_bytes) + sections) as u64
     }
 }
 

@@ -48,6 +48,29 @@ fn a_stripped_program_gives_offsets_and_the_same_chain() {
     assert_eq!(functions(&stack)[..4], ["write_nowhere", "middle", "outer", "main"], "{stack}");
 }
 
+/// Crafted debug information could exhaust stack or memory: from who could have crafted it, less is taken.
+#[test]
+fn a_file_that_others_can_write_is_trusted_less() {
+    for (flags, mode, inlined, lines) in [
+        (&["-g", "-O2", "-DREAL="][..], 0o755, true, true),
+        (&["-g", "-O2", "-DREAL="], 0o777, false, true),
+        (&["-g", "-gz", "-O2", "-DREAL="], 0o755, true, true),
+        (&["-g", "-gz", "-O2", "-DREAL="], 0o777, false, false),
+    ] {
+        let (_directory, program) = copied(flags);
+        fs::set_permissions(&program.path, Permissions::from_mode(mode)).unwrap();
+        let stack = stack_of(program.crash("segv"));
+        let leaf = &stack.frames[0];
+        assert_eq!((leaf.inlined, leaf.line.is_some()), (inlined, lines), "{flags:?} {mode:o}\n{stack}");
+        assert!(functions(&stack).contains(&"main"), "{stack}");
+        assert_eq!(
+            stack.notes.iter().any(|it| it.contains("others than root can write it")),
+            !lines,
+            "{stack}"
+        );
+    }
+}
+
 #[test]
 fn a_replaced_program_gives_no_names() {
     let other = Program::compile(&["-O1", "-fno-omit-frame-pointer"]);

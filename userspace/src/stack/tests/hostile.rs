@@ -43,7 +43,8 @@ fn little_or_nothing_captured_is_said() {
     let symboliser = Symboliser::new();
     assert_eq!(answers(&symboliser, Capture::default(), "nothing").frames, []);
     let full = Program::compile(&["-O0"]).crash("segv");
-    let ways: [(&str, fn(&mut Capture), &[&str]); 7] = [
+    type Without = (&'static str, fn(&mut Capture), &'static [&'static str]);
+    let ways: [Without; 7] = [
         ("no registers", |it| it.registers = None, &["write_nowhere", "middle", "outer", "main"]),
         (
             "no stack",
@@ -75,7 +76,8 @@ fn a_lying_load_map_gives_no_lies() {
     let symboliser = Symboliser::new();
     let full = Program::compile(&["-O2"]).crash("segv");
     let own = full.modules[0].bias;
-    let ways: [(&str, fn(&mut Capture, u64)); 4] = [
+    type Lie = (&'static str, fn(&mut Capture, u64));
+    let ways: [Lie; 4] = [
         ("two claim it", |it, own| {
             let path = it.executable.clone();
             it.modules.push(LoadedModule { bias: own, path, build_id: None });
@@ -167,4 +169,21 @@ fn the_deadline_holds() {
     let capture = Program::compile(&["-g", "-O2"]).crash("abort");
     let stack = symboliser.stack(capture, Duration::ZERO);
     assert!(stack.notes.iter().any(|it| it.contains("the time was up")), "{stack}");
+}
+
+#[test]
+fn a_storm_of_crashes_is_answered_and_counted() {
+    let symboliser = Symboliser::new();
+    let capture = Program::compile(&["-O2"]).crash("segv");
+    let ask = || symboliser.stack(capture.clone(), PATIENCE);
+    let stacks: Vec<_> = std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..100).map(|_| scope.spawn(ask)).collect();
+        askers.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    let refused =
+        stacks.iter().filter(|it| it.notes.iter().any(|it| it.contains("too many crashes at once"))).count();
+    let whole =
+        stacks.iter().filter(|it| functions(it).starts_with(&["write_nowhere", "middle", "outer", "main"]));
+    assert_eq!((whole.count() + refused, symboliser.turned_away().refused), (100, refused as u64));
+    assert!(stacks.iter().all(|it| it.frames[0].address == stacks[0].frames[0].address));
 }

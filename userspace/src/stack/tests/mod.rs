@@ -5,7 +5,8 @@ mod crashes;
 mod files;
 mod hostile;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -55,6 +56,8 @@ fn compiled(name: &str, flags: &[&str]) -> PathBuf {
         ]);
         let status = command.arg("-o").arg(&path).arg(&source).args(flags).arg("-pthread").status();
         assert!(status.expect("a C compiler, `cc`").success(), "{name}.c does not compile with {flags:?}");
+        // Whatever the umask: what others can write is trusted less.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
     path
 }
