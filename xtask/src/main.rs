@@ -10,6 +10,7 @@ mod setup;
 mod test;
 mod tidy;
 mod toolchain;
+mod vm;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,7 +21,11 @@ use clap::Parser;
 #[command(name = "cargo xtask", about = "The project's own commands")]
 enum Command {
     /// Installs what building the eBPF object needs; says what is missing for the rest.
-    Setup,
+    Setup {
+        /// Also what `vm` needs: qemu, a static busybox, cpio.
+        #[arg(long)]
+        vm: bool,
+    },
     /// Builds the eBPF object and its manifest into ebpf/dist.
     Ebpf {
         /// Changes nothing: rebuilds under target/ and compares with what is committed.
@@ -40,16 +45,25 @@ enum Command {
     },
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
     Tidy,
+    /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
+    Vm {
+        /// 5.10, 6.1, 6.12, newest; all of them when none is named.
+        kernels: Vec<String>,
+        /// Prints the table as Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
-        Command::Setup => setup::setup(),
+        Command::Setup { vm } => setup::setup(vm),
         Command::Ebpf { check: false } => ebpf::build_dist(),
         Command::Ebpf { check: true } => ebpf::check_dist(),
         Command::Run { args } => run::run(&args),
         Command::Test { filters } => test::test(&filters),
         Command::Tidy => tidy::tidy(),
+        Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),
     };
     done.unwrap_or_else(|error| {
         // Not as `main` would print it: with RUST_BACKTRACE set, the reason drowns in frames.

@@ -15,7 +15,10 @@ this machine is neither a Debian with rustc-web nor one with rustup, so do one o
   - on Debian 12 or later, as root: apt-get install rustc-web cargo-web rust-web-src
 Only the eBPF object needs this: the daemon builds with stable Rust, from the object in ebpf/dist.";
 
-pub(crate) fn setup() -> Result<ExitCode> {
+/// What `cargo xtask vm` needs, as Debian's packages; the last is for the keys of Debian's other releases.
+const VM_PACKAGES: [&str; 4] = ["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
+
+pub(crate) fn setup(vm: bool) -> Result<ExitCode> {
     check_components();
     if process::find_in_path("cc").is_none() {
         println!(
@@ -29,6 +32,14 @@ pub(crate) fn setup() -> Result<ExitCode> {
     let version = compiler.version.lines().next().unwrap_or_default();
     println!("setup: the eBPF object builds with {version}");
     println!("setup: and bpf-linker {LINKER_VERSION} at {}", linker.path.display());
+    if vm {
+        ensure!(
+            process::find_in_path("apt-get").is_some(),
+            "`cargo xtask vm` boots Debian's kernels, and takes them from a Debian: there is no apt-get here"
+        );
+        apt_install(&VM_PACKAGES)?;
+        println!("setup: `cargo xtask vm` has what it needs");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
