@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
 
 /// Something that was observed.
@@ -14,6 +15,8 @@ pub enum Observation {
     Exit(KernelExit),
     /// The OOM killer chose a victim, which is about to die.
     OomVictim(OomVictim),
+    /// The kernel's log has a report on a victim of the OOM killer.
+    OomReport(Arc<OomReport>),
     /// A walk of /proc saw a process.
     Seen(SeenProcess),
     /// A walk of /proc read a memory cgroup's limit and use.

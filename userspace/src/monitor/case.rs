@@ -77,7 +77,7 @@ fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
 }
 
 /// Equal for equal faults: the kind, the program and its cgroup, and the detector's own site.
-fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
+pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
     // A fault of a cgroup is the same fault whichever process is its largest today.
     let subject = if kind == IncidentKind::MemoryPressure {
         process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()

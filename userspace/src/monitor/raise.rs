@@ -12,8 +12,10 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::case::{self, Material};
-use crate::detect::Draft;
+use crate::detect::{self, Draft, OomAccount, OomKill, OomTrigger};
 use crate::evidence::{Collected, Sources, collect};
+use crate::host::wall_time;
+use crate::kmsg::OomReport;
 use crate::metrics::Metrics;
 use crate::model::{Case, EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
@@ -37,6 +39,16 @@ pub(super) enum Evidence {
     Read,
     /// It is being read since before the process died.
     Early(Reading),
+}
+
+/// What else is known of an OOM kill.
+pub(super) struct Oom<F> {
+    /// Whether the victim has ended.
+    pub(super) ended: bool,
+    /// Pid and name of who was allocating, where the kernel said so.
+    pub(super) trigger: Option<(u32, String)>,
+    /// The kernel's report, to come.
+    pub(super) report: F,
 }
 
 /// Turns drafts into queued cases.
@@ -83,27 +95,57 @@ impl Raiser {
         evidence: Evidence,
         record: Option<EvidenceFile>,
     ) {
-        let mut case = case::build(draft, material);
-        let reading = match evidence {
-            Evidence::Early(reading) => Some(reading),
-            Evidence::Read if self.is_repeat(&case.fingerprint) => None,
-            Evidence::Read => {
-                let process = &case.file.process;
-                self.read(process.key(), process.cgroup.as_deref().map(Arc::from))
-            }
-        };
+        let reading = self.start_reading(&draft, &material, evidence);
         let cases = self.cases.clone();
         self.tasks.spawn(async move {
-            let mut collected = match reading {
-                Some(reading) => arrived(reading).await,
-                None => {
-                    missing("evidence was not read: a repeat of a fault just seen, or too many cases at once")
-                }
-            };
+            let mut case = case::build(draft, material);
+            let mut collected = arrived(reading).await;
             collected.files.extend(record);
             case::add_evidence(&mut case.file, collected);
             push(&cases, case);
         });
+    }
+
+    /// As [`raise`](Self::raise), for a victim of the OOM killer: the kernel's report, which comes by another way,
+    /// is waited for beside the evidence, and the draft then says what it says.
+    pub(super) fn raise_oom(
+        &mut self,
+        mut draft: Draft,
+        material: Material,
+        evidence: Evidence,
+        record: Option<EvidenceFile>,
+        oom: Oom<impl Future<Output = Result<Arc<OomAccount>, &'static str>> + Send + 'static>,
+    ) {
+        let reading = self.start_reading(&draft, &material, evidence);
+        let cases = self.cases.clone();
+        self.tasks.spawn(async move {
+            let (mut collected, report) = tokio::join!(arrived(reading), oom.report);
+            match report {
+                Ok(account) => {
+                    let kill = OomKill {
+                        victim: &material.process,
+                        ended: oom.ended,
+                        trigger: oom.trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
+                    };
+                    draft = detect::oom_with_report(draft, kill, &account);
+                    collected.files.push(report_file(&account.report));
+                }
+                Err(reason) => collected.missing.push(reason.to_owned()),
+            }
+            let mut case = case::build(draft, material);
+            collected.files.extend(record);
+            case::add_evidence(&mut case.file, collected);
+            push(&cases, case);
+        });
+    }
+
+    fn start_reading(&mut self, draft: &Draft, material: &Material, evidence: Evidence) -> Option<Reading> {
+        let process = &material.process;
+        match evidence {
+            Evidence::Early(reading) => Some(reading),
+            Evidence::Read if self.is_repeat(&case::fingerprint(draft.kind, process, &draft.site)) => None,
+            Evidence::Read => self.read(process.key(), process.cgroup.as_deref().map(Arc::from)),
+        }
     }
 
     /// Waits until every case that was raised is queued.
@@ -130,7 +172,10 @@ impl Raiser {
 }
 
 /// What was read, within the deadline.
-async fn arrived(reading: Reading) -> Collected {
+async fn arrived(reading: Option<Reading>) -> Collected {
+    let Some(reading) = reading else {
+        return missing("evidence was not read: a repeat of a fault just seen, or too many cases at once");
+    };
     match tokio::time::timeout(READ_DEADLINE, reading).await {
         Ok(Ok(collected)) => collected,
         Ok(Err(_)) => missing("evidence: the read panicked"),
@@ -140,6 +185,17 @@ async fn arrived(reading: Reading) -> Collected {
 
 fn missing(reason: &str) -> Collected {
     Collected { files: Vec::new(), missing: vec![reason.to_owned()] }
+}
+
+/// The kernel's report as a piece of evidence.
+fn report_file(report: &OomReport) -> EvidenceFile {
+    EvidenceFile {
+        name: OomReport::EVIDENCE.to_owned(),
+        source: OomReport::SOURCE.to_owned(),
+        taken_at: wall_time(report.at),
+        body: report.text.clone().into_bytes(),
+        truncated: report.text_cut,
+    }
 }
 
 fn push(cases: &Queue<Case>, case: Case) {
