@@ -26,7 +26,7 @@ use crate::model::Case;
 use crate::monitor::{Inputs, Monitor};
 use crate::queue::Queue;
 use crate::queue::cases::case_queue;
-use crate::{http, probes, scan};
+use crate::{http, kmsg, probes, scan};
 
 /// Batches of observations that may wait for the monitor.
 const BATCHES: usize = 64;
@@ -78,11 +78,12 @@ pub async fn run(
     result
 }
 
-/// What sees: probes, scan, monitor.
+/// What sees: probes, kernel log, scan, monitor.
 struct Watch {
     monitor: crate::monitor::Handle,
     task: JoinHandle<()>,
     probes: Option<probes::Probes>,
+    log: Option<kmsg::Follower>,
     stop_scan: CancellationToken,
 }
 
@@ -96,15 +97,19 @@ impl Watch {
     ) -> Self {
         let hierarchy = Hierarchy::detect(&config.cgroup_root);
         let (batches, observations) = mpsc::channel(BATCHES);
+        let log = kmsg::Log::open(health);
         let (monitor, handle) = Monitor::new(Inputs {
             sources: Sources { proc_root: config.proc_root.clone(), hierarchy: hierarchy.clone() },
             limits: config.detect.clone(),
             host: host.clone(),
+            kernel_log: log.is_some(),
             cases: cases.clone(),
             metrics: Arc::clone(metrics),
             health: health.clone(),
         });
         let task = tokio::spawn(monitor.run(observations));
+        let log =
+            log.and_then(|log| log.follow(host.page_size, batches.clone(), Arc::clone(metrics), health));
         let options = probes::Options {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
@@ -124,7 +129,7 @@ impl Watch {
             health.clone(),
             stop_scan.clone(),
         ));
-        Self { monitor: handle, task, probes, stop_scan }
+        Self { monitor: handle, task, probes, log, stop_scan }
     }
 
     /// Detaches, takes in what was already on the way, and queues the last cases.
@@ -132,6 +137,9 @@ impl Watch {
         self.stop_scan.cancel();
         if let Some(probes) = self.probes {
             within("the ring reader", probes.stop()).await;
+        }
+        if let Some(log) = self.log {
+            within("the reader of the kernel log", log.stop()).await;
         }
         within("the monitor", self.task).await;
     }

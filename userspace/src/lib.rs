@@ -20,6 +20,7 @@ pub mod health;
 pub mod host;
 pub mod http;
 pub mod incidents;
+pub mod kmsg;
 pub mod logging;
 pub mod metrics;
 pub mod model;

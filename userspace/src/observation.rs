@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
 
 /// Something that was observed.
@@ -18,6 +19,8 @@ pub enum Observation {
     Crash(Box<KernelCrash>),
     /// How often processes have forked, by the kernel's own count.
     Forks(Vec<ForkCount>),
+    /// The kernel's log has a report on a victim of the OOM killer.
+    OomReport(Arc<OomReport>),
     /// A walk of /proc saw a process.
     Seen(SeenProcess),
     /// A walk of /proc read a memory cgroup's limit and use.

@@ -7,6 +7,7 @@ mod ended;
 mod fds;
 mod memory;
 mod oom;
+mod oom_report;
 mod signals;
 mod zombie;
 
@@ -15,6 +16,7 @@ pub use ended::{Ended, OomTrigger};
 pub use fds::{FdUse, detect as fds};
 pub use memory::{MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
+pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
 pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;

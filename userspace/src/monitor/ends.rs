@@ -8,7 +8,7 @@ use super::Monitor;
 use super::case::Material;
 use super::deaths::Deaths;
 use super::process::{Process, lossy};
-use super::raise::{Evidence, Reading, Record};
+use super::raise::{Evidence, Oom, Reading, Record};
 use super::stacks;
 use crate::detect::{self, Ended, OomTrigger};
 use crate::host::{Host, wall_time};
@@ -25,6 +25,13 @@ pub(super) struct Chosen {
     victim: OomVictim,
     /// Its files, being read while they are there.
     reading: Option<Reading>,
+}
+
+impl Chosen {
+    /// Pid and name of who was allocating.
+    fn trigger(&self) -> (u32, String) {
+        (self.victim.trigger.pid, lossy(&self.victim.trigger_comm))
+    }
 }
 
 /// What the ends need to remember.
@@ -72,16 +79,15 @@ impl Monitor {
         let parent_name = lossy(&process.parent_comm);
         let memory =
             process.cgroup.as_ref().filter(|_| event.oom_killed).and_then(|it| self.hierarchy.memory(it));
-        let trigger_name = chosen.as_ref().map(|it| lossy(&it.victim.trigger_comm)).unwrap_or_default();
+        let chosen_at = chosen.as_ref().map_or(event.process.at, |it| it.victim.at);
+        let trigger = chosen.as_ref().map(Chosen::trigger);
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
             parent_started_it: process.ppid == process.first_ppid,
             exit,
             crash: crash.as_deref(),
-            oom_trigger: chosen
-                .as_ref()
-                .map(|it| OomTrigger { pid: it.victim.trigger.pid, name: &trigger_name }),
+            oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
             deaths: &[],
         };
@@ -99,7 +105,12 @@ impl Monitor {
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let stack = crash.as_deref().filter(|_| draft.kind == IncidentKind::Crash);
             let stack = stack.and_then(|crash| stacks::capture(crash, &info, &self.host));
-            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack });
+            let oom = (draft.kind == IncidentKind::OomKill).then(|| Oom {
+                ended: true,
+                trigger: trigger.clone(),
+                report: Box::pin(self.oom_reports.wait(info.pid, chosen_at)),
+            });
+            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, oom });
         }
     }
 
@@ -115,17 +126,14 @@ impl Monitor {
                 continue;
             }
             let info = process.info();
-            let name = lossy(&chosen.victim.trigger_comm);
-            let draft =
-                detect::oom_not_ended(&info, OomTrigger { pid: chosen.victim.trigger.pid, name: &name });
+            let trigger = chosen.trigger();
+            let draft = detect::oom_not_ended(&info, OomTrigger { pid: trigger.0, name: &trigger.1 });
+            let report = Box::pin(self.oom_reports.wait(pid, chosen.victim.at));
+            let oom = Oom { ended: false, trigger: Some(trigger), report };
             let events_lost = self.losses.since_last(&self.metrics);
             let material = Material { process: info, at: chosen.victim.at, events_lost };
-            self.raiser.raise(
-                draft,
-                material,
-                chosen.reading.map_or(Evidence::Read, Evidence::Early),
-                Record::default(),
-            );
+            let evidence = chosen.reading.map_or(Evidence::Read, Evidence::Early);
+            self.raiser.raise(draft, material, evidence, Record { oom: Some(oom), ..Record::default() });
         }
     }
 }

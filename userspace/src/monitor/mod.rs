@@ -8,8 +8,10 @@ mod ends;
 mod examine;
 mod handle;
 mod losses;
+mod oom_reports;
 mod process;
 mod raise;
+mod repeats;
 mod scans;
 mod stacks;
 mod table;
@@ -37,6 +39,7 @@ use ends::Ends;
 use examine::Examiner;
 use handle::Question;
 use losses::Losses;
+use oom_reports::OomReports;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
@@ -53,6 +56,8 @@ pub struct Inputs {
     pub limits: DetectLimits,
     /// This host.
     pub host: Host,
+    /// Whether the kernel's log is followed, so that OOM reports come.
+    pub kernel_log: bool,
     /// Where cases go.
     pub cases: Queue<Case>,
     /// The numbers.
@@ -72,6 +77,7 @@ pub struct Monitor {
     hierarchy: Hierarchy,
     limits: DetectLimits,
     host: Host,
+    oom_reports: OomReports,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -82,7 +88,7 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
-        let Inputs { sources, limits, host, cases, metrics, health } = inputs;
+        let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
         let monitor = Self {
             table: Table::default(),
@@ -93,6 +99,7 @@ impl Monitor {
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
+            oom_reports: OomReports::new(kernel_log),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -134,6 +141,7 @@ impl Monitor {
                 }
             }
             Observation::Forks(counts) => self.table.add_forks(&counts),
+            Observation::OomReport(report) => self.on_oom_report(report),
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),

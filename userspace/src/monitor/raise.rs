@@ -1,20 +1,22 @@
 //! Raising cases: evidence is read beside the monitor, never by it, with a deadline and a bound on how many
 //! at once; then the case goes to the queue.
 
-use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::case::{self, Material};
+use super::repeats::Repeats;
 use super::stacks;
-use crate::detect::Draft;
+use crate::detect::{self, Draft, OomAccount, OomKill, OomTrigger};
 use crate::evidence::{Collected, Sources, collect};
+use crate::host::wall_time;
+use crate::kmsg::OomReport;
 use crate::metrics::Metrics;
 use crate::model::{Case, EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
@@ -27,10 +29,6 @@ const READS: usize = 8;
 const READ_DEADLINE: Duration = Duration::from_millis(500);
 /// Longest wait for the names of a stack's functions.
 const STACK_DEADLINE: Duration = Duration::from_secs(1);
-/// The same fault again within this time: counted, but its evidence is not read again.
-const SAME_FAULT: Duration = Duration::from_secs(10);
-/// Most faults remembered for that.
-const FAULTS: usize = 1024;
 
 /// Evidence that is being read.
 pub(super) type Reading = JoinHandle<Collected>;
@@ -50,6 +48,18 @@ pub(super) struct Record {
     pub(super) file: Option<EvidenceFile>,
     /// The stack at the crash.
     pub(super) stack: Option<Capture>,
+    /// What is known of an OOM kill.
+    pub(super) oom: Option<Oom>,
+}
+
+/// What else is known of an OOM kill.
+pub(super) struct Oom {
+    /// Whether the victim has ended.
+    pub(super) ended: bool,
+    /// Pid and name of who was allocating, where the kernel said so.
+    pub(super) trigger: Option<(u32, String)>,
+    /// The kernel's report, which comes by another way; why there is none, else.
+    pub(super) report: Pin<Box<dyn Future<Output = Result<Arc<OomAccount>, &'static str>> + Send>>,
 }
 
 /// Turns drafts into queued cases.
@@ -60,8 +70,7 @@ pub(super) struct Raiser {
     reads: Arc<Semaphore>,
     symboliser: Arc<Symboliser>,
     tasks: TaskTracker,
-    /// The latest faults: when, and what closes when the first case of each is queued.
-    faults: HashMap<String, (Instant, watch::Receiver<()>)>,
+    repeats: Repeats,
 }
 
 impl Raiser {
@@ -73,7 +82,7 @@ impl Raiser {
             reads: Arc::new(Semaphore::new(READS)),
             symboliser: Arc::default(),
             tasks: TaskTracker::new(),
-            faults: HashMap::new(),
+            repeats: Repeats::default(),
         }
     }
 
@@ -93,21 +102,18 @@ impl Raiser {
     /// Makes a case of the draft and queues it once its evidence is there, or is late.
     pub(super) fn raise(&mut self, mut draft: Draft, material: Material, evidence: Evidence, record: Record) {
         let process = &material.process;
-        let fingerprint = case::fingerprint(draft.kind, process, &draft.site);
-        let mut turn = self.turn(&fingerprint);
+        let mut turn = self.repeats.turn(&case::fingerprint(draft.kind, process, &draft.site));
         let reading = match evidence {
             Evidence::Early(reading) => Some(reading),
-            Evidence::Read if matches!(turn, Turn::Repeat(_)) => None,
+            Evidence::Read if turn.is_repeat() => None,
             Evidence::Read => self.read(process.key(), process.cgroup.as_deref().map(Arc::from)),
         };
         let (cases, symboliser) = (self.cases.clone(), Arc::clone(&self.symboliser));
         self.tasks.spawn(async move {
-            let mut collected = match reading {
-                Some(reading) => arrived(reading).await,
-                None => {
-                    missing("evidence was not read: a repeat of a fault just seen, or too many cases at once")
-                }
-            };
+            let mut collected = arrived(reading).await;
+            if let Some(oom) = record.oom {
+                draft = add_report(draft, &material, oom, &mut collected).await;
+            }
             collected.files.extend(record.file);
             if let Some(capture) = record.stack {
                 let stack =
@@ -116,11 +122,7 @@ impl Raiser {
             }
             let mut case = case::build(draft, material);
             case::add_evidence(&mut case.file, collected);
-            // The first has the evidence, and is the one to open the incident: its end of the channel is dropped
-            // when it is queued, and nothing is ever sent.
-            if let Turn::Repeat(first) = &mut turn {
-                first.changed().await.ok();
-            }
+            turn.wait().await;
             push(&cases, case);
             drop(turn);
         });
@@ -131,34 +133,32 @@ impl Raiser {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
 
-    fn turn(&mut self, fingerprint: &str) -> Turn {
-        let now = Instant::now();
-        if self.faults.len() >= FAULTS {
-            self.faults.retain(|_, (at, _)| now.duration_since(*at) < SAME_FAULT);
-            if self.faults.len() >= FAULTS {
-                self.faults.clear();
-            }
+/// Adds the kernel's report to an OOM kill's draft and evidence; waits for it for a moment.
+async fn add_report(draft: Draft, material: &Material, oom: Oom, collected: &mut Collected) -> Draft {
+    match oom.report.await {
+        Ok(account) => {
+            let kill = OomKill {
+                victim: &material.process,
+                ended: oom.ended,
+                trigger: oom.trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
+            };
+            collected.files.push(report_file(&account.report));
+            detect::oom_with_report(draft, kill, &account)
         }
-        match self.faults.get(fingerprint) {
-            Some((at, first)) if now.duration_since(*at) < SAME_FAULT => Turn::Repeat(first.clone()),
-            _ => {
-                let (pushed, first) = watch::channel(());
-                self.faults.insert(fingerprint.to_owned(), (now, first));
-                Turn::First(pushed)
-            }
+        Err(reason) => {
+            collected.missing.push(reason.to_owned());
+            draft
         }
     }
 }
 
-/// Whether a case is the first of its fault lately. Dropping the first's end lets the repeats go on.
-enum Turn {
-    First(#[expect(dead_code, reason = "held until the case is queued")] watch::Sender<()>),
-    Repeat(watch::Receiver<()>),
-}
-
 /// What was read, within the deadline.
-async fn arrived(reading: Reading) -> Collected {
+async fn arrived(reading: Option<Reading>) -> Collected {
+    let Some(reading) = reading else {
+        return missing("evidence was not read: a repeat of a fault just seen, or too many cases at once");
+    };
     match tokio::time::timeout(READ_DEADLINE, reading).await {
         Ok(Ok(collected)) => collected,
         Ok(Err(_)) => missing("evidence: the read panicked"),
@@ -168,6 +168,17 @@ async fn arrived(reading: Reading) -> Collected {
 
 fn missing(reason: &str) -> Collected {
     Collected { files: Vec::new(), missing: vec![reason.to_owned()] }
+}
+
+/// The kernel's report as a piece of evidence.
+fn report_file(report: &OomReport) -> EvidenceFile {
+    EvidenceFile {
+        name: OomReport::EVIDENCE.to_owned(),
+        source: OomReport::SOURCE.to_owned(),
+        taken_at: wall_time(report.at),
+        body: report.text.clone().into_bytes(),
+        truncated: report.text_cut,
+    }
 }
 
 fn push(cases: &Queue<Case>, case: Case) {

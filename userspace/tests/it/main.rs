@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod kernel;
 mod losses;
+mod oom;
 mod peers;
 mod requires;
 mod unprivileged;

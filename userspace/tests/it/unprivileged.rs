@@ -23,6 +23,11 @@ async fn without_privilege_it_scans_and_says_what_is_missing() {
     let probes =
         status["degraded"].as_array().unwrap().iter().find(|it| it["component"] == "probes").unwrap();
     assert!(probes["remedy"].as_str().unwrap().contains("CAP_BPF"), "{probes}");
+    if std::fs::read_to_string("/proc/sys/kernel/dmesg_restrict").is_ok_and(|it| it.trim() == "1") {
+        let degraded = status["degraded"].as_array().unwrap();
+        let log = degraded.iter().find(|it| it["component"] == "kmsg").unwrap();
+        assert!(log["remedy"].as_str().unwrap().contains("CAP_SYSLOG"), "{log}");
+    }
     let me = std::process::id();
     let seen = daemon
         .wait_until("this test in the table", Duration::from_secs(10), async || {

@@ -22,7 +22,7 @@ const NEVER: [&str; 5] = ["environ", "cmdline", "auxv", "mem", "comm"];
 /// What tells most, first; files not named here come after.
 const TELLING: [&str; 14] = [
     "kmsg",
-    "oom_report",
+    "oom-report.txt",
     "cgroup.memory.events",
     "cgroup.memory.max",
     "cgroup.memory.current",

@@ -9,6 +9,7 @@ mod frozen;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
+mod oom_report;
 mod other;
 mod zombie_pileup;
 

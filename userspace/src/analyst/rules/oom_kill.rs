@@ -2,30 +2,36 @@
 
 use super::commands::{cgroup_memory, free, logs, raise_memory_limit, step, supervisor, window};
 use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, size};
+use super::{Opinion, hypothesis, name, oom_report, size};
+use crate::kmsg::OomReport;
 use crate::model::{CaseFile, Confidence, Finding, NextStep};
 use crate::text;
 
 const SOURCES: &[&str] = &["kernel:", "cgroup:memory"];
 
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let (cause, confidence) = cause(file);
-    let name = name(file);
+    let report = oom_report::of(file);
+    let (cause, confidence) = match &report {
+        Some(report) => oom_report::cause(file, report),
+        None => cause(file),
+    };
+    let neighbour = report.as_ref().and_then(oom_report::neighbour);
+    let name = neighbour.map_or_else(|| name(file), oom_report::who);
+    let host_wide = report.as_ref().is_some_and(oom_report::is_host_wide);
+    let too_little = if host_wide {
+        "There is too little memory for all that runs there; limits on each would show who takes it"
+            .to_owned()
+    } else if neighbour.is_some() {
+        "The limit is smaller than what its tasks need together in ordinary work".to_owned()
+    } else {
+        format!("The limit is smaller than what {name} needs in ordinary work")
+    };
+    let leak = format!("{name} leaks memory, or was given more work at once than it can hold");
     let hypotheses = vec![
-        hypothesis(
-            file,
-            finding,
-            &["kernel:", "proc:"],
-            format!("{name} leaks memory, or was given more work at once than it can hold"),
-        ),
-        hypothesis(
-            file,
-            finding,
-            &["cgroup:"],
-            format!("The limit is smaller than what {name} needs in ordinary work"),
-        ),
+        hypothesis(file, finding, &["kernel:", "proc:"], leak),
+        hypothesis(file, finding, if host_wide { &["kernel:kmsg"] } else { &["cgroup:"] }, too_little),
     ];
-    Opinion { cause, confidence, sources: SOURCES, hypotheses, next_steps: steps(file) }
+    Opinion { cause, confidence, sources: SOURCES, hypotheses, next_steps: steps(file, report.as_ref()) }
 }
 
 fn cause(file: &CaseFile) -> (String, Confidence) {
@@ -85,21 +91,26 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     )
 }
 
-fn steps(file: &CaseFile) -> Vec<NextStep> {
-    let report = format!("journalctl -k --no-pager {} | grep -A 60 'invoked oom-killer'", window(file));
-    let mut steps = vec![
-        step("The kernel's report: which limit ran out, and what each process held", report),
-        cgroup_memory(file),
-    ];
-    if let Some(raise) = raise_memory_limit(file) {
+fn steps(file: &CaseFile, report: Option<&OomReport>) -> Vec<NextStep> {
+    // The kernel's report is read once, here or by the reader.
+    let first = match report {
+        Some(report) => oom_report::neighbour(report).map(oom_report::neighbour_now),
+        None => {
+            let report =
+                format!("journalctl -k --no-pager {} | grep -A 60 'invoked oom-killer'", window(file));
+            Some(step("The kernel's report: which limit ran out, and what each process held", report))
+        }
+    };
+    let host_wide = report.map_or_else(|| Frozen(file).is_unlimited(), oom_report::is_host_wide);
+    let mut steps: Vec<_> = first.into_iter().chain((!host_wide).then(|| cgroup_memory(file))).collect();
+    if host_wide {
+        steps.push(step("Who has the host's memory now", free()));
+    }
+    if let Some(raise) = raise_memory_limit(file).filter(|_| !host_wide) {
         steps.push(raise);
     } else if let Some(supervisor) = supervisor(file) {
         steps.push(supervisor);
     }
-    steps.push(if Frozen(file).is_unlimited() {
-        step("Who has the host's memory now", free())
-    } else {
-        logs(file)
-    });
+    steps.push(logs(file));
     steps
 }

@@ -25,7 +25,7 @@ fn render(verdict: &Verdict) -> String {
     out
 }
 
-fn check(file: &CaseFile, want: &Expect) {
+pub(super) fn check(file: &CaseFile, want: &Expect) {
     want.assert_eq(&render(&judge(file)));
 }
 

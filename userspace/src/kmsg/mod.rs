@@ -1,0 +1,159 @@
+//! The kernel's log, followed for the OOM killer's own report: whose limit ran out and who had the memory,
+//! which no event says. Where it cannot be read, OOM incidents go on without the report.
+
+mod clock;
+mod lines;
+mod reader;
+mod record;
+mod report;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::io::Errno;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+use tracing::warn;
+
+pub use lines::{Constraint, Invoker, TaskRow, Usage, Victim};
+pub use report::OomReport;
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::observation::Observation;
+use reader::Reader;
+
+/// Where the kernel shows its log, one record a read.
+const DEVICE: &str = "/dev/kmsg";
+/// What is missing and what to do, by the name of this component in the state of health.
+const COMPONENT: &str = "kmsg";
+
+/// The log, open at its end.
+pub struct Log(OwnedFd);
+
+/// A followed log.
+pub struct Follower {
+    /// Written to, to end the thread.
+    stop: Arc<OwnedFd>,
+    /// Closed when it has ended.
+    ended: oneshot::Receiver<()>,
+}
+
+impl Log {
+    /// Opens the kernel's log; `None`, and said in `health`, where that is not allowed or there is none.
+    pub fn open(health: &Health) -> Option<Self> {
+        open(Path::new(DEVICE))
+            .inspect_err(|error| {
+                let (reason, remedy) = explain(*error);
+                health.degrade(
+                    COMPONENT,
+                    format!("OOM incidents lack the kernel's report: {reason}"),
+                    remedy,
+                );
+            })
+            .ok()
+            .map(Self)
+    }
+
+    /// Sends a report for every victim of the OOM killer from now on, from a thread that sleeps while the kernel
+    /// logs nothing. `None`, and said in `health`, where there can be no such thread.
+    pub fn follow(
+        self,
+        page_size: u64,
+        batches: Sender<Vec<Observation>>,
+        metrics: Arc<Metrics>,
+        health: &Health,
+    ) -> Option<Follower> {
+        let failed = |error: anyhow::Error| {
+            health.degrade(
+                COMPONENT,
+                format!("the kernel log is not followed: {error:#}"),
+                "restart the daemon",
+            );
+        };
+        self.start(page_size, batches, metrics, health.clone()).map_err(failed).ok()
+    }
+
+    fn start(
+        self,
+        page_size: u64,
+        batches: Sender<Vec<Observation>>,
+        metrics: Arc<Metrics>,
+        health: Health,
+    ) -> anyhow::Result<Follower> {
+        let (end, ended) = oneshot::channel();
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).context("cannot create an eventfd")?);
+        let reader = Reader::new(self.0, Arc::clone(&stop), page_size, batches, metrics);
+        let run = move || {
+            if let Err(error) = reader.run() {
+                let reason = format!("{DEVICE} cannot be read any more: {error}");
+                warn!("{reason}");
+                health.degrade(COMPONENT, reason, "restart the daemon");
+            }
+            drop(end);
+        };
+        let thread = std::thread::Builder::new().name("kmsg".to_owned()).spawn(run);
+        thread.context("cannot start its thread")?;
+        Ok(Follower { stop, ended })
+    }
+}
+
+impl Follower {
+    /// Takes in what was logged before, and ends.
+    pub async fn stop(self) {
+        if rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()).is_ok() {
+            // Closed, never sent.
+            let _ = self.ended.await;
+        }
+    }
+}
+
+fn open(device: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let log = rustix::fs::open(device, flags, Mode::empty())?;
+    // What was logged before the start belongs to deaths nobody saw.
+    rustix::fs::seek(&log, SeekFrom::End(0))?;
+    if !rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&log)?.st_mode).is_char_device() {
+        return Err(Errno::NODEV);
+    }
+    Ok(log)
+}
+
+/// Why, and what to do.
+fn explain(error: Errno) -> (String, &'static str) {
+    match error {
+        Errno::PERM | Errno::ACCESS => (
+            format!("{DEVICE} may not be read ({})", io::Error::from(error)),
+            "run with CAP_SYSLOG, or as root; kernel.dmesg_restrict=0 does it too",
+        ),
+        Errno::NOENT | Errno::NXIO | Errno::NODEV => {
+            (format!("there is no {DEVICE}"), "give the container the device: --device /dev/kmsg")
+        }
+        error => (
+            format!("{DEVICE} cannot be followed ({})", io::Error::from(error)),
+            "see that it is the kernel's character device 1:11",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_log_is_an_error_with_a_remedy() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        std::fs::write(&file, "6,1,1,-;x\n").unwrap();
+        for (path, remedy) in [(root.path().join("absent"), "--device"), (file, "--device")] {
+            let error = open(&path).expect_err("no device");
+            assert!(explain(error).1.contains(remedy), "{error}");
+        }
+        assert!(explain(Errno::PERM).1.contains("CAP_SYSLOG"));
+    }
+}
