@@ -120,7 +120,11 @@ fn captured_frame(address: u64, maps: &[&str]) -> CapturedFrame {
 }
 
 pub(super) fn stack_of(capture: Capture) -> Stack {
-    Symboliser::new().stack(capture, PATIENCE)
+    thread_local! {
+        // One for each test: what it remembers of libc makes them quick.
+        static SYMBOLISER: Symboliser = Symboliser::new();
+    }
+    SYMBOLISER.with(|it| it.stack(capture, PATIENCE))
 }
 
 /// Function names, `?` where there is none; libc's as its manual has them.
