@@ -104,7 +104,7 @@ impl Monitor {
             let material = Material { process: info.clone(), at: event.process.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let stack = crash.as_deref().filter(|_| draft.kind == IncidentKind::Crash);
-            let stack = stack.and_then(|crash| stacks::capture(crash, &info, &self.host));
+            let stack = stack.and_then(|crash| stacks::capture(crash, &info, event.process.started));
             let oom = (draft.kind == IncidentKind::OomKill).then(|| Oom {
                 ended: true,
                 trigger: trigger.clone(),

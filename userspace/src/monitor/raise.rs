@@ -59,8 +59,11 @@ pub(super) struct Oom {
     /// Pid and name of who was allocating, where the kernel said so.
     pub(super) trigger: Option<(u32, String)>,
     /// The kernel's report, which comes by another way; why there is none, else.
-    pub(super) report: Pin<Box<dyn Future<Output = Result<Arc<OomAccount>, &'static str>> + Send>>,
+    pub(super) report: Report,
 }
+
+/// A report on its way.
+type Report = Pin<Box<dyn Future<Output = Result<Arc<OomAccount>, &'static str>> + Send>>;
 
 /// Turns drafts into queued cases.
 pub(super) struct Raiser {

@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::detect::{Draft, Statement};
-use crate::host::{Host, wall_time};
+use crate::host::wall_time;
 use crate::model::{EvidenceFile, ProcessInfo};
 use crate::observation::{KernelCrash, StackCapture, WalkedFrame};
 use crate::stack::{BuildId, Capture, CapturedFrame, Frame, LoadedModule, Register, Registers, Stack};
@@ -15,6 +16,8 @@ use crate::text;
 
 /// Where the stack comes from.
 const SOURCE: &str = "kernel:signal_generate";
+/// A program written and started at once is not a changed one: file systems' clocks tick coarsely.
+const CLOCK_SLACK: Duration = Duration::from_millis(10);
 /// Frames named in the fact; all are in the evidence.
 const NAMED: usize = 6;
 
@@ -40,9 +43,9 @@ const IP: usize = 16;
 const SP: usize = 19;
 
 /// What the stack can be made from; `None` where nothing was captured.
-pub(super) fn capture(crash: &KernelCrash, process: &ProcessInfo, host: &Host) -> Option<Capture> {
+pub(super) fn capture(crash: &KernelCrash, process: &ProcessInfo, started: Duration) -> Option<Capture> {
     let captured = crash.capture.as_ref()?;
-    let started = wall_time(host.ticks_to_duration(process.start_ticks));
+    let started = wall_time(started + CLOCK_SLACK);
     // A relative path means nothing without the directory it was relative to.
     let executable = process.exe.as_deref().map(PathBuf::from).filter(|path| path.is_absolute());
     Some(Capture {
