@@ -129,6 +129,10 @@ impl Raiser {
                     };
                     draft = detect::oom_with_report(draft, kill, &account);
                     collected.files.push(report_file(&account.report));
+                    if account.report.is_kill_alone() {
+                        let missing = "the kernel's OOM report: the log has its last line alone";
+                        collected.missing.push(missing.to_owned());
+                    }
                 }
                 Err(reason) => collected.missing.push(reason.to_owned()),
             }
