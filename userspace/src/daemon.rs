@@ -135,12 +135,17 @@ impl Watch {
     /// Detaches, takes in what was already on the way, and queues the last cases.
     async fn stop(self) {
         self.stop_scan.cancel();
-        if let Some(probes) = self.probes {
-            within("the ring reader", probes.stop()).await;
-        }
-        if let Some(log) = self.log {
-            within("the reader of the kernel log", log.stop()).await;
-        }
+        let probes = async {
+            if let Some(probes) = self.probes {
+                within("the ring reader", probes.stop()).await;
+            }
+        };
+        let log = async {
+            if let Some(log) = self.log {
+                within("the reader of the kernel log", log.stop()).await;
+            }
+        };
+        tokio::join!(probes, log);
         within("the monitor", self.task).await;
     }
 }

@@ -62,7 +62,10 @@ pub fn revise(mut draft: Draft, kill: OomKill<'_>, account: &OomAccount) -> Draf
         format!("The OOM killer chose {name}, which holds {held} and has not ended yet")
     };
     let why = [Some(limit(report)), largest(kill, account), kill.trigger.map(|it| triggered(it, kill))];
-    draft.summary = format!("{what}: {}.", enumerate(&why.into_iter().flatten().collect::<Vec<_>>()));
+    // Of a cgroup's kill alone the report tells less than the cgroup's own files, which the draft's words are from.
+    if !(report.is_kill_alone() && report.constraint == Some(Constraint::Memcg)) {
+        draft.summary = format!("{what}: {}.", enumerate(&why.into_iter().flatten().collect::<Vec<_>>()));
+    }
     let stated = |text| Statement::new(OomReport::SOURCE, text);
     let mut facts = vec![stated(limit_fact(report)), stated(victim_fact(report))];
     facts.extend(ranking_fact(report).map(stated));
@@ -92,7 +95,7 @@ fn limit(report: &OomReport) -> String {
                 None => format!("{cgroup} was at its limit"),
             }
         }
-        Some(Constraint::None) => "the host's memory ran out".to_owned(),
+        Some(Constraint::Host) => "the host's memory ran out".to_owned(),
         Some(Constraint::Cpuset) => "the memory nodes of a cpuset ran out".to_owned(),
         Some(Constraint::MemoryPolicy) => "the memory nodes of a memory policy ran out".to_owned(),
         None => "memory outside the limits of cgroups ran out".to_owned(),
@@ -107,7 +110,7 @@ fn limit_fact(report: &OomReport) -> String {
         let (usage, limit) = (text::size(usage), text::size(limit));
         fact = format!("{fact}: {usage} of {limit} {what} used");
     }
-    if report.invoker.is_none() {
+    if report.is_kill_alone() {
         fact += "; of the rest of its report the kernel's log has nothing, as after many OOM kills at once";
     }
     match &report.task_memcg {
@@ -321,11 +324,6 @@ mod tests {
         );
         assert!(draft.facts[1].text.contains("after many OOM kills at once"), "{:?}", draft.facts[1]);
         bare.constraint = Some(Constraint::Memcg);
-        check(
-            bare,
-            &[],
-            None,
-            "The OOM killer ended worker, which held 6.0 MiB: a memory cgroup was at its limit.",
-        );
+        check(bare, &[], None, "The OOM killer chose worker, which has not ended yet.");
     }
 }

@@ -43,8 +43,8 @@ pub struct Invoker {
 /// Which memory had run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constraint {
-    /// The host's.
-    None,
+    /// The host's (the kernel's `CONSTRAINT_NONE`).
+    Host,
     /// That of the memory nodes which a cpuset allows.
     Cpuset,
     /// That of the memory nodes which a memory policy allows.
@@ -225,7 +225,7 @@ pub(super) fn summary(text: &str, victim: &str) -> Option<Summary> {
     let rest = text.strip_prefix("oom-kill:constraint=CONSTRAINT_")?;
     let (constraint, _) = rest.split_once(',')?;
     let constraint = match constraint {
-        "NONE" => Constraint::None,
+        "NONE" => Constraint::Host,
         "CPUSET" => Constraint::Cpuset,
         "MEMORY_POLICY" => Constraint::MemoryPolicy,
         "MEMCG" => Constraint::Memcg,

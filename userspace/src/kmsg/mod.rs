@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom, major, minor};
 use rustix::io::Errno;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
@@ -30,6 +30,8 @@ use reader::Reader;
 
 /// Where the kernel shows its log, one record a read.
 const DEVICE: &str = "/dev/kmsg";
+/// Its device number (kernel Documentation/admin-guide/devices.txt).
+const NUMBER: (u32, u32) = (1, 11);
 /// What is missing and what to do, by the name of this component in the state of health.
 const COMPONENT: &str = "kmsg";
 
@@ -118,7 +120,10 @@ fn open(device: &Path) -> Result<OwnedFd, Errno> {
     let log = rustix::fs::open(device, flags, Mode::empty())?;
     // What was logged before the start belongs to deaths nobody saw.
     rustix::fs::seek(&log, SeekFrom::End(0))?;
-    if !rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&log)?.st_mode).is_char_device() {
+    // Some containers have another device there, or a file.
+    let stat = rustix::fs::fstat(&log)?;
+    let is_device = FileType::from_raw_mode(stat.st_mode).is_char_device();
+    if !is_device || (major(stat.st_rdev), minor(stat.st_rdev)) != NUMBER {
         return Err(Errno::NODEV);
     }
     Ok(log)
@@ -131,9 +136,10 @@ fn explain(error: Errno) -> (String, &'static str) {
             format!("{DEVICE} may not be read ({})", io::Error::from(error)),
             "run with CAP_SYSLOG, or as root; kernel.dmesg_restrict=0 does it too",
         ),
-        Errno::NOENT | Errno::NXIO | Errno::NODEV => {
-            (format!("there is no {DEVICE}"), "give the container the device: --device /dev/kmsg")
-        }
+        Errno::NOENT | Errno::NXIO | Errno::NODEV => (
+            format!("there is no {DEVICE} of the kernel's"),
+            "give the container the device: --device /dev/kmsg",
+        ),
         error => (
             format!("{DEVICE} cannot be followed ({})", io::Error::from(error)),
             "see that it is the kernel's character device 1:11",
@@ -150,9 +156,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("file");
         std::fs::write(&file, "6,1,1,-;x\n").unwrap();
-        for (path, remedy) in [(root.path().join("absent"), "--device"), (file, "--device")] {
-            let error = open(&path).expect_err("no device");
-            assert!(explain(error).1.contains(remedy), "{error}");
+        for path in [root.path().join("absent"), file, "/dev/null".into()] {
+            let error = open(&path).expect_err("not the device");
+            assert!(explain(error).1.contains("--device"), "{error}");
         }
         assert!(explain(Errno::PERM).1.contains("CAP_SYSLOG"));
     }

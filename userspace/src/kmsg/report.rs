@@ -20,6 +20,9 @@ const REPORT_MAX: Duration = Duration::from_secs(60);
 /// The text's first line, before the number: the log does not say it.
 const PAGES_OF: &str = "# Sizes in the table of tasks are in pages. Bytes a page: ";
 
+/// Stands for the rows that had no room, before their number.
+const LEFT_OUT: &str = "# Smaller tasks left out: ";
+
 /// What the kernel wrote of one OOM kill. What is absent was not written, or is not certain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomReport {
@@ -65,7 +68,14 @@ impl OomReport {
         let (first, rest) = text.split_once('\n')?;
         let mut reports = Reports::new(first.strip_prefix(PAGES_OF)?.parse().ok()?);
         // Before the last kill are those of the same group.
-        rest.lines().filter_map(|line| reports.line(Duration::ZERO, line, false)).last()
+        let report = rest.lines().filter_map(|line| reports.line(Duration::ZERO, line, false)).last()?;
+        let left_out = rest.lines().find_map(|line| line.strip_prefix(LEFT_OUT)?.parse().ok()).unwrap_or(0);
+        Some(Self { task_count: report.task_count.saturating_add(left_out), ..report })
+    }
+
+    /// Whether only the kill itself is known: the kernel left out the rest, or it was lost.
+    pub const fn is_kill_alone(&self) -> bool {
+        self.invoker.is_none()
     }
 
     /// What a task had resident.
@@ -326,7 +336,7 @@ impl Draft {
             out.push('\n');
         }
         if rows.len() < self.task_count {
-            out.push_str(&format!("# Smaller tasks left out: {}\n", self.task_count - rows.len()));
+            out.push_str(&format!("{LEFT_OUT}{}\n", self.task_count - rows.len()));
         }
         out.push_str(&self.summary);
         out.push('\n');

@@ -148,6 +148,10 @@ async fn add_report(draft: Draft, material: &Material, oom: Oom, collected: &mut
                 trigger: oom.trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             };
             collected.files.push(report_file(&account.report));
+            if account.report.is_kill_alone() {
+                let missing = "the kernel's OOM report: the log has its last line alone";
+                collected.missing.push(missing.to_owned());
+            }
             detect::oom_with_report(draft, kill, &account)
         }
         Err(reason) => {

@@ -96,7 +96,7 @@ fn limit(report: &OomReport) -> String {
         Some(Constraint::MemoryPolicy) => {
             "The memory nodes that a memory policy allows were used up.".to_owned()
         }
-        Some(Constraint::None) | None => {
+        Some(Constraint::Host) | None => {
             "The whole host had run out of memory: the limit is the machine's, not a cgroup's.".to_owned()
         }
     }

@@ -146,7 +146,7 @@ fn reports_of_other_kernels() {
         V5_10,
         &expect![[r#"
         stress 812 (812) 916000 kB adj Some(0) uid Some(1000)
-        Some(None) None Some("/user.slice/user-1000.slice/session-1.scope")
+        Some(Host) None Some("/user.slice/user-1000.slice/session-1.scope")
         memory None, with swap None
         by stress GFP_HIGHUSER_MOVABLE 0 0
         812 1000 rss 229000 anon None adj 0 stress
@@ -233,6 +233,23 @@ fn other_lines_in_between_change_nothing() {
             .map(|it| format!("{it}\n"))
             .collect();
         assert_eq!(render(&one(&mixed)), render(&one(lines)));
+    }
+}
+
+#[test]
+fn lines_cut_anywhere_do_no_harm() {
+    for lines in [&texts(V6_18), V5_10, V6_1, V6_12] {
+        let mut reports = Reports::new(4096);
+        for line in lines.lines() {
+            for at in (0..line.len()).filter(|at| line.is_char_boundary(*at)) {
+                let (start, end) = line.split_at(at);
+                for part in [start, end, &end.replace('0', "99999999999999999999"), &start.replace(' ', "é")]
+                {
+                    let told = reports.line(Duration::ZERO, part, false);
+                    assert!(told.is_none_or(|it| part.contains("Killed process") && it.text.contains(part)));
+                }
+            }
+        }
     }
 }
 
@@ -363,6 +380,9 @@ fn many_tasks_leave_the_largest() {
     assert!(report.text_cut && report.text.len() < 32 << 10);
     assert!(report.text.contains("# Smaller tasks left out: 4"), "{}", report.text);
     assert!(report.text.contains("oom-kill:") && report.text.contains(": Killed process 812 "));
+    let again = OomReport::from_text(&report.text).unwrap();
+    assert!(again.tasks.len() < ROWS_MAX && again.tasks.len() > 50, "{}", again.tasks.len());
+    assert_eq!((again.task_count, &again.tasks[0]), (5000, &report.tasks[0]));
     // Lines without end before the table.
     let flood: String = (0..5000).map(|i| format!("Node {i} free\n")).collect();
     let report = one(&V5_10.replace("Mem-Info:\n", &format!("Mem-Info:\n{flood}")));
