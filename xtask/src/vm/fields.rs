@@ -29,7 +29,7 @@ const fn must(name: &'static str, check: fn(&Report) -> Cell) -> Field {
 }
 
 /// All of them, in the order of the table.
-pub(super) const FIELDS: [Field; 23] = [
+pub(super) const FIELDS: &[Field] = &[
     must("hooks attached", hooks),
     must("argv", argv),
     must("path of the executable", |report| every(report, "/exe", |_, _| json!("/bin/fault"))),

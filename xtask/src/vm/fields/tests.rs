@@ -33,7 +33,7 @@ fn each_field_is_wrong_by_itself() {
 }
 
 /// What is changed in the good report, to what, which field that makes wrong, and what the reason says.
-const FAULTY: [(&str, &str, &str, &str); 24] = [
+const FAULTY: &[(&str, &str, &str, &str)] = &[
     (
         r#""mark_victim":{"attached":true}"#,
         r#""mark_victim":{"attached":false,"reason":"the verifier said no"}"#,
