@@ -53,8 +53,12 @@ fn find_open(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Option<OpenIncid
     let found =
         tx.prepare_cached(sql)?.query_row(params![entry.case.fingerprint, since_ms], read).optional()?;
     let Some((id, severity, count)) = found else { return Ok(None) };
-    let severity = severity.parse().map_err(anyhow::Error::msg)?;
-    Ok(Some(OpenIncident { id, severity, count: u64::try_from(count)? }))
+    let (Ok(severity), Ok(count)) = (severity.parse(), u64::try_from(count)) else {
+        // An error would hold this case, and all behind it, for ever.
+        tracing::warn!("incident {id} in the database can't be read; its repeat opens a new one");
+        return Ok(None);
+    };
+    Ok(Some(OpenIncident { id, severity, count }))
 }
 
 fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {

@@ -2,6 +2,7 @@
 
 mod outbox;
 mod survival;
+mod unreadable;
 
 use super::sample::{at, case, case_by, host, open, verdict};
 use super::store::Store;
