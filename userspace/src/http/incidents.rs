@@ -119,6 +119,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_that_cannot_be_read_is_named() {
+        let broken = Unreadable { id: "01J".into(), reason: "column kind: \u{1b}[2J".into() };
+        let error = failed(anyhow::Error::from(broken).context("reading"));
+        assert_eq!(error.status, 500);
+        assert_eq!(error.message, "incident 01J in the database can't be read: column kind: \u{fffd}[2J");
+        let error = failed(anyhow::anyhow!("/var/lib/secret"));
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+
+    #[test]
     fn a_filter_is_read_whole_or_refused_by_name() {
         let all = "status=acknowledged&kind=oom_kill&since=2026-01-02T03:04:05%2B01:00&limit=5\
                    &cursor=01ARZ3NDEKTSV4RRFFQ69G5FAV&key=k&unknown=x";

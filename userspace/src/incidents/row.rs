@@ -101,7 +101,8 @@ fn unsigned(row: &Row<'_>, column: &str) -> Result<u64> {
 }
 
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
-    serde_json::from_str(row.get_ref(column)?.as_str()?).with_context(|| format!("column {column}"))
+    let text = row.get_ref(column)?.as_str().with_context(|| format!("column {column}"))?;
+    serde_json::from_str(text).with_context(|| format!("column {column}"))
 }
 
 /// An enum by the spelling that is its JSON.
