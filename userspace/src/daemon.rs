@@ -204,8 +204,8 @@ impl Judge {
 }
 
 async fn open_store(dir: &Path, host: &Host, metrics: &Arc<Metrics>, health: &Health) -> Result<Store> {
-    let (dir, host, metrics) = (dir.to_owned(), host.clone(), Arc::clone(metrics));
-    let store = tokio::task::spawn_blocking(move || Store::open(&dir, host, metrics)).await??;
+    let (dir, host, metrics, given) = (dir.to_owned(), host.clone(), Arc::clone(metrics), health.clone());
+    let store = tokio::task::spawn_blocking(move || Store::open(&dir, host, metrics, given)).await??;
     if let Some(reason) = store.recovered_from() {
         warn!("{reason}");
         health.degrade("store", reason, "look at the file that was moved aside; new incidents are recorded");

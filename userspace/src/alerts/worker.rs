@@ -12,8 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::slack::{Answer, Webhook};
 use super::{SLACK, Sinks, message};
 use crate::health::Health;
-use crate::incidents::{DueAlert, Failure, Store};
+use crate::incidents::{self, DueAlert, Failure, Store};
 use crate::metrics::{AlertLabels, Metrics};
+
+/// The name under which health knows this stage.
+const COMPONENT: &str = "alerts";
 
 /// The longest sleep: due times are wall-clock times, and the wall clock can be set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -31,14 +34,16 @@ pub async fn run(
     health: Health,
     shutdown: CancellationToken,
 ) {
-    let mut worker = Worker { store, sinks, metrics, health, shutdown, quiet_until: Instant::now() };
+    let mut worker =
+        Worker { store, sinks, metrics, health, shutdown, quiet_until: Instant::now(), outbox_fails: false };
+    worker.say_what_is_missing();
     loop {
         let wait = match worker.step().await {
-            Ok(wait) => wait,
-            Err(err) => {
-                tracing::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
-                STORE_RETRY
+            Ok(wait) => {
+                worker.outbox_works();
+                wait
             }
+            Err(err) => worker.outbox_fails(&err),
         };
         tokio::select! {
             biased;
@@ -57,6 +62,8 @@ struct Worker {
     shutdown: CancellationToken,
     /// Slack gets nothing before this moment: its pace, or what it asked for.
     quiet_until: Instant,
+    /// Whether health has been told that the outbox can't be used.
+    outbox_fails: bool,
 }
 
 /// What to write down about a try.
@@ -67,6 +74,30 @@ enum Outcome {
 }
 
 impl Worker {
+    /// Without a receiver everything works, and nobody is told: that is worth saying.
+    fn say_what_is_missing(&self) {
+        if self.sinks.names().is_empty() {
+            let reason = "no Slack webhook is set: no alert leaves this host";
+            self.health.degrade(COMPONENT, reason, "set SLACK_WEBHOOK_URL (or SLACK_WEBHOOK_URL_FILE)");
+        }
+    }
+
+    /// How long to wait then.
+    fn outbox_fails(&mut self, err: &anyhow::Error) -> Duration {
+        tracing::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
+        let reason = format!("no alerts are sent, the outbox can't be used: {err:#}");
+        self.health.degrade(COMPONENT, reason, incidents::remedy(err));
+        self.outbox_fails = true;
+        STORE_RETRY
+    }
+
+    fn outbox_works(&mut self) {
+        if std::mem::take(&mut self.outbox_fails) {
+            self.health.recover(COMPONENT);
+            self.say_what_is_missing();
+        }
+    }
+
     /// Sends at most one alert; how long to sleep then, if nothing changes.
     async fn step(&mut self) -> Result<Duration> {
         let quiet = self.quiet_until.saturating_duration_since(Instant::now());
@@ -107,13 +138,13 @@ impl Worker {
         let at = Timestamp::now();
         match answer {
             Answer::Delivered => {
-                self.health.recover("alerts");
+                self.health.recover(COMPONENT);
                 Outcome::Sent
             }
             Answer::Refused { error, remedy } => {
                 tracing::error!("the alert of incident {} is given up: {error}", alert.incident.id);
                 if let Some(remedy) = remedy {
-                    self.health.degrade("alerts", format!("Slack takes no alerts: {error}"), remedy);
+                    self.health.degrade(COMPONENT, format!("Slack takes no alerts: {error}"), remedy);
                 }
                 Outcome::Failed(Failure { at, error, may_have_arrived: false })
             }
@@ -142,14 +173,14 @@ impl Worker {
         };
         tracing::warn!("the alert of incident {id} waits for {delay:?}: {error}");
         let remedy = "alerts are kept and tried again; check this host's way to Slack";
-        self.health.degrade("alerts", error.as_str(), remedy);
+        self.health.degrade(COMPONENT, error.as_str(), remedy);
         let next = failure.at.saturating_add(delay).unwrap_or(Timestamp::MAX);
         Outcome::Retry(failure, next)
     }
 
     /// Writes it down, and does not go on before it is: else a full disk would make the same message go out
     /// again and again.
-    async fn settle(&self, alert: &DueAlert, outcome: &Outcome) {
+    async fn settle(&mut self, alert: &DueAlert, outcome: &Outcome) {
         let outcome_name = match outcome {
             Outcome::Sent => "sent",
             Outcome::Retry(..) => "retried",
@@ -166,11 +197,12 @@ impl Worker {
                 }
                 Outcome::Failed(failure) => self.store.mark_failed(alert.id, failure.clone()).await,
             };
-            let Err(err) = written else { return };
-            tracing::warn!("an alert was {outcome_name}, and that can't be written down: {err:#}");
+            let Err(err) = written else { return self.outbox_works() };
+            tracing::warn!("an alert was {outcome_name}, and that can't be written down");
+            let wait = self.outbox_fails(&err);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
-                () = sleep(STORE_RETRY) => {}
+                () = sleep(wait) => {}
             }
         }
     }

@@ -88,6 +88,22 @@ impl Analyst {
         }
     }
 
+    /// Asks the same as [`Analyst::check_model`], for `doctor`: what is wrong, and what to do; `None`: nothing.
+    pub async fn trouble(&self) -> Option<(String, String)> {
+        let model = self.model.as_ref()?;
+        match model.standing().await {
+            Ok(Standing::Good) => None,
+            Ok(Standing::NoSuchModel { others }) => Some((
+                format!("the service has no model `{}`", model.model()),
+                format!("choose another with --llm-model: {}", others.join(", ")),
+            )),
+            Err(failure) => {
+                let passing = "see the key, the URL and the way out of this host";
+                Some((failure.to_string(), failure.remedy().unwrap_or(passing).to_owned()))
+            }
+        }
+    }
+
     /// Tells health of what will not pass by itself; a busy or broken moment is no state.
     fn degrade(&self, failure: &Failure) {
         if let Some(remedy) = failure.remedy() {

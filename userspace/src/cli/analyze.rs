@@ -48,7 +48,9 @@ async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>>
         return Ok(Some(with_newline(body)));
     }
     let Answer { pid, name, analysis, verdict } = decode(&body)?;
-    Ok(Some(view::judged(&format!("{name} (pid {pid}): {analysis}"), &verdict)))
+    // Its first word is the rules' word; the rest is the verdict, which follows.
+    let word = analysis.split(':').next().unwrap_or_default();
+    Ok(Some(view::judged(&format!("{name} (pid {pid}): {word}"), &verdict)))
 }
 
 async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
@@ -106,7 +108,7 @@ mod tests {
                     return Err(axum::http::StatusCode::NOT_FOUND);
                 }
                 let verdict = hostile_incident().verdict;
-                Ok(Json(json!({"pid": 42, "name": "\x1b[2J", "analysis": "ANOMALY: it leaks", "verdict": verdict})))
+                Ok(Json(json!({"pid": 42, "name": "\x1b[2J", "analysis": "ANOMALY: It used all its memory.\nCause: …", "verdict": verdict})))
             }),
         )
     }
@@ -116,11 +118,15 @@ mod tests {
         let target = peer(router(), "k").await;
         let text = remote(&target, 42, false).await.unwrap().unwrap();
         assert!(
-            text.starts_with("\u{fffd}[2J (pid 42): ANOMALY: it leaks\n\nVerdict of openai/gpt-oss-120b"),
+            text.starts_with("\u{fffd}[2J (pid 42): ANOMALY\n\nVerdict of openai/gpt-oss-120b"),
             "{text}"
         );
+        assert_eq!(text.matches("It used all its memory.").count(), 1, "{text}");
         let body = remote(&target, 42, true).await.unwrap().unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["analysis"], "ANOMALY: it leaks");
+        assert_eq!(
+            serde_json::from_str::<Value>(&body).unwrap()["analysis"],
+            "ANOMALY: It used all its memory.\nCause: …"
+        );
         assert!(!analyze(&target, 43, false).await.unwrap(), "no such process is bad news, no error");
     }
 

@@ -13,12 +13,13 @@ use super::incidents::Query;
 use super::ps;
 use crate::config::Sources;
 use crate::config::settings::{Group, SETTINGS, Setting, Shape, find};
+use crate::incidents::LIST_MAX;
 use crate::model::{IncidentKind, IncidentStatus};
 
 /// Settings a client of the daemon needs, to find the access key.
 const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
-/// Most rows to ask for.
-const LIMIT_MAX: u64 = 10_000;
+/// Most processes to ask for.
+const PROCESSES_MAX: usize = 10_000;
 
 /// What to do.
 pub enum Action {
@@ -140,7 +141,7 @@ pub fn command() -> Command {
                         .value_parser(["cpu", "rss", "start"])
                         .default_value("cpu"),
                 )
-                .arg(limit())
+                .arg(limit(PROCESSES_MAX))
                 .arg(option("query", "TEXT", "Only those whose name or arguments have this text").short('q')),
         )
         .subcommand(
@@ -163,7 +164,7 @@ pub fn command() -> Command {
                 option("since", "TIME", "Only those seen since then: 2h, 30m, or 2026-01-31T12:00:00Z")
                     .value_parser(since),
             )
-            .arg(limit()),
+            .arg(limit(LIST_MAX)),
         )
 }
 
@@ -227,8 +228,13 @@ fn json() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help("JSON, for programs")
 }
 
-fn limit() -> Arg {
-    option("limit", "N", "At most so many").value_parser(value_parser!(u64).range(1..=LIMIT_MAX))
+fn limit(most: usize) -> Arg {
+    let help = format!("At most so many, up to {most}");
+    option("limit", "N", "").help(help).value_parser(move |text: &str| {
+        let count =
+            text.parse::<u64>().ok().filter(|it| (1..=most).contains(&usize::try_from(*it).unwrap_or(0)));
+        count.ok_or_else(|| format!("give a whole number from 1 to {most}"))
+    })
 }
 
 fn incident_id(text: &str) -> Result<String, String> {
@@ -312,12 +318,14 @@ mod tests {
     fn what_is_wrong_is_refused_with_a_hint() {
         for (line, want) in [
             ("ps --sort memory", "[possible values: cpu, rss, start]"),
-            ("ps --limit 0", "0 is not in 1.."),
+            ("ps --limit 0", "from 1 to 10000"),
             ("analyze 0", "0 is not in 1.."),
             ("analyze 4294967296", "is not in 1.."),
             ("analyze ../1", "invalid digit"),
             ("incidents ../status", "letters and digits"),
             ("incidents 01J --kind crash", "cannot be used with"),
+            ("incidents --limit 1001", "give a whole number from 1 to 1000"),
+            ("ps --limit 10001", "give a whole number from 1 to 10000"),
             ("incidents --kind oom", "[possible values: oom_kill,"),
             ("incidents --since yesterday", "give a time ago"),
             ("run --lisetn x", "similar argument exists: '--listen'"),

@@ -26,6 +26,9 @@ pub struct Query {
 #[derive(Deserialize)]
 struct Answer {
     incidents: Vec<Incident>,
+    next_cursor: Option<String>,
+    #[serde(default)]
+    unreadable: u64,
 }
 
 /// Asks for the list and prints it.
@@ -63,9 +66,17 @@ pub(super) async fn show(target: &Target, id: &str, json: bool) -> Result<()> {
 }
 
 fn render(body: &str, columns: Option<usize>) -> Result<String> {
-    let Answer { incidents } = decode(body)?;
+    let Answer { incidents, next_cursor, unreadable } = decode(body)?;
+    let mut rest = String::new();
+    if unreadable > 0 {
+        rest +=
+            &format!("{unreadable} left out: the daemon's database can't be read there; its log says why\n");
+    }
+    if next_cursor.is_some() {
+        rest += "… more (--limit)\n";
+    }
     if incidents.is_empty() {
-        return Ok("no incidents\n".to_owned());
+        return Ok(if rest.is_empty() { "no incidents\n".to_owned() } else { rest });
     }
     let mut table = Table::new([
         ("ID", Side::Left),
@@ -87,7 +98,7 @@ fn render(body: &str, columns: Option<usize>) -> Result<String> {
             it.title,
         ]);
     }
-    Ok(table.render(columns))
+    Ok(table.render(columns) + &rest)
 }
 
 #[cfg(test)]
@@ -107,7 +118,18 @@ mod tests {
             ID                         LAST SEEN             SEVERITY  KIND      STATUS  COUNT  TITLE
             01J0000000000000000000000  2026-11-22 12:30:00Z  critical  oom_kill  open        3  OOM kill: �[2Jevil (pid 13674) in /oom test
         "#]].assert_eq(&render(&body, None).unwrap());
-        assert_eq!(render(r#"{"incidents":[]}"#, None).unwrap(), "no incidents\n");
+        for (body, want) in [
+            (r#"{"incidents":[]}"#, "no incidents\n"),
+            (r#"{"incidents":[],"next_cursor":null}"#, "no incidents\n"),
+            (r#"{"incidents":[],"next_cursor":"01J"}"#, "… more (--limit)\n"),
+        ] {
+            assert_eq!(render(body, None).unwrap(), want);
+        }
+        let body =
+            serde_json::json!({"incidents": [hostile_incident()], "next_cursor": "01J", "unreadable": 2});
+        let text = render(&body.to_string(), None).unwrap();
+        let rest = text.split_once("/oom test\n").unwrap().1;
+        assert!(rest.starts_with("2 left out") && rest.ends_with("\n… more (--limit)\n"), "{text}");
     }
 
     #[tokio::test]

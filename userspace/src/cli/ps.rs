@@ -38,7 +38,7 @@ struct Row {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    Named { processes: Vec<Row> },
+    Named { processes: Vec<Row>, total: Option<usize> },
     Bare(Vec<Row>),
 }
 
@@ -69,7 +69,11 @@ pub(super) fn with_newline(mut body: String) -> String {
 }
 
 fn render(body: &str, columns: Option<usize>) -> Result<String> {
-    let (Answer::Named { processes } | Answer::Bare(processes)) = decode(body)?;
+    let (processes, total) = match decode(body)? {
+        Answer::Named { processes, total } => (processes, total),
+        Answer::Bare(processes) => (processes, None),
+    };
+    let more = total.unwrap_or_default().saturating_sub(processes.len());
     let mut table = Table::new([
         ("PID", Side::Right),
         ("PPID", Side::Right),
@@ -99,7 +103,11 @@ fn render(body: &str, columns: Option<usize>) -> Result<String> {
             row.argv.join(" "),
         ]);
     }
-    Ok(table.render(columns))
+    let mut text = table.render(columns);
+    if more > 0 {
+        text += &format!("… {more} more (--limit)\n");
+    }
+    Ok(text)
 }
 
 /// Bytes in the largest binary unit that leaves a whole number in front, as `ls -h` shows them.
@@ -157,6 +165,10 @@ mod tests {
         .assert_eq(&render(BODY, Some(70)).unwrap());
         assert!(render("{}", None).is_err());
         assert!(render("[]", None).unwrap().starts_with("PID"));
+        for (total, want) in [(0, ""), (1, "… 1 more (--limit)\n"), (250, "… 250 more (--limit)\n")] {
+            let text = render(&format!(r#"{{"processes":[],"total":{total}}}"#), None).unwrap();
+            assert_eq!(text.split_once('\n').unwrap().1, want);
+        }
     }
 
     #[test]

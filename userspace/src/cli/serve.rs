@@ -1,6 +1,6 @@
 //! `run` around the daemon: the listening socket before, the line that says it is ready, signals until the end.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::output;
-use crate::config::Draft;
+use crate::config::{Draft, KeySource};
 use crate::logging;
 
 /// After a signal the daemon has this long to end in order.
@@ -30,6 +30,7 @@ const ENDED_BY_SIGTERM: i32 = 143;
 pub async fn serve(draft: Draft) -> Result<()> {
     logging::init(&draft.logging)?;
     let signals = Signals::watch()?;
+    let access = Access::of(&draft.key);
     let (config, warnings) = draft.prepare()?;
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -37,7 +38,9 @@ pub async fn serve(draft: Draft) -> Result<()> {
     let (listener, address) = listen(config.listen).await?;
     let (stop, stopped) = oneshot::channel();
     let watching = tokio::spawn(signals.handle(stop));
-    let url = url_to_open(address, &config.key)?;
+    // On a terminal a person waits to open it; a journal keeps what it is given, and others read it.
+    let shown = access.shown(io::stdout().is_terminal());
+    let line = ready_line(address, &config.key, shown)?;
     let daemon = crate::run(config, listener, async {
         // A sender that is gone means the signals are not watched any more: that is a reason to stop, too.
         drop(stopped.await);
@@ -45,7 +48,7 @@ pub async fn serve(draft: Draft) -> Result<()> {
     tokio::pin!(daemon);
     let result = tokio::select! {
         result = &mut daemon => result,
-        () = announce(address, &url) => daemon.await,
+        () = announce(address, &line) => daemon.await,
     };
     watching.abort();
     result
@@ -67,10 +70,10 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
 }
 
 /// Says on stdout that HTTP answers, once it does.
-async fn announce(address: SocketAddr, url: &Url) {
+async fn announce(address: SocketAddr, line: &str) {
     match timeout(READY_DEADLINE, first_answer(reachable(address))).await {
         Ok(Ok(())) => {
-            if let Err(error) = output::print(&format!("ai-debugger is ready: {url}\n")) {
+            if let Err(error) = output::print(line) {
                 tracing::warn!("cannot say that it is ready: {error:#}");
             }
         }
@@ -87,9 +90,37 @@ async fn first_answer(address: SocketAddr) -> io::Result<()> {
     stream.read_u8().await.map(|_| ())
 }
 
-fn url_to_open(address: SocketAddr, key: &SecretString) -> Result<Url> {
+/// Where the key is, for people, and whether this start makes it.
+struct Access {
+    place: String,
+    is_new: bool,
+}
+
+impl Access {
+    /// To be asked before the key is made.
+    fn of(source: &KeySource) -> Self {
+        match source {
+            KeySource::Given { origin, .. } => Self { place: format!("from {origin}"), is_new: false },
+            KeySource::Kept(path) => Self { place: format!("in {}", path.display()), is_new: !path.exists() },
+        }
+    }
+
+    /// What to say of the key instead of it; `None`: the key itself.
+    fn shown(&self, terminal: bool) -> Option<&str> {
+        (!self.is_new && !terminal).then_some(self.place.as_str())
+    }
+}
+
+/// The line that says it is ready: the URL with the key in it, or where the key is.
+fn ready_line(address: SocketAddr, key: &SecretString, place: Option<&str>) -> Result<String> {
     let base = format!("http://{}/", reachable(address));
-    Url::parse_with_params(&base, [("key", key.expose_secret())]).context("cannot make the URL to open")
+    let url = match place {
+        None => Url::parse_with_params(&base, [("key", key.expose_secret())]),
+        Some(_) => Url::parse(&base),
+    };
+    let url = url.context("cannot make the URL to open")?;
+    let place = place.map(|it| format!(" (key {it})")).unwrap_or_default();
+    Ok(format!("ai-debugger is ready: {url}{place}\n"))
 }
 
 /// An address to connect to: one that means every interface means none to a client.
@@ -153,9 +184,27 @@ mod tests {
             ("[::]:9", "k+k", "http://[::1]:9/?key=k%2Bk"),
             ("10.0.0.7:9", "k", "http://10.0.0.7:9/?key=k"),
         ] {
-            let url = url_to_open(address.parse().unwrap(), &SecretString::from(key)).unwrap();
-            assert_eq!(url.as_str(), want);
+            let key = SecretString::from(key);
+            let line = ready_line(address.parse().unwrap(), &key, None).unwrap();
+            assert_eq!(line, format!("ai-debugger is ready: {want}\n"));
         }
+    }
+
+    #[test]
+    fn the_key_is_shown_to_a_terminal_and_when_it_is_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let kept = || Access::of(&KeySource::Kept(path.clone()));
+        assert_eq!((kept().shown(false), kept().shown(true)), (None, None), "new");
+        std::fs::write(&path, "it-is-there").unwrap();
+        assert_eq!(kept().shown(true), None);
+        let key = SecretString::from("hunter2");
+        let place = kept();
+        let line = ready_line("0.0.0.0:7878".parse().unwrap(), &key, place.shown(false)).unwrap();
+        let want = format!("ai-debugger is ready: http://127.0.0.1:7878/ (key in {})\n", path.display());
+        assert_eq!(line, want);
+        let given = Access::of(&KeySource::Given { key, origin: "AI_DEBUGGER_KEY".into() });
+        assert_eq!(given.shown(false), Some("from AI_DEBUGGER_KEY"));
     }
 
     #[tokio::test]

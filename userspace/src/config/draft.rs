@@ -49,8 +49,6 @@ pub struct Draft {
     pub config: Config,
     /// Where the real key will come from.
     pub key: KeySource,
-    /// Whether the model was turned off on purpose.
-    pub no_llm: bool,
     /// How to log.
     pub logging: LogSettings,
     /// Worth a word, not wrong.
@@ -90,6 +88,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         it.problems.push(Problem { origin: "access key".to_owned(), rejected });
         SecretString::from("")
     });
+    let no_llm = it.layers.get("no_llm").is_some_and(|found| parse::switch(found.text()) == Ok(true));
     let config = Config {
         listen: it.required("listen", parse::listen),
         key: placeholder,
@@ -101,17 +100,17 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         show_environ: it.required("show_environ", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
         llm: it.llm(),
+        no_llm,
         slack: it.slack(),
         detect: it.detect(),
     };
     let key = it.key(&config);
-    let no_llm = it.layers.get("no_llm").is_some_and(|found| parse::switch(found.text()) == Ok(true));
     let logging = LogSettings {
         format: it.required("log_format", parse::log_format),
         filter: it.required("log_level", parse::log_filter),
     };
     if it.problems.is_empty() {
-        Ok(Draft { config, key, no_llm, logging, warnings: it.warnings })
+        Ok(Draft { config, key, logging, warnings: it.warnings })
     } else {
         Err(ConfigErrors(it.problems))
     }

@@ -52,6 +52,8 @@ pub struct Config {
     pub ebpf_log: bool,
     /// The language model; `None`: the built-in rules alone.
     pub llm: Option<LlmConfig>,
+    /// Whether the model was turned off on purpose.
+    pub no_llm: bool,
     /// Slack; `None`: no alerts leave the host.
     pub slack: Option<SlackConfig>,
     /// From when on something is a finding.

@@ -1,6 +1,7 @@
 //! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -11,11 +12,9 @@ use ulid::Ulid;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::{mask_environ, plain_text};
-use crate::incidents::{Filter, Page, Store};
+use crate::incidents::{Filter, LIST_MAX, Page, Store, Unreadable};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
-
-/// The most one page holds.
-const MAX_LIMIT: usize = 1000;
+use crate::text;
 
 #[derive(Clone)]
 struct Incidents {
@@ -38,22 +37,31 @@ struct List {
     incidents: Vec<Incident>,
     /// Where the next page begins; null on the last.
     next_cursor: Option<String>,
+    /// How many incidents of this page are left out because the database's rows can't be read; absent: none.
+    #[serde(skip_serializing_if = "is_zero")]
+    unreadable: u64,
 }
 
 async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
-    let Page { incidents, next_cursor } = it.store.list(filter(&params)?).await.map_err(unreadable)?;
-    Ok(Json(List { incidents, next_cursor }))
+    let page = it.store.list(filter(&params)?).await;
+    let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
+    Ok(Json(List { incidents, next_cursor, unreadable }))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 async fn one(State(it): State<Incidents>, Segments(id): Segments<String>) -> Result<Json<Incident>, Error> {
-    it.store.get(&id).await.map_err(unreadable)?.map(Json).ok_or_else(unknown)
+    it.store.get(&id).await.map_err(failed)?.map(Json).ok_or_else(unknown)
 }
 
 async fn evidence(
     State(it): State<Incidents>,
     Segments((id, name)): Segments<(String, String)>,
 ) -> Result<Response, Error> {
-    let file = it.store.evidence(&id, &name).await.map_err(unreadable)?;
+    let file = it.store.evidence(&id, &name).await.map_err(failed)?;
     let file =
         file.ok_or_else(|| Error::not_found("there is no such incident, or no such file in its evidence"))?;
     if file.name == "environ" && !it.show_environ {
@@ -77,11 +85,7 @@ async fn resolve(
 }
 
 async fn set_status(it: &Incidents, id: &str, status: IncidentStatus) -> Result<Json<Incident>, Error> {
-    let changed = it.store.set_status(id, status).await;
-    changed
-        .map_err(|error| Error::internal("cannot change the incident", error))?
-        .map(Json)
-        .ok_or_else(unknown)
+    it.store.set_status(id, status).await.map_err(failed)?.map(Json).ok_or_else(unknown)
 }
 
 fn filter(params: &Params) -> Result<Filter, Error> {
@@ -91,7 +95,7 @@ fn filter(params: &Params) -> Result<Filter, Error> {
         kind: params.one_of("kind", &IncidentKind::ALL, IncidentKind::as_str)?,
         since: params
             .get::<Timestamp>("since", "a time such as 2026-01-31T12:00:00Z (a `+` is sent as %2B)")?,
-        limit: params.count("limit", MAX_LIMIT)?.unwrap_or(0),
+        limit: params.count("limit", LIST_MAX)?.unwrap_or(0),
         cursor: params
             .get::<Ulid>("cursor", "the `next_cursor` of the page before")?
             .map(|it| it.to_string()),
@@ -102,13 +106,27 @@ fn unknown() -> Error {
     Error::not_found("there is no incident with this id")
 }
 
-fn unreadable(error: anyhow::Error) -> Error {
-    Error::internal("cannot read the incidents", error)
+fn failed(error: anyhow::Error) -> Error {
+    match error.downcast_ref::<Unreadable>() {
+        // The store has told the log; what its row says of itself is for people with the key, as the incident is.
+        Some(broken) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, text::printable(&broken.to_string())),
+        None => Error::internal("cannot read or change the incidents", error),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_cannot_be_read_is_named() {
+        let broken = Unreadable { id: "01J".into(), reason: "column kind: \u{1b}[2J".into() };
+        let error = failed(anyhow::Error::from(broken).context("reading"));
+        assert_eq!(error.status, 500);
+        assert_eq!(error.message, "incident 01J in the database can't be read: column kind: \u{fffd}[2J");
+        let error = failed(anyhow::anyhow!("/var/lib/secret"));
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
 
     #[test]
     fn a_filter_is_read_whole_or_refused_by_name() {

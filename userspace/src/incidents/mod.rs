@@ -15,6 +15,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod unreadable;
 
 use jiff::Timestamp;
 
@@ -22,6 +23,11 @@ use crate::model::{Incident, IncidentKind, IncidentStatus};
 
 pub use outbox::Failure;
 pub use store::Store;
+pub(crate) use trouble::remedy;
+pub use unreadable::Unreadable;
+
+/// Incidents a page at most, whoever asks: the store, the API and the command line have one limit.
+pub const LIST_MAX: usize = 1000;
 
 /// Which alerts to put in the outbox with a new incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +73,8 @@ pub struct Page {
     pub incidents: Vec<Incident>,
     /// The cursor of the next page; `None` on the last.
     pub next_cursor: Option<String>,
+    /// How many were left out because their rows can't be read.
+    pub unreadable: u64,
 }
 
 /// One alert that is due.

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::DueAlert;
-use super::row::{collect, incident, time};
+use super::row::{incident, time};
+use super::unreadable::collect_readable;
 
 /// A try that did not go well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,19 +23,34 @@ pub struct Failure {
 const DUE: &str = "SELECT incidents.*, alerts.id AS alert, sink, attempts, may_repeat, created_ms
                    FROM alerts JOIN incidents ON incidents.id = alerts.incident";
 
+/// An alert whose incident can't be read, and why.
+pub(super) struct Broken {
+    pub(super) alert: i64,
+    pub(super) reason: String,
+}
+
 /// The longest due first: one that is tried again moves behind the others by its new due time.
-pub(super) fn due(tx: &Transaction<'_>, now: Timestamp, limit: usize) -> Result<Vec<DueAlert>> {
+pub(super) fn due(
+    tx: &Transaction<'_>,
+    now: Timestamp,
+    limit: usize,
+) -> Result<(Vec<DueAlert>, Vec<Broken>)> {
     let sql =
         format!("{DUE} WHERE alerts.status = 'pending' AND due_ms <= ?1 ORDER BY due_ms, alerts.id LIMIT ?2");
     let limit = i64::try_from(limit)?;
-    collect(tx.prepare_cached(&sql)?.query(params![now.as_millisecond(), limit])?, due_alert)
+    let mut statement = tx.prepare_cached(&sql)?;
+    let rows = statement.query(params![now.as_millisecond(), limit])?;
+    let broken = |row: &Row<'_>, err| Ok(Broken { alert: row.get("alert")?, reason: format!("{err:#}") });
+    collect_readable(rows, due_alert, broken)
 }
 
 /// When the next alert is due.
 pub(super) fn next_due(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
     let sql = "SELECT due_ms FROM alerts WHERE status = 'pending' ORDER BY due_ms LIMIT 1";
     let due = tx.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
-    Ok(due.map(Timestamp::from_millisecond).transpose()?)
+    // A damaged time may be none at all; one alert's must not stop the others.
+    let bound = |ms| if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Ok(due.map(|ms| Timestamp::from_millisecond(ms).unwrap_or_else(|_| bound(ms))))
 }
 
 /// Makes alerts that were held due now. Those that were tried keep the time of their next try.

@@ -10,10 +10,13 @@ use ulid::Ulid;
 use super::row::{signed, to_json};
 use super::{AlertPlan, Recorded};
 use crate::host::Host;
-use crate::model::{Case, IncidentStatus, Severity, Verdict};
+use crate::model::{Case, IncidentKind, IncidentStatus, Severity, Verdict};
 
 /// A fault that was last seen this long ago, and comes again, is a new incident.
 pub(super) const REOPEN_WINDOW: Duration = Duration::from_secs(3600);
+
+/// A condition of the same process that is reported again within this time has not ended in between.
+pub(super) const GOING_ON: Duration = Duration::from_secs(300);
 
 /// Occurrences kept per incident; of older ones only the count stays.
 const OCCURRENCES: i64 = 100;
@@ -53,12 +56,18 @@ fn find_open(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Option<OpenIncid
     let found =
         tx.prepare_cached(sql)?.query_row(params![entry.case.fingerprint, since_ms], read).optional()?;
     let Some((id, severity, count)) = found else { return Ok(None) };
-    let severity = severity.parse().map_err(anyhow::Error::msg)?;
-    Ok(Some(OpenIncident { id, severity, count: u64::try_from(count)? }))
+    let (Ok(severity), Ok(count)) = (severity.parse(), u64::try_from(count)) else {
+        // An error would hold this case, and all behind it, for ever.
+        tracing::warn!("incident {id} in the database can't be read; its repeat opens a new one");
+        return Ok(None);
+    };
+    Ok(Some(OpenIncident { id, severity, count }))
 }
 
 fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
     let (case, id) = (entry.case, next_id(tx)?);
+    // Of a condition, what was merged while it waited are the scans that saw it.
+    let count = if is_condition(case.kind) { 1 } else { case.count.max(1) };
     let sql = "INSERT INTO incidents VALUES (:id, :kind, :severity, :status, :fingerprint, :host, :boot_id,
                    :seen_ms, :seen_ms, :count, 0, '', '', '', '', '', '')";
     tx.prepare_cached(sql)?.execute(named_params! {
@@ -70,19 +79,25 @@ fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
         ":host": entry.host.name,
         ":boot_id": entry.host.boot_id,
         ":seen_ms": case.file.observed_at.as_millisecond(),
-        ":count": signed(case.count.max(1)),
+        ":count": signed(count),
     })?;
     put_file(tx, &id, entry)?;
     put_occurrence(tx, &id, entry)?;
     put_alerts(tx, &id, entry)?;
-    Ok(Recorded { id, new: true, rose: false, count: case.count.max(1) })
+    Ok(Recorded { id, new: true, rose: false, count })
 }
 
 fn count_on(tx: &Transaction<'_>, entry: &Entry<'_>, open: OpenIncident) -> Result<Recorded> {
     let (case, OpenIncident { id, severity, count }) = (entry.case, open);
-    let known = case.kind.happens_once() && has_occurrence(tx, &id, entry)?;
-    // A known one still brings in those that were merged into it while it waited.
-    let count = count.saturating_add(case.count.max(1) - u64::from(known));
+    let condition = is_condition(case.kind);
+    let known = if condition {
+        goes_on(tx, &id, entry)?
+    } else {
+        case.kind.happens_once() && has_occurrence(tx, &id, entry)?
+    };
+    let merged = if condition { 1 } else { case.count.max(1) };
+    // A known death still brings in those that were merged into it while it waited.
+    let count = count.saturating_add(merged - u64::from(known));
     let rose = case.severity > severity;
     let sql =
         "UPDATE incidents SET count = ?2, severity = ?3, last_seen_ms = max(last_seen_ms, ?4) WHERE id = ?1";
@@ -141,6 +156,45 @@ fn put_file(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<()> {
         ":verdict": to_json(entry.verdict)?,
     })?;
     Ok(())
+}
+
+/// Whether this kind is a state that scan after scan finds the same, and not something that happens.
+const fn is_condition(kind: IncidentKind) -> bool {
+    match kind {
+        IncidentKind::ForkStorm
+        | IncidentKind::ZombiePileup
+        | IncidentKind::HungTask
+        | IncidentKind::CpuSpin
+        | IncidentKind::MemoryGrowth
+        | IncidentKind::MemoryPressure
+        | IncidentKind::FdExhaustion
+        | IncidentKind::ThreadExplosion => true,
+        // A crash loop is reported with each death in it.
+        IncidentKind::CrashLoop
+        | IncidentKind::OomKill
+        | IncidentKind::Crash
+        | IncidentKind::AbnormalExit
+        | IncidentKind::SuspiciousExec => false,
+    }
+}
+
+/// Whether the process had this condition a short while ago; then only that occurrence's time moves.
+fn goes_on(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<bool> {
+    let process = &entry.case.file.process;
+    let at_ms = entry.case.file.observed_at.as_millisecond();
+    let sql = "UPDATE occurrences SET at_ms = max(at_ms, :at_ms)
+               WHERE id = (SELECT max(id) FROM occurrences WHERE incident = :incident
+                           AND boot_id = :boot_id AND pid = :pid AND start_ticks = :start_ticks)
+                 AND at_ms >= :since_ms";
+    let moved = tx.prepare_cached(sql)?.execute(named_params! {
+        ":incident": id,
+        ":at_ms": at_ms,
+        ":boot_id": entry.host.boot_id,
+        ":pid": process.pid,
+        ":start_ticks": signed(process.start_ticks),
+        ":since_ms": at_ms.saturating_sub(i64::try_from(GOING_ON.as_millis())?),
+    })?;
+    Ok(moved > 0)
 }
 
 fn has_occurrence(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<bool> {

@@ -103,6 +103,7 @@ impl Recorder {
     /// store will never take it, or the daemon ends first.
     async fn record(&self, case: &Case, verdict: &Verdict, shutdown: &CancellationToken) -> Option<Recorded> {
         let (mut delay, longest) = RETRY;
+        let mut degraded = false;
         loop {
             // Made anew for each try: the deadline counts from when the incident is in the store.
             let hold = self.model_deadline.map(|wait| Timestamp::now().saturating_add(wait));
@@ -110,7 +111,10 @@ impl Recorder {
             let plan = self.sinks.plan(case.severity, hold);
             let err = match self.store.record(case.clone(), verdict.clone(), plan).await {
                 Ok(recorded) => {
-                    self.health.recover("store");
+                    // Not what others said of the store: a damaged row does not mend by recording.
+                    if degraded {
+                        self.health.recover("store");
+                    }
                     return Some(recorded);
                 }
                 Err(err) => err,
@@ -122,6 +126,7 @@ impl Recorder {
             }
             tracing::error!("a case ({}) waits for the store: {err:#}", case.kind);
             self.health.degrade("store", format!("nothing is recorded: {err:#}"), trouble::remedy(&err));
+            degraded = true;
             tokio::select! {
                 // One more try then, and the last.
                 () = shutdown.cancelled() => {}

@@ -1,11 +1,13 @@
 //! Between Rust values and SQLite columns.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 use jiff::Timestamp;
 use rusqlite::{Row, Rows};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Unreadable;
+use super::trouble::sqlite_code;
 use crate::model::{AlertDelivery, EvidenceEntry, Incident};
 
 /// Every row, each through `read`.
@@ -20,7 +22,16 @@ pub(super) fn collect<T>(mut rows: Rows<'_>, read: impl Fn(&Row<'_>) -> Result<T
 /// An incident from `SELECT incidents.*`, without its alerts and evidence index.
 pub(super) fn incident(row: &Row<'_>) -> Result<Incident> {
     let id: String = row.get("id")?;
-    read_incident(row).with_context(|| format!("incident {id} in the database can't be read"))
+    read_incident(row).map_err(|err| unreadable(id, err))
+}
+
+/// What is wrong with an incident's row, or with one that belongs to it. An error of the database itself stays
+/// what it is.
+pub(super) fn unreadable(id: String, err: Error) -> Error {
+    if sqlite_code(&err).is_some() {
+        return err;
+    }
+    Unreadable { id, reason: format!("{err:#}") }.into()
 }
 
 fn read_incident(row: &Row<'_>) -> Result<Incident> {
@@ -90,7 +101,8 @@ fn unsigned(row: &Row<'_>, column: &str) -> Result<u64> {
 }
 
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
-    serde_json::from_str(row.get_ref(column)?.as_str()?).with_context(|| format!("column {column}"))
+    let text = row.get_ref(column)?.as_str().with_context(|| format!("column {column}"))?;
+    serde_json::from_str(text).with_context(|| format!("column {column}"))
 }
 
 /// An enum by the spelling that is its JSON.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Store;
+use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::model::{
@@ -24,11 +25,15 @@ pub(crate) fn host() -> Host {
 }
 
 pub(crate) fn open(dir: &Path) -> Store {
-    Store::open(dir, host(), Metrics::new()).unwrap()
+    Store::open(dir, host(), Metrics::new(), Health::default()).unwrap()
 }
 
 pub(crate) fn open_counting(dir: &Path, metrics: &Arc<Metrics>) -> Store {
-    Store::open(dir, host(), Arc::clone(metrics)).unwrap()
+    Store::open(dir, host(), Arc::clone(metrics), Health::default()).unwrap()
+}
+
+pub(crate) fn open_reporting(dir: &Path, metrics: &Arc<Metrics>, health: &Health) -> Store {
+    Store::open(dir, host(), Arc::clone(metrics), health.clone()).unwrap()
 }
 
 pub(crate) fn at(seconds: i64) -> Timestamp {

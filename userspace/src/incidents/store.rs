@@ -12,10 +12,13 @@ use super::open::open;
 use super::outbox::{self, Failure};
 use super::record::{Entry, record};
 use super::retention::{Limits, enforce};
+use super::unreadable::{REMEDY, Unreadable};
 use super::{AlertPlan, DueAlert, Filter, Page, Recorded, read, trouble};
+use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
 use crate::model::{Case, EvidenceFile, Incident, IncidentStatus, Severity, Verdict};
+use crate::text;
 
 /// A cheap-to-clone handle to the store.
 #[derive(Clone)]
@@ -30,6 +33,7 @@ struct Inner {
     host: Host,
     limits: Limits,
     metrics: Arc<Metrics>,
+    health: Health,
     moved_aside: Option<PathBuf>,
 }
 
@@ -38,11 +42,17 @@ impl Store {
     ///
     /// A damaged database is moved aside and a new one begun: see [`Store::recovered_from`]. One that a newer
     /// version wrote is an error.
-    pub fn open(dir: &Path, host: Host, metrics: Arc<Metrics>) -> Result<Self> {
-        Self::open_with(dir, host, metrics, Limits::default())
+    pub fn open(dir: &Path, host: Host, metrics: Arc<Metrics>, health: Health) -> Result<Self> {
+        Self::open_with(dir, host, metrics, health, Limits::default())
     }
 
-    pub(super) fn open_with(dir: &Path, host: Host, metrics: Arc<Metrics>, limits: Limits) -> Result<Self> {
+    pub(super) fn open_with(
+        dir: &Path,
+        host: Host,
+        metrics: Arc<Metrics>,
+        health: Health,
+        limits: Limits,
+    ) -> Result<Self> {
         let opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
         Ok(Self(Arc::new(Inner {
             writer: Mutex::new(opened.writer),
@@ -52,6 +62,7 @@ impl Store {
             host,
             limits,
             metrics,
+            health,
             moved_aside: opened.moved_aside,
         })))
     }
@@ -145,15 +156,23 @@ impl Store {
         .await
     }
 
-    /// One page.
+    /// One page. Incidents that can't be read are left out and counted.
     pub async fn list(&self, filter: Filter) -> Result<Page> {
-        self.read(move |tx| read::list(tx, &filter)).await
+        let (page, broken) = self.read(move |tx| read::list(tx, &filter)).await?;
+        if let Some(first) = broken.first() {
+            self.tell_unreadable(&first.to_string(), broken.len());
+        }
+        Ok(page)
     }
 
-    /// One incident with its evidence index.
+    /// One incident with its evidence index. One that is there and can't be read is an [`Unreadable`].
     pub async fn get(&self, id: &str) -> Result<Option<Incident>> {
         let id = id.to_owned();
-        self.read(move |tx| read::get(tx, &id)).await
+        let found = self.read(move |tx| read::get(tx, &id)).await;
+        if let Some(broken) = found.as_ref().err().and_then(|err| err.downcast_ref::<Unreadable>()) {
+            self.tell_unreadable(&broken.to_string(), 1);
+        }
+        found
     }
 
     /// One frozen file.
@@ -162,9 +181,22 @@ impl Store {
         self.read(move |tx| read::evidence(tx, &id, &name)).await
     }
 
-    /// The alerts that are due, the longest due first.
+    /// The alerts that are due, the longest due first. Those whose incident can't be read are given up, with
+    /// the reason: nothing could be said in them, and they must not hold the others.
     pub async fn due_alerts(&self, now: Timestamp, limit: usize) -> Result<Vec<DueAlert>> {
-        self.read(move |tx| outbox::due(tx, now, limit)).await
+        loop {
+            let (due, broken) = self.read(move |tx| outbox::due(tx, now, limit)).await?;
+            let (Some(first), count) = (broken.first(), broken.len()) else { return Ok(due) };
+            self.tell_unreadable(&first.reason, count);
+            self.write(move |tx| {
+                broken.into_iter().try_for_each(|outbox::Broken { alert, reason }| {
+                    let failure = Failure { at: now, error: reason, may_have_arrived: false };
+                    outbox::mark_failed(tx, alert, &failure)
+                })
+            })
+            .await?;
+            self.count_turned_away("unreadable_alerts", u64::try_from(count)?);
+        }
     }
 
     /// When the next alert is due; `None`: none waits.
@@ -238,6 +270,17 @@ impl Store {
         };
         let result = tokio::task::spawn_blocking(work).await.context("the store's thread ended early")?;
         result.map_err(|err| trouble::explain(err, &self.0.dir))
+    }
+
+    /// Such a row stays what it is, so health says it until the next start.
+    fn tell_unreadable(&self, first: &str, count: usize) {
+        let first = text::printable(first);
+        let reason = match count {
+            1 => first,
+            _ => format!("{count} incidents in the database can't be read; the first: {first}"),
+        };
+        tracing::warn!("{reason}");
+        self.0.health.degrade("store", reason, REMEDY);
     }
 
     fn count_turned_away(&self, limit: &'static str, count: u64) {

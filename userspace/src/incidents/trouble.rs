@@ -26,7 +26,7 @@ pub(super) fn explain(err: Error, dir: &Path) -> Error {
 }
 
 /// What the operator can do about it.
-pub(super) fn remedy(err: &Error) -> &'static str {
+pub(crate) fn remedy(err: &Error) -> &'static str {
     match sqlite_code(err) {
         Some(ErrorCode::DiskFull) => "make room in the data folder, or move it with --data-dir",
         Some(ErrorCode::ReadOnly) => "make the data folder writable, or move it with --data-dir",

@@ -239,3 +239,40 @@ fn delays_double_up_to_a_cap_and_half_of_each_is_chance() {
         assert_eq!(pace.delay(tries, chance), Duration::from_millis(want_ms), "{tries} {chance}");
     }
 }
+
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), wait).await.expect("the condition in time");
+}
+
+#[tokio::test]
+async fn an_outbox_that_fails_degrades_until_it_works() {
+    let mut rig = Rig::new(&[]).await;
+    rig.serve().await;
+    let raw = rusqlite::Connection::open(rig.dir.path().join("incidents.db")).unwrap();
+    raw.execute_batch("ALTER TABLE alerts RENAME TO hidden").unwrap();
+    let worker = rig.work(rig.sinks(quick()));
+    until(|| !rig.health.degraded().is_empty()).await;
+    let shown = rig.health.degraded().remove(0);
+    assert!(shown.component == "alerts" && shown.reason.contains("outbox can't be used"), "{shown:?}");
+    raw.execute_batch("ALTER TABLE hidden RENAME TO alerts").unwrap();
+    rig.store.release_alerts("nobody").await.unwrap();
+    until(|| rig.health.degraded().is_empty()).await;
+    let id = rig.record("a").await;
+    rig.request().await;
+    assert_eq!(rig.end(worker, &id).await.status, AlertStatus::Sent);
+}
+
+#[tokio::test]
+async fn without_a_receiver_health_says_so() {
+    let rig = Rig::new(&[]).await;
+    let worker = rig.work(Sinks::new(None).unwrap());
+    until(|| !rig.health.degraded().is_empty()).await;
+    let shown = rig.health.degraded().remove(0);
+    assert!(shown.component == "alerts" && shown.remedy.contains("SLACK_WEBHOOK_URL"), "{shown:?}");
+    worker.abort();
+}

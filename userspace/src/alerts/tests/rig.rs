@@ -67,7 +67,7 @@ pub(super) fn quick() -> Pace {
 
 /// A store, a worker and a Slack.
 pub(super) struct Rig {
-    _dir: TempDir,
+    pub(super) dir: TempDir,
     address: SocketAddr,
     pub(super) store: Store,
     pub(super) health: Health,
@@ -87,7 +87,7 @@ impl Rig {
         Self {
             address: listener.local_addr().unwrap(),
             store: open_counting(dir.path(), &metrics),
-            _dir: dir,
+            dir,
             health: Health::default(),
             metrics,
             shutdown: CancellationToken::new(),

@@ -3,20 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use reqwest::StatusCode;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
-use secrecy::ExposeSecret as _;
-use serde::Deserialize;
 
 use super::report::Check;
-use crate::config::{Draft, KeySource, LlmConfig};
-use crate::{config, outbound};
+use crate::analyst::Analyst;
+use crate::config::{self, Draft, KeySource, LlmConfig};
+use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// How long the model's API may take to list its models.
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most bytes of that list.
-const MODELS_MAX_BYTES: usize = 1 << 20;
 
 pub(super) async fn checks(draft: &Draft) -> Vec<Check> {
     vec![data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, slack(draft)]
@@ -60,14 +56,8 @@ fn slack(draft: &Draft) -> Check {
 }
 
 async fn model(draft: &Draft) -> Check {
-    match (&draft.config.llm, draft.no_llm) {
-        (Some(llm), _) => match listed_models(llm).await {
-            Ok(models) => judge_models(llm, &models),
-            Err(error) => {
-                let detail = format!("{}: {error:#}; the built-in analyst stands in", llm.base_url);
-                Check::warn("model", detail, "see the key, the URL and the way out of this host")
-            }
-        },
+    match (&draft.config.llm, draft.config.no_llm) {
+        (Some(llm), _) => ask(llm).await,
         (None, true) => Check::ok("model", "turned off: the built-in analyst alone"),
         (None, false) => Check::warn(
             "model",
@@ -77,45 +67,20 @@ async fn model(draft: &Draft) -> Check {
     }
 }
 
-fn judge_models(llm: &LlmConfig, models: &[String]) -> Check {
-    if models.contains(&llm.model) {
-        return Check::ok("model", format!("{} at {}", llm.model, llm.base_url));
-    }
-    let detail = format!("{} is not among the {} models of {}", llm.model, models.len(), llm.base_url);
-    let some = models.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-    Check::warn("model", detail, format!("choose another with --llm-model: {some}"))
-}
-
-async fn listed_models(llm: &LlmConfig) -> Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Models {
-        data: Vec<Model>,
-    }
-    #[derive(Deserialize)]
-    struct Model {
-        id: String,
-    }
-    let request = outbound::client(MODELS_TIMEOUT)?
-        .get(format!("{}/models", llm.base_url))
-        .bearer_auth(llm.api_key.expose_secret());
-    let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
-    match response.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            bail!("it refuses the API key ({})", response.status())
+/// By the daemon's own judgement, so that the two never disagree.
+async fn ask(llm: &LlmConfig) -> Check {
+    let LlmConfig { base_url, model, .. } = llm;
+    let asked = LlmConfig { deadline: MODELS_TIMEOUT, ..llm.clone() };
+    let analyst = match Analyst::new(Some(asked), Health::default(), Metrics::new()) {
+        Ok(analyst) => analyst,
+        Err(error) => return Check::warn("model", format!("{error:#}"), "see the key and the URL"),
+    };
+    match analyst.trouble().await {
+        None => Check::ok("model", format!("{model} at {base_url}")),
+        Some((reason, remedy)) => {
+            Check::warn("model", format!("{base_url}: {reason}; the built-in analyst stands in"), remedy)
         }
-        status if !status.is_success() => bail!("it answers {status}"),
-        _ => {}
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        if body.len() + chunk.len() > MODELS_MAX_BYTES {
-            bail!("its list of models is larger than {MODELS_MAX_BYTES} bytes");
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let models: Models =
-        serde_json::from_slice(&body).context("its list of models is not what OpenAI's looks like")?;
-    Ok(models.data.into_iter().map(|model| model.id).collect())
 }
 
 #[cfg(test)]
@@ -124,23 +89,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use axum::Router;
-    use axum::http::HeaderMap;
+    use axum::http::{HeaderMap, StatusCode};
     use axum::routing::get;
     use secrecy::SecretString;
 
     use super::super::report::{Status, as_text};
     use super::*;
 
-    async fn ask(router: Router, model: &str) -> Check {
+    async fn asked(router: Router, model: &str) -> Check {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let api_key = SecretString::from("gsk_hunter2");
-        let llm = LlmConfig { base_url, model: model.to_owned(), api_key, deadline: MODELS_TIMEOUT };
-        match listed_models(&llm).await {
-            Ok(models) => judge_models(&llm, &models),
-            Err(error) => Check::warn("model", format!("{error:#}"), ""),
-        }
+        ask(&LlmConfig { base_url, model: model.to_owned(), api_key, deadline: MODELS_TIMEOUT }).await
     }
 
     fn api(body: &'static str) -> Router {
@@ -161,12 +122,13 @@ mod tests {
         let refusing = Router::new().route("/v1/models", get(|| async { StatusCode::UNAUTHORIZED }));
         for (router, model, status, want) in [
             (api(list), "openai/gpt-oss-120b", Status::Ok, "openai/gpt-oss-120b at http://"),
-            (api(list), "llama3-70b-8192", Status::Warn, "not among the 2 models"),
-            (api("{}"), "m", Status::Warn, "not what OpenAI's looks like"),
-            (refusing, "m", Status::Warn, "refuses the API key (401"),
-            (Router::new(), "m", Status::Warn, "answers 404"),
+            (api(list), "llama3-70b-8192", Status::Warn, "has no model `llama3-70b-8192`"),
+            (api("{}"), "m", Status::Warn, "is no list of models"),
+            (refusing, "m", Status::Warn, "check GROQ_API_KEY"),
+            // Not every compatible server has a list: the daemon asks it all the same.
+            (Router::new(), "m", Status::Ok, "m at http://"),
         ] {
-            let check = ask(router, model).await;
+            let check = asked(router, model).await;
             let text = as_text(std::slice::from_ref(&check));
             assert_eq!(check.status, status, "{text}");
             assert!(text.contains(want) && !text.contains("hunter2") && !text.contains('\x1b'), "{text}");

@@ -2,6 +2,7 @@
 
 mod outbox;
 mod survival;
+mod unreadable;
 
 use super::sample::{at, case, case_by, host, open, verdict};
 use super::store::Store;
@@ -57,7 +58,7 @@ async fn repeats_are_counted_on_the_open_incident() {
         want_new: bool,
         want_count: u64,
     }
-    use IncidentKind::{Crash, OomKill, ZombiePileup};
+    use IncidentKind::{Crash, CrashLoop, FdExhaustion, MemoryPressure, OomKill, ZombiePileup};
     use IncidentStatus::{Acknowledged, Open, Resolved};
     let row = |what, kind, pid, seconds, merged, status, want_new, want_count| Row {
         what,
@@ -80,7 +81,12 @@ async fn repeats_are_counted_on_the_open_incident() {
         row("the same death again", OomKill, 13674, 60, 1, Open, false, 1),
         row("the same crash again", Crash, 13674, 60, 1, Open, false, 1),
         row("the same death, with others merged into it", OomKill, 13674, 60, 3, Open, false, 3),
-        row("the same sick process at the next scan", ZombiePileup, 13674, 60, 1, Open, false, 2),
+        row("the same sick process at the next scan", ZombiePileup, 13674, 60, 1, Open, false, 1),
+        row("the same at the end of what is one", FdExhaustion, 13674, 300, 1, Open, false, 1),
+        row("the same, sick again", MemoryPressure, 13674, 301, 1, Open, false, 2),
+        row("scans merged while it waited", ZombiePileup, 13674, 60, 5, Open, false, 1),
+        row("another sick process, seen by several scans", ZombiePileup, 7, 60, 5, Open, false, 2),
+        row("one more death of a loop", CrashLoop, 13674, 60, 1, Open, false, 2),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
@@ -98,6 +104,22 @@ async fn repeats_are_counted_on_the_open_incident() {
         assert_eq!((it.last_seen, it.alerts.len()), (last_seen, 1), "{}", row.what);
         assert_eq!(it.verdict, verdict("1"), "{}", row.what);
     }
+}
+
+#[tokio::test]
+async fn a_condition_that_lasts_is_one_occurrence_beside_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut id = String::new();
+    for scan in 0..100 {
+        for pid in [7, 8] {
+            let mut case = case_by("a", pid, scan * 10);
+            case.kind = IncidentKind::FdExhaustion;
+            id = store.record(case, verdict("1"), slack_now()).await.unwrap().id;
+        }
+    }
+    let it = get(&store, &id).await;
+    assert_eq!((it.count, it.last_seen), (2, at(990)));
 }
 
 #[tokio::test]

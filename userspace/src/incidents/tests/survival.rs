@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::super::retention::Limits;
 use super::*;
+use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::EvidenceFile;
 
@@ -40,7 +41,7 @@ async fn a_pid_of_another_boot_is_another_process() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).record(case("a"), verdict("1"), slack_now()).await.unwrap();
     let rebooted = crate::host::Host { boot_id: "boot-2".into(), ..host() };
-    let store = Store::open(dir.path(), rebooted, Metrics::new()).unwrap();
+    let store = Store::open(dir.path(), rebooted, Metrics::new(), Health::default()).unwrap();
     assert_eq!(store.record(case("a"), verdict("1"), slack_now()).await.unwrap().count, 2);
 }
 
@@ -115,7 +116,8 @@ fn a_database_of_a_newer_version_is_left_alone() {
     drop(open(dir.path()));
     let path = dir.path().join("incidents.db");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let err = Store::open(dir.path(), host(), Metrics::new()).err().expect("it must be refused");
+    let err =
+        Store::open(dir.path(), host(), Metrics::new(), Health::default()).err().expect("it must be refused");
     let err = format!("{err:#}");
     assert!(err.contains("newer version of ai-debugger") && err.contains("version 99"), "{err}");
     let names = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name());
@@ -127,7 +129,9 @@ fn a_data_folder_that_cannot_be_is_a_clear_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a-file");
     fs::write(&file, "").unwrap();
-    let err = Store::open(&file.join("data"), host(), Metrics::new()).err().expect("it must fail");
+    let err = Store::open(&file.join("data"), host(), Metrics::new(), Health::default())
+        .err()
+        .expect("it must fail");
     assert!(err.to_string().starts_with("cannot make the data folder"), "{err:#}");
 }
 
@@ -141,7 +145,9 @@ async fn at_the_limit_the_oldest_resolved_go_first_then_the_oldest() {
     let dir = tempfile::tempdir().unwrap();
     let metrics = Metrics::new();
     let limits = Limits { incidents: 3, ..Limits::default() };
-    let store = Store::open_with(dir.path(), host(), std::sync::Arc::clone(&metrics), limits).unwrap();
+    let store =
+        Store::open_with(dir.path(), host(), std::sync::Arc::clone(&metrics), Health::default(), limits)
+            .unwrap();
     let record = |name: &'static str, plan: AlertPlan| store.record(case(name), verdict("1"), plan);
     record("a", AlertPlan::default()).await.unwrap();
     let b = record("b", AlertPlan::default()).await.unwrap().id;
@@ -168,7 +174,7 @@ async fn at_the_limit_the_oldest_resolved_go_first_then_the_oldest() {
 async fn evidence_is_bounded_in_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { evidence_bytes: 2500, ..Limits::default() };
-    let store = Store::open_with(dir.path(), host(), Metrics::new(), limits).unwrap();
+    let store = Store::open_with(dir.path(), host(), Metrics::new(), Health::default(), limits).unwrap();
     let sized = |name: &str, bytes: usize| {
         let mut it = case(name);
         it.file.evidence[0].body = vec![0; bytes];
