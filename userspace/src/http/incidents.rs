@@ -11,7 +11,7 @@ use ulid::Ulid;
 
 use super::error::Error;
 use super::params::{Params, Segments};
-use super::proc::{mask_environ, plain_text};
+use super::proc::plain_text;
 use crate::incidents::{Filter, LIST_MAX, Page, Store, Unreadable};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
 use crate::text;
@@ -65,7 +65,7 @@ async fn evidence(
     let file =
         file.ok_or_else(|| Error::not_found("there is no such incident, or no such file in its evidence"))?;
     if file.name == "environ" && !it.show_environ {
-        return Ok(plain_text(mask_environ(&file.body), file.truncated, true));
+        return Ok(plain_text(crate::redact::environ(&file.body), file.truncated, true));
     }
     Ok(plain_text(file.body, file.truncated, false))
 }

@@ -1,12 +1,14 @@
 //! Masks secrets before anything leaves the host. What helps debugging stays: the name of the key, and how long
 //! the secret was, as in `password=[redacted 9 chars]`. Pure, and safe to apply twice.
 //!
-//! Found by name (`names`, `pairs`, `words`), by known shapes (`shapes`) and by randomness (`entropy`). Text that
+//! Found by name (`names`, `pairs`, `words`), by a program's habits (`programs`, `operands`), by known shapes (`shapes`) and by randomness (`entropy`). Text that
 //! may hold invisible characters is to be cleaned (`crate::text`) first, or `pass\u{200b}word=` slips through.
 
 mod entropy;
 mod names;
+mod operands;
 mod pairs;
+mod programs;
 mod shapes;
 mod words;
 
@@ -19,6 +21,10 @@ type Spans = Vec<Range<usize>>;
 
 /// Shorter secrets are not looked for elsewhere: every other word would be masked.
 const MIN_KNOWN_CHARS: usize = 4;
+/// Shown in place of a variable's value.
+const VALUE_MASK: &[u8] = b"***";
+/// No sensible variable has a longer name.
+const MAX_VARIABLE_BYTES: usize = 256;
 
 /// Masks the secrets in free text: messages, log lines, command lines, whole files.
 pub fn text(text: &str) -> String {
@@ -73,16 +79,25 @@ fn in_argv(argv: &[String]) -> Vec<Spans> {
         .collect()
 }
 
-/// A process's environment as /proc gives it, one `NAME=[redacted N chars]` a line: names help, values never do.
-pub fn environ(raw: &[u8]) -> String {
-    raw.split(|byte| *byte == 0)
-        .filter(|entry| !entry.is_empty())
-        .map(|entry| {
-            let entry = crate::text::printable(&String::from_utf8_lossy(entry));
-            let value = entry.find('=').map_or(0, |equals| equals + 1);
-            mask(&entry, std::iter::once(value..entry.len()).collect()) + "\n"
-        })
-        .collect()
+/// A process's environment as /proc gives it, with the names of the variables and without their values. What does
+/// not look like a variable is masked whole: a process may write anything there (setproctitle does). Bytes, as names
+/// need not be UTF-8, and without lengths: of a short value they would say too much.
+pub fn environ(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len() / 2);
+    for entry in raw.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        let name = entry.iter().position(|byte| *byte == b'=').map(|end| &entry[..end]);
+        if let Some(name) = name.filter(|name| is_variable(name)) {
+            out.extend_from_slice(name);
+            out.push(b'=');
+        }
+        out.extend_from_slice(VALUE_MASK);
+        out.push(0);
+    }
+    out
+}
+
+fn is_variable(name: &[u8]) -> bool {
+    (1..=MAX_VARIABLE_BYTES).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic)
 }
 
 /// What is secret wherever it stands.
@@ -131,5 +146,7 @@ fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the patterns are constants and every one is used in the tests")
 }
 
+#[cfg(test)]
+mod command_lines;
 #[cfg(test)]
 mod tests;

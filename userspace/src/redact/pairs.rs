@@ -31,6 +31,11 @@ pub(super) fn find(text: &str) -> Spans {
             continue;
         }
         let Some(strength) = names::strength(key.as_str()) else { continue };
+        // `src/token.rs:12:5`
+        let numbered = text[gap.end()..].starts_with(|c: char| c.is_ascii_digit());
+        if separator.as_str() == ":" && numbered && is_file(key.as_str()) {
+            continue;
+        }
         let prose = separator.as_str() == ":" && !gap.is_empty();
         if let Some(span) = value(text, gap.end(), key.as_str(), strength, prose) {
             at = span.end;
@@ -51,6 +56,15 @@ pub(super) fn is_plain(value: &str) -> bool {
         && value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | '/' | '%'));
     let lower = value.to_ascii_lowercase();
     path || number || WORDS.contains(&lower.as_str()) || FILES.iter().any(|end| lower.ends_with(end))
+}
+
+/// Whether a word is the name of a file, as far as its looks tell.
+pub(super) fn is_file(word: &str) -> bool {
+    const ENDS: [&str; 18] = [
+        ".txt", ".py", ".rs", ".c", ".h", ".cc", ".cpp", ".go", ".js", ".ts", ".java", ".rb", ".sh", ".log",
+        ".md", ".html", ".service", ".xml",
+    ];
+    ENDS.iter().any(|end| word.ends_with(end))
 }
 
 /// Where the value that begins at `start` is, if it is one to mask.

@@ -12,7 +12,9 @@ use super::{Spans, compile, entropy};
 const TOKEN_USER_CHARS: usize = 20;
 
 /// The first group is the secret; without a group, all of it.
-const SHAPES: [&str; 20] = [
+const SHAPES: [&str; 21] = [
+    // kubectl: whatever the name is, it is a secret's or stays readable elsewhere.
+    r#"--from-literal[=\s\x00]["']?[A-Za-z0-9._\-]+=(\[redacted [0-9]+ chars\]|[^\s"'\x00]+)"#,
     // Any PEM block, to the end of the text where it was cut.
     r"(?s)-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END [A-Z0-9 ]+-----|$)",
     // AWS key ids.
@@ -64,7 +66,9 @@ pub(super) fn find(text: &str) -> Spans {
 fn in_urls(text: &str) -> Spans {
     static SCHEME: LazyLock<Regex> = LazyLock::new(|| compile(r"[A-Za-z][A-Za-z0-9+.\-]*://"));
     static BARE: LazyLock<Regex> = LazyLock::new(|| {
-        compile(r#"(?:^|[\s"'=,\x00])([A-Za-z0-9._\-]+):([^\s:@/"'\x00]+)@([A-Za-z0-9\[(])"#)
+        compile(
+            r#"(?:^|[\s"'=,\x00])((?:[A-Za-z0-9._\-]+[/\\]{1,2})?[A-Za-z0-9._\-]+):([^\s:@/"'\x00]+)@([A-Za-z0-9\[(])"#,
+        )
     });
     let mut spans = Spans::new();
     for scheme in SCHEME.find_iter(text) {

@@ -197,11 +197,22 @@ fn known_secrets_vanish_everywhere() {
 
 #[test]
 fn an_environment_shows_names_only() {
-    let raw = b"HOME=/root\0TOKEN=a\xff=b\0NOVALUE\0EMPTY=\0";
-    assert_eq!(
-        environ(raw),
-        "HOME=[redacted 5 chars]\nTOKEN=[redacted 4 chars]\n[redacted 7 chars]\nEMPTY=\n"
-    );
+    for (given, want) in [
+        (
+            b"HOME=/root\0API_KEY=gsk_1=2\0EMPTY=\0".as_slice(),
+            b"HOME=***\0API_KEY=***\0EMPTY=***\0".as_slice(),
+        ),
+        (b"CUT=val", b"CUT=***\0"),
+        (b"LINES=a\nSECRET=b\0", b"LINES=***\0"),
+        (b"nginx: master --password=hunter2\0\0\0", b"***\0"),
+        (b"hunter2\0=hunter2\0\xff\xfe=x\0A=\xff\0", b"***\0***\0***\0A=***\0"),
+        (b"BASH_FUNC_x%%=() { :; }\0", b"BASH_FUNC_x%%=***\0"),
+        (b"", b""),
+    ] {
+        let masked = environ(given);
+        assert_eq!(masked, want, "{}", String::from_utf8_lossy(given));
+        assert_eq!(environ(&masked), want, "masking twice is masking once");
+    }
 }
 
 #[test]
@@ -228,6 +239,11 @@ fn hostile_sizes_take_no_time() {
         "-",
         "x=aB3",
         "[redacted 1 chars]",
+        "vault kv put a b=c ",
+        "htpasswd -b a b c ",
+        "nmcli password ",
+        "a_token ",
+        "a/b:c@",
     ] {
         let long = unit.repeat(60_000 / unit.len());
         let begun = Instant::now();

@@ -1,93 +1,56 @@
-//! Secrets that are known by the word before them: `--password hunter2`, and the flags of programs that take a
-//! secret under a name nobody would guess, as `mysql -phunter2` and `curl -u user:hunter2`.
+//! Secrets that are known by the words before them: `--password hunter2`, and the habits of programs that take a
+//! secret under a name nobody would guess (`programs`) or none at all (`operands`).
 
 use std::ops::Range;
 
 use super::names::{self, Strength};
-use super::pairs::is_plain;
+use super::operands::Operands;
+use super::pairs::{is_file, is_plain};
+use super::programs::{self, Form};
 use super::{Spans, marker};
-
-/// How a program's flag carries its secret.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// In the same word: `-pSECRET`.
-    Attached,
-    /// In the next word, or in the same.
-    Next,
-    /// As [`Form::Next`], as `user:SECRET`.
-    AfterColon,
-}
-
-/// Programs that share a habit.
-struct Program {
-    names: &'static [&'static str],
-    flags: &'static [&'static str],
-    form: Form,
-}
-
-const PROGRAMS: [Program; 7] = [
-    Program {
-        names: &[
-            "mysql",
-            "mysqldump",
-            "mysqladmin",
-            "mysqlimport",
-            "mysqlsh",
-            "mariadb",
-            "mariadb-dump",
-            "7z",
-            "7za",
-        ],
-        flags: &["-p"],
-        form: Form::Attached,
-    },
-    Program {
-        names: &["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "login"],
-        flags: &["-p"],
-        form: Form::Next,
-    },
-    Program { names: &["redis-cli"], flags: &["-a"], form: Form::Next },
-    Program { names: &["zip", "unzip", "sqlcmd", "bcp"], flags: &["-P"], form: Form::Next },
-    Program {
-        names: &["ldapsearch", "ldapmodify", "ldapadd", "ldapdelete"],
-        flags: &["-w"],
-        form: Form::Next,
-    },
-    Program { names: &["curl"], flags: &["--user", "--proxy-user", "-u", "-U"], form: Form::AfterColon },
-    Program { names: &["ab"], flags: &["-A", "-P"], form: Form::AfterColon },
-];
 
 /// What the words so far say of the next one.
 #[derive(Default)]
 pub(super) struct Command {
-    program: Option<&'static Program>,
+    /// The program's name, where it has habits of its own.
+    program: Option<&'static str>,
+    operands: Operands,
     /// The word before is a flag, and its value is a secret of this kind.
     pending: Option<Pending>,
+    /// Whether there was a word before this one.
+    begun: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pending {
     Value(Strength),
-    AfterColon,
+    /// After this character.
+    After(char),
+    /// The word before is a bare name, not a flag; in free text it may just be a word.
+    Bare,
 }
 
 impl Command {
     /// The secret part of the next word. `whole`: the word is one argument, so its value ends where it ends.
     pub(super) fn secret_in(&mut self, word: &str, whole: bool) -> Option<Range<usize>> {
+        let first = !std::mem::replace(&mut self.begun, true);
         let pending = self.pending.take();
-        if let Some(span) = pending.and_then(|pending| value(word, pending)) {
+        if let Some(span) = pending.and_then(|pending| value(word, pending, whole)) {
             return Some(span);
         }
         if matches!(word, "|" | "||" | "&&" | ";") {
             self.program = None;
+            self.operands = Operands::default();
         }
         if let Some(span) = self.program.and_then(|program| self.of_program(program, word)) {
             return Some(span);
         }
-        let base = word.rsplit('/').next().unwrap_or(word);
-        if let Some(program) = PROGRAMS.iter().find(|program| program.names.contains(&base)) {
-            self.program = Some(program);
+        if let Some(span) = self.operands.secret_in(word) {
+            return Some(span);
         }
+        let base = word.rsplit('/').next().unwrap_or(word);
+        self.program = programs::known(base).or(self.program);
+        self.operands.begin(base);
         if whole && let Some((name, value)) = word.split_once('=') {
             let secret = is_name(name.trim_start_matches('-'))
                 && match names::strength(name.trim_start_matches('-')) {
@@ -97,31 +60,50 @@ impl Command {
                 };
             return secret.then_some(name.len() + 1..word.len());
         }
-        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+        let Some(name) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
+            let bare = !first && self.pending.is_none() && self.is_bare_name(word, whole);
+            self.pending = self.pending.or(bare.then_some(Pending::Bare));
+            return None;
+        };
         if is_name(name) {
             self.pending = self.pending.or(names::strength(name).map(Pending::Value));
         }
         None
     }
 
-    fn of_program(&mut self, program: &Program, word: &str) -> Option<Range<usize>> {
-        let flag = program.flags.iter().find(|flag| word.starts_with(**flag))?;
+    /// Whether a word without a dash names a secret that comes next, as in `nmcli … password hunter2`.
+    fn is_bare_name(&self, word: &str, whole: bool) -> bool {
+        const ALONE: [&str; 7] =
+            ["password", "passwd", "passphrase", "requirepass", "masterauth", "psk", "pass"];
+        let compound = word.contains(['_', '.']) || word.contains("Token") || word.contains("Password");
+        let last = word.rsplit('.').next().unwrap_or(word);
+        let named = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        let by_place = self.operands.is_known() && !programs::sets_by_name(self.program);
+        if programs::searches(self.program) || by_place || !named {
+            false
+        } else if ALONE.contains(&last) {
+            whole || last != word || programs::sets_by_name(self.program)
+        } else {
+            compound && !is_file(word) && names::strength(word) == Some(Strength::Strong)
+        }
+    }
+
+    fn of_program(&mut self, program: &str, word: &str) -> Option<Range<usize>> {
+        let (flag, form) = programs::flag(program, word)?;
         let attached = &word[flag.len()..];
         if attached.is_empty() {
-            self.pending = match program.form {
+            self.pending = match form {
                 Form::Attached => None,
-                Form::Next => Some(Pending::Value(Strength::Strong)),
-                Form::AfterColon => Some(Pending::AfterColon),
+                Form::Next | Form::Alone => Some(Pending::Value(Strength::Strong)),
+                Form::After(mark) => Some(Pending::After(mark)),
             };
             return None;
         }
-        if flag.starts_with("--") {
-            let value = attached.strip_prefix('=')?;
-            return Some(word.len() - value.split_once(':')?.1.len()..word.len());
-        }
-        match program.form {
-            Form::AfterColon => Some(word.len() - attached.split_once(':')?.1.len()..word.len()),
-            Form::Attached | Form::Next => Some(flag.len()..word.len()),
+        let attached = if flag.starts_with("--") { attached.strip_prefix('=')? } else { attached };
+        let from = word.len() - attached.len();
+        match form {
+            Form::After(mark) => Some(from + attached.find(mark)? + mark.len_utf8()..word.len()),
+            Form::Attached | Form::Next | Form::Alone => Some(from..word.len()),
         }
     }
 }
@@ -141,13 +123,21 @@ pub(super) fn in_text(text: &str) -> Spans {
     spans
 }
 
-fn value(word: &str, pending: Pending) -> Option<Range<usize>> {
+fn value(word: &str, pending: Pending, whole: bool) -> Option<Range<usize>> {
     match pending {
-        Pending::AfterColon => Some(word.len() - word.split_once(':')?.1.len()..word.len()),
-        Pending::Value(_) if is_option(word) => None,
+        Pending::After(mark) => Some(word.find(mark)? + mark.len_utf8()..word.len()),
+        Pending::Value(_) | Pending::Bare if is_option(word) => None,
         Pending::Value(Strength::Weak) if is_plain(word) => None,
-        Pending::Value(_) => Some(0..word.len()),
+        Pending::Bare if is_plain(word) || is_file(word) || !(whole || looks_made(word)) => None,
+        Pending::Value(_) | Pending::Bare => Some(0..word.len()),
     }
+}
+
+/// Whether a word is none of a language: in prose, `session_token expired` tells no secret.
+fn looks_made(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',', ':', ';', ')']);
+    let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\''));
+    !letters && !word.contains(['=', ':', '/']) && word.chars().count() > 3
 }
 
 /// Whether the word is an option itself: the flag before it had no value.

@@ -1,11 +1,6 @@
-//! The two files that do not go out as the kernel gives them: `status` as JSON, `environ` without its values.
+//! The file that does not go out as the kernel gives it: `status`, as JSON.
 
 use serde::{Serialize, Serializer};
-
-/// Shown in place of what may be a secret.
-const MASK: &[u8] = b"***";
-/// No sensible variable has a longer name.
-const MAX_NAME: usize = 256;
 
 /// `status` as pairs, in the file's order.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,26 +27,6 @@ impl Serialize for Status {
     }
 }
 
-/// `environ` with the names of the variables and without their values. What does not look like a variable is
-/// masked whole: a process may write anything there (setproctitle does).
-pub(in crate::http) fn mask_environ(file: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(file.len() / 2);
-    for entry in file.split(|b| *b == 0).filter(|it| !it.is_empty()) {
-        let name = entry.iter().position(|b| *b == b'=').map(|end| &entry[..end]);
-        if let Some(name) = name.filter(|it| is_name(it)) {
-            out.extend_from_slice(name);
-            out.push(b'=');
-        }
-        out.extend_from_slice(MASK);
-        out.push(0);
-    }
-    out
-}
-
-fn is_name(bytes: &[u8]) -> bool {
-    (1..=MAX_NAME).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,25 +40,5 @@ mod tests {
         let want = r#"{"Name":"a:b\\nUid:\\t0 �","Umask":"0022","Uid":"1000\t1000\t1000\t1000","VmRSS":"1204 kB","Groups":""}"#;
         assert_eq!(json, want);
         assert_eq!(serde_json::to_string(&Status::parse(b"")).unwrap(), "{}");
-    }
-
-    #[test]
-    fn environ_shows_names_only() {
-        for (given, want) in [
-            (
-                b"HOME=/root\0API_KEY=gsk_1=2\0EMPTY=\0".as_slice(),
-                b"HOME=***\0API_KEY=***\0EMPTY=***\0".as_slice(),
-            ),
-            (b"CUT=val", b"CUT=***\0"),
-            (b"LINES=a\nSECRET=b\0", b"LINES=***\0"),
-            (b"nginx: master --password=hunter2\0\0\0", b"***\0"),
-            (b"hunter2\0=hunter2\0\xff\xfe=x\0A=\xff\0", b"***\0***\0***\0A=***\0"),
-            (b"BASH_FUNC_x%%=() { :; }\0", b"BASH_FUNC_x%%=***\0"),
-            (b"", b""),
-        ] {
-            let masked = mask_environ(given);
-            assert_eq!(masked, want, "{}", String::from_utf8_lossy(given));
-            assert_eq!(mask_environ(&masked), want, "masking twice is masking once");
-        }
     }
 }

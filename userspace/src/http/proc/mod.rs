@@ -14,7 +14,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
-pub(super) use format::mask_environ;
 pub(super) use path::{not_a_pid, parse_pid};
 pub(super) use read::Proc;
 
@@ -77,7 +76,7 @@ fn show(name: &str, content: Content, show_environ: bool) -> Response {
     let Content { body, truncated } = content;
     match name {
         "status" => Json(format::Status::parse(&body)).into_response(),
-        "environ" if !show_environ => plain_text(mask_environ(&body), truncated, true),
+        "environ" if !show_environ => plain_text(crate::redact::environ(&body), truncated, true),
         _ => plain_text(body, truncated, false),
     }
 }
