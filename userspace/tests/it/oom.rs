@@ -17,13 +17,14 @@ fn no_kernel_log() -> Option<String> {
     std::fs::File::open("/dev/kmsg").err().map(|error| format!("/dev/kmsg cannot be read: {error}"))
 }
 
-/// A process of the cgroup, once the daemon has measured that it holds at least this much.
+/// A process of the cgroup, once walks of /proc have seen that it holds at least this much: only they remember,
+/// and only the second one can tell of CPU use.
 async fn measured(daemon: &Daemon, running: Running, at_least_bytes: u64) -> Running {
     let path = format!("/api/v1/processes/{}-{}", running.pid(), running.start_ticks());
     daemon
         .wait_until("process that holds its memory", SOON, async || {
             let view = daemon.get(&path).await?;
-            (view["rss_bytes"].as_u64()? > at_least_bytes).then_some(())
+            (view["rss_bytes"].as_u64()? > at_least_bytes && view["cpu_percent"].is_number()).then_some(())
         })
         .await;
     running
