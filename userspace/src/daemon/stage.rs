@@ -30,9 +30,8 @@ impl Stage {
 
     /// Waits for it, but not for ever.
     pub(super) async fn end(self, deadline: Instant) {
-        match within(self.name, deadline, self.task).await {
-            Some(Err(err)) => error!("{} ended in a fault: {err}", self.name),
-            Some(Ok(())) | None => {}
+        if let Some(Err(err)) = within(self.name, deadline, self.task).await {
+            error!("{} ended in a fault: {err}", self.name);
         }
     }
 }

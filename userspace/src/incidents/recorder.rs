@@ -105,11 +105,10 @@ impl Recorder {
         if recorded.new {
             self.metrics.incidents.get_or_create(&kind).inc();
         }
-        if recorded.new || recorded.rose {
-            // The journal of a host without Slack has nothing else to tell; of repeats it needs no line.
-            let what = if recorded.new { "a new incident" } else { "an incident became graver" };
-            let (severity, title) = (case.severity.as_str(), printable(&case.title));
-            tracing::info!(id = recorded.id, kind = kind.kind, severity, title, "{what}");
+        if let Some(news) = news(&recorded, &case) {
+            // The journal of a host without Slack has nothing else to tell.
+            let severity = case.severity.as_str();
+            tracing::info!(id = recorded.id, kind = kind.kind, severity, "{news}");
         }
         if self.model_deadline.is_some() && (recorded.new || recorded.rose) {
             self.hand_on(recorded.id, case).await;
@@ -166,6 +165,16 @@ impl Recorder {
             tracing::warn!("the alert of incident {left_out} can't be released early: {err:#}");
         }
     }
+}
+
+/// What the log is told of a case; nothing of a repeat.
+fn news(recorded: &Recorded, case: &Case) -> Option<String> {
+    let what = match recorded {
+        Recorded { new: true, .. } => "a new incident",
+        Recorded { rose: true, .. } => "an incident became graver",
+        Recorded { .. } => return None,
+    };
+    Some(format!("{what}: {}", printable(&case.title)))
 }
 
 /// Asks the model about the incidents in the queue, one at a time, until `shutdown` or until the queue is
