@@ -1,16 +1,17 @@
 //! The daemon: starts every stage, joins them by their channels, and ends them in the order the data flows.
 
+mod stage;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant as Moment, sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::alerts::{self, Sinks};
 use crate::analyst::Analyst;
@@ -27,11 +28,16 @@ use crate::monitor::{Inputs, Monitor};
 use crate::queue::Queue;
 use crate::queue::cases::case_queue;
 use crate::{http, kmsg, probes, scan};
+use stage::{Stage, within};
 
 /// Batches of observations that may wait for the monitor.
 const BATCHES: usize = 64;
-/// How long each stage may take to end; together well below the five seconds an operator is promised.
-const STAGE_DEADLINE: Duration = Duration::from_secs(1);
+/// How long all stages together may take to end; below the five seconds an operator is promised.
+const STOP_DEADLINE: Duration = Duration::from_millis(4500);
+/// Between two looks at whether the ring reader's thread lives.
+const READER_CHECK: Duration = Duration::from_secs(1);
+/// Ends of stages that can be told before anybody listens: more than there are stages.
+const ENDS: usize = 16;
 
 /// Runs until `shutdown`, serving on `listener`. Everything that can be missing is reported in its health; an
 /// error is only what makes the daemon useless.
@@ -46,12 +52,17 @@ pub async fn run(
     let metrics = Metrics::new();
     let health = Health::default();
     let store = open_store(&config.data_dir, &host, &metrics, &health).await?;
+    if config.llm.is_none() && !config.no_llm {
+        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is meant";
+        health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
+    }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
     let sinks = Sinks::new(config.slack.clone())?;
     let cases = case_queue(&metrics);
 
-    let watch = Watch::start(&config, &host, &cases, &metrics, &health).await;
-    let judge = Judge::start(&store, &analyst, sinks, cases, &metrics, &health);
+    let (ended, mut ends) = mpsc::channel(ENDS);
+    let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
+    let judge = Judge::start(&store, &analyst, sinks, cases, &metrics, &health, &ended);
     let app = http::App {
         config: Arc::clone(&config),
         host,
@@ -59,31 +70,55 @@ pub async fn run(
         store,
         analyst,
         metrics,
-        health,
+        health: health.clone(),
         started,
     };
     let stop_http = CancellationToken::new();
-    let server = tokio::spawn(http::serve(app, listener, stop_http.clone()));
+    let serving = http::serve(app, listener, stop_http.clone());
+    let server = Stage::start("the HTTP server", &ended, async {
+        if let Err(err) = serving.await {
+            error!("the HTTP server: {err:#}");
+        }
+    });
     info!(version = env!("CARGO_PKG_VERSION"), "started");
 
     let result = tokio::select! {
         () = shutdown => Ok(()),
-        result = flatten(server) => result.context("the HTTP server has stopped"),
+        name = first_end(&mut ends, &watch) => stopped_by_itself(name, &health),
     };
+    let deadline = Moment::now() + STOP_DEADLINE;
+    // Requests under way still need the other stages; these then end in the order the data flows, so that
+    // what was seen last is still recorded.
     stop_http.cancel();
-    // In the order the data flows, so that what was seen last is still recorded.
-    watch.stop().await;
-    judge.stop().await;
+    server.end(deadline).await;
+    watch.stop(deadline).await;
+    judge.stop(deadline).await;
     info!("stopped");
     result
+}
+
+/// A daemon without one of its stages looks alive and is of no use: it ends, for its supervisor to start anew.
+fn stopped_by_itself(name: &str, health: &Health) -> Result<()> {
+    error!("{name} has stopped by itself; the daemon ends");
+    health.degrade("daemon", format!("{name} has stopped by itself"), "see the log; start the daemon again");
+    bail!("{name} has stopped by itself; the log says why")
+}
+
+/// The stage that ends while the daemon should run.
+async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &Watch) -> &'static str {
+    tokio::select! {
+        Some(name) = ends.recv() => name,
+        () = watch.reader_ends() => "the ring reader",
+    }
 }
 
 /// What sees: probes, kernel log, scan, monitor.
 struct Watch {
     monitor: crate::monitor::Handle,
-    task: JoinHandle<()>,
+    task: Stage,
     probes: Option<probes::Probes>,
     log: Option<kmsg::Follower>,
+    scan: Stage,
     stop_scan: CancellationToken,
 }
 
@@ -94,6 +129,7 @@ impl Watch {
         cases: &Queue<Case>,
         metrics: &Arc<Metrics>,
         health: &Health,
+        ended: &mpsc::Sender<&'static str>,
     ) -> Self {
         let hierarchy = Hierarchy::detect(&config.cgroup_root);
         let (batches, observations) = mpsc::channel(BATCHES);
@@ -107,7 +143,7 @@ impl Watch {
             metrics: Arc::clone(metrics),
             health: health.clone(),
         });
-        let task = tokio::spawn(monitor.run(observations));
+        let task = Stage::start("the monitor", ended, monitor.run(observations));
         let log =
             log.and_then(|log| log.follow(host.page_size, batches.clone(), Arc::clone(metrics), health));
         let options = probes::Options {
@@ -121,39 +157,42 @@ impl Watch {
         let options =
             scan::Options { proc_root: config.proc_root.clone(), hierarchy, interval: config.scan_interval };
         let stop_scan = CancellationToken::new();
-        tokio::spawn(scan::run(
-            options,
-            host.clone(),
-            batches,
-            Arc::clone(metrics),
-            health.clone(),
-            stop_scan.clone(),
-        ));
-        Self { monitor: handle, task, probes, log, stop_scan }
+        let scan =
+            scan::run(options, host.clone(), batches, Arc::clone(metrics), health.clone(), stop_scan.clone());
+        let scan = Stage::start("the scan", ended, scan);
+        Self { monitor: handle, task, probes, log, scan, stop_scan }
+    }
+
+    /// Returns when the thread that reads the rings has ended. A thread tells nobody, so it is looked after.
+    async fn reader_ends(&self) {
+        while self.probes.as_ref().is_none_or(probes::Probes::is_reading) {
+            sleep(READER_CHECK).await;
+        }
     }
 
     /// Detaches, takes in what was already on the way, and queues the last cases.
-    async fn stop(self) {
+    async fn stop(self, deadline: Moment) {
         self.stop_scan.cancel();
         let probes = async {
             if let Some(probes) = self.probes {
-                within("the ring reader", probes.stop()).await;
+                within("the ring reader", deadline, probes.stop()).await;
             }
         };
         let log = async {
             if let Some(log) = self.log {
-                within("the reader of the kernel log", log.stop()).await;
+                within("the reader of the kernel log", deadline, log.stop()).await;
             }
         };
         tokio::join!(probes, log);
-        within("the monitor", self.task).await;
+        self.scan.end(deadline).await;
+        self.task.end(deadline).await;
     }
 }
 
 /// What judges and tells: recorder, model, alerts.
 struct Judge {
-    recorder: JoinHandle<()>,
-    others: [JoinHandle<()>; 3],
+    recorder: Stage,
+    others: [Stage; 2],
     stop_recorder: CancellationToken,
     stop_others: CancellationToken,
 }
@@ -166,6 +205,7 @@ impl Judge {
         cases: Queue<Case>,
         metrics: &Arc<Metrics>,
         health: &Health,
+        ended: &mpsc::Sender<&'static str>,
     ) -> Self {
         let (stop_recorder, stop_others) = (CancellationToken::new(), CancellationToken::new());
         let pending = model_queue(metrics);
@@ -181,24 +221,28 @@ impl Judge {
             alerts::run(store.clone(), sinks, Arc::clone(metrics), health.clone(), stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());
-        let check = async move {
+        // No stage: it ends when it has looked.
+        tokio::spawn(async move {
             stop.run_until_cancelled(analyst.check_model()).await;
-        };
+        });
         Self {
-            recorder: tokio::spawn(recorder.run(cases, stop_recorder.clone())),
-            others: [tokio::spawn(alerts), tokio::spawn(model), tokio::spawn(check)],
+            recorder: Stage::start("the recorder", ended, recorder.run(cases, stop_recorder.clone())),
+            others: [
+                Stage::start("the alerts' worker", ended, alerts),
+                Stage::start("the model's worker", ended, model),
+            ],
             stop_recorder,
             stop_others,
         }
     }
 
     /// Records what still waits; what is not alerted by then stays in the outbox for the next start.
-    async fn stop(self) {
+    async fn stop(self, deadline: Moment) {
         self.stop_recorder.cancel();
-        within("the recorder", self.recorder).await;
+        self.recorder.end(deadline).await;
         self.stop_others.cancel();
-        for task in self.others {
-            within("the alerts or the model", task).await;
+        for stage in self.others {
+            stage.end(deadline).await;
         }
     }
 }
@@ -213,13 +257,16 @@ async fn open_store(dir: &Path, host: &Host, metrics: &Arc<Metrics>, health: &He
     Ok(store)
 }
 
-async fn flatten(server: JoinHandle<Result<()>>) -> Result<()> {
-    server.await.context("it panicked")?
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Waits for a stage to end, but not for ever.
-async fn within(what: &str, end: impl Future) {
-    if timeout(STAGE_DEADLINE, end).await.is_err() {
-        warn!("{what} did not end in time");
+    #[test]
+    fn a_stage_that_stops_is_an_error_and_health_knows() {
+        let health = Health::default();
+        let error = stopped_by_itself("the scan", &health).unwrap_err().to_string();
+        assert!(error.starts_with("the scan has stopped by itself"), "{error}");
+        let shown = health.degraded().remove(0);
+        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan has stopped by itself"));
     }
 }

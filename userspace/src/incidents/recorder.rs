@@ -1,5 +1,5 @@
 //! Between the queues: every case gets the built-in verdict at once and goes into the store; a new incident
-//! then waits for the model, if there is one, and its alert with it, for no longer than the deadline.
+//! then waits for the model, if there is one, and its alert with it, for hardly longer than the deadline.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,20 @@ use crate::metrics::{KindLabel, LimitLabel, Metrics};
 use crate::model::{Case, CaseFile, Severity, Verdict};
 use crate::queue::cases::priority;
 use crate::queue::{Entry, Pushed, Queue};
+use crate::text::printable;
 
 /// Incidents that may wait for the model: more than it can answer within any deadline.
 const PENDING: usize = 64;
 
 /// Between two tries to record a case, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// On top of the model's deadline, for its verdict, or the note that there is none, to be in the store before
+/// the alert goes out. With the default deadline of 8 s the alert still leaves within 10 s of the event.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// What an alert says whose hold is over before the model was heard, or even asked: others kept it busy.
+const UNHEARD: &str = "no answer of the model so far; this is the built-in analyst's verdict";
 
 /// An incident that waits for the model's verdict.
 #[derive(Clone, Debug)]
@@ -48,7 +56,7 @@ pub struct Recorder {
     health: Health,
     /// The built-in rules; a value so that tests bring their own.
     rules: fn(&CaseFile) -> Verdict,
-    /// How long an alert may wait for the model; `None`: there is none.
+    /// How long the model may take; `None`: there is none.
     model_deadline: Option<Duration>,
 }
 
@@ -89,10 +97,18 @@ impl Recorder {
     async fn take(&self, case: Case, shutdown: &CancellationToken) {
         let kind = KindLabel { kind: case.kind.as_str() };
         self.metrics.cases.get_or_create(&kind).inc_by(case.count);
-        let verdict = (self.rules)(&case.file);
+        let mut verdict = (self.rules)(&case.file);
+        if self.model_deadline.is_some() {
+            verdict.note.get_or_insert_with(|| UNHEARD.to_owned());
+        }
         let Some(recorded) = self.record(&case, &verdict, shutdown).await else { return };
         if recorded.new {
             self.metrics.incidents.get_or_create(&kind).inc();
+        }
+        if let Some(news) = news(&recorded, &case) {
+            // The journal of a host without Slack has nothing else to tell.
+            let severity = case.severity.as_str();
+            tracing::info!(id = recorded.id, kind = kind.kind, severity, "{news}");
         }
         if self.model_deadline.is_some() && (recorded.new || recorded.rose) {
             self.hand_on(recorded.id, case).await;
@@ -106,7 +122,7 @@ impl Recorder {
         let mut degraded = false;
         loop {
             // Made anew for each try: the deadline counts from when the incident is in the store.
-            let hold = self.model_deadline.map(|wait| Timestamp::now().saturating_add(wait));
+            let hold = self.model_deadline.map(|wait| Timestamp::now().saturating_add(wait + SETTLING));
             let hold = hold.map(|until| until.unwrap_or(Timestamp::MAX));
             let plan = self.sinks.plan(case.severity, hold);
             let err = match self.store.record(case.clone(), verdict.clone(), plan).await {
@@ -149,6 +165,16 @@ impl Recorder {
             tracing::warn!("the alert of incident {left_out} can't be released early: {err:#}");
         }
     }
+}
+
+/// What the log is told of a case; nothing of a repeat.
+fn news(recorded: &Recorded, case: &Case) -> Option<String> {
+    let what = match recorded {
+        Recorded { new: true, .. } => "a new incident",
+        Recorded { rose: true, .. } => "an incident became graver",
+        Recorded { .. } => return None,
+    };
+    Some(format!("{what}: {}", printable(&case.title)))
 }
 
 /// Asks the model about the incidents in the queue, one at a time, until `shutdown` or until the queue is

@@ -36,6 +36,11 @@ pub struct Probes {
 }
 
 impl Probes {
+    /// Whether the thread that reads the rings lives.
+    pub fn is_reading(&self) -> bool {
+        !self.reader.is_finished()
+    }
+
     /// Stops reading, detaches the programs and waits for the last batch; at most about a tenth of a second.
     pub async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);

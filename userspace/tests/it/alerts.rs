@@ -133,7 +133,7 @@ async fn repeated_crashes_are_counted_and_become_a_loop() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_the_model_does_the_alert_goes_out_with_the_rules_verdict() {
     skip_if!(no_kernel_events());
-    let check = |mood| async move {
+    let check = |mood, want: &'static str| async move {
         let (model, slack) = (peers::model(mood).await, peers::slack(None).await);
         let data = tempfile::tempdir().unwrap();
         let daemon = Setup::new(data.path()).model(model.address).slack(slack.address).start();
@@ -143,21 +143,28 @@ async fn whatever_the_model_does_the_alert_goes_out_with_the_rules_verdict() {
         ended.unwrap();
         let message = slack.wait_for(&name, SECONDS_10).await;
         assert!(message.body.to_string().contains("SIGSEGV"), "{mood:?}: {}", message.body);
-        assert!(!model.mentioning(&name).is_empty(), "{mood:?}: the model was asked");
+        // The daemon sees the whole host: other crashes may keep the one question at a time busy until the
+        // hold is over. Either way the message says that it is not the model's.
+        let text = message.body.to_string();
+        let answered = text.contains("model unavailable") && text.contains(want);
+        assert!(answered || text.contains("no answer of the model so far"), "{mood:?}: {text}");
+        assert!(!answered || !model.mentioning(&name).is_empty(), "{mood:?}: the model was asked");
         let incident = daemon.wait_for_incident("crash", &name, SECONDS_5).await;
         assert_eq!(incident["verdict"]["by"], "rules", "{mood:?}");
-        println!("{mood:?}: {}", incident["verdict"]["note"]);
-        slack.mentioning(&name).len()
+        assert!(incident["verdict"]["note"].is_string(), "{mood:?}: {}", incident["verdict"]);
+        (slack.mentioning(&name).len(), answered)
     };
     // Not spawned but joined: each has its own daemon and peers, and the workers run those meanwhile.
-    let messages = tokio::join!(
-        check(Mood::Refuses(429)),
-        check(Mood::Refuses(500)),
-        check(Mood::Refuses(401)),
-        check(Mood::Garbage),
-        check(Mood::Hangs),
+    let (a, b, c, d, e) = tokio::join!(
+        check(Mood::Refuses(429), "429"),
+        check(Mood::Refuses(500), "500"),
+        check(Mood::Refuses(401), "401"),
+        check(Mood::Garbage, "its reply"),
+        check(Mood::Hangs, "no answer before the deadline"),
     );
-    assert_eq!(messages, (1, 1, 1, 1, 1), "one message each");
+    let outcomes = [a, b, c, d, e];
+    assert!(outcomes.iter().all(|(messages, _)| *messages == 1), "one message each: {outcomes:?}");
+    assert!(outcomes.iter().any(|(_, answered)| *answered), "no mood was met: {outcomes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

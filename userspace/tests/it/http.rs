@@ -173,6 +173,58 @@ async fn processes_are_listed_searched_and_kept_after_their_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_configured_is_said_and_is_no_failure() {
+    for (no_llm, want) in [("false", &["analyst", "alerts"][..]), ("true", &["alerts"])] {
+        let data = tempfile::tempdir().unwrap();
+        let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_NO_LLM", no_llm).start();
+        // `get` takes nothing but a success: a probe must not restart what only lacks a key.
+        let health = daemon
+            .wait_until("word on the alerts", Duration::from_secs(5), async || {
+                let health = daemon.get("/healthz").await?;
+                health["degraded"].as_array()?.iter().any(|it| it["component"] == "alerts").then_some(health)
+            })
+            .await;
+        assert_eq!(health["status"], "degraded");
+        let degraded = health["degraded"].as_array().unwrap();
+        let analyst = degraded.iter().find(|it| it["component"] == "analyst");
+        assert_eq!(analyst.is_some(), want.contains(&"analyst"), "{health}");
+        if let Some(analyst) = analyst {
+            assert!(analyst["remedy"].as_str().unwrap().contains("GROQ_API_KEY"), "{analyst}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_under_way_is_answered_before_the_daemon_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let address = daemon.address;
+    let body = json!({"pid": std::process::id()}).to_string();
+    let head = format!(
+        "POST /analyze HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {}\r\n\
+         Expect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 12];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100", "the request is under way");
+    let ending = tokio::task::spawn_blocking(move || daemon.terminate());
+    timeout(Duration::from_secs(3), async { while TcpStream::connect(address).await.is_ok() {} })
+        .await
+        .expect("no new connections");
+    // Longer than all else takes to end.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(Duration::from_secs(3), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.contains("HTTP/1.1 200") && answer.contains("\"analysis\""), "{answer}");
+    let (took, status) = ending.await.unwrap();
+    assert!(took < Duration::from_secs(5) && status.success(), "{took:?} {status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_and_metrics_tell_what_is_attached_and_what_was_lost() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Setup::new(data.path()).start();

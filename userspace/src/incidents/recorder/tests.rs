@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -96,12 +97,41 @@ async fn with_a_model_the_alert_waits_for_its_verdict() {
     rig.record_all(Some(DEADLINE)).await;
     assert!(rig.due().await.is_empty());
     let hold = rig.store.next_due().await.unwrap().unwrap().duration_since(Timestamp::now());
-    assert!(hold.as_secs() > 3500 && hold.as_secs() <= 3600, "never longer than the deadline: {hold}");
+    let longest = SignedDuration::from_millis(3_600_500);
+    assert!(hold > SignedDuration::from_secs(3500) && hold <= longest, "the deadline and a little: {hold}");
 
     let pending = rig.model.pop().await.unwrap();
     judge(&pending, &rig.store, async { verdict("By the model.") }).await.unwrap();
     let due = rig.due().await;
     assert_eq!(due[0].incident.verdict.summary, "By the model.");
+    assert_eq!(due[0].incident.verdict.note, None);
+}
+
+#[tokio::test]
+async fn the_alert_of_an_unheard_model_goes_out_after_the_deadline_and_says_so() {
+    let rig = Rig::new(8);
+    rig.push(case("a"));
+    let deadline = Duration::from_secs(8);
+    rig.record_all(Some(deadline)).await;
+    // A verdict at the very end of the deadline still finds the alert held.
+    let at_deadline = Timestamp::now() + deadline;
+    assert!(rig.store.due_alerts(at_deadline, 1).await.unwrap().is_empty());
+    let due = rig.store.due_alerts(at_deadline + SETTLING, 1).await.unwrap();
+    let said = &due[0].incident.verdict;
+    assert_eq!((said.summary.as_str(), said.note.as_deref()), ("By the rules, of 13674.", Some(UNHEARD)));
+}
+
+#[test]
+fn the_log_tells_of_new_and_graver_incidents_and_not_of_repeats() {
+    let case = Case { title: "Crash: \u{1b}[2Jevil".into(), ..case("a") };
+    for (new, rose, want) in [
+        (true, false, Some("a new incident: Crash: \u{fffd}[2Jevil")),
+        (false, true, Some("an incident became graver: Crash: \u{fffd}[2Jevil")),
+        (false, false, None),
+    ] {
+        let recorded = Recorded { id: "01J".into(), new, rose, count: 1 };
+        assert_eq!(news(&recorded, &case).as_deref(), want);
+    }
 }
 
 #[tokio::test]
