@@ -4,6 +4,7 @@
 mod commands;
 mod crash;
 mod crash_loop;
+mod fault;
 mod fd_exhaustion;
 mod frozen;
 mod memory_pressure;
@@ -135,5 +136,7 @@ fn safe_to_send(file: &CaseFile, mut verdict: Verdict) -> Verdict {
     verdict
 }
 
+#[cfg(test)]
+mod crash_tests;
 #[cfg(test)]
 mod tests;
