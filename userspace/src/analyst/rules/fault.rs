@@ -61,7 +61,7 @@ impl<'a> Fault<'a> {
         let frames: Vec<&str> = self.statement("its stack was ").map(|it| it.split(" ← ").collect())?;
         let function = self.function();
         let named = |frame: &&str| function.is_some_and(|it| frame.split(" at ").next() == Some(it));
-        let at = frames.iter().position(|frame| named(&frame)).unwrap_or(0);
+        let at = frames.iter().position(named).unwrap_or(0);
         let caller = frames.get(at + 1).filter(|frame| **frame != "…");
         let called = caller.map(|caller| format!(", called from {caller}")).unwrap_or_default();
         Some(format!("{}{called}", frames.get(at)?))
