@@ -137,6 +137,4 @@ fn safe_to_send(file: &CaseFile, mut verdict: Verdict) -> Verdict {
 }
 
 #[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
 mod tests;
