@@ -147,6 +147,4 @@ fn compile(pattern: &str) -> Regex {
 }
 
 #[cfg(test)]
-mod command_lines;
-#[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Secrets that must vanish, and everyday text that must not.
 
+mod command_lines;
+
 use std::time::{Duration, Instant};
 
 use super::*;

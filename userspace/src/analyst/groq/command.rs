@@ -133,7 +133,7 @@ fn acts_when_read(value: &str) -> bool {
         let drains = |part: &&str| matches!(*part, "kmsg" | "trace_pipe" | "mem" | "kcore" | "pagemap");
         let climbs = parts.contains(&"..");
         path.contains('/') && (climbs || ["dev", "fd", "map_files"].into_iter().any(inside))
-            || (path.contains('/') && parts.iter().any(|part| drains(part)))
+            || (path.contains('/') && parts.iter().any(drains))
     })
 }
 

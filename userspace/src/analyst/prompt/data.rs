@@ -20,7 +20,8 @@ const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 /// Frozen files that never leave the host, or say nothing that the process's own line does not.
 const NEVER: [&str; 5] = ["environ", "cmdline", "auxv", "mem", "comm"];
 /// What tells most, first; files not named here come after.
-const TELLING: [&str; 14] = [
+const TELLING: [&str; 15] = [
+    "stack.txt",
     "kmsg",
     "oom-report.txt",
     "cgroup.memory.events",

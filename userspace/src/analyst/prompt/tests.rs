@@ -142,14 +142,15 @@ fn a_huge_case_is_cut_to_the_budget() {
 fn the_most_telling_file_comes_first_and_a_long_one_gives_way() {
     let mut file = oom();
     let words = "word ".repeat(400);
-    file.evidence = ["maps", "zzz", "status", "kmsg", "limits", "io", "smaps_rollup", "stack", "wchan"]
-        .map(|it| frozen(it, &words))
-        .into();
+    file.evidence =
+        ["maps", "zzz", "status", "kmsg", "limits", "io", "smaps_rollup", "stack", "stack.txt", "wchan"]
+            .map(|it| frozen(it, &words))
+            .into();
     let prompt = prompt(&file);
     let lines = lines(&prompt);
     let files: Vec<_> = lines.iter().filter_map(|line| line["file"]["name"].as_str()).collect();
-    assert_eq!(files, ["kmsg", "stack", "wchan", "status", "limits", "smaps_rollup"]);
+    assert_eq!(files, ["stack.txt", "kmsg", "stack", "wchan", "status", "limits"]);
     let last = lines.last().unwrap()["file"]["excerpt"].as_str().unwrap();
     assert!(last.len() < words.len() && last.ends_with('…'), "{last}");
-    assert_eq!(prompt.left_out, 3);
+    assert_eq!(prompt.left_out, 4);
 }

@@ -1,8 +1,9 @@
 //! Crashes: what each deadly signal means, and how to get from the signal to the line of code.
 
 use super::commands::{logs, quote, step, window};
+use super::fault::Fault;
 use super::{Opinion, hypothesis, name, who};
-use crate::model::{CaseFile, Confidence, Finding};
+use crate::model::{CaseFile, Confidence, Finding, NextStep};
 
 /// What a signal says: its name, the cause that fits most often, how sure that is, and what else would fit.
 struct Meaning {
@@ -86,42 +87,118 @@ const MEANINGS: [Meaning; 11] = [
 
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let meaning = meaning(file, finding);
-    let why = if meaning.signal.is_empty() { String::new() } else { format!(" ({})", meaning.signal) };
-    let cause = format!("{} {}{why}. The stack at the fault says where.", who(file), meaning.cause);
+    let fault = Fault::of(file, finding);
+    let (cause, confidence) = match fault.sent_by() {
+        Some(sender) => {
+            let signal = if meaning.signal.is_empty() { "the signal" } else { meaning.signal };
+            let cause = format!(
+                "was ended on purpose: {sender} sent it {signal}. That is no fault of the program itself"
+            );
+            (cause, Confidence::High)
+        }
+        None => told(fault, meaning),
+    };
+    let cause = format!("{} {cause}.{}", who(file), place(fault));
+    let sent = fault.sent_by().is_some();
+    let build = format!(
+        "A new build of {} or of a library it loads has the fault; compare with its last update",
+        name(file)
+    );
+    let hypotheses = if sent {
+        Vec::new()
+    } else {
+        vec![
+            hypothesis(file, finding, &["kernel:"], meaning.otherwise),
+            hypothesis(file, finding, &["proc:", "kernel:"], build),
+        ]
+    };
+    let next_steps = next_steps(file, fault, meaning);
+    Opinion { cause, confidence, sources: &["kernel:"], hypotheses, next_steps }
+}
+
+/// Where it happened, as sentences of their own; where nobody knows, nothing.
+pub(super) fn place(fault: Fault<'_>) -> String {
+    let place = fault.place().map(|place| format!(" It happened in {place}.")).unwrap_or_default();
+    let stack = if fault.has_stack() { " The whole stack is in the evidence: stack.txt." } else { "" };
+    format!("{place}{stack}")
+}
+
+/// What raised the signal, where the kernel said so; else what the signal means most often.
+fn told(fault: Fault<'_>, meaning: &'static Meaning) -> (String, Confidence) {
+    let kernel = fault.raised_by();
+    let says = |words: &str| kernel.is_some_and(|kernel| kernel.contains(words));
+    let (cause, confidence) = match meaning.signal {
+        "SIGSEGV" if says("a null pointer") => ("used a null pointer", Confidence::High),
+        "SIGSEGV" if fault.is_recursive() => (
+            "ran out of stack: endless or very deep recursion, as the same functions repeat on it",
+            Confidence::High,
+        ),
+        "SIGSEGV" if says("SEGV_ACCERR") => (
+            "wrote to memory that it may only read, or jumped to memory that holds no code",
+            Confidence::Medium,
+        ),
+        "SIGSEGV" if says("general protection") => {
+            ("used a pointer whose bits are no address: damaged memory, or never set", Confidence::Medium)
+        }
+        "SIGSEGV" if says("SEGV_MAPERR") => (
+            "used a pointer that leads nowhere: to memory given back, beyond a buffer, or never set",
+            Confidence::Medium,
+        ),
+        "SIGFPE" if says("division by zero") => ("divided an integer by zero", Confidence::High),
+        "SIGABRT" => aborted(fault, meaning),
+        _ => (meaning.cause, meaning.confidence),
+    };
+    let why = match (kernel, meaning.signal) {
+        (Some(kernel), signal) => format!(" ({signal} was raised by {kernel})"),
+        (None, "") => String::new(),
+        (None, signal) => format!(" ({signal})"),
+    };
+    (format!("{cause}{why}"), confidence)
+}
+
+/// Who called abort(3), by the functions on the stack.
+fn aborted(fault: Fault<'_>, meaning: &'static Meaning) -> (&'static str, Confidence) {
+    const CALLERS: [(&[&str], &str); 4] = [
+        (&["__assert_fail", "__assert_perror_fail"], "failed an assertion of its own and gave up"),
+        (&["panicking::", "rust_panic"], "panicked and gave up"),
+        (&["std::terminate", "__cxa_throw", "__cxa_rethrow"], "threw an exception that nobody caught"),
+        (
+            &["malloc_printerr", "__fortify_fail", "__stack_chk_fail"],
+            "was stopped by libc, which found its heap or stack damaged",
+        ),
+    ];
+    let caller = CALLERS.iter().find(|(functions, _)| fault.went_through(functions));
+    caller.map_or((meaning.cause, meaning.confidence), |(_, cause)| (cause, Confidence::High))
+}
+
+fn next_steps(file: &CaseFile, fault: Fault<'_>, meaning: &Meaning) -> Vec<NextStep> {
     let pid = file.process.pid;
-    let exe = file.process.exe.as_deref().map_or_else(|| "-".to_owned(), quote);
-    let next_steps = vec![
-        step(
-            "The crash as systemd kept it: signal, stack, core",
-            format!("coredumpctl info --no-pager {pid}"),
-        ),
-        step(
-            "Every thread's stack, from the core",
-            format!("coredumpctl debug -A '-batch -ex \"thread apply all bt\"' {pid}"),
-        ),
-        step(
-            "What the kernel wrote: faulting address and instruction, or a seccomp record",
-            format!("journalctl -k --no-pager {} | grep -E '\\[{pid}\\]|pid={pid} '", window(file)),
-        ),
-        if file.process.exe.is_some() && meaning.signal == "SIGILL" {
+    let core = format!("coredumpctl info --no-pager {pid}");
+    let all = format!("coredumpctl debug -A '-batch -ex \"thread apply all bt full\"' {pid}");
+    let kernel = step(
+        "What the kernel wrote: faulting address and instruction, or a seccomp record",
+        format!("journalctl -k --no-pager {} | grep -E '\\[{pid}\\]|pid={pid} '", window(file)),
+    );
+    let last = match file.process.exe.as_deref().map(quote) {
+        Some(exe) if meaning.signal == "SIGILL" => {
             step("Which CPU the program wants", format!("readelf -n -- {exe}; lscpu | grep -i flags"))
-        } else {
-            logs(file)
-        },
-    ];
-    let hypotheses = vec![
-        hypothesis(file, finding, &["kernel:"], meaning.otherwise),
-        hypothesis(
-            file,
-            finding,
-            &["proc:", "kernel:"],
-            format!(
-                "A new build of {} or of a library it loads has the fault; compare with its last update",
-                name(file)
-            ),
-        ),
-    ];
-    Opinion { cause, confidence: meaning.confidence, sources: &["kernel:"], hypotheses, next_steps }
+        }
+        _ => logs(file),
+    };
+    if fault.has_stack() {
+        return vec![
+            last,
+            step("Its variables and its other threads, if a core was kept", all),
+            step("Whether systemd kept a core, and of which build", core),
+        ];
+    }
+    let all = all.replace(" full", "");
+    vec![
+        step("The crash as systemd kept it: signal, stack, core", core),
+        step("Every thread's stack, from the core", all),
+        kernel,
+        last,
+    ]
 }
 
 /// By the signal that the finding names. The process's own name is taken out first: it could be `SIGSYS`.

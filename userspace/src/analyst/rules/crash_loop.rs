@@ -1,30 +1,37 @@
 //! Crash loops: the same program dies again and again. Something that is there at every start is the cause.
 
 use super::commands::{logs, quote, step, supervisor};
+use super::crash::place;
+use super::fault::{Ending, Fault};
 use super::{Opinion, hypothesis, name};
-use crate::model::{CaseFile, Confidence, Finding, IncidentKind};
+use crate::model::{CaseFile, Confidence, Finding};
 
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let name = name(file);
-    let has = |kind: IncidentKind| file.findings.iter().any(|other| other.kind == kind);
-    let (cause, confidence) = if has(IncidentKind::OomKill) {
-        let cause = format!(
-            "{name} is restarted and killed for memory again: each start needs more than its limit or the host gives \
-             it. Restarting will not mend that."
-        );
-        (cause, Confidence::High)
-    } else if has(IncidentKind::Crash) {
-        let cause = format!(
-            "{name} crashes the same way after each start: the fault is in the program, or in data it reads each \
-             time, not in one unlucky request."
-        );
-        (cause, Confidence::Medium)
-    } else {
-        let cause = format!(
-            "{name} ends soon after each start and its supervisor starts it again. Most often that is its \
-             configuration, or something it needs at the start: a port, a file, a database, a permission."
-        );
-        (cause, Confidence::Medium)
+    let fault = Fault::of(file, finding);
+    let (cause, confidence) = match fault.ending() {
+        Ending::OomKill => {
+            let cause = format!(
+                "{name} is restarted and killed for memory again: each start needs more than its limit or the host \
+                 gives it. Restarting will not mend that."
+            );
+            (cause, Confidence::High)
+        }
+        Ending::Crash(signal) => {
+            let place = place(fault);
+            let cause = format!(
+                "{name} crashes with {signal} after each start: the fault is in the program, or in data it reads \
+                 each time, not in one unlucky request.{place}"
+            );
+            (cause, Confidence::Medium)
+        }
+        Ending::Other => {
+            let cause = format!(
+                "{name} ends soon after each start and its supervisor starts it again. Most often that is its \
+                 configuration, or something it needs at the start: a port, a file, a database, a permission."
+            );
+            (cause, Confidence::Medium)
+        }
     };
     let mut next_steps = vec![logs(file)];
     next_steps.extend(supervisor(file));

@@ -4,6 +4,7 @@
 mod commands;
 mod crash;
 mod crash_loop;
+mod fault;
 mod fd_exhaustion;
 mod frozen;
 mod memory_pressure;
