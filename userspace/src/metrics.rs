@@ -48,6 +48,7 @@ single_label!(/** Which queue: `cases` or `model`. */ QueueLabel, queue);
 single_label!(/** How it ended. */ OutcomeLabel, outcome);
 single_label!(/** Which state: `live` or `ended`. */ StateLabel, state);
 single_label!(/** Which bounded thing turned something away. */ LimitLabel, limit);
+single_label!(/** Which ring: `grave`, `crash` or `common`. */ RingLabel, ring);
 
 /// Which answers: by status class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
@@ -98,6 +99,8 @@ pub struct Metrics {
     events: Tally<EventLabels>,
     events_sent: Tally<EventLabels>,
     events_lost: Tally<LossLabels>,
+    /// From the kernel's time stamp to the process table, by ring.
+    pub event_delay_seconds: Family<RingLabel, Histogram, fn() -> Histogram>,
     /// Processes in the table.
     pub processes: Family<StateLabel, Gauge>,
     /// Walks of /proc that were finished.
@@ -132,6 +135,7 @@ impl Metrics {
             events: Tally::new(),
             events_sent: Tally::new(),
             events_lost: Tally::new(),
+            event_delay_seconds: Family::new_with_constructor(delays),
             processes: Family::default(),
             scans: Counter::default(),
             scan_seconds: seconds(),
@@ -156,6 +160,11 @@ impl Metrics {
             "events_lost",
             "Kernel events lost, by ring, kind and reason",
             it.events_lost.family.clone(),
+        );
+        r.register(
+            "event_delay_seconds",
+            "From the kernel's time stamp of an event to its place in the process table, by ring",
+            it.event_delay_seconds.clone(),
         );
         r.register("processes", "Processes in the table, by state", it.processes.clone());
         r.register("scans", "Finished walks of /proc", it.scans.clone());
@@ -222,6 +231,11 @@ impl Metrics {
         }
         out
     }
+}
+
+/// From 20 µs to 4 s, each bucket a third above the one before: fine enough to read percentiles off.
+fn delays() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_02, 4.0 / 3.0, 44))
 }
 
 fn seconds() -> Histogram {

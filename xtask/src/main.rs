@@ -1,5 +1,6 @@
 //! The project's own commands. This file names them; each one lives in a file of its name.
 
+mod bench;
 mod bpf_object;
 mod digest;
 mod ebpf;
@@ -25,6 +26,9 @@ enum Command {
         /// Also what `vm` needs: qemu, a static busybox, cpio.
         #[arg(long)]
         vm: bool,
+        /// Also installs, from Debian, the monitors that `bench` compares with.
+        #[arg(long)]
+        peers: bool,
     },
     /// Builds the eBPF object and its manifest into ebpf/dist.
     Ebpf {
@@ -43,6 +47,8 @@ enum Command {
         /// Only tests whose name contains one of these.
         filters: Vec<String>,
     },
+    /// Measures the daemon beside other monitors, and against the figures it has to reach. As root.
+    Bench(bench::Options),
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
     Tidy,
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
@@ -57,11 +63,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
-        Command::Setup { vm } => setup::setup(vm),
+        Command::Setup { vm, peers } => setup::setup(vm, peers),
         Command::Ebpf { check: false } => ebpf::build_dist(),
         Command::Ebpf { check: true } => ebpf::check_dist(),
         Command::Run { args } => run::run(&args),
         Command::Test { filters } => test::test(&filters),
+        Command::Bench(options) => bench::bench(&options),
         Command::Tidy => tidy::tidy(),
         Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),
     };

@@ -18,7 +18,19 @@ Only the eBPF object needs this: the daemon builds with stable Rust, from the ob
 /// What `cargo xtask vm` needs, as Debian's packages; the last is for the keys of Debian's other releases.
 const VM_PACKAGES: [&str; 4] = ["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
 
-pub(crate) fn setup(vm: bool) -> Result<ExitCode> {
+/// The other monitors that `bench` measures, as Debian packages them.
+const PEERS: [&str; 4] = ["libbpf-tools", "bpftrace", "forkstat", "extrace"];
+
+pub(crate) fn setup(vm: bool, peers: bool) -> Result<ExitCode> {
+    if peers {
+        ensure!(
+            process::find_in_path("apt-get").is_some(),
+            "the monitors to compare with come from Debian, and there is no apt-get here: install {} your \
+             system's way, as far as it has them",
+            PEERS.join(", ")
+        );
+        apt_install(&PEERS)?;
+    }
     check_components();
     if process::find_in_path("cc").is_none() {
         println!(

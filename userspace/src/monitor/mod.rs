@@ -4,6 +4,7 @@
 mod case;
 mod crashes;
 mod deaths;
+mod delays;
 mod ends;
 mod examine;
 mod handle;
@@ -35,6 +36,7 @@ use crate::model::{Case, ProcessKey, ProcessView};
 use crate::observation::Observation;
 use crate::queue::Queue;
 use crashes::Crashes;
+use delays::Delays;
 use ends::Ends;
 use examine::Examiner;
 use handle::Question;
@@ -73,6 +75,7 @@ pub struct Monitor {
     crashes: Crashes,
     scans: Scans,
     losses: Losses,
+    delays: Delays,
     paths: Paths,
     hierarchy: Hierarchy,
     limits: DetectLimits,
@@ -96,6 +99,7 @@ impl Monitor {
             crashes: Crashes::default(),
             scans: Scans::default(),
             losses: Losses::default(),
+            delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
@@ -128,6 +132,7 @@ impl Monitor {
     }
 
     fn observe(&mut self, observation: Observation) {
+        let stamp = delays::stamp(&observation);
         match observation {
             Observation::Exec(event) => {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
@@ -145,6 +150,9 @@ impl Monitor {
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
+        }
+        if let Some(stamp) = stamp {
+            self.delays.took(stamp);
         }
     }
 

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use ai_debugger_ebpf::layout::{Layout, MISSING};
-use anyhow::{Context as _, Result, anyhow};
-use btfparse::{Offset, Readable, TypeInformation, TypeVariant};
+use anyhow::{Context as _, Result};
+
+use super::btf::Types;
 
 /// Indices into `mm_struct.rss_stat` (kernel include/linux/mm_types_task.h).
 const MM_FILEPAGES: u32 = 0;
@@ -23,22 +24,29 @@ pub(super) struct KernelTypes {
     pub(super) layout: Layout,
     /// The hooks of [`HOOKS`] that this kernel has.
     pub(super) hooks: Vec<&'static str>,
+    /// What the loader needs of BTF: the hooks' types, under their numbers.
+    pub(super) btf: Vec<u8>,
 }
 
-/// Reads `path`, normally `/sys/kernel/btf/vmlinux`. Takes about a tenth of a second: call it once.
+/// Reads `path`, normally `/sys/kernel/btf/vmlinux`. Takes some hundredths of a second: call it once.
 pub(super) fn read(path: &Path) -> Result<KernelTypes> {
     let raw = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let types = TypeInformation::new(&Bytes(raw))
-        .map_err(|error| anyhow!("{} is not valid BTF: {error:?}", path.display()))?;
-    let hooks = HOOKS.into_iter().filter(|hook| prototype(&types, hook).is_some()).collect();
-    Ok(KernelTypes { layout: layout(&types)?, hooks })
+    let types = Types::parse(raw).with_context(|| format!("{} is not valid BTF", path.display()))?;
+    let hooks = HOOKS.into_iter().filter(|hook| types.callback(&callback(hook), 1).is_some()).collect();
+    let btf = types.only(&HOOKS.map(callback));
+    Ok(KernelTypes { layout: layout(&types)?, hooks, btf })
 }
 
-fn layout(types: &TypeInformation) -> Result<Layout> {
+/// The type of what a tracepoint calls: `typedef void (*btf_trace_HOOK)(void *, …)`.
+fn callback(hook: &str) -> String {
+    format!("btf_trace_{hook}")
+}
+
+fn layout(types: &Types) -> Result<Layout> {
     let must = |of: &str, member: &str| {
-        offset(types, of, member).with_context(|| format!("this kernel has no {of}.{member}"))
+        types.offset(of, member).with_context(|| format!("this kernel has no {of}.{member}"))
     };
-    let may = |of: &str, member: &str| offset(types, of, member).unwrap_or(MISSING);
+    let may = |of: &str, member: &str| types.offset(of, member).unwrap_or(MISSING);
     Ok(Layout {
         task_tgid: must("task_struct", "tgid")?,
         task_flags: must("task_struct", "flags")?,
@@ -52,8 +60,9 @@ fn layout(types: &TypeInformation) -> Result<Layout> {
         task_mm: must("task_struct", "mm")?,
         task_sum_exec_runtime: may("task_struct", "se.sum_exec_runtime"),
         task_cgroups: may("task_struct", "cgroups"),
-        css_set_memory: memory_subsystem(types)
-            .and_then(|index| offset(types, "css_set", &format!("subsys[{index}]")))
+        css_set_memory: types
+            .enumerator("cgroup_subsys_id", "memory_cgrp_id")
+            .and_then(|index| types.offset("css_set", &format!("subsys[{index}]")))
             .unwrap_or(MISSING),
         css_cgroup: may("cgroup_subsys_state", "cgroup"),
         cgroup_kn: may("cgroup", "kn"),
@@ -74,7 +83,7 @@ fn layout(types: &TypeInformation) -> Result<Layout> {
         task_thread_pid: may("task_struct", "thread_pid"),
         pid_level: may("pid", "level"),
         pid_numbers: may("pid", "numbers"),
-        upid_size: size(types, "upid"),
+        upid_size: types.size("upid").unwrap_or(0),
         task_maj_flt: may("task_struct", "maj_flt"),
         signal_maj_flt: may("signal_struct", "maj_flt"),
         task_read_bytes: may("task_struct", "ioac.read_bytes"),
@@ -84,82 +93,23 @@ fn layout(types: &TypeInformation) -> Result<Layout> {
         task_pid: must("task_struct", "pid")?,
         task_sighand: must("task_struct", "sighand")?,
         sighand_action: must("sighand_struct", "action")?,
-        action_size: size(types, "k_sigaction"),
+        action_size: types.size("k_sigaction").unwrap_or(0),
         siginfo_code: must("kernel_siginfo", "si_code")?,
         siginfo_fields: must("kernel_siginfo", "_sifields")?,
         mm_saved_auxv: may("mm_struct", "saved_auxv"),
         task_stack: may("task_struct", "stack"),
-        has_task_pt_regs: u32::from(enumerator(types, "bpf_func_id", "BPF_FUNC_task_pt_regs").is_some()),
-        mark_victim_has_task: u32::from(first_argument_is_pointer(types, "mark_victim")),
+        has_task_pt_regs: u32::from(types.enumerator("bpf_func_id", "BPF_FUNC_task_pt_regs").is_some()),
+        mark_victim_has_task: u32::from(types.callback(&callback("mark_victim"), 1) == Some(true)),
         common_wake_bytes: 0,
     })
 }
 
-/// Byte offset of a member, anonymous members included; `None` where there is none or it is a bit field.
-fn offset(types: &TypeInformation, of: &str, member: &str) -> Option<u32> {
-    match types.offset_of(types.id_of(of)?, member).ok()?.1 {
-        Offset::ByteOffset(bytes) => Some(bytes),
-        Offset::BitOffsetAndSize(..) => None,
-    }
-}
-
 /// One of the resident-set counters: an array of per-CPU counters since 6.2, a struct with an array before.
-fn rss_counter(types: &TypeInformation, index: u32) -> u32 {
-    offset(types, "mm_struct", &format!("rss_stat[{index}].count"))
-        .or_else(|| offset(types, "mm_struct", &format!("rss_stat.count[{index}]")))
+fn rss_counter(types: &Types, index: u32) -> u32 {
+    types
+        .offset("mm_struct", &format!("rss_stat[{index}].count"))
+        .or_else(|| types.offset("mm_struct", &format!("rss_stat.count[{index}]")))
         .unwrap_or(MISSING)
-}
-
-/// Size of a type in bytes; 0 where this kernel has none of that name.
-fn size(types: &TypeInformation, of: &str) -> u32 {
-    let size = types.id_of(of).and_then(|id| types.size_of(id).ok());
-    size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0)
-}
-
-/// The memory controller's index in `css_set.subsys`.
-fn memory_subsystem(types: &TypeInformation) -> Option<u64> {
-    enumerator(types, "cgroup_subsys_id", "memory_cgrp_id")
-}
-
-/// The value of an enumerator; `None` where this kernel has not got it.
-fn enumerator(types: &TypeInformation, of: &str, name: &str) -> Option<u64> {
-    let TypeVariant::Enum(values) = types.from_id(types.id_of(of)?)? else { return None };
-    match values.named_value_list().iter().find(|value| value.name == name)?.value {
-        btfparse::Integer32Value::Signed(value) => u64::try_from(value).ok(),
-        btfparse::Integer32Value::Unsigned(value) => Some(u64::from(value)),
-    }
-}
-
-/// The prototype behind `typedef void (*btf_trace_HOOK)(void *, …)`; `None` where the hook does not exist.
-fn prototype(types: &TypeInformation, hook: &str) -> Option<btfparse::FuncProto> {
-    let TypeVariant::Typedef(alias) = types.from_id(types.id_of(&format!("btf_trace_{hook}"))?)? else {
-        return None;
-    };
-    let TypeVariant::Ptr(pointer) = types.from_id(*alias.tid())? else { return None };
-    match types.from_id(*pointer.tid())? {
-        TypeVariant::FuncProto(prototype) => Some(prototype),
-        _ => None,
-    }
-}
-
-/// Whether the first argument after the tracepoint's private data is a pointer.
-fn first_argument_is_pointer(types: &TypeInformation, hook: &str) -> bool {
-    let Some(prototype) = prototype(types, hook) else { return false };
-    let argument = prototype.parameter_list().get(1).and_then(|it| types.from_id(it.tid()));
-    matches!(argument, Some(TypeVariant::Ptr(_)))
-}
-
-/// The whole file in memory, as btfparse wants to read it.
-struct Bytes(Vec<u8>);
-
-impl Readable for Bytes {
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), btfparse::Error> {
-        let end = || btfparse::Error::new(btfparse::ErrorKind::IOError, "read past the end");
-        let start = usize::try_from(offset).map_err(|_| end())?;
-        let bytes = start.checked_add(buffer.len()).and_then(|stop| self.0.get(start..stop));
-        buffer.copy_from_slice(bytes.ok_or_else(end)?);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

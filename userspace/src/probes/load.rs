@@ -86,14 +86,19 @@ fn short(reason: &str) -> String {
 
 /// The object with this kernel's layout in it, loaded into the kernel up to its programs.
 fn object(options: &Options, btf: &Path) -> Result<(Ebpf, KernelTypes, Btf)> {
+    // The loader parses all of the kernel's BTF when it is made, asked or not. First of all and dropped at once,
+    // so that nothing that stays is allocated above it, and the heap shrinks again.
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
     let mut kernel = layout::read(btf)?;
     // A quarter full: the reader is woken before there is a reason to lose anything.
     kernel.layout.common_wake_bytes = options.common_bytes / 4;
     // Maps count against RLIMIT_MEMLOCK before 5.11; where it cannot be raised, the load itself will say so.
     let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
-    let types = Btf::parse_file(btf, aya::Endianness::default()).context("cannot parse the kernel's BTF")?;
+    let types =
+        Btf::parse(&kernel.btf, aya::Endianness::default()).context("cannot parse the hooks' types")?;
     let log_level = if options.log { aya_log::Level::Debug as u8 } else { 0 };
-    let ebpf = EbpfLoader::new()
+    let ebpf = loader
         .btf(Some(&types))
         .override_global("LAYOUT", &LayoutGlobal(kernel.layout), true)
         .override_global(aya_log::LEVEL, &log_level, false)

@@ -1,6 +1,7 @@
 //! Probes: the only user of aya. Loads and attaches the eBPF programs, reads their rings, decodes, counts
 //! losses. What cannot be had is reported with the reason and what to do; the daemon goes on without it.
 
+mod btf;
 mod decode;
 mod forks;
 mod layout;

@@ -1,0 +1,221 @@
+//! Measures the daemon, and other monitors under the same load, on this machine, now; puts each figure beside
+//! the bar it has to reach. No figure is printed that this run has not measured.
+
+mod daemon;
+mod exposition;
+mod http;
+mod idle;
+mod kernel;
+mod latency;
+mod load;
+mod memory;
+mod peers;
+mod report;
+mod running;
+mod stats;
+mod stop;
+mod storm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::process::{self, Root};
+use daemon::Daemon;
+use load::{Background, Load};
+use report::Findings;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What to measure; everything where nothing is named.
+    parts: Vec<Part>,
+    /// How often each monitor is measured.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A tenth of the load, one round: to see that it works, not for figures.
+    #[arg(long)]
+    quick: bool,
+    /// Writes every measurement there, too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Spawn storms: CPU, events, memory and slowdown, beside other monitors.
+    Storm,
+    /// What an event costs in the kernel.
+    Kernel,
+    /// From the kernel's time stamp to the process table and to the incident.
+    Latency,
+    /// The daemon stopped under a storm.
+    Stop,
+    /// Memory after many processes and with many.
+    Memory,
+    /// Memory and CPU with nothing going on.
+    Idle,
+}
+
+/// What every part works with.
+struct Bench {
+    load: Load,
+    dir: PathBuf,
+    daemon: PathBuf,
+    consumer: PathBuf,
+    cores: usize,
+    rounds: usize,
+    quick: bool,
+}
+
+pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
+    if !matches!(Root::find(), Root::Already) {
+        bail!("the kernel shows its events to root only: run `cargo xtask bench` as root");
+    }
+    let began = Instant::now();
+    let bench = Bench::prepare(options)?;
+    let mut environment = environment(options)?;
+    let mut findings = Findings::default();
+    for part in Part::value_variants() {
+        if !options.parts.is_empty() && !options.parts.contains(part) {
+            continue;
+        }
+        eprintln!("bench: {part:?}, {} s after the start", began.elapsed().as_secs());
+        let found = match part {
+            Part::Storm => storm::measure(&bench),
+            Part::Kernel => kernel::measure(&bench),
+            Part::Latency => latency::measure(&bench),
+            Part::Stop => stop::measure(&bench),
+            Part::Memory => memory::measure(&bench),
+            Part::Idle => idle::measure(&bench),
+        };
+        findings.add(found.with_context(|| format!("{part:?}"))?);
+    }
+    environment.push(format!("load average at the end: {}", load_average()?));
+    println!("{}", report::markdown(&environment, &findings));
+    if let Some(path) = &options.json {
+        let json = serde_json::to_string_pretty(&report::json(&environment, &findings))?;
+        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Bench {
+    fn prepare(options: &Options) -> Result<Self> {
+        let mut build = process::cargo();
+        build.args(["build", "--release", "--package", "ai-debugger", "--bins", "--example", "bench"]);
+        // `cargo run` has set variables about this package. Build scripts that ask for them would run again, and
+        // everything behind them be compiled again.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                build.env_remove(&name);
+            }
+        }
+        process::run(&mut build)?;
+        let target =
+            process::repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into()));
+        let dir = target.join("bench");
+        // What a run that was broken off has left.
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir)?;
+        Ok(Self {
+            load: Load::build(&dir)?,
+            daemon: target.join("release/ai-debugger"),
+            consumer: target.join("release/examples/bench"),
+            dir,
+            cores: available_parallelism()?.get(),
+            rounds: if options.quick { 1 } else { options.rounds.max(1) },
+            quick: options.quick,
+        })
+    }
+
+    /// A tenth of it where only a look is asked for.
+    const fn scaled(&self, count: u64) -> u64 {
+        if self.quick { count / 10 } else { count }
+    }
+
+    fn start_daemon(&self) -> Result<Daemon> {
+        Daemon::start(&self.daemon, &self.dir)
+    }
+
+    /// The library's ring reader with nothing behind it, counting processes that have this argument.
+    fn start_consumer(&self, mark: &str) -> Result<Background> {
+        self.start_example(&["events", mark])
+    }
+
+    /// The kernel counts run times of BPF programs until this ends.
+    fn start_statistics(&self) -> Result<Background> {
+        self.start_example(&["run-time-statistics"])
+    }
+
+    fn start_example(&self, args: &[&str]) -> Result<Background> {
+        let mut command = Command::new(&self.consumer);
+        let mut example = Background::start(command.args(args))?;
+        let line = example.line()?;
+        anyhow::ensure!(line == "ready\n", "it said {line:?}");
+        Ok(example)
+    }
+
+    fn start_peer(&self, peer: &peers::Peer, program: &Path) -> Result<running::Running> {
+        running::Running::start(&mut peer.command(program), &self.peer_output())
+    }
+
+    fn peer_output(&self) -> PathBuf {
+        self.dir.join("peer.out")
+    }
+}
+
+/// Where and how this was measured.
+fn environment(options: &Options) -> Result<Vec<String>> {
+    let read = |path: &str| fs::read_to_string(path).map(|it| it.trim().to_owned());
+    let cpuinfo = read("/proc/cpuinfo")?;
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let commit = process::output(
+        Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(process::repository()),
+    )
+    .unwrap_or_else(|_| "unknown".to_owned());
+    let date = process::output(Command::new("date").args(["--utc", "+%Y-%m-%d %H:%M UTC"]))?;
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rounds = if options.quick {
+        "quick: a tenth of the load, one round".to_owned()
+    } else {
+        format!("{} rounds", options.rounds)
+    };
+    Ok(vec![
+        format!("`cargo xtask {}`, {rounds}, {}, commit {}", args.join(" "), date.trim(), commit.trim()),
+        format!(
+            "Linux {}, {} cores of {}",
+            read("/proc/sys/kernel/osrelease")?,
+            available_parallelism()?,
+            model.map_or("an unknown CPU", |(_, name)| name)
+        ),
+        format!("load average at the start: {}", load_average()?),
+    ])
+}
+
+/// Of the last minute, five and fifteen.
+fn load_average() -> Result<String> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
+}
+
+/// Numbers as JSON, for the data of a part.
+fn values(numbers: &[f64]) -> Value {
+    numbers.iter().copied().map(Value::from).collect()
+}
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Counts and bytes stay far below 2^52, up to where an f64 is exact.
+#[expect(clippy::cast_precision_loss, reason = "see above")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}
