@@ -42,6 +42,8 @@ pub struct Layout {
     pub kernfs_id: u32,
     /// `signal_struct.live`
     pub signal_live: u32,
+    /// `signal_struct.nr_threads`
+    pub signal_nr_threads: u32,
     /// `signal_struct.flags`
     pub signal_flags: u32,
     /// `signal_struct.group_exit_code`
@@ -130,6 +132,7 @@ impl Layout {
         cgroup_kn: MISSING,
         kernfs_id: MISSING,
         signal_live: MISSING,
+        signal_nr_threads: MISSING,
         signal_flags: MISSING,
         signal_group_exit_code: MISSING,
         signal_maxrss: MISSING,
@@ -166,4 +169,4 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 49 * size_of::<u32>());
+const _: () = assert!(size_of::<Layout>() == 50 * size_of::<u32>());

@@ -174,8 +174,10 @@ pub(crate) fn remember_threads(task: u64) {
         return;
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let threads = read_u32(signal, at!(signal_live)) + 1;
-    // Only the first of them is before the others: those that follow find it there.
+    // Not `live`: two threads that end at once may both have left it already. Threads are taken from
+    // `nr_threads` when they are released, after this tracepoint (kernel kernel/exit.c, `__exit_signal`), so the
+    // first one to come here sees them all, and those that follow find its number there.
+    let threads = read_u32(signal, at!(signal_nr_threads));
     let _ = ENDING.insert(&tgid, &threads, u64::from(BPF_NOEXIST));
 }
 

@@ -27,7 +27,8 @@ pub struct DetectLimits {
     pub ring_grave_bytes: u32,
     /// Size of the ring for crash captures.
     pub ring_crash_bytes: u32,
-    /// Size of the ring for everything else.
+    /// Size of the ring for everything else. It counts twice in the daemon's memory: the kernel maps a ring's data
+    /// two times in a row, so that no record has a seam.
     pub ring_common_bytes: u32,
 }
 
@@ -45,7 +46,7 @@ impl Default for DetectLimits {
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,
-            ring_common_bytes: 8 << 20,
+            ring_common_bytes: 4 << 20,
         }
     }
 }

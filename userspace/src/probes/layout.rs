@@ -68,6 +68,7 @@ fn layout(types: &Types) -> Result<Layout> {
         cgroup_kn: may("cgroup", "kn"),
         kernfs_id: may("kernfs_node", "id"),
         signal_live: must("signal_struct", "live")?,
+        signal_nr_threads: must("signal_struct", "nr_threads")?,
         signal_flags: must("signal_struct", "flags")?,
         signal_group_exit_code: must("signal_struct", "group_exit_code")?,
         signal_maxrss: may("signal_struct", "maxrss"),
