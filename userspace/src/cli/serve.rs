@@ -19,6 +19,8 @@ use crate::logging;
 
 /// After a signal the daemon has this long to end in order.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// Signals that follow each other so closely are one request to stop.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
 /// HTTP answers within this time of the start, or the daemon is never called ready.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 /// Exit code of what SIGINT ended, as shells have it.
@@ -150,12 +152,14 @@ impl Signals {
         tracing::info!("{name}: stopping");
         // No receiver: the daemon is ending by itself.
         let _ = stop.send(());
+        // timeout(1) and some supervisors signal a process and then its group: that is one request.
+        while timeout(SAME_REQUEST, self.next()).await.is_ok() {}
         let code = tokio::select! {
             (name, code) = self.next() => {
                 tracing::warn!("{name} again: ending at once");
                 code
             }
-            () = sleep(STOP_DEADLINE) => {
+            () = sleep(STOP_DEADLINE.saturating_sub(SAME_REQUEST)) => {
                 tracing::error!("not stopped within {} s: ending at once", STOP_DEADLINE.as_secs());
                 1
             }
