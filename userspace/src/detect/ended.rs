@@ -112,8 +112,6 @@ impl Ended<'_> {
 /// Literals for the detectors' tests.
 #[cfg(test)]
 pub(super) mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     pub(crate) fn process() -> ProcessInfo {
@@ -131,23 +129,7 @@ pub(super) mod tests {
     }
 
     pub(crate) fn exit(cause: ExitCause) -> ExitRecord {
-        ExitRecord {
-            at: Timestamp::UNIX_EPOCH,
-            cause,
-            core_dumped: false,
-            oom_killed: false,
-            cpu_ns: Some(12_000_000),
-            age_ms: 3_200,
-            peak_rss_bytes: Some(24 << 20),
-            threads: None,
-            major_faults: None,
-            read_bytes: None,
-            written_bytes: None,
-            ns_pid: None,
-            gid: 0,
-            parent_name: "bash".into(),
-            argv_cut: false,
-        }
+        ExitRecord::sample(cause)
     }
 
     pub(crate) fn ended<'a>(

@@ -110,6 +110,30 @@ pub struct ExitRecord {
     pub argv_cut: bool,
 }
 
+#[cfg(test)]
+impl ExitRecord {
+    /// The record of a small program that lived a moment, for tests to start from.
+    pub(crate) fn sample(cause: ExitCause) -> Self {
+        Self {
+            at: Timestamp::UNIX_EPOCH,
+            cause,
+            core_dumped: false,
+            oom_killed: false,
+            cpu_ns: Some(12_000_000),
+            age_ms: 3_200,
+            peak_rss_bytes: Some(24 << 20),
+            threads: None,
+            major_faults: None,
+            read_bytes: None,
+            written_bytes: None,
+            ns_pid: None,
+            gid: 0,
+            parent_name: "bash".into(),
+            argv_cut: false,
+        }
+    }
+}
+
 /// One process as `/api/v1/processes` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProcessView {

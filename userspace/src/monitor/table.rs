@@ -187,8 +187,6 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::model::ExitCause;
     use crate::observation::CgroupIds;
@@ -218,23 +216,7 @@ mod tests {
     }
 
     fn exit(_: &Process) -> ExitRecord {
-        ExitRecord {
-            at: Timestamp::UNIX_EPOCH,
-            cause: ExitCause::Status(0),
-            core_dumped: false,
-            oom_killed: false,
-            cpu_ns: None,
-            age_ms: 0,
-            peak_rss_bytes: None,
-            threads: None,
-            major_faults: None,
-            read_bytes: None,
-            written_bytes: None,
-            ns_pid: None,
-            gid: 0,
-            parent_name: "bash".into(),
-            argv_cut: false,
-        }
+        ExitRecord::sample(ExitCause::Status(0))
     }
 
     #[test]

@@ -11,21 +11,11 @@ fn processes() -> Vec<ProcessView> {
     let mut ended = view(9, 900, "gone", None, 0);
     ended.state = 'X';
     ended.exit = Some(ExitRecord {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        cause: ExitCause::Signal(9),
-        core_dumped: false,
         oom_killed: true,
         cpu_ns: None,
         age_ms: 60_000,
         peak_rss_bytes: Some(1 << 30),
-        threads: None,
-        major_faults: None,
-        read_bytes: None,
-        written_bytes: None,
-        ns_pid: None,
-        gid: 0,
-        parent_name: "bash".into(),
-        argv_cut: false,
+        ..ExitRecord::sample(ExitCause::Signal(9))
     });
     vec![
         view(42, 4242, "nginx", Some(1.5), 300),
