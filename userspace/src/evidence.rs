@@ -89,9 +89,13 @@ fn of_process(sources: &Sources, key: ProcessKey) -> Collected {
     }
 }
 
-/// Field 22 of `/proc/PID/stat`. The name in field 2 may hold blanks and parentheses: the last one ends it.
+/// When the process in `/proc/PID` started, in clock ticks since boot; `None` where it is gone.
 pub fn start_ticks(directory: &Path) -> Option<u64> {
-    let stat = fs::read(directory.join("stat")).ok()?;
+    start_ticks_in(&fs::read(directory.join("stat")).ok()?)
+}
+
+/// Field 22 of `/proc/PID/stat`. The name in field 2 may hold blanks and parentheses: the last one ends it.
+pub fn start_ticks_in(stat: &[u8]) -> Option<u64> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let rest = std::str::from_utf8(&stat[after_name..]).ok()?;
     rest.split_ascii_whitespace().nth(19)?.parse().ok()

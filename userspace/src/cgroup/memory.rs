@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::observation::CgroupMemory;
 
 /// v1 writes the largest page-aligned number where there is no limit (kernel mm/page_counter.c).
-const V1_UNLIMITED: u64 = 1 << 62;
+pub const V1_UNLIMITED: u64 = 1 << 62;
 
 /// Which hierarchy the memory controller lives in.
 #[derive(Clone, Debug, PartialEq, Eq)]

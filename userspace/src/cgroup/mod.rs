@@ -5,6 +5,6 @@ mod memory;
 mod path;
 mod resolve;
 
-pub use memory::Hierarchy;
+pub use memory::{Hierarchy, V1_UNLIMITED};
 pub use path::{container_id, of_process, without_ids};
 pub use resolve::Paths;

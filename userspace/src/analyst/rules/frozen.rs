@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::cgroup::V1_UNLIMITED;
 use crate::model::CaseFile;
-
-/// What cgroup v1 shows for "no limit": the largest page-aligned i64 (kernel mm/page_counter.c).
-const V1_NO_LIMIT_BYTES: u64 = 1 << 62;
 
 /// The frozen files of a case.
 pub(super) struct Frozen<'a>(pub(super) &'a CaseFile);
@@ -45,13 +43,13 @@ impl<'a> Frozen<'a> {
     /// The memory limit of its cgroup, where it has one.
     pub(super) fn memory_limit(&self) -> Option<u64> {
         self.number(&["cgroup.memory.max", "cgroup.memory.limit_in_bytes"])
-            .filter(|limit| *limit < V1_NO_LIMIT_BYTES)
+            .filter(|limit| *limit < V1_UNLIMITED)
     }
 
     /// Whether its cgroup is known to have no limit of its own.
     pub(super) fn is_unlimited(&self) -> bool {
         let max = self.text("cgroup.memory.max").is_some_and(|text| text.trim() == "max");
-        max || self.number(&["cgroup.memory.limit_in_bytes"]).is_some_and(|limit| limit >= V1_NO_LIMIT_BYTES)
+        max || self.number(&["cgroup.memory.limit_in_bytes"]).is_some_and(|limit| limit >= V1_UNLIMITED)
     }
 
     /// What its cgroup uses, caches included.

@@ -13,6 +13,7 @@ use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
+use crate::evidence;
 use crate::http::error::Error;
 use crate::metrics::{LimitLabel, Metrics};
 
@@ -141,10 +142,7 @@ impl Process {
 /// Field 22 of `stat` (proc_pid_stat(5)). The name in field 2 may hold anything, brackets and spaces too.
 fn start_ticks(process: BorrowedFd<'_>) -> Result<u64, Refusal> {
     let stat = read_beneath(process, "stat", MAX_STAT_BYTES).map_err(process_refusal)?.body;
-    let after_name = stat.iter().rposition(|b| *b == b')').map_or(stat.as_slice(), |end| &stat[end + 1..]);
-    let fields = std::str::from_utf8(after_name).ok();
-    let start = fields.and_then(|it| it.split_ascii_whitespace().nth(19)).and_then(|it| it.parse().ok());
-    start.ok_or(Refusal::Gone)
+    evidence::start_ticks_in(&stat).ok_or(Refusal::Gone)
 }
 
 fn read_beneath(directory: BorrowedFd<'_>, name: &str, max_bytes: u64) -> Result<Content, Errno> {
