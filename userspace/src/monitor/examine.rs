@@ -13,7 +13,7 @@ use crate::detect::{self, Draft, FdUse, MemoryUse, Statement, Zombie};
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
 use crate::model::{CaseFile, ProcessView};
-use crate::observation::{Observation, SeenProcess};
+use crate::observation::SeenProcess;
 use crate::{scan, text};
 
 /// What a look at one process needs.
@@ -95,14 +95,11 @@ impl Examiner {
     }
 
     fn zombie_children(&self, pid: u32) -> Result<Vec<Zombie>> {
-        let seen = scan::once(&self.sources.proc_root, Hierarchy::None, self.host.clone())
+        let seen = scan::measure_all(&self.sources.proc_root, &self.host)
             .context("cannot look for zombie children")?;
-        let zombies = seen.into_iter().filter_map(|it| match it {
+        let zombies = seen.into_iter().filter(|child| child.ppid == pid && child.state == 'Z').map(|child| {
             // How long they have been dead is not known: taken as long enough.
-            Observation::Seen(child) if child.ppid == pid && child.state == 'Z' => {
-                Some(Zombie { pid: child.key.pid, name: lossy(&child.comm), age: self.limits.zombie_age })
-            }
-            _ => None,
+            Zombie { pid: child.key.pid, name: lossy(&child.comm), age: self.limits.zombie_age }
         });
         Ok(zombies.collect())
     }

@@ -43,9 +43,9 @@ pub fn measure(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
     walk::measure(proc_root, pid, host)
 }
 
-/// Every process as a walk sees it, once, without the history a [`run`] has.
-pub fn once(proc_root: &Path, hierarchy: Hierarchy, host: Host) -> anyhow::Result<Vec<Observation>> {
-    Walker::new(proc_root.to_owned(), hierarchy, host).walk()
+/// What a walk would measure of every process, now; reads nothing that a process could hold up.
+pub fn measure_all(proc_root: &Path, host: &Host) -> anyhow::Result<Vec<SeenProcess>> {
+    walk::measure_all(proc_root, host)
 }
 
 /// Walks until `shutdown`.

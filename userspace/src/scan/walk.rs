@@ -56,11 +56,9 @@ impl Walker {
         let began = boot_time();
         self.walks += 1;
         let walk = self.walks;
-        let processes = procfs::process::all_processes_with_root(&self.proc_root)
-            .with_context(|| format!("cannot list {}", self.proc_root.display()))?;
+        let processes = processes(&self.proc_root)?;
         let mut observations = Vec::with_capacity(self.known.len() + 16);
-        // A process that ends while it is read is not an error, it is just not seen.
-        for process in processes.flatten() {
+        for process in processes {
             observations.extend(self.see(&process, walk).map(Observation::Seen));
         }
         self.known.retain(|_, known| known.walk == walk);
@@ -118,6 +116,18 @@ pub(super) fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess
 /// What changes of one process, now; reads nothing that the process could hold up.
 pub(super) fn measure(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
     changing(&Process::new_with_root(proc_root.join(pid.to_string())).ok()?, host)
+}
+
+/// As [`measure`], of every process.
+pub(super) fn measure_all(proc_root: &Path, host: &Host) -> Result<Vec<SeenProcess>> {
+    Ok(processes(proc_root)?.filter_map(|process| changing(&process, host)).collect())
+}
+
+/// The processes there are. One that ends while it is read is not an error, it is just not seen.
+fn processes(proc_root: &Path) -> Result<impl Iterator<Item = Process> + use<>> {
+    let all = procfs::process::all_processes_with_root(proc_root)
+        .with_context(|| format!("cannot list {}", proc_root.display()))?;
+    Ok(all.flatten())
 }
 
 /// What changes from walk to walk.
