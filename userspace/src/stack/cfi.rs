@@ -89,8 +89,19 @@ impl LoadedRules {
         let Some(table) = index.as_ref().and_then(gimli::ParsedEhFrameHdr::table) else {
             return search(&section, &self.bases, address, registers, read);
         };
-        let entry = table.fde_for_address(&section, &self.bases, address, EhFrame::cie_from_offset);
-        entry.map_or(Step::NoRules, |entry| step(&section, &self.bases, &entry, address, registers, read))
+        // gimli's own `fde_for_address` subtracts the two unchecked: a file whose table points before its frames
+        // would overflow it.
+        let entry = table.lookup(address, &self.bases).and_then(gimli::Pointer::direct).ok().and_then(|it| {
+            let offset = it.checked_sub(self.bases.eh_frame.section?)?;
+            let offset = gimli::EhFrameOffset(usize::try_from(offset).ok()?);
+            section.fde_from_offset(&self.bases, offset, EhFrame::cie_from_offset).ok()
+        });
+        match entry {
+            Some(entry) if entry.contains(address) => {
+                step(&section, &self.bases, &entry, address, registers, read)
+            }
+            _ => Step::NoRules,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! stack. Should a file hang it, or a crafted one take it down, only its caller's patience is lost.
 
 use std::cell::OnceCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub(super) fn run(requests: &Receiver<Request>, evicted: &Arc<AtomicU64>) {
     loop {
         match requests.recv_timeout(IDLE) {
             Ok(request) => {
-                let stack = stack(&request.capture, &mut images, request.deadline);
+                let stack = survived(&request.capture, &mut images, request.deadline);
                 // Who has given up waiting needs no answer.
                 request.reply.try_send(stack).ok();
                 images.trim();
@@ -50,6 +51,19 @@ pub(super) fn run(requests: &Receiver<Request>, evicted: &Arc<AtomicU64>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// The stack, or what is known without any file where one of them makes a parser fail: those of others check
+/// less than they should for files that an attacker wrote.
+fn survived(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
+    let work = AssertUnwindSafe(|| stack(capture, images, deadline));
+    catch_unwind(work).unwrap_or_else(|_| {
+        // Whatever was half done in there is forgotten.
+        images.clear();
+        let mut notes = Notes::default();
+        notes.add("no unwinding and no names: a file could not be read without failing");
+        Stack { frames: unwind::bare(capture), notes: notes.into_inner() }
+    })
 }
 
 fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {

@@ -163,6 +163,28 @@ fn damaged_files_end() {
     }
 }
 
+/// Such a count makes the parser overflow in a build with checks, and read beyond the table in one without.
+#[test]
+fn a_file_that_makes_a_parser_fail_is_survived() {
+    const INDEX: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("crash");
+    let program = Program::compile(&["-O2"]);
+    let whole = fs::read(&program.path).unwrap();
+    let mut damaged = whole.clone();
+    let index = whole.windows(INDEX.len()).position(|it| it == INDEX).expect("the linker makes an index");
+    // The count of entries has eight bytes now: its high half is the first entry's address, a negative one.
+    damaged[index + 2] = 0x04;
+    let mut capture = program.crash("segv");
+    capture.executable = Some(path.clone());
+    let symboliser = Symboliser::new();
+    fs::write(&path, &damaged).unwrap();
+    let stack = answers(&symboliser, capture.clone(), "damaged");
+    assert!(!stack.frames.is_empty(), "{stack}");
+    fs::write(&path, &whole).unwrap();
+    assert!(functions(&answers(&symboliser, capture, "whole")).starts_with(&["write_nowhere", "middle"]));
+}
+
 #[test]
 fn the_deadline_holds() {
     let symboliser = Symboliser::new();
