@@ -2,6 +2,7 @@
 //! stack. Should a file hang it, or a crafted one take it down, only its caller's patience is lost.
 
 use std::cell::OnceCell;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
@@ -174,7 +175,7 @@ pub(super) struct Images {
 
 impl Images {
     /// Opens the file each time: a name may mean another file by now.
-    pub(super) fn get(&mut self, root: Option<&Path>, path: &Path) -> Result<(OpenFile, Rc<Known>)> {
+    pub(super) fn get(&mut self, root: &OwnedFd, path: &Path) -> Result<(OpenFile, Rc<Known>)> {
         let opened = open::open(root, path)?;
         let known = match self.entries.iter().position(|(key, _)| *key == opened.key) {
             Some(at) => self.entries.remove(at).1,

@@ -78,6 +78,15 @@ static void open_many(int count) {
     pause();
 }
 
+/* A child that is a program of its own, and a parent that stays. */
+static void spawn(const char *program, const char *mode) {
+    if (fork() == 0) {
+        execl(program, program, mode, (char *)NULL);
+        _exit(2);
+    }
+    pause();
+}
+
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
     int number = argc > 2 ? atoi(argv[2]) : 0;
@@ -112,6 +121,8 @@ int main(int argc, char **argv) {
         zombies(number);
     if (strcmp(mode, "open-many") == 0)
         open_many(number);
+    if (strcmp(mode, "spawn") == 0)
+        spawn(argv[0], argv[2]);
     if (strcmp(mode, "sleep") == 0)
         pause();
     return 2;

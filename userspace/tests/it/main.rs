@@ -6,6 +6,7 @@
 mod alerts;
 mod cli;
 mod conditions;
+mod containers;
 mod daemon;
 mod faults;
 mod http;

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Root;
 use super::image::Image;
 use super::*;
 
