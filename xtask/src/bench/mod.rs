@@ -11,7 +11,7 @@ mod load;
 mod memory;
 mod peers;
 mod report;
-mod running;
+pub(crate) mod running;
 mod stats;
 mod stop;
 mod storm;
