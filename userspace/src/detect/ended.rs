@@ -125,6 +125,8 @@ pub(super) mod tests {
             uid: Some(1000),
             cgroup: Some("/app".into()),
             container_id: None,
+            unit: None,
+            pod_uid: None,
         }
     }
 

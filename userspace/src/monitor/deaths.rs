@@ -60,6 +60,8 @@ mod tests {
             uid: None,
             cgroup: cgroup.map(str::to_owned),
             container_id: None,
+            unit: None,
+            pod_uid: None,
         }
     }
 

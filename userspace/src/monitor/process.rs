@@ -151,6 +151,8 @@ impl Process {
             uid: self.uid,
             cgroup: self.cgroup.as_deref().map(str::to_owned),
             container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(str::to_owned),
+            unit: self.cgroup.as_deref().and_then(cgroup::unit).map(str::to_owned),
+            pod_uid: self.cgroup.as_deref().and_then(cgroup::pod_uid),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Crash loops: the same program dies again and again. Something that is there at every start is the cause.
 
-use super::commands::{logs, quote, step, supervisor};
+use super::commands::{logs, pod, quote, step, supervisor};
 use super::crash::place;
 use super::fault::{Ending, Fault};
 use super::{Opinion, hypothesis, name};
@@ -35,6 +35,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     };
     let mut next_steps = vec![logs(file)];
     next_steps.extend(supervisor(file));
+    next_steps.extend(pod(file));
     next_steps.push(match file.process.exe.as_deref() {
         Some(exe) => {
             step("Earlier crashes of the same program", format!("coredumpctl list --no-pager {}", quote(exe)))
