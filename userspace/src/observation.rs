@@ -211,10 +211,23 @@ pub struct SeenProcess {
     pub fds: Option<u64>,
     /// RLIMIT_NOFILE, soft; read only where there are enough descriptors to matter.
     pub fd_limit: Option<u64>,
+    /// Its session.
+    pub session: Session,
     /// The cgroup it was moved to since the last look.
     pub moved_to: Option<Arc<str>>,
     /// What does not change between execs; read when the process is new to the walk.
     pub details: Option<SeenDetails>,
+}
+
+/// A process's place in job control (setsid(2), credentials(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The session's id: the pid of its leader, which may be gone.
+    pub id: u32,
+    /// The process group's id.
+    pub group: u32,
+    /// Whether there is a controlling terminal.
+    pub has_terminal: bool,
 }
 
 /// What does not change between execs.

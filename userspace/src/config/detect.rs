@@ -21,6 +21,12 @@ pub struct DetectLimits {
     pub crash_loop_count: u32,
     /// … within this time are a crash loop.
     pub crash_loop_window: Duration,
+    /// So many bad ends in a row make a loop of a program that no known supervisor starts again.
+    pub crash_loop_respawns: u32,
+    /// A program that typically lives so long was meant to go on.
+    pub crash_loop_life: Duration,
+    /// What has lived so long without a terminal may be a service though nobody supervises it.
+    pub abnormal_exit_age: Duration,
     /// How long ended processes are kept.
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
@@ -43,6 +49,9 @@ impl Default for DetectLimits {
             fd_scans: 2,
             crash_loop_count: 3,
             crash_loop_window: Duration::from_secs(600),
+            crash_loop_respawns: 6,
+            crash_loop_life: Duration::from_millis(500),
+            abnormal_exit_age: Duration::from_secs(60),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,

@@ -56,6 +56,12 @@ pub struct ProcessInfo {
     pub cgroup: Option<String>,
     /// The container's 64-hex id, where the cgroup path names one.
     pub container_id: Option<String>,
+    /// The service unit, such as `nginx.service`, where the cgroup path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The Kubernetes pod's uid, where the cgroup path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
 }
 
 impl ProcessInfo {

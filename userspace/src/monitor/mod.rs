@@ -13,6 +13,7 @@ mod oom_reports;
 mod process;
 mod raise;
 mod repeats;
+mod respawns;
 mod roots;
 mod scans;
 mod stacks;

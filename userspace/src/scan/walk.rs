@@ -13,7 +13,7 @@ use super::cmdline::Cmdlines;
 use crate::cgroup::{Hierarchy, of_process};
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
-use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess};
+use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess, Session};
 
 /// `task_struct.flags`: a kernel thread (kernel include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -148,6 +148,11 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
         kernel_thread,
         fds,
         fd_limit: fds.filter(|fds| *fds >= FDS_WORTH_A_LIMIT).and_then(|_| fd_limit(process)),
+        session: Session {
+            id: u32::try_from(stat.session).unwrap_or(0),
+            group: u32::try_from(stat.pgrp).unwrap_or(0),
+            has_terminal: stat.tty_nr != 0,
+        },
         moved_to: None,
         details: None,
     })
@@ -208,6 +213,8 @@ mod tests {
         assert_eq!(details.uid, Some(rustix::process::geteuid().as_raw()));
         let exe = std::env::current_exe().unwrap();
         assert_eq!(details.exe.as_deref(), Some(exe.as_os_str().as_bytes()));
+        let sid = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
+        assert_eq!(i64::from(me.session.id), i64::from(sid));
         assert!(details.argv.starts_with(std::env::args_os().next().unwrap().as_bytes()));
         assert!(matches!(first.last(), Some(Observation::ScanDone(_))));
         let second = walker.walk().unwrap();

@@ -99,6 +99,28 @@ static void spawn(const char *program, const char *mode) {
     pause();
 }
 
+/* Runs the rest of its arguments as a program, as a supervisor does, and ends well. */
+static int run(char **argv) {
+    pid_t child = fork();
+    if (child == 0) {
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    waitpid(child, NULL, 0);
+    return 0;
+}
+
+/* Leaves a daemon behind, which fails after this many milliseconds. */
+static int daemonize(int ms) {
+    if (fork() != 0)
+        return 0;
+    setsid();
+    if (fork() != 0)
+        _exit(0);
+    usleep((useconds_t)ms * 1000);
+    _exit(3);
+}
+
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
     int number = argc > 2 ? atoi(argv[2]) : 0;
@@ -111,6 +133,14 @@ int main(int argc, char **argv) {
     }
     if (strcmp(mode, "quick") == 0)
         return number;
+    if (strcmp(mode, "run") == 0)
+        return run(argv + 3);
+    if (strcmp(mode, "daemon") == 0)
+        return daemonize(number);
+    if (strcmp(mode, "live") == 0) {
+        usleep((useconds_t)number * 1000);
+        return 3;
+    }
     if (strcmp(mode, "segv") == 0)
         *(volatile int *)8 = 1;
     if (strcmp(mode, "thread-segv") == 0)

@@ -8,6 +8,7 @@ mod cli;
 mod conditions;
 mod containers;
 mod daemon;
+mod ends;
 mod faults;
 mod http;
 mod kernel;

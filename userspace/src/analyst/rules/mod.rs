@@ -1,6 +1,7 @@
 //! The rules analyst: what an experienced colleague would say at once, from the kind of the worst finding, the
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
+mod abnormal_exit;
 mod commands;
 mod crash;
 mod crash_loop;
@@ -40,6 +41,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let opinion = match worst.kind {
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
+        IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::ZombiePileup => zombie_pileup::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),

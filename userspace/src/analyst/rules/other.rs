@@ -20,12 +20,6 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 /// What comes after the process's name, what else would fit, and how sure the first is.
 fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
     match kind {
-        IncidentKind::AbnormalExit => (
-            "ended in a way its supervisor does not expect of it. It decided to end itself, or was told to, and its \
-             last lines of log usually say why.",
-            "Somebody or something stopped it on purpose: a deployment, a timeout, an operator",
-            Confidence::Low,
-        ),
         IncidentKind::ForkStorm => (
             "starts processes faster than the host can bear: a script that calls itself, a retry without a pause, or \
              a fork bomb.",
@@ -62,6 +56,7 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
         ),
         IncidentKind::OomKill
         | IncidentKind::Crash
+        | IncidentKind::AbnormalExit
         | IncidentKind::CrashLoop
         | IncidentKind::ZombiePileup
         | IncidentKind::MemoryPressure
@@ -76,9 +71,6 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
 fn steps(file: &CaseFile, kind: IncidentKind) -> Vec<NextStep> {
     let pid = file.process.pid;
     match kind {
-        IncidentKind::AbnormalExit => {
-            vec![logs(file), step("Whether it left a core", format!("coredumpctl info --no-pager {pid}"))]
-        }
         IncidentKind::ForkStorm => vec![
             step("Its family tree", format!("pstree -p {pid} | head -40")),
             step("Who starts the most processes", "ps -eo ppid= | sort | uniq -c | sort -rn | head"),
