@@ -5,18 +5,22 @@ mod crash;
 mod crash_loop;
 mod ended;
 mod fds;
+mod hung;
 mod memory;
 mod oom;
 mod oom_report;
 mod signals;
+mod spin;
 mod zombie;
 
 pub use crash_loop::counts as counts_as_death;
 pub use ended::{Ended, OomTrigger};
 pub use fds::{FdUse, detect as fds};
+pub use hung::{Wait, detect as hung, same_wait};
 pub use memory::{MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
+pub use spin::{Cpu, Past, Spin, detect as spins};
 pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;
