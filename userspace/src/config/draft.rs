@@ -212,6 +212,8 @@ impl Reader {
             memory_scans: self.required("detect.memory_scans", parse::count(1, 1000)),
             fd_percent: self.required("detect.fd_percent", parse::count(1, 100)),
             fd_scans: self.required("detect.fd_scans", parse::count(1, 1000)),
+            hung_after: self.required("detect.hung_after", parse::duration("1s", "24h")),
+            spin_window: self.required("detect.spin_window", parse::duration("1s", "24h")),
             crash_loop_count: self.required("detect.crash_loop_count", parse::count(2, 1000)),
             crash_loop_window: self.required("detect.crash_loop_window", parse::duration("1s", "24h")),
             crash_loop_respawns: self.required("detect.crash_loop_respawns", parse::count(2, 32)),

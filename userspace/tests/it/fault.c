@@ -77,6 +77,37 @@ static void recovered(int signal) {
     _exit(0);
 }
 
+/* Computes for ever. */
+static void spin(void) {
+    volatile unsigned long turns = 0;
+    for (;;)
+        turns++;
+}
+
+/* Computes for ever and writes down what comes out, many times a second. */
+static void spin_and_write(void) {
+    volatile unsigned long turns = 0;
+    int out = open("/dev/null", O_WRONLY);
+    for (;;)
+        if (++turns % (1 << 20) == 0 && write(out, "x", 1) != 1)
+            return;
+}
+
+/* Its second thread waits in state D for a vfork child that stays. */
+static void *vfork_and_wait(void *unused) {
+    if (vfork() == 0) {
+        sleep(60);
+        _exit(0);
+    }
+    return unused;
+}
+
+static void hung_thread(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, vfork_and_wait, NULL);
+    pthread_join(thread, NULL);
+}
+
 static void zombies(int count) {
     for (int i = 0; i < count; i++)
         if (fork() == 0)
@@ -163,6 +194,12 @@ int main(int argc, char **argv) {
         leader_first(number);
     if (strcmp(mode, "zombies") == 0)
         zombies(number);
+    if (strcmp(mode, "spin") == 0)
+        spin();
+    if (strcmp(mode, "spin-and-write") == 0)
+        spin_and_write();
+    if (strcmp(mode, "hung-thread") == 0)
+        hung_thread();
     if (strcmp(mode, "open-many") == 0)
         open_many(number);
     if (strcmp(mode, "spawn") == 0)
