@@ -98,6 +98,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         cgroup_root: it.required("cgroup_root", parse::path),
         scan_interval: it.required("scan_interval", parse::duration("1s", "1h")),
         show_environ: it.required("show_environ", parse::switch),
+        show_secrets: it.required("show_secrets", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
         llm: it.llm(),
         no_llm,

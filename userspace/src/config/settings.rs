@@ -123,6 +123,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Host name to answer besides IP addresses, localhost and this machine's name; repeatable").list(),
     Setting::new(Server, "show_environ", "show-environ", &["AI_DEBUGGER_SHOW_ENVIRON"], "BOOL", "false",
         "Serve /proc/PID/environ with its values instead of masked").switch(),
+    Setting::new(Server, "show_secrets", "show-secrets", &["AI_DEBUGGER_SHOW_SECRETS"], "BOOL", "false",
+        "Store and serve command lines and evidence with the secrets in them; what leaves the host stays masked").switch(),
     Setting::new(Watching, "proc_root", "proc-root", &["AI_DEBUGGER_PROC_ROOT"], "DIR", "/proc",
         "Where the host's /proc is mounted"),
     Setting::new(Watching, "cgroup_root", "cgroup-root", &["AI_DEBUGGER_CGROUP_ROOT"], "DIR", "/sys/fs/cgroup",

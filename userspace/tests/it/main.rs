@@ -16,4 +16,5 @@ mod losses;
 mod oom;
 mod peers;
 mod requires;
+mod secrets;
 mod unprivileged;
