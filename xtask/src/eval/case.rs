@@ -102,8 +102,8 @@ pub(super) enum Named {
 pub(super) enum Held {
     /// It is one at once.
     No,
-    /// As long as this flag of the daemon says.
-    Flag(&'static str),
+    /// So many times as long as this flag of the daemon says.
+    Times(u32, &'static str),
     /// From the first of so many walks in a row, as this flag says, to the last.
     Walks(&'static str),
 }

@@ -12,11 +12,17 @@ pub(super) const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 const WINDOWS: &[(&str, &str)] = &[
     ("scan-interval", "1s"),
     ("detect-zombie-age", "3s"),
+    ("detect-hung-after", "3s"),
+    ("detect-spin-window", "3s"),
+    ("detect-growth-window", "5s"),
+    ("detect-abnormal-exit-age", "6s"),
     // As by default, written down because cases are made for them.
     ("detect-zombie-count", "10"),
     ("detect-crash-loop-count", "3"),
+    ("detect-crash-loop-respawns", "6"),
     ("detect-memory-percent", "95"),
     ("detect-memory-scans", "2"),
+    ("detect-fork-scans", "3"),
     ("detect-fd-percent", "90"),
     ("detect-fd-scans", "2"),
 ];
@@ -49,7 +55,7 @@ impl Windows {
     pub(super) fn held(held: Held) -> Duration {
         match held {
             Held::No => Duration::ZERO,
-            Held::Flag(flag) => duration(value(flag)),
+            Held::Times(count, flag) => count * duration(value(flag)),
             Held::Walks(flag) => {
                 let walks: u32 = value(flag).parse().expect("a count of walks is a number");
                 SCAN_INTERVAL * walks.saturating_sub(1)

@@ -206,6 +206,11 @@ raise RuntimeError("no database")'"#,
         name clock
         tini -s -- ./clock crash alarm",
     ).needs(&["tini"]),
+    Case::fault(AbnormalExit, "abnormal_exit/daemon", "a daemon that detached itself, after eight seconds", "
+        name collector
+        (setsid ./collector exit 2 8000 &)
+        sleep 20",
+    ),
     Case::near_miss(AbnormalExit, "abnormal_exit/commands", "grep that finds nothing, test, diff, ls of what is not there", "
         for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
             /bin/grep -q nothing-like-it /etc/hostname; /usr/bin/test -f /nonexistent
@@ -250,5 +255,12 @@ raise RuntimeError("no database")'"#,
     ),
     Case::near_miss(AbnormalExit, "abnormal_exit/session", "a person leaves a shell after a command that failed", r"
         py keys 'false\nexit\n' 3000 bash -i",
+    ),
+    Case::near_miss(AbnormalExit, "abnormal_exit/long-make", "make that fails after nine seconds", r#"
+        printf 'all:\n\tsleep 9; cc -c nothing-like-it.c\n' > Makefile
+        ! make"#,
+    ).needs(&["make"]),
+    Case::near_miss(AbnormalExit, "abnormal_exit/long-script", "a script that fails after eight seconds", "
+        ! sh -c 'sleep 8; grep -q nothing-like-it /etc/hostname'",
     ),
 ];

@@ -25,8 +25,12 @@ pub(super) const CRASH_LOOPS: &[Case] = &[
     ).nth(3).also(DEATHS).needs(&["supervisord"]),
     Case::fault(CrashLoop, "crash_loop/unknown-supervisor", "under a supervisor of one's own, in Python", "
         name worker
-        py supervise 20 700 ./worker exit 1 300",
-    ).nth(3).also(DEATHS).quick(),
+        py supervise 40 400 ./worker exit 1 600",
+    ).nth(6).also(DEATHS).quick(),
+    Case::fault(CrashLoop, "crash_loop/at-start", "under one's own supervisor, dead at once each time", "
+        name gateway stripped
+        py supervise 60 400 ./gateway exit 1 20",
+    ).nth(12).also(DEATHS),
     Case::fault(CrashLoop, "crash_loop/slow", "one death every four seconds", r#"
         name sync; mkdir service
         printf '#!/bin/sh\nexec ../sync exit 2 3500\n' > service/run; chmod +x service/run
@@ -38,8 +42,8 @@ pub(super) const CRASH_LOOPS: &[Case] = &[
     ).nth(3).also(DEATHS),
     Case::fault(CrashLoop, "crash_loop/wrapped", "a wrapper script that fails with what it wraps", "
         name report
-        py supervise 20 500 /bin/sh -c './report exit 1 300; exit $?'",
-    ).nth(3).also(DEATHS).blames_any(),
+        py supervise 60 400 /bin/sh -c './report exit 1 600; exit $?'",
+    ).nth(6).also(DEATHS).blames_any(),
     Case::fault(CrashLoop, "crash_loop/oom", "killed for its memory at each start", "
         name index
         while :; do ./index watch ./index grow 1024 0
@@ -53,7 +57,7 @@ for folder in $CGROUPS; do mkdir "$folder/$id"; echo $$ > "$folder/$id/cgroup.pr
 exec unshare --pid --fork --kill-child ./shop exit 3 300
 SCRIPT
         export CGROUPS="$*"
-        py supervise 20 500 /bin/sh start.sh"#,
+        py supervise 60 500 /bin/sh start.sh"#,
     ).nth(3).also(DEATHS),
     Case::near_miss(CrashLoop, "crash_loop/test-suite", "a test suite runs one program sixty times and wants it to fail", "
         name cli

@@ -4,6 +4,8 @@ use super::super::case::Kind::{self, MemoryGrowth, MemoryPressure};
 use super::super::case::{Case, Held};
 
 const WALKS: Held = Held::Walks("detect-memory-scans");
+/// What grows is not looked at while it starts, and then for a whole window.
+const STEADY: Held = Held::Times(2, "detect-growth-window");
 const FULL: &[Kind] = &[MemoryPressure, Kind::OomKill];
 const GREW: &[Kind] = &[MemoryGrowth, Kind::OomKill];
 
@@ -11,20 +13,20 @@ pub(super) const ALL: &[Case] = &[
     Case::fault(MemoryGrowth, "memory_growth/c", "10 MiB a second, in C", "
         name session
         exec ./session grow 1024 100 0 0",
-    ).memory_mib(2048).also(FULL).quick(),
-    Case::fault(MemoryGrowth, "memory_growth/python", "4 MiB a second, a list of Python's", "exec_py grow 400 100 0 0")
-        .memory_mib(2048).also(FULL),
+    ).memory_mib(2048).also(FULL).held(STEADY).quick(),
+    Case::fault(MemoryGrowth, "memory_growth/python", "8 MiB a second, a list of Python's", "exec_py grow 800 100 0 0")
+        .memory_mib(2048).also(FULL).held(STEADY),
     Case::fault(MemoryGrowth, "memory_growth/noisy", "a leak under load: more is given back than is kept", "
-        exec_py leak_under_load 200 50 120",
-    ).memory_mib(2048).also(FULL),
+        exec_py leak_under_load 500 50 120",
+    ).memory_mib(2048).also(FULL).held(STEADY),
     Case::fault(MemoryGrowth, "memory_growth/container-deep", "in a container, three levels down", "
         name router stripped
-        container ./router deep 3 grow 512 100 0 0",
-    ).memory_mib(2048).also(FULL),
+        container ./router deep 3 grow 1024 100 0 0",
+    ).memory_mib(2048).also(FULL).held(STEADY),
     Case::fault(MemoryGrowth, "memory_growth/to-the-limit", "towards the limit of its cgroup", "
         name broker
-        exec ./broker grow 256 50 0 0",
-    ).memory_mib(256).also(FULL),
+        exec ./broker grow 512 60 0 0",
+    ).memory_mib(256).also(FULL).held(STEADY),
     Case::near_miss(MemoryGrowth, "memory_growth/cache", "a cache that fills to its size, then replaces", "py cache 120 20").quick(),
     Case::near_miss(MemoryGrowth, "memory_growth/start-up", "a start that takes 200 MiB, then works", "py start_up 200 15"),
     Case::near_miss(MemoryGrowth, "memory_growth/saw", "grows and gives back, as collectors do", "name jvm; ./jvm saw 60 6"),

@@ -3,8 +3,11 @@
 use super::super::case::Kind::{self, FdExhaustion, ForkStorm, ThreadExplosion, ZombiePileup};
 use super::super::case::{Case, Held};
 
-const OLD: Held = Held::Flag("detect-zombie-age");
+const OLD: Held = Held::Times(1, "detect-zombie-age");
 const WALKS: Held = Held::Walks("detect-fd-scans");
+const STORM: Held = Held::Walks("detect-fork-scans");
+/// What grows is not looked at while it starts, and then for a whole window.
+const STEADY: Held = Held::Times(2, "detect-growth-window");
 const BUSY: &[Kind] = &[Kind::CpuSpin];
 
 pub(super) const FORK_STORMS: &[Case] = &[
@@ -14,6 +17,7 @@ pub(super) const FORK_STORMS: &[Case] = &[
         "a fork bomb, held by its cgroup",
         "name billing; exec ./billing bomb",
     )
+    .held(STORM)
     .pids(300)
     .blames("billing")
     .also(BUSY)
@@ -29,6 +33,7 @@ pub(super) const FORK_STORMS: &[Case] = &[
         sh ./spool.sh
         sleep 30",
     )
+    .held(STORM)
     .pids(300)
     .blames("spool.sh")
     .also(BUSY)
@@ -40,6 +45,7 @@ pub(super) const FORK_STORMS: &[Case] = &[
         "
         container \"$PYTHON\" \"$PROGRAMS/fault.py\" bomb",
     )
+    .held(STORM)
     .pids(300)
     .blames("fault.py")
     .also(BUSY)
@@ -50,8 +56,9 @@ pub(super) const FORK_STORMS: &[Case] = &[
         "one parent, fifty children a second that stay",
         "
         name dispatch stripped
-        exec ./dispatch brood 280 20000 270",
+        exec ./dispatch brood 280 20000 207",
     )
+    .held(STORM)
     .pids(300)
     .also(BUSY),
     Case::near_miss(
@@ -150,6 +157,15 @@ pub(super) const DESCRIPTORS: &[Case] = &[
         ulimit -n 128; exec ./proxy fds socket 1000 5 113",
     )
     .held(WALKS),
+    Case::fault(
+        FdExhaustion,
+        "fd_exhaustion/leak",
+        "far from its limit, but twenty more a second",
+        "
+        name pooler
+        ulimit -n 20000; exec ./pooler fds socket 19000 50 1",
+    )
+    .held(STEADY),
     Case::near_miss(
         FdExhaustion,
         "fd_exhaustion/server",
@@ -172,7 +188,7 @@ pub(super) const THREADS: &[Case] = &[
         ThreadExplosion,
         "thread_explosion/c",
         "285 of the 300 its cgroup allows",
-        "name feed; exec ./feed threads 285 0 284",
+        "name feed; exec ./feed threads 285 0 268",
     )
     .pids(300)
     .quick(),
@@ -181,7 +197,7 @@ pub(super) const THREADS: &[Case] = &[
         "thread_explosion/python-container",
         "in Python, in a pid namespace",
         "
-        container \"$PYTHON\" \"$PROGRAMS/fault.py\" threads 287 2 284",
+        container \"$PYTHON\" \"$PROGRAMS/fault.py\" threads 287 2 268",
     )
     .pids(300),
     Case::fault(
@@ -190,9 +206,19 @@ pub(super) const THREADS: &[Case] = &[
         "as nobody, against RLIMIT_NPROC",
         r#"
         name chat stripped; chmod a+rw "$EVENTS"
-        exec setpriv --reuid 65534 --clear-groups sh -c 'ulimit -u 200; exec ./chat threads 195 5 189'"#,
+        exec setpriv --reuid 65534 --clear-groups sh -c 'ulimit -u 200; exec ./chat threads 195 5 179'"#,
     )
     .needs(&["setpriv"]),
+    Case::fault(
+        ThreadExplosion,
+        "thread_explosion/leak",
+        "far from its limit, but twenty more a second",
+        "
+        name actor
+        exec ./actor threads 1500 50 1",
+    )
+    .pids(4000)
+    .held(STEADY),
     Case::near_miss(
         ThreadExplosion,
         "thread_explosion/pool",

@@ -1,7 +1,13 @@
 //! Processes that stand still, and processes that run without getting anywhere.
 
-use super::super::case::Case;
 use super::super::case::Kind::{CpuSpin, HungTask};
+use super::super::case::{Case, Held};
+
+const HUNG: Held = Held::Times(1, "detect-hung-after");
+/// It did something else before.
+const SPUN: Held = Held::Times(1, "detect-spin-window");
+/// It never did anything else: it may be a job that only computes, and gets more time.
+const ONLY_SPUN: Held = Held::Times(3, "detect-spin-window");
 
 pub(super) const HUNG_TASKS: &[Case] = &[
     Case::fault(
@@ -10,6 +16,7 @@ pub(super) const HUNG_TASKS: &[Case] = &[
         "a parent that waits in vfork(2)",
         "name sync; exec ./sync stuck 40000",
     )
+    .held(HUNG)
     .quick(),
     Case::fault(
         HungTask,
@@ -18,7 +25,8 @@ pub(super) const HUNG_TASKS: &[Case] = &[
         "
         name mirror stripped
         exec ./mirror rename main stuck-thread 40000",
-    ),
+    )
+    .held(HUNG),
     Case::fault(
         HungTask,
         "hung_task/container-deep",
@@ -26,7 +34,8 @@ pub(super) const HUNG_TASKS: &[Case] = &[
         "
         name fetch
         container ./fetch deep 3 stuck 40000",
-    ),
+    )
+    .held(HUNG),
     Case::fault(
         HungTask,
         "hung_task/frozen",
@@ -42,6 +51,7 @@ pub(super) const HUNG_TASKS: &[Case] = &[
             (sleep 40; fsfreeze -u mnt) &
             wait; wait'"#,
     )
+    .held(HUNG)
     .needs(&["mkfs.ext4", "fsfreeze", "losetup"]),
     Case::near_miss(
         HungTask,
@@ -86,6 +96,7 @@ pub(super) const HUNG_TASKS: &[Case] = &[
 
 pub(super) const CPU_SPINS: &[Case] = &[
     Case::fault(CpuSpin, "cpu_spin/c", "an endless loop in C", "name pricing; exec ./pricing spin user")
+        .held(ONLY_SPUN)
         .alone()
         .quick(),
     Case::fault(
@@ -96,6 +107,7 @@ pub(super) const CPU_SPINS: &[Case] = &[
         name render stripped
         exec ./render spin-thread user",
     )
+    .held(ONLY_SPUN)
     .alone(),
     Case::fault(
         CpuSpin,
@@ -104,6 +116,7 @@ pub(super) const CPU_SPINS: &[Case] = &[
         "
         container \"$PYTHON\" \"$PROGRAMS/fault.py\" spin",
     )
+    .held(ONLY_SPUN)
     .alone(),
     Case::fault(
         CpuSpin,
@@ -113,16 +126,44 @@ pub(super) const CPU_SPINS: &[Case] = &[
         culprit $$; crossed
         while :; do :; done",
     )
+    .held(ONLY_SPUN)
     .alone(),
     Case::fault(CpuSpin, "cpu_spin/yield", "sched_yield(2) without end", "name lock; exec ./lock spin yield")
+        .held(ONLY_SPUN)
         .alone(),
     Case::fault(
         CpuSpin,
         "cpu_spin/again",
-        "read(2) that always says EAGAIN, three levels down, niced",
+        "read(2) that always says EAGAIN, three levels down",
         "
         name loop
-        nice -n 10 ./loop deep 3 spin again",
+        ./loop deep 3 spin again",
+    )
+    .held(ONLY_SPUN)
+    .alone(),
+    Case::fault(
+        CpuSpin,
+        "cpu_spin/after-idle",
+        "a server that served, and then got stuck in a loop",
+        "
+        name server
+        exec ./server after-idle 6000 spin user",
+    )
+    .held(SPUN)
+    .alone(),
+    Case::fault(
+        CpuSpin,
+        "cpu_spin/retries",
+        "a retry without a pause: connections that are refused",
+        "exec_py retry",
+    )
+    .held(ONLY_SPUN)
+    .alone(),
+    Case::near_miss(
+        CpuSpin,
+        "cpu_spin/prints",
+        "a program that computes, and says so every second",
+        "py compute 14",
     )
     .alone(),
     Case::near_miss(

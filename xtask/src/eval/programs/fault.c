@@ -531,7 +531,12 @@ static int run(int argc, char **argv) {
         spin_somewhere(how, 0);
     else if (IS("spin-thread"))
         spin_somewhere(how, 1);
-    else if (IS("half-busy"))
+    else if (IS("after-idle")) {
+        /* MS MODE…: answers now and then first. */
+        for (long ms = N(1); ms > 0; ms -= 100)
+            pause_ms(100);
+        return run(argc - 2, argv + 2);
+    } else if (IS("half-busy"))
         return half_busy(N(1), N(2));
     else if (IS("fds"))
         leak_fds(how, N(2), N(3), N(4));

@@ -80,6 +80,26 @@ def spin():
         pass
 
 
+def retry():
+    """Connects to where nobody listens, without a pause."""
+    culprit()
+    crossed()
+    while True:
+        with socket.socket() as it:
+            it.connect_ex(("127.0.0.1", 1))
+
+
+def compute(seconds):
+    """Computes, and prints how far it is."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        step = time.monotonic() + 0.8
+        found = 0
+        while time.monotonic() < step:
+            found += sum(1 for i in range(2000) if i % 7 == 0)
+        print(found, flush=True)
+
+
 def segv():
     culprit()
     crossed()
