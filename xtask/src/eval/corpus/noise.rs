@@ -82,4 +82,30 @@ for i in range(3000):
         head -c 100M /dev/urandom > a; cp a b; tar cf - a b | gzip -1 > c.gz; gzip -dc c.gz | sha256sum
         base64 a | sort | uniq -c | tail -n 1; rm -f a b c.gz",
     ),
+    Case::noise("noise/containers", "twenty short containers, and checks in them that fail", "
+        i=0; while [ $i -lt 20 ]; do i=$((i + 1)); container sh -c 'sleep 0.1; exit 0'; done
+        container sleep 6 & sleep 0.5
+        inside=$(ps -o pid= --ppid $!)
+        i=0; while [ $i -lt 10 ]; do i=$((i + 1)); nsenter --target $inside --pid sh -c 'exit 1'; sleep 0.3; done
+        wait",
+    ).needs(&["nsenter", "ps"]),
+    Case::noise("noise/make", "make -j4 builds forty C files", "
+        i=0; while [ $i -lt 40 ]; do i=$((i + 1))
+            echo \"#include <stdio.h>\nint f$i(int x) { printf(\\\"%d\\\", x); return x * $i; }\" > f$i.c
+        done
+        printf 'all: %s\\n\\tar rcs liball.a *.o\\n' \"$(seq -f f%g.o -s ' ' 40)\" > Makefile
+        make -s -j 4",
+    ).needs(&["make"]),
+    Case::noise("noise/node", "node with child processes and threads", r#"
+        cat > it.js <<'SCRIPT'
+const { spawn, execFileSync } = require('child_process');
+const { Worker, isMainThread } = require('worker_threads');
+if (isMainThread) {
+  for (let i = 0; i < 4; i++) new Worker(__filename);
+  for (let i = 0; i < 30; i++) spawn('/bin/sh', ['-c', 'cat; exit 1'], { stdio: 'pipe' }).stdin.end('x');
+  for (let i = 0; i < 20; i++) try { execFileSync('/bin/false'); } catch {}
+} else { let n = 0; for (let i = 0; i < 2e8; i++) n += i; }
+SCRIPT
+        node it.js"#,
+    ).needs(&["node"]),
 ];
