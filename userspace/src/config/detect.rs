@@ -46,7 +46,7 @@ impl Default for DetectLimits {
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,
-            ring_common_bytes: 4 << 20,
+            ring_common_bytes: 2 << 20,
         }
     }
 }

@@ -177,7 +177,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Kernel ring for OOM kills and deaths by signal"),
     Setting::new(Detect, "detect.ring_crash_bytes", "detect-ring-crash-bytes", &["AI_DEBUGGER_DETECT_RING_CRASH_BYTES"], "SIZE", "1MiB",
         "Kernel ring for the stacks of crashes"),
-    Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "4MiB",
+    Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "2MiB",
         "Kernel ring for everything else"),
 ];
 

@@ -60,6 +60,18 @@ static int burn(int mib) {
     return 0;
 }
 
+/* A fault of a thread that is not the main one. */
+static void *fall_over(void *unused) {
+    *(volatile int *)8 = 1;
+    return unused;
+}
+
+static void thread_segv(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, fall_over, NULL);
+    pthread_join(thread, NULL);
+}
+
 static void recovered(int signal) {
     (void)signal;
     _exit(0);
@@ -101,6 +113,8 @@ int main(int argc, char **argv) {
         return number;
     if (strcmp(mode, "segv") == 0)
         *(volatile int *)8 = 1;
+    if (strcmp(mode, "thread-segv") == 0)
+        thread_segv();
     if (strcmp(mode, "handled-segv") == 0) {
         signal(SIGSEGV, recovered);
         *(volatile int *)8 = 1;
