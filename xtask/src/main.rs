@@ -4,6 +4,7 @@ mod bench;
 mod bpf_object;
 mod digest;
 mod ebpf;
+mod eval;
 mod manifest;
 mod oracles;
 mod process;
@@ -43,6 +44,8 @@ enum Command {
     },
     /// Measures the daemon beside other monitors, and against the figures it has to reach. As root.
     Bench(bench::Options),
+    /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
+    Eval(eval::Options),
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
     Oracles,
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Run { args } => run::run(&args),
         Command::Test { filters } => test::test(&filters),
         Command::Bench(options) => bench::bench(&options),
+        Command::Eval(options) => eval::eval(&options),
         Command::Oracles => oracles::oracles(),
         Command::Tidy => tidy::tidy(),
         Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),

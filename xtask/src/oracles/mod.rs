@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::process;
+use crate::{bench, process};
 use scene::{Scene, Stage};
 use services::{Alertmanager, Played};
 use tools::Tools;
@@ -38,12 +38,7 @@ enum Outcome {
 }
 
 pub(crate) fn oracles() -> Result<ExitCode> {
-    let dir = tools::root().join("run");
-    // What an earlier run has left.
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
-    fs::create_dir_all(&dir)?;
+    let dir = bench::empty_dir(&tools::root().join("run"))?;
     let tools = Tools::find();
     let (daemon, example) = build()?;
     let mut messages = slack::from_unit_tests(&dir)?;
