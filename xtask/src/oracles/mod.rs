@@ -69,10 +69,10 @@ pub(crate) fn oracles() -> Result<ExitCode> {
     Ok(report(&said))
 }
 
-/// The debug build, which the tests use too: the daemon's program and the example's.
+/// What `cargo xtask test` builds, by the same words, so that nothing is built twice: the daemon's program and the
+/// example's.
 fn build() -> Result<(PathBuf, PathBuf)> {
-    let what = ["build", "--package", "ai-debugger", "--bin", "ai-debugger", "--example", "oracles"];
-    process::run(process::cargo().args(what))?;
+    process::run(process::cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;
     let target =
         process::repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
     Ok((target.join("debug/ai-debugger"), target.join("debug/examples/oracles")))

@@ -28,7 +28,7 @@ pub(super) fn from_unit_tests(dir: &Path) -> Result<Vec<Value>> {
     let dir = dir.join("messages");
     fs::create_dir_all(&dir)?;
     let mut test = process::cargo();
-    test.args(["test", "--quiet", "--package", "ai-debugger", "--lib", "alerts::message"]);
+    test.args(["test", "--workspace", "--quiet", "--lib", "alerts::message"]);
     process::run(test.env(KEEP, &dir).stdout(Stdio::null()))?;
     let mut paths: Vec<_> = fs::read_dir(&dir)?.filter_map(|it| Some(it.ok()?.path())).collect();
     paths.sort();

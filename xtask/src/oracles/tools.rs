@@ -17,7 +17,7 @@ const STAMP: &str = "installed";
 /// Debian's packages, which are unpacked and not installed: an installed one starts its service on all addresses.
 const DEBIAN: [&str; 2] = ["prometheus", "prometheus-alertmanager"];
 /// What one download may take, beside what its own program allows for a connection.
-const PATIENCE: &str = "90s";
+const PATIENCE: &str = "60s";
 
 /// Where each is; or why it is not there.
 pub(super) struct Tools {
@@ -192,11 +192,13 @@ fn impatient(program: &Path) -> Command {
     command
 }
 
-/// The last line that says something, which is the reason with pip and with npm.
-fn one_line(error: &str) -> String {
+/// Of an error with what the program said: what it calls an error itself, or else what it said last.
+fn one_line(error: &str) -> &str {
     let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
-    lines.next_back().map_or_else(|| first.to_owned(), |last| format!("{first} {last}"))
+    let said: Vec<&str> = lines.collect();
+    let reason = said.iter().find(|line| line.to_ascii_lowercase().contains("error"));
+    reason.or(said.last()).copied().unwrap_or(first)
 }
 
 #[cfg(test)]
@@ -218,8 +220,10 @@ mod tests {
         check("cannot start `npm`: No such file", "cannot start `npm`: No such file");
         check(
             "`pip` failed: 1\nWARNING: x\n  ERROR: No matching distribution\n\n",
-            "`pip` failed: 1 ERROR: No matching distribution",
+            "ERROR: No matching distribution",
         );
+        check("`npm` failed: 1\nnpm warn x\nnpm error code E1\nnpm error log: y", "npm error code E1");
+        check("`apt` failed: 1\n  out of space\n", "out of space");
         check("", "");
     }
 }
