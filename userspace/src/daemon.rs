@@ -60,6 +60,9 @@ pub async fn run(
         health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
+    if config.show_secrets {
+        warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
+    }
     let sinks = Sinks::new(config.slack.clone())?;
     let cases = case_queue(&metrics);
 
@@ -73,7 +76,7 @@ pub async fn run(
     };
     let audience = audience(&config, &host, sinks.names());
     let receivers = sinks.names();
-    let judge = Judge::start(&store, &analyst, sinks, audience, sight, &ended);
+    let judge = Judge::start(&config, &store, &analyst, sinks, audience, sight, &ended);
     let app = http::App {
         config: Arc::clone(&config),
         host,
@@ -211,6 +214,7 @@ struct Judge {
 
 impl Judge {
     fn start(
+        config: &Config,
         store: &Store,
         analyst: &Analyst,
         sinks: Sinks,
@@ -228,7 +232,8 @@ impl Judge {
             pending.clone(),
             Arc::clone(metrics),
             health.clone(),
-        );
+        )
+        .show_secrets(config.show_secrets);
         let alerts =
             alerts::run(store.clone(), sinks, Arc::clone(metrics), health.clone(), stop_others.clone());
         let life = life::run(store.clone(), audience.sinks, sight, stop_others.clone());

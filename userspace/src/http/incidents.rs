@@ -12,8 +12,10 @@ use ulid::Ulid;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::plain_text;
+use crate::config::Config;
 use crate::incidents::{Change, Filter, LIST_MAX, Page, Store, Unreadable, Wish};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
+use crate::redact::records;
 use crate::text;
 
 #[derive(Clone)]
@@ -22,16 +24,25 @@ struct Incidents {
     /// Who may be told that an incident is over.
     sinks: Vec<&'static str>,
     show_environ: bool,
+    show_secrets: bool,
 }
 
-pub(super) fn routes(store: Store, sinks: Vec<&'static str>, show_environ: bool) -> Router {
+impl Incidents {
+    /// What was stored while secrets were shown has them yet.
+    fn shown(&self, incident: Incident) -> Incident {
+        if self.show_secrets { incident } else { records::incident(incident) }
+    }
+}
+
+pub(super) fn routes(store: Store, sinks: Vec<&'static str>, config: &Config) -> Router {
+    let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
         .route("/api/v1/incidents/{id}", get(one))
         .route("/api/v1/incidents/{id}/evidence/{name}", get(evidence))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, sinks, show_environ })
+        .with_state(Incidents { store, sinks, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -47,6 +58,7 @@ struct List {
 async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
     let page = it.store.list(filter(&params)?).await;
     let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
+    let incidents = incidents.into_iter().map(|incident| it.shown(incident)).collect();
     Ok(Json(List { incidents, next_cursor, unreadable }))
 }
 
@@ -56,7 +68,8 @@ const fn is_zero(count: &u64) -> bool {
 }
 
 async fn one(State(it): State<Incidents>, Segments(id): Segments<String>) -> Result<Json<Incident>, Error> {
-    it.store.get(&id).await.map_err(failed)?.map(Json).ok_or_else(unknown)
+    let found = it.store.get(&id).await.map_err(failed)?;
+    found.map(|incident| Json(it.shown(incident))).ok_or_else(unknown)
 }
 
 async fn evidence(
@@ -69,7 +82,14 @@ async fn evidence(
     if file.name == "environ" && !it.show_environ {
         return Ok(plain_text(crate::redact::environ(&file.body), file.truncated, true));
     }
-    Ok(plain_text(file.body, file.truncated, false))
+    if it.show_secrets {
+        return Ok(plain_text(file.body, file.truncated, false));
+    }
+    let argv = it.store.get(&id).await.map_err(failed)?.map(|incident| incident.process.argv);
+    let raw = file.body.clone();
+    let file = records::evidence(file, &argv.unwrap_or_default());
+    let masked = file.body != raw;
+    Ok(plain_text(file.body, file.truncated, masked))
 }
 
 async fn acknowledge(
@@ -88,7 +108,7 @@ async fn resolve(
 
 async fn change(it: &Incidents, id: &str, wish: Wish) -> Result<Json<Incident>, Error> {
     match it.store.change(id, wish, it.sinks.clone(), Timestamp::now()).await.map_err(failed)? {
-        Change::Done(incident) => Ok(Json(*incident)),
+        Change::Done(incident) => Ok(Json(it.shown(*incident))),
         Change::Unknown => Err(unknown()),
         Change::Conflict(status) => {
             let message =

@@ -147,17 +147,18 @@ fn brief(row: &Row<'_>) -> Result<Brief> {
 }
 
 fn due_alert(row: &Row<'_>) -> Result<DueAlert> {
+    let incident = incident(row)?;
     Ok(DueAlert {
         id: row.get("alert")?,
         sink: row.get("sink")?,
         occasion: word(row, "occasion")?,
-        count: unsigned(row, "count")?,
+        count: incident.count,
         told_before: row.get::<_, Option<i64>>("told_before")?.and_then(|it| u64::try_from(it).ok()),
         also: Vec::new(),
         also_count: unsigned(row, "also_count")?,
         attempts: row.get("attempts")?,
         may_repeat: row.get("may_repeat")?,
         created: time(row, "created_ms")?,
-        incident: incident(row)?,
+        incident,
     })
 }

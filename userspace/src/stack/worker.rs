@@ -6,12 +6,11 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use prometheus_client::metrics::counter::Counter;
 
 use super::cfi::Rules;
 use super::contents::{self, Budget, Section};
@@ -38,8 +37,8 @@ pub(super) struct Request {
 }
 
 /// Until nobody can ask any more.
-pub(super) fn run(requests: &Receiver<Request>, evicted: &Arc<AtomicU64>) {
-    let mut images = Images { entries: vec![], vdso: None, evicted: Arc::clone(evicted) };
+pub(super) fn run(requests: &Receiver<Request>, evicted: &Counter) {
+    let mut images = Images { entries: vec![], vdso: None, evicted: evicted.clone() };
     loop {
         match requests.recv_timeout(IDLE) {
             Ok(request) => {
@@ -170,7 +169,7 @@ impl Known {
 pub(super) struct Images {
     entries: Vec<(FileKey, Rc<Known>)>,
     vdso: Option<Rc<Known>>,
-    evicted: Arc<AtomicU64>,
+    evicted: Counter,
 }
 
 impl Images {
@@ -202,7 +201,7 @@ impl Images {
             drop += 1;
         }
         self.entries.drain(..drop);
-        self.evicted.fetch_add(drop as u64, Ordering::Relaxed);
+        self.evicted.inc_by(drop as u64);
     }
 
     fn clear(&mut self) {

@@ -138,11 +138,11 @@ impl Limited {
     pub(crate) fn command(&self, fault: &Fault, args: &[&str]) -> Command {
         let mut command = Command::new(&fault.path);
         command.args(args);
-        self.joined(command)
+        self.joined(&command)
     }
 
     /// The command that joins the cgroup and becomes this one.
-    pub(crate) fn joined(&self, then: Command) -> Command {
+    pub(crate) fn joined(&self, then: &Command) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", r#"echo $$ > "$1" && shift && exec "$@""#, "sh"]);
         command.arg(self.directory.join("cgroup.procs")).arg(then.get_program()).args(then.get_args());

@@ -123,7 +123,7 @@ fn captured_frame(address: u64, maps: &[&str]) -> CapturedFrame {
 pub(super) fn stack_of(capture: Capture) -> Stack {
     thread_local! {
         // One for each test: what it remembers of libc makes them quick.
-        static SYMBOLISER: Symboliser = Symboliser::new();
+        static SYMBOLISER: Symboliser = Symboliser::default();
     }
     SYMBOLISER.with(|it| it.stack(capture, PATIENCE))
 }
