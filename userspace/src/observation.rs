@@ -195,6 +195,8 @@ pub struct SeenProcess {
     pub key: ProcessKey,
     /// Its parent's pid.
     pub ppid: u32,
+    /// Its process group: a job of a shell, as a rule. It keeps it when its parent ends.
+    pub pgrp: u32,
     /// Its `comm`.
     pub comm: Box<[u8]>,
     /// State letter of proc_pid_stat(5).
@@ -205,6 +207,8 @@ pub struct SeenProcess {
     pub threads: u64,
     /// Resident set size.
     pub rss_bytes: u64,
+    /// Anonymous memory, resident and swapped out; read only of processes that are large enough to matter.
+    pub anon_bytes: Option<u64>,
     /// A kernel thread.
     pub kernel_thread: bool,
     /// Open file descriptors; absent where they could not be counted.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::GrowthLimits;
+
 /// From when on something is a finding. Every field is a key of the file's `[detect]` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetectLimits {
@@ -21,6 +23,8 @@ pub struct DetectLimits {
     pub crash_loop_count: u32,
     /// … within this time are a crash loop.
     pub crash_loop_window: Duration,
+    /// Of growth over time, and of forks.
+    pub growth: GrowthLimits,
     /// How long ended processes are kept.
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
@@ -43,6 +47,7 @@ impl Default for DetectLimits {
             fd_scans: 2,
             crash_loop_count: 3,
             crash_loop_window: Duration::from_secs(600),
+            growth: GrowthLimits::default(),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,

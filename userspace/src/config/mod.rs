@@ -5,6 +5,7 @@
 mod client;
 mod detect;
 mod draft;
+mod growth;
 mod key;
 mod layers;
 mod parse;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use problem::{ConfigErrors, Problem, Rejected};
 

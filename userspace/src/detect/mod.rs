@@ -5,18 +5,26 @@ mod crash;
 mod crash_loop;
 mod ended;
 mod fds;
+mod forks;
+mod growth;
 mod memory;
 mod oom;
 mod oom_report;
 mod signals;
+mod threads;
+mod trend;
 mod zombie;
 
 pub use crash_loop::counts as counts_as_death;
 pub use ended::{Ended, OomTrigger};
-pub use fds::{FdUse, detect as fds};
+pub use fds::{FdUse, detect as fds, kinds_fact as fd_kinds, leak as fd_leak};
+pub use forks::{Children, Family, detect as forks, is_churn};
+pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
 pub use memory::{MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
+pub use threads::{TaskRoom, ThreadUse, detect as threads};
+pub use trend::Past;
 pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;

@@ -5,16 +5,22 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
+mod descriptors;
 mod ends;
 mod examine;
+mod families;
+mod growth;
 mod handle;
+mod history;
 mod losses;
 mod oom_reports;
 mod process;
 mod raise;
 mod repeats;
+mod rooms;
 mod scans;
 mod stacks;
+mod storms;
 mod table;
 
 use std::sync::Arc;
@@ -39,6 +45,7 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::Examiner;
+use growth::Growth;
 use handle::Question;
 use losses::Losses;
 use oom_reports::OomReports;
@@ -74,6 +81,7 @@ pub struct Monitor {
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
+    growth: Growth,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -98,6 +106,7 @@ impl Monitor {
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
+            growth: Growth::new(&limits),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -137,8 +146,12 @@ impl Monitor {
             Observation::Exec(event) => {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
+                self.growth.forget(event.key);
             }
-            Observation::Exit(event) => self.on_exit(&event),
+            Observation::Exit(event) => {
+                self.growth.forget(event.process.key);
+                self.on_exit(&event);
+            }
             Observation::OomVictim(victim) => self.on_victim(victim),
             Observation::Crash(crash) => {
                 if !self.crashes.add(crash) {

@@ -76,6 +76,7 @@ impl Table {
         let process = self.live.get_mut(&event.key)?;
         process.learn(event, cgroup);
         process.first_ppid = event.parent.pid;
+        process.began = Some(event.at);
         process.peak_before_exec = event.peak_rss.map(PeakRss::pages);
         Some(process)
     }
