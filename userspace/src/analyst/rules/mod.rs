@@ -6,12 +6,15 @@ mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
+mod fork_storm;
 mod frozen;
+mod memory_growth;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
 mod oom_report;
 mod other;
+mod thread_explosion;
 mod zombie_pileup;
 
 use crate::model::{CaseFile, Confidence, Finding, Hypothesis, IncidentKind, NextStep, Verdict, VerdictBy};
@@ -44,6 +47,9 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::ZombiePileup => zombie_pileup::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
+        IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
+        IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
+        IncidentKind::ForkStorm => fork_storm::judge(file, worst),
         _ => other::judge(file, worst),
     };
     let mut evidence = cited(file, worst);

@@ -1,6 +1,6 @@
 //! The families whose rules are short: one cause that fits most often, what else would fit, where to look.
 
-use super::commands::{cgroup_memory, free, logs, quote, step, supervisor};
+use super::commands::{logs, quote, step, supervisor};
 use super::{Opinion, hypothesis, who};
 use crate::model::{CaseFile, Confidence, Finding, IncidentKind, NextStep};
 
@@ -26,12 +26,6 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
             "Somebody or something stopped it on purpose: a deployment, a timeout, an operator",
             Confidence::Low,
         ),
-        IncidentKind::ForkStorm => (
-            "starts processes faster than the host can bear: a script that calls itself, a retry without a pause, or \
-             a fork bomb.",
-            "A build or a batch job that is meant to be like this, with too much at once",
-            Confidence::Medium,
-        ),
         IncidentKind::HungTask => (
             "waits inside the kernel and cannot be interrupted, not even by SIGKILL. Most often a disk, or a file \
              server that no longer answers, is behind it.",
@@ -42,17 +36,6 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
             "keeps a core busy and gets nothing done that can be seen: an endless loop, or a retry without a pause.",
             "It computes, and that is its work",
             Confidence::Low,
-        ),
-        IncidentKind::MemoryGrowth => (
-            "grows steadily and gives nothing back, as a leak does: objects that are kept and never used again.",
-            "A cache that is still filling, and will level off",
-            Confidence::Medium,
-        ),
-        IncidentKind::ThreadExplosion => (
-            "has nearly as many threads as it may: it starts one for each task, and the tasks do not end, most often \
-             because they all wait for the same thing.",
-            "The limit (pids.max, TasksMax) is too small for the load",
-            Confidence::Medium,
         ),
         IncidentKind::SuspiciousExec => (
             "runs a program from a place where installed programs do not live. Unless it is known, treat the host as \
@@ -65,7 +48,10 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
         | IncidentKind::CrashLoop
         | IncidentKind::ZombiePileup
         | IncidentKind::MemoryPressure
-        | IncidentKind::FdExhaustion => (
+        | IncidentKind::FdExhaustion
+        | IncidentKind::ForkStorm
+        | IncidentKind::MemoryGrowth
+        | IncidentKind::ThreadExplosion => (
             "shows signs of a fault; the facts say which.",
             "A passing disturbance of the host",
             Confidence::Low,
@@ -79,11 +65,6 @@ fn steps(file: &CaseFile, kind: IncidentKind) -> Vec<NextStep> {
         IncidentKind::AbnormalExit => {
             vec![logs(file), step("Whether it left a core", format!("coredumpctl info --no-pager {pid}"))]
         }
-        IncidentKind::ForkStorm => vec![
-            step("Its family tree", format!("pstree -p {pid} | head -40")),
-            step("Who starts the most processes", "ps -eo ppid= | sort | uniq -c | sort -rn | head"),
-            step("To stop it without killing it yet", format!("kill -STOP {pid}")),
-        ],
         IncidentKind::HungTask => vec![
             step(
                 "Where in the kernel it waits",
@@ -102,24 +83,6 @@ fn steps(file: &CaseFile, kind: IncidentKind) -> Vec<NextStep> {
                 format!("perf top -p {pid} || gdb -p {pid} -batch -ex 'thread apply all bt'"),
             ),
             step("Which system calls it makes, if any", format!("timeout 5 strace -c -f -p {pid}")),
-        ],
-        IncidentKind::MemoryGrowth => vec![
-            step(
-                "What its memory is: heap, mapped files, shared memory",
-                format!("cat /proc/{pid}/smaps_rollup"),
-            ),
-            cgroup_memory(file),
-            step("How much the host has left", free()),
-        ],
-        IncidentKind::ThreadExplosion => vec![
-            step(
-                "Its threads by name and by what they wait for",
-                format!("ps -L -p {pid} -o comm=,wchan:32= | sort | uniq -c | sort -rn | head -20"),
-            ),
-            step(
-                "Its limits",
-                format!("grep -E 'processes' /proc/{pid}/limits; cat /proc/sys/kernel/threads-max"),
-            ),
         ],
         IncidentKind::SuspiciousExec => {
             let exe = file.process.exe.as_deref().map_or_else(|| format!("/proc/{pid}/exe"), quote);

@@ -1,6 +1,7 @@
 //! Every family: the cause it names from the facts, and that hostile names change nothing but the words.
 
 mod crashes;
+mod growth;
 
 use std::fmt::Write as _;
 use std::process::Command;
