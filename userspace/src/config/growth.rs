@@ -74,3 +74,19 @@ impl Default for GrowthLimits {
         }
     }
 }
+
+impl GrowthLimits {
+    /// The limits for what was growth at the last scan. A leak with a steady rate grows by an ever smaller part of what
+    /// it holds: it must not be taken for over while it goes on.
+    pub fn going_on(&self) -> Self {
+        Self {
+            memory_growth_bytes: self.memory_growth_bytes / 2,
+            memory_growth_percent: self.memory_growth_percent / 10,
+            fd_growth: self.fd_growth / 2,
+            fd_growth_percent: self.fd_growth_percent / 10,
+            thread_growth: self.thread_growth / 2,
+            thread_growth_percent: self.thread_growth_percent / 10,
+            ..self.clone()
+        }
+    }
+}

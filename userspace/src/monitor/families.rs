@@ -5,9 +5,10 @@
 //! it belongs to its group's leader, or, where that has ended, to the group as such. So the parts of a fork bomb
 //! whose shells end at once stay together.
 //!
-//! The head is looked for from above: as long as one child's descendants are three quarters of a process's, it is the
+//! Heads are looked for from above: as long as one child's descendants are three quarters of a process's, it is the
 //! child that matters. So a session, a terminal, a supervisor above a storm is not its head; the process from which
-//! it branches is.
+//! it branches is. Below a head there may be others: two jobs of one runner, each in a cgroup of its own. They come
+//! after it, and count when it is no storm itself.
 
 use std::collections::HashMap;
 
@@ -83,7 +84,10 @@ pub(super) fn families(nodes: &[Node]) -> Vec<Kin> {
             // Init started everything: it is never to blame, and what it has are families of their own.
             _ if place.key.is_some_and(|key| key.pid == 1) => below.extend(&place.children),
             Some(child) => below.push(child),
-            None => heads.push(at),
+            None => {
+                heads.push(at);
+                below.extend(&place.children);
+            }
         }
     }
     heads.sort_by_key(|at| std::cmp::Reverse(places[*at].members));
@@ -186,7 +190,12 @@ mod tests {
     fn check(name: &str, more: impl IntoIterator<Item = (u32, u32, u32)>, want: &[(u32, u32)]) {
         let host = [(1, 0, 1), (50, 1, 50), (60, 50, 60), (61, 60, 61), (70, 1, 70), (71, 70, 70)];
         let nodes: Vec<_> = host.into_iter().chain(more).map(node).collect();
-        let found: Vec<_> = families(&nodes).iter().map(|kin| (kin.head.pid, kin.members)).collect();
+        let all = families(&nodes);
+        let outermost = all
+            .iter()
+            .enumerate()
+            .filter(|(i, kin)| !all[..*i].iter().any(|above| above.pids.contains(&kin.head.pid)));
+        let found: Vec<_> = outermost.map(|(_, kin)| (kin.head.pid, kin.members)).collect();
         assert_eq!(found, want, "{name}");
     }
 
@@ -201,6 +210,17 @@ mod tests {
             .map(|pid| (pid, if pid % 2 == 0 { 61 } else { 71 }, if pid % 2 == 0 { 61 } else { 70 }));
         check("two at once", two, &[(71, 51), (61, 51)]);
         check("a service's workers", (100..140).map(|pid| (pid, 71, 70)), &[(71, 41)]);
+    }
+
+    #[test]
+    fn two_jobs_of_one_runner_are_families_too() {
+        let jobs = (100..220).map(|pid| (pid, if pid < 160 { 98 } else { 99 }, 61));
+        let host = [(1, 0, 1), (61, 1, 61), (98, 61, 61), (99, 61, 61)];
+        let nodes: Vec<_> = host.into_iter().chain(jobs).map(node).collect();
+        let mut found: Vec<_> = families(&nodes).iter().map(|kin| (kin.head.pid, kin.members)).collect();
+        assert_eq!(found.remove(0), (61, 123), "the runner first");
+        found.sort_unstable();
+        assert_eq!(found, [(98, 61), (99, 61)]);
     }
 
     #[test]

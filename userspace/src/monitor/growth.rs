@@ -1,7 +1,7 @@
 //! Growth over walks: which processes leak memory, descriptors or threads. Walks add to the history; when one is
 //! over, those that grew are looked at closely, and the rest costs a comparison each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::rooms::{self, HostTasks};
 use super::storms::Storms;
 use crate::config::DetectLimits;
 use crate::detect::{self, Draft, MemoryGrowth, Past, TaskRoom, ThreadUse};
-use crate::model::{ProcessInfo, ProcessKey};
+use crate::model::{IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, SeenProcess};
 
 /// Fewer threads are never close to a limit that makes sense.
@@ -33,6 +33,8 @@ pub(super) struct Growth {
     pub(super) nodes: Vec<Node>,
     /// Scans in a row near a limit of tasks.
     near: HashMap<ProcessKey, u32>,
+    /// What grew at the last scan.
+    going_on: HashSet<(ProcessKey, IncidentKind)>,
     listings: usize,
 }
 
@@ -43,6 +45,7 @@ impl Growth {
             storms: Storms::default(),
             nodes: Vec::new(),
             near: HashMap::new(),
+            going_on: HashSet::new(),
             listings: 0,
         }
     }
@@ -86,6 +89,7 @@ impl Monitor {
             .chain(self.fd_drafts())
             .chain(self.thread_drafts(&host))
             .collect();
+        self.growth.going_on = drafts.iter().map(|(draft, process)| (process.key(), draft.kind)).collect();
         for (draft, process) in drafts {
             self.raise_condition(draft, process, now);
         }
@@ -96,12 +100,13 @@ impl Monitor {
     }
 
     fn memory_drafts(&self) -> Vec<(Draft, ProcessInfo)> {
-        let limits = &self.limits;
-        let window = limits.growth.growth_window;
+        let window = self.limits.growth.growth_window;
+        let going_on = self.going_on_limits();
         let mut host_left = None;
         let mut drafts = Vec::new();
         for (key, series) in self.growth.history.iter() {
             let Some(kib) = series.latest(Measure::AnonKib) else { continue };
+            let limits = self.limits_of(key, IncidentKind::MemoryGrowth, &going_on);
             let points = Points::of(series, Measure::AnonKib, limits);
             let from_start = series.recent(Measure::AnonKib, window, Duration::ZERO);
             let least = limits.growth.memory_growth_bytes as f64 / 1024.0;
@@ -126,10 +131,11 @@ impl Monitor {
     }
 
     fn fd_drafts(&mut self) -> Vec<(Draft, ProcessInfo)> {
-        let limits = &self.limits;
+        let going_on = self.going_on_limits();
         let mut drafts = Vec::new();
         for (key, series) in self.growth.history.iter() {
             let Some(open) = series.latest(Measure::Fds) else { continue };
+            let limits = self.limits_of(key, IncidentKind::FdExhaustion, &going_on);
             let points = Points::of(series, Measure::Fds, limits);
             if !points.grew_by(f64::from(limits.growth.fd_growth)) {
                 continue;
@@ -153,7 +159,7 @@ impl Monitor {
     }
 
     fn thread_drafts(&mut self, host: &HostTasks) -> Vec<(Draft, ProcessInfo)> {
-        let limits = &self.limits;
+        let going_on = self.going_on_limits();
         let sources = &self.examiner.sources;
         let users = self.tasks_by_user();
         let mut near = HashMap::new();
@@ -169,6 +175,7 @@ impl Monitor {
             if looked_at > TASK_LIMITS {
                 continue;
             }
+            let limits = self.limits_of(key, IncidentKind::ThreadExplosion, &going_on);
             let (room, _) = rooms::of_tasks(&sources.proc_root, &sources.hierarchy, key, host);
             let user = process.uid.and_then(|uid| {
                 rooms::of_user(&sources.proc_root, key, uid, users.get(&uid).copied().unwrap_or(0))
@@ -191,6 +198,20 @@ impl Monitor {
         self.metrics.count_turned_away("task_limits", u64::try_from(unread).unwrap_or(u64::MAX));
         self.growth.near = near;
         drafts
+    }
+
+    fn going_on_limits(&self) -> DetectLimits {
+        DetectLimits { growth: self.limits.growth.going_on(), ..self.limits.clone() }
+    }
+
+    /// By which limits this process is judged: what grew at the last scan needs less to be still growing.
+    fn limits_of<'a>(
+        &'a self,
+        key: ProcessKey,
+        kind: IncidentKind,
+        going_on: &'a DetectLimits,
+    ) -> &'a DetectLimits {
+        if self.growth.going_on.contains(&(key, kind)) { going_on } else { &self.limits }
     }
 
     /// A live process that may be blamed.

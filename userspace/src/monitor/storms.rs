@@ -1,7 +1,7 @@
 //! Fork storms over walks: how large each family of processes was, what the kernel refused it, and who forks without
 //! end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::Monitor;
@@ -97,14 +97,19 @@ impl Monitor {
         let kin = families(&self.growth.nodes);
         let mut known = std::mem::take(&mut self.growth.storms.families);
         let mut raised = Vec::new();
+        let mut in_storm: HashSet<u32> = HashSet::new();
         for kin in &kin {
             let mut sizes = known.remove(&kin.id).unwrap_or_default();
-            raised.extend(self.family_draft(kin, &mut sizes, host, children.get(&kin.head).copied(), now));
+            let draft = self.family_draft(kin, &mut sizes, host, children.get(&kin.head).copied(), now);
+            // The larger come first: what is part of one that is raised is no storm of its own.
+            if let Some(draft) = draft.filter(|_| !in_storm.contains(&kin.head.pid)) {
+                in_storm.extend(&kin.pids);
+                raised.push(draft);
+            }
             self.growth.storms.families.insert(kin.id, sizes);
         }
-        let heads: Vec<_> = raised.iter().map(|(_, process)| process.key()).collect();
         for (key, children) in children {
-            if !heads.contains(&key) && detect::is_churn(children, &self.limits.growth) {
+            if !in_storm.contains(&key.pid) && detect::is_churn(children, &self.limits.growth) {
                 raised.extend(self.churn_draft(key, children));
             }
         }

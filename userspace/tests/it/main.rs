@@ -8,6 +8,7 @@ mod cli;
 mod conditions;
 mod daemon;
 mod faults;
+mod growth;
 mod http;
 mod kernel;
 mod losses;
