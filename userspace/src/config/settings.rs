@@ -24,6 +24,8 @@ pub(crate) enum Group {
     Logging,
     /// Alerts.
     Alerts,
+    /// The life of incidents.
+    Incidents,
     /// Limits of the detectors.
     Detect,
 }
@@ -37,6 +39,7 @@ impl Group {
             Self::Model => "Language model",
             Self::Logging => "Logging",
             Self::Alerts => "Alerts",
+            Self::Incidents => "Incidents",
             Self::Detect => "Detection limits",
         }
     }
@@ -104,7 +107,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-use Group::{Alerts, Detect, Logging, Model, Server, Watching};
+use Group::{Alerts, Detect, Incidents, Logging, Model, Server, Watching};
 
 /// Every setting there is.
 #[rustfmt::skip]
@@ -153,6 +156,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Not used in this version").secret(),
     Setting::new(Alerts, "slack_channel", "", &["SLACK_CHANNEL"], "CHANNEL", "",
         "Not used in this version"),
+    Setting::new(Alerts, "alert_min_severity", "alert-min-severity", &["AI_DEBUGGER_ALERT_MIN_SEVERITY"], "SEVERITY", "warning",
+        "What is less grave makes an incident and no alert: info, warning or critical"),
+    Setting::new(Alerts, "alert_remind", "alert-remind", &["AI_DEBUGGER_ALERT_REMIND"], "TIME", "10m",
+        "Until the first reminder of what goes on; the next come after 6, 36 and 144 times as long; 0s: none"),
+    Setting::new(Alerts, "alert_quiet_start", "alert-quiet-start", &["AI_DEBUGGER_ALERT_QUIET_START"], "TIME", "2m",
+        "Conditions older than the daemon that it finds in this time are one message"),
+    Setting::new(Incidents, "incident_quiet", "incident-quiet", &["AI_DEBUGGER_INCIDENT_QUIET"], "TIME", "30m",
+        "An event (a crash, an OOM kill) is resolved after so long without another"),
+    Setting::new(Incidents, "incident_clear", "incident-clear", &["AI_DEBUGGER_INCIDENT_CLEAR"], "TIME", "2m",
+        "A condition (full memory, zombies) is resolved when the walks of so long, and four at least, find it no more"),
+    Setting::new(Incidents, "incident_reopen", "incident-reopen", &["AI_DEBUGGER_INCIDENT_REOPEN"], "TIME", "1h",
+        "What comes back so long after it was resolved is the same incident"),
     Setting::new(Logging, "log_format", "log-format", &["AI_DEBUGGER_LOG_FORMAT"], "FORMAT", "text",
         "text or json"),
     Setting::new(Logging, "log_level", "log-level", &["AI_DEBUGGER_LOG_LEVEL", "RUST_LOG"], "LEVEL", "info",
@@ -183,6 +198,42 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "A program that its parent starts again was meant to go on if it typically lives so long"),
     Setting::new(Detect, "detect.abnormal_exit_age", "detect-abnormal-exit-age", &["AI_DEBUGGER_DETECT_ABNORMAL_EXIT_AGE"], "TIME", "60s",
         "An unsupervised process without a terminal may be a service once it is this old"),
+    Setting::new(Detect, "detect.growth_window", "detect-growth-window", &["AI_DEBUGGER_DETECT_GROWTH_WINDOW"], "TIME", "10m",
+        "So long memory, descriptors or threads must have grown steadily"),
+    Setting::new(Detect, "detect.growth_startup", "detect-growth-startup", &["AI_DEBUGGER_DETECT_GROWTH_STARTUP"], "TIME", "10m",
+        "The first so long of a program does not count as growth"),
+    Setting::new(Detect, "detect.growth_history", "detect-growth-history", &["AI_DEBUGGER_DETECT_GROWTH_HISTORY"], "TIME", "6h",
+        "So far back growth too slow for one window is looked for"),
+    Setting::new(Detect, "detect.growth_horizon", "detect-growth-horizon", &["AI_DEBUGGER_DETECT_GROWTH_HORIZON"], "TIME", "168h",
+        "Growth that reaches its limit later than this is no alert"),
+    Setting::new(Detect, "detect.growth_critical", "detect-growth-critical", &["AI_DEBUGGER_DETECT_GROWTH_CRITICAL"], "TIME", "30m",
+        "Growth that reaches its limit sooner than this is critical"),
+    Setting::new(Detect, "detect.memory_growth_bytes", "detect-memory-growth-bytes", &["AI_DEBUGGER_DETECT_MEMORY_GROWTH_BYTES"], "SIZE", "32MiB",
+        "Least growth of anonymous memory"),
+    Setting::new(Detect, "detect.memory_growth_percent", "detect-memory-growth-percent", &["AI_DEBUGGER_DETECT_MEMORY_GROWTH_PERCENT"], "PERCENT", "20",
+        "The same, in percent of what it was"),
+    Setting::new(Detect, "detect.fd_growth", "detect-fd-growth", &["AI_DEBUGGER_DETECT_FD_GROWTH"], "N", "50",
+        "Least growth of open files"),
+    Setting::new(Detect, "detect.fd_growth_percent", "detect-fd-growth-percent", &["AI_DEBUGGER_DETECT_FD_GROWTH_PERCENT"], "PERCENT", "50",
+        "The same, in percent of what it was"),
+    Setting::new(Detect, "detect.thread_growth", "detect-thread-growth", &["AI_DEBUGGER_DETECT_THREAD_GROWTH"], "N", "64",
+        "Least growth of threads"),
+    Setting::new(Detect, "detect.thread_growth_percent", "detect-thread-growth-percent", &["AI_DEBUGGER_DETECT_THREAD_GROWTH_PERCENT"], "PERCENT", "50",
+        "The same, in percent of what it was"),
+    Setting::new(Detect, "detect.thread_percent", "detect-thread-percent", &["AI_DEBUGGER_DETECT_THREAD_PERCENT"], "PERCENT", "90",
+        "Tasks in percent of the limit that binds a process"),
+    Setting::new(Detect, "detect.fork_percent", "detect-fork-percent", &["AI_DEBUGGER_DETECT_FORK_PERCENT"], "PERCENT", "70",
+        "So much of a limit on tasks a storm of processes holds"),
+    Setting::new(Detect, "detect.fork_scans", "detect-fork-scans", &["AI_DEBUGGER_DETECT_FORK_SCANS"], "N", "3",
+        "A storm has to grow, or be refused forks, for so many scans in a row"),
+    Setting::new(Detect, "detect.fork_growth", "detect-fork-growth", &["AI_DEBUGGER_DETECT_FORK_GROWTH"], "N", "100",
+        "So many processes more on each of these scans are growth"),
+    Setting::new(Detect, "detect.fork_time_to_limit", "detect-fork-time-to-limit", &["AI_DEBUGGER_DETECT_FORK_TIME_TO_LIMIT"], "TIME", "10m",
+        "Growth that fills the room for tasks sooner than this is a storm"),
+    Setting::new(Detect, "detect.fork_count", "detect-fork-count", &["AI_DEBUGGER_DETECT_FORK_COUNT"], "N", "200000",
+        "So many children of one parent are a storm even when none of them stays"),
+    Setting::new(Detect, "detect.fork_window", "detect-fork-window", &["AI_DEBUGGER_DETECT_FORK_WINDOW"], "TIME", "5m",
+        "Time within which those are counted"),
     Setting::new(Detect, "detect.ended_keep", "detect-ended-keep", &["AI_DEBUGGER_DETECT_ENDED_KEEP"], "TIME", "10m",
         "How long ended processes are kept"),
     Setting::new(Detect, "detect.ring_grave_bytes", "detect-ring-grave-bytes", &["AI_DEBUGGER_DETECT_RING_GRAVE_BYTES"], "SIZE", "256KiB",

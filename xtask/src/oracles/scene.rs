@@ -125,7 +125,8 @@ impl<'a> Stage<'a> {
             let ours = list["incidents"].as_array()?.iter().find(|it| it["process"]["name"] == *self.name)?;
             let incident = scene.json(&format!("/api/v1/incidents/{}", ours["id"].as_str()?)).ok()?;
             let alerts = incident["alerts"].as_array()?;
-            (!alerts.is_empty() && alerts.iter().all(|it| it["status"] == "sent")).then_some(incident)
+            let told = alerts.iter().any(|it| it["status"] == "sent");
+            (told && alerts.iter().all(|it| it["status"] != "pending")).then_some(incident)
         })
     }
 }
