@@ -1,5 +1,7 @@
 //! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
 
+mod prompt;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,6 +14,7 @@ use ulid::Ulid;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::plain_text;
+use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::incidents::{Filter, LIST_MAX, Page, Store, Unreadable};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
@@ -21,6 +24,7 @@ use crate::text;
 #[derive(Clone)]
 struct Incidents {
     store: Store,
+    analyst: Analyst,
     show_environ: bool,
     show_secrets: bool,
 }
@@ -32,15 +36,16 @@ impl Incidents {
     }
 }
 
-pub(super) fn routes(store: Store, config: &Config) -> Router {
+pub(super) fn routes(store: Store, analyst: Analyst, config: &Config) -> Router {
     let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
         .route("/api/v1/incidents/{id}", get(one))
         .route("/api/v1/incidents/{id}/evidence/{name}", get(evidence))
+        .route("/api/v1/incidents/{id}/prompt", get(prompt::prompt))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, show_environ, show_secrets })
+        .with_state(Incidents { store, analyst, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ mod faults;
 mod http;
 mod kernel;
 mod losses;
+mod no_llm;
 mod oom;
 mod peers;
 mod requires;

@@ -149,6 +149,7 @@ async fn status_tells_what_was_lost() {
     let mut status = server.get("/api/v1/status").await.json();
     let started: jiff::Timestamp = status["started_at"].take().as_str().unwrap().parse().unwrap();
     assert!(started <= jiff::Timestamp::now());
+    assert!(status["model"]["budget"]["day"].take().is_string());
     assert!(status["uptime_s"].take().as_u64().unwrap() < 60);
     status["version"].take();
     expect![[r#"
@@ -195,8 +196,37 @@ async fn status_tells_what_was_lost() {
           ],
           "losses_total": 8,
           "model": {
+            "breaker": {
+              "failures": 0,
+              "state": "closed",
+              "until": null
+            },
+            "budget": {
+              "day": null,
+              "requests_per_day": {
+                "left": 1000,
+                "limit": 1000,
+                "used": 0
+              },
+              "requests_per_minute": {
+                "limit": 30
+              },
+              "tokens_per_day": {
+                "left": 200000,
+                "limit": 200000,
+                "used": 0
+              },
+              "tokens_per_minute": {
+                "limit": 8000
+              },
+              "usd_per_day": {
+                "limit": 1.0,
+                "used": null
+              }
+            },
             "enabled": true,
-            "name": "a/model"
+            "name": "a/model",
+            "prompt_tokens": 5400
           },
           "processes": {
             "ended": 0,
