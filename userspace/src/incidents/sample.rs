@@ -75,6 +75,8 @@ pub(crate) fn case(fingerprint: &str) -> Case {
         uid: Some(0),
         cgroup: Some("/oomtest".into()),
         container_id: None,
+        unit: None,
+        pod_uid: None,
     };
     Case {
         fingerprint: fingerprint.into(),

@@ -81,9 +81,9 @@ impl Raiser {
         Self {
             sources,
             cases,
+            symboliser: Arc::new(Symboliser::new(&metrics)),
             metrics,
             reads: Arc::new(Semaphore::new(READS)),
-            symboliser: Arc::default(),
             tasks: TaskTracker::new(),
             repeats: Repeats::default(),
         }

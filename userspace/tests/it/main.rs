@@ -6,7 +6,9 @@
 mod alerts;
 mod cli;
 mod conditions;
+mod containers;
 mod daemon;
+mod ends;
 mod faults;
 mod http;
 mod kernel;

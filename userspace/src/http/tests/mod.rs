@@ -247,6 +247,8 @@ fn info(pid: u32, start_ticks: u64, name: &str) -> ProcessInfo {
         uid: Some(33),
         cgroup: None,
         container_id: None,
+        unit: None,
+        pod_uid: None,
     }
 }
 
