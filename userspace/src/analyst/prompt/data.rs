@@ -82,6 +82,8 @@ impl<'a> Data<'a> {
             "uid": it.uid,
             "cgroup": name(&it.cgroup),
             "container": name(&it.container_id),
+            "unit": name(&it.unit),
+            "pod": name(&it.pod_uid),
         })
     }
 

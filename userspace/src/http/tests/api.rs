@@ -68,6 +68,25 @@ async fn processes_are_sorted_searched_and_cut() {
 }
 
 #[tokio::test]
+async fn secrets_are_masked_and_no_search_tells_them() {
+    for show_secrets in [false, true] {
+        let mut setup = Setup::new("/nonexistent");
+        setup.config.show_secrets = show_secrets;
+        setup.processes = processes();
+        setup.processes[0].info.argv = vec!["db".into(), "--password".into(), "hunter2-x".into()];
+        setup.processes[0].info.cgroup = Some("/x/hunter2-x".into());
+        let server = setup.start().await;
+        for path in ["/api/v1/processes", "/api/v1/processes/42", "/api/v1/processes?q=password"] {
+            let body = server.get(path).await.json().to_string();
+            assert_eq!(body.contains("hunter2"), show_secrets, "{path}: {body}");
+            assert_eq!(body.contains("[redacted 9 chars]"), !show_secrets, "{path}: {body}");
+        }
+        let found = server.get("/api/v1/processes?q=hunt").await.json();
+        assert_eq!(found["total"], u64::from(show_secrets));
+    }
+}
+
+#[tokio::test]
 async fn one_process_by_pid_or_identity() {
     let server = server().await;
     expect![[r#"
