@@ -60,6 +60,10 @@ pub async fn run(
         health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
+    // A damaged or unreadable account must not keep the daemon from its main job.
+    if let Err(error) = analyst.keep_usage(&config.data_dir) {
+        warn!("{error:#}");
+    }
     if config.show_secrets {
         warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
     }

@@ -9,7 +9,8 @@ use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, SlackConfig, Sources, key, parse, secret,
+    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse,
+    secret,
 };
 use crate::incidents::LifeRules;
 
@@ -172,6 +173,7 @@ impl Reader {
         let base_url = self.required("llm_base_url", parse::base_url);
         let model = self.required("llm_model", parse::model_name);
         let deadline = self.required("llm_deadline", parse::duration("1s", "1m"));
+        let limits = self.llm_limits();
         let off = self.required("no_llm", parse::switch);
         let secret = self.secret("groq_api_key", "groq_api_key_file");
         if off {
@@ -193,7 +195,19 @@ impl Reader {
             }),
             &origin,
         )?;
-        Some(LlmConfig { base_url, model, api_key, deadline })
+        Some(LlmConfig { base_url, model, api_key, deadline, limits })
+    }
+
+    fn llm_limits(&mut self) -> LlmLimits {
+        LlmLimits {
+            requests_per_minute: self.required("llm_requests_per_minute", parse::count(1, 100_000)),
+            requests_per_day: self.required("llm_requests_per_day", parse::count(1, 100_000_000)),
+            tokens_per_minute: self.required("llm_tokens_per_minute", parse::count(6_000, 100_000_000)),
+            tokens_per_day: self.required("llm_tokens_per_day", parse::count(6_000, 4_000_000_000)),
+            nano_usd_per_day: self.required("llm_usd_per_day", parse::nano_usd),
+            prompt_tokens: self.required("llm_prompt_tokens", parse::count(3_000, 100_000)),
+            prices: self.list("llm_prices", parse::price),
+        }
     }
 
     fn slack(&mut self) -> Option<SlackConfig> {

@@ -9,6 +9,7 @@ mod growth;
 mod key;
 mod layers;
 mod life;
+mod llm;
 mod parse;
 mod problem;
 mod secret;
@@ -21,6 +22,7 @@ pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use life::AlertRules;
+pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
 
 pub(crate) use client::{ClientKey, client_key};
@@ -70,19 +72,6 @@ pub struct Config {
     pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
-}
-
-/// The language model: Groq, or anything that speaks the same chat-completions API.
-#[derive(Clone, Debug)]
-pub struct LlmConfig {
-    /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
-    pub base_url: String,
-    /// Such as `openai/gpt-oss-120b`.
-    pub model: String,
-    /// `GROQ_API_KEY`.
-    pub api_key: SecretString,
-    /// How long an alert may wait for the verdict, retries included.
-    pub deadline: Duration,
 }
 
 /// Slack's incoming webhook.

@@ -14,6 +14,7 @@ mod growth;
 mod http;
 mod kernel;
 mod losses;
+mod no_llm;
 mod oom;
 mod peers;
 mod requires;
