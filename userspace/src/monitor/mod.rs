@@ -10,6 +10,7 @@ mod examine;
 mod handle;
 mod losses;
 mod oom_reports;
+mod pressure;
 mod process;
 mod raise;
 mod repeats;
@@ -45,6 +46,7 @@ use examine::Examiner;
 use handle::Question;
 use losses::Losses;
 use oom_reports::OomReports;
+use pressure::Pressure;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
@@ -79,6 +81,7 @@ pub struct Monitor {
     crashes: Crashes,
     scans: Scans,
     stuck: Stuck,
+    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -104,6 +107,7 @@ impl Monitor {
             crashes: Crashes::default(),
             scans: Scans::default(),
             stuck: Stuck::default(),
+            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -156,6 +160,7 @@ impl Monitor {
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
+            Observation::HostMemory(memory) => self.on_host_memory(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

@@ -10,7 +10,7 @@ use super::case::Material;
 use super::ends::is_own;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
-use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
+use crate::detect::{self, Draft, FdUse, MemoryUse, Zombie};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
 use crate::model::{ProcessInfo, ProcessKey};
@@ -99,6 +99,7 @@ impl Monitor {
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
         self.stuck.forget(done.began);
         self.judge_zombies(now);
+        self.judge_pressure(now);
         self.judge_cgroups(now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
         self.metrics.count_turned_away("process_table", std::mem::take(&mut self.table.refused));
@@ -144,17 +145,10 @@ impl Monitor {
             .map(|it| (it.memory.clone(), it.scans))
             .collect();
         for (cgroup, scans) in high {
-            let mut members: Vec<_> = self
-                .table
-                .live()
-                .filter(|it| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path)))
-                .collect();
-            members.sort_by_key(|it| std::cmp::Reverse(it.sample.map_or(0, |sample| sample.rss_bytes)));
-            let Some(largest) = members.first() else { continue };
-            let residents: Vec<_> = members.iter().take(8).map(|it| resident(it)).collect();
+            let member = |it: &Process| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path));
+            let Some((mut info, residents)) = self.residents(now, member) else { continue };
             let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
             if let Some(draft) = detect::memory(&memory, &self.limits) {
-                let mut info = largest.info();
                 info.cgroup = Some(cgroup.path.to_string());
                 self.raise_condition(draft, info, now);
             }
@@ -172,16 +166,8 @@ impl Monitor {
     }
 }
 
-fn resident(process: &Process) -> Resident {
-    Resident {
-        pid: process.key.pid,
-        name: lossy(&process.comm),
-        rss_bytes: process.sample.map_or(0, |sample| sample.rss_bytes),
-    }
-}
-
 /// Whether `path` is `cgroup` or below it.
-fn inside(cgroup: &str, path: &str) -> bool {
+pub(super) fn inside(cgroup: &str, path: &str) -> bool {
     path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
