@@ -1,6 +1,7 @@
 //! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
 
 mod look;
+mod pressure;
 mod syscall;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
 pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use pressure::{HostMemory, Stall};
 pub use syscall::SystemCall;
 
 /// Something that was observed.
@@ -32,6 +34,8 @@ pub enum Observation {
     Look(Box<CloseLook>),
     /// A walk of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
+    /// A walk of /proc read how much memory is left.
+    HostMemory(HostMemory),
     /// A walk of /proc is over.
     ScanDone(ScanDone),
 }

@@ -246,6 +246,8 @@ impl Reader {
             zombie_count: self.required("detect.zombie_count", parse::count(1, 1_000_000)),
             memory_percent: self.required("detect.memory_percent", parse::count(1, 100)),
             memory_scans: self.required("detect.memory_scans", parse::count(1, 1000)),
+            available_percent: self.required("detect.available_percent", parse::count(1, 50)),
+            stall_percent: self.required("detect.stall_percent", parse::count(1, 100)),
             fd_percent: self.required("detect.fd_percent", parse::count(1, 100)),
             fd_scans: self.required("detect.fd_scans", parse::count(1, 1000)),
             hung_after: self.required("detect.hung_after", parse::duration("1s", "24h")),

@@ -14,6 +14,7 @@ mod handle;
 mod history;
 mod losses;
 mod oom_reports;
+mod pressure;
 mod process;
 mod raise;
 mod repeats;
@@ -52,6 +53,7 @@ use growth::Growth;
 use handle::Question;
 use losses::Losses;
 use oom_reports::OomReports;
+use pressure::Pressure;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
@@ -87,6 +89,7 @@ pub struct Monitor {
     scans: Scans,
     stuck: Stuck,
     growth: Growth,
+    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -113,6 +116,7 @@ impl Monitor {
             scans: Scans::default(),
             stuck: Stuck::default(),
             growth: Growth::new(&limits),
+            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -169,6 +173,7 @@ impl Monitor {
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
+            Observation::HostMemory(memory) => self.on_host_memory(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

@@ -11,7 +11,7 @@ use super::ends::is_own;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
 use super::rooms::inside;
-use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
+use crate::detect::{self, Draft, FdUse, MemoryUse, Zombie};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
 use crate::model::{ProcessInfo, ProcessKey};
@@ -109,6 +109,7 @@ impl Monitor {
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
         self.stuck.forget(done.began);
         self.judge_zombies(now);
+        self.judge_pressure(now);
         self.judge_cgroups(now);
         self.judge_growth(done.began, now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
@@ -155,17 +156,10 @@ impl Monitor {
             .map(|it| (it.memory.clone(), it.scans))
             .collect();
         for (cgroup, scans) in high {
-            let mut members: Vec<_> = self
-                .table
-                .live()
-                .filter(|it| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path)))
-                .collect();
-            members.sort_by_key(|it| std::cmp::Reverse(it.sample.map_or(0, |sample| sample.rss_bytes)));
-            let Some(largest) = members.first() else { continue };
-            let residents: Vec<_> = members.iter().take(8).map(|it| resident(it)).collect();
+            let member = |it: &Process| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path));
+            let Some((mut info, residents)) = self.residents(now, member) else { continue };
             let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
             if let Some(draft) = detect::memory(&memory, &self.limits) {
-                let mut info = largest.info();
                 info.cgroup = Some(cgroup.path.to_string());
                 self.raise_condition(draft, info, now);
             }
@@ -180,13 +174,5 @@ impl Monitor {
             Evidence::Read,
             Record::default(),
         );
-    }
-}
-
-fn resident(process: &Process) -> Resident {
-    Resident {
-        pid: process.key.pid,
-        name: lossy(&process.comm),
-        rss_bytes: process.sample.map_or(0, |sample| sample.rss_bytes),
     }
 }
