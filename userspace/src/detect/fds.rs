@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::trend::{self, Least, Past, SOURCE, whole};
+use super::trend::{self, Course, Least, SOURCE, whole};
 use super::{Draft, Statement};
 use crate::config::DetectLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};
@@ -64,7 +64,7 @@ pub fn detect(process: &ProcessInfo, fds: FdUse, limits: &DetectLimits) -> Optio
 /// A finding where descriptors are opened and not closed. `limit` is absent where there is none.
 pub fn leak(
     process: &ProcessInfo,
-    past: Past<'_>,
+    past: Course<'_>,
     open: u64,
     limit: Option<u64>,
     limits: &DetectLimits,
@@ -179,12 +179,12 @@ mod tests {
             ("few for a large server", 5000.0, 5600.0, Some(65_536), None),
         ] {
             let recent = points(|share| from + (to - from) * share);
-            let past = Past { recent: &recent, long: &[], peak_before: &|_| None };
+            let past = Course { recent: &recent, long: &[], peak_before: &|_| None };
             let draft = leak(&process(), past, whole(to), limit, &DetectLimits::default());
             assert_eq!(draft.map(|it| it.severity), want, "{name}");
         }
         let recent = points(|share| 100.0 + 300.0 * share);
-        let past = Past { recent: &recent, long: &[], peak_before: &|_| None };
+        let past = Course { recent: &recent, long: &[], peak_before: &|_| None };
         let draft = leak(&process(), past, 400, Some(1024), &DetectLimits::default()).unwrap();
         assert_eq!(
             draft.summary,
@@ -202,7 +202,7 @@ mod tests {
             ("up to what is usual", points(|share| 100.0 + 900.0 * (share * 3.0).min(1.0)), None),
             ("the rise of every morning", points(|share| 100.0 + 900.0 * share), Some(1100)),
         ] {
-            let past = Past { recent: &recent, long: &[], peak_before: &|_| peak };
+            let past = Course { recent: &recent, long: &[], peak_before: &|_| peak };
             assert_eq!(leak(&process(), past, 1000, Some(1024), &DetectLimits::default()), None, "{name}");
         }
     }

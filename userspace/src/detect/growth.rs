@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::trend::{self, Least, Past, SOURCE, Trend, whole};
+use super::trend::{self, Course, Least, SOURCE, Trend, whole};
 use super::{Draft, Statement};
 use crate::config::DetectLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};
@@ -23,7 +23,7 @@ const URGENT_PERCENT: f64 = 60.0;
 #[derive(Clone, Copy)]
 pub struct MemoryGrowth<'a> {
     /// Its history.
-    pub past: Past<'a>,
+    pub past: Course<'a>,
     /// The window's points, start-up included.
     pub from_start: &'a [(f64, f64)],
     /// Its anonymous memory now.
@@ -136,7 +136,7 @@ mod tests {
             left_bytes: left << 20,
         });
         let memory = MemoryGrowth {
-            past: Past { recent: past, long: &[], peak_before: &|_| None },
+            past: Course { recent: past, long: &[], peak_before: &|_| None },
             from_start,
             anon_bytes: now_mib << 20,
             room: room.as_ref(),

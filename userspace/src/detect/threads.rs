@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::trend::{self, Least, Past, SOURCE, Trend, whole};
+use super::trend::{self, Course, Least, SOURCE, Trend, whole};
 use super::{Draft, Statement};
 use crate::config::DetectLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};
@@ -24,7 +24,7 @@ pub struct ThreadUse<'a> {
     /// Now.
     pub threads: u64,
     /// Over time.
-    pub past: Past<'a>,
+    pub past: Course<'a>,
     /// The limit that binds first, where one is known.
     pub room: Option<&'a TaskRoom>,
     /// For how many scans in a row [`TaskRoom::is_near`], this one included.
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn judge(threads: u64, recent: &[(f64, f64)], room: Option<&TaskRoom>, near_scans: u32) -> Option<Draft> {
-        let past = Past { recent, long: &[], peak_before: &|_| None };
+        let past = Course { recent, long: &[], peak_before: &|_| None };
         detect(&process(), &ThreadUse { threads, past, room, near_scans }, &DetectLimits::default())
     }
 

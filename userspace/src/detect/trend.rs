@@ -78,7 +78,7 @@ impl Trend {
 
 /// What a process's history says of one measure.
 #[derive(Clone, Copy)]
-pub struct Past<'a> {
+pub struct Course<'a> {
     /// Points within the window, start-up left out.
     pub recent: &'a [(f64, f64)],
     /// Points as far back as there are any, start-up left out.
@@ -100,7 +100,7 @@ pub(super) struct Least {
 
 /// Growth, steady and large enough, to more than it ever was: over the window, or, for what is slower, over all
 /// the history there is.
-pub(super) fn growth(past: Past<'_>, least: Least) -> Option<Trend> {
+pub(super) fn growth(past: Course<'_>, least: Least) -> Option<Trend> {
     let window = least.window.as_secs_f64();
     let large = |trend: &Trend| {
         trend.grown() >= least.grown && trend.grown() * 100.0 >= trend.from * f64::from(least.percent)
@@ -288,7 +288,7 @@ mod tests {
             ("never so large", line(100.0, 200.0, 600.0), vec![], Some(150), true),
             ("slow, and was as large", level, line(100.0, 180.0, 1800.0), Some(190), false),
         ] {
-            let past = Past { recent: &recent, long: &long, peak_before: &|_| peak };
+            let past = Course { recent: &recent, long: &long, peak_before: &|_| peak };
             assert_eq!(growth(past, least).is_some(), want, "{name}");
         }
     }

@@ -11,7 +11,7 @@ use super::process::{Process, UNMEASURED, lossy};
 use super::rooms::{self, HostTasks};
 use crate::cgroup::Hierarchy;
 use crate::config::{Config, DetectLimits};
-use crate::detect::{self, Draft, FdUse, MemoryUse, Past, Statement, ThreadUse, Zombie};
+use crate::detect::{self, Course, Draft, FdUse, MemoryUse, Statement, ThreadUse, Zombie};
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
 use crate::model::{CaseFile, ProcessView};
@@ -103,7 +103,7 @@ impl Examiner {
         let host = HostTasks::read(&self.sources.proc_root, tasks);
         let (room, _) = rooms::of_tasks(&self.sources.proc_root, &self.sources.hierarchy, seen.key, &host);
         // One look knows no past, and what it sees is taken to last.
-        let past = Past { recent: &[], long: &[], peak_before: &|_| None };
+        let past = Course { recent: &[], long: &[], peak_before: &|_| None };
         let threads = ThreadUse { threads: seen.threads, past, room: room.as_ref(), near_scans: u32::MAX };
         let threads = detect::threads(&info, &threads, limits);
         Ok([fds, memory, zombies, threads].into_iter().flatten().collect())

@@ -14,7 +14,7 @@ use super::process::Process;
 use super::rooms::{self, HostTasks};
 use super::storms::Storms;
 use crate::config::DetectLimits;
-use crate::detect::{self, Draft, MemoryGrowth, Past, TaskRoom, ThreadUse};
+use crate::detect::{self, Course, Draft, MemoryGrowth, TaskRoom, ThreadUse};
 use crate::model::{IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, SeenProcess};
 
@@ -71,7 +71,7 @@ impl Monitor {
             return;
         }
         let Some(process) = self.table.get(seen.key) else { return };
-        let node = Node { key: seen.key, ppid: seen.ppid, pgrp: seen.pgrp, threads: seen.threads };
+        let node = Node { key: seen.key, ppid: seen.ppid, pgrp: seen.session.group, threads: seen.threads };
         self.growth.nodes.push(node);
         let began = process.began.unwrap_or_else(|| self.host.ticks_to_duration(seen.key.start_ticks));
         self.growth.history.add(seen, began, now);
@@ -251,8 +251,8 @@ impl Points {
         grew_by(&self.recent, least) || grew_by(&self.long, least)
     }
 
-    fn past<'a>(&'a self, peak_before: &'a dyn Fn(f64) -> Option<u64>) -> Past<'a> {
-        Past { recent: &self.recent, long: &self.long, peak_before }
+    fn past<'a>(&'a self, peak_before: &'a dyn Fn(f64) -> Option<u64>) -> Course<'a> {
+        Course { recent: &self.recent, long: &self.long, peak_before }
     }
 }
 

@@ -17,10 +17,13 @@ mod oom_reports;
 mod process;
 mod raise;
 mod repeats;
+mod respawns;
 mod rooms;
+mod roots;
 mod scans;
 mod stacks;
 mod storms;
+mod stuck;
 mod table;
 
 use std::sync::Arc;
@@ -52,6 +55,7 @@ use oom_reports::OomReports;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
+use stuck::Stuck;
 use table::Table;
 
 /// How often overdue victims are looked for.
@@ -82,6 +86,7 @@ pub struct Monitor {
     crashes: Crashes,
     scans: Scans,
     growth: Growth,
+    stuck: Stuck,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -107,6 +112,7 @@ impl Monitor {
             crashes: Crashes::default(),
             scans: Scans::default(),
             growth: Growth::new(&limits),
+            stuck: Stuck::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -161,6 +167,7 @@ impl Monitor {
             Observation::Forks(counts) => self.table.add_forks(&counts),
             Observation::OomReport(report) => self.on_oom_report(report),
             Observation::Seen(seen) => self.on_seen(&seen),
+            Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }

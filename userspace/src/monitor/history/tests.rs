@@ -1,6 +1,7 @@
 //! Histories: what is kept, how thin, for whom, and that it stays small.
 
 use super::*;
+use crate::observation::Session;
 
 const WINDOW: Duration = Duration::from_secs(600);
 const HORIZON: Duration = Duration::from_secs(6 * 3600);
@@ -9,7 +10,7 @@ fn seen(pid: u32, anon_mib: Option<u64>, fds: Option<u64>, threads: u64) -> Seen
     SeenProcess {
         key: ProcessKey { pid, start_ticks: 1 },
         ppid: 1,
-        pgrp: pid,
+        session: Session { id: pid, group: pid, has_terminal: false },
         comm: b"app"[..].into(),
         state: 'S',
         cpu_ticks: 0,
