@@ -12,6 +12,7 @@ mod oom_report;
 mod programs;
 mod respawn;
 mod signals;
+mod suspicious_exec;
 mod zombie;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
@@ -22,6 +23,9 @@ pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
 pub use programs::{program, script};
 pub use respawn::{Life, Respawns};
+pub use suspicious_exec::{
+    Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, is_posing, wanted,
+};
 pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;

@@ -7,7 +7,9 @@ mod deaths;
 mod delays;
 mod ends;
 mod examine;
+mod execs;
 mod handle;
+mod looks;
 mod losses;
 mod oom_reports;
 mod process;
@@ -41,6 +43,7 @@ use delays::Delays;
 use ends::Ends;
 use examine::Examiner;
 use handle::Question;
+use looks::Looks;
 use losses::Losses;
 use oom_reports::OomReports;
 use process::Process;
@@ -82,6 +85,7 @@ pub struct Monitor {
     limits: DetectLimits,
     host: Host,
     oom_reports: OomReports,
+    looks: Looks,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -105,6 +109,7 @@ impl Monitor {
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
             oom_reports: OomReports::new(kernel_log),
+            looks: Looks::new(sources.proc_root.clone()),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -125,6 +130,7 @@ impl Monitor {
                     Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
                     None => break,
                 },
+                Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
                 _ = tick.tick() => self.raise_overdue_victims(boot_time()),
             }
@@ -138,6 +144,7 @@ impl Monitor {
             Observation::Exec(event) => {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
+                self.consider_exec(event.key);
             }
             Observation::Exit(event) => self.on_exit(&event),
             Observation::OomVictim(victim) => self.on_victim(victim),

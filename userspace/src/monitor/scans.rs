@@ -48,6 +48,9 @@ impl Monitor {
             return;
         }
         self.table.seen(seen, now, &self.host);
+        if seen.details.is_some() {
+            self.consider_exec(seen.key);
+        }
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
@@ -160,7 +163,7 @@ impl Monitor {
         }
     }
 
-    fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
+    pub(super) fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
         let events_lost = self.losses.since_last(&self.metrics);
         self.raiser.raise(
             draft,

@@ -8,6 +8,7 @@ mod cli;
 mod conditions;
 mod daemon;
 mod ends;
+mod execs;
 mod faults;
 mod http;
 mod kernel;

@@ -13,6 +13,7 @@ mod nothing;
 mod oom_kill;
 mod oom_report;
 mod other;
+mod suspicious_exec;
 mod zombie_pileup;
 
 use crate::model::{CaseFile, Confidence, Finding, Hypothesis, IncidentKind, NextStep, Verdict, VerdictBy};
@@ -46,6 +47,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::ZombiePileup => zombie_pileup::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
+        IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
         _ => other::judge(file, worst),
     };
     let mut evidence = cited(file, worst);

@@ -1,6 +1,6 @@
 //! The families whose rules are short: one cause that fits most often, what else would fit, where to look.
 
-use super::commands::{cgroup_memory, free, logs, quote, step, supervisor};
+use super::commands::{cgroup_memory, free, logs, step, supervisor};
 use super::{Opinion, hypothesis, who};
 use crate::model::{CaseFile, Confidence, Finding, IncidentKind, NextStep};
 
@@ -48,15 +48,10 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
             "The limit (pids.max, TasksMax) is too small for the load",
             Confidence::Medium,
         ),
-        IncidentKind::SuspiciousExec => (
-            "runs a program from a place where installed programs do not live. Unless it is known, treat the host as \
-             broken into until it is explained.",
-            "A build, an installer or a self-extracting tool that unpacks itself there",
-            Confidence::Low,
-        ),
         IncidentKind::OomKill
         | IncidentKind::Crash
         | IncidentKind::AbnormalExit
+        | IncidentKind::SuspiciousExec
         | IncidentKind::CrashLoop
         | IncidentKind::ZombiePileup
         | IncidentKind::MemoryPressure
@@ -113,17 +108,6 @@ fn steps(file: &CaseFile, kind: IncidentKind) -> Vec<NextStep> {
                 format!("grep -E 'processes' /proc/{pid}/limits; cat /proc/sys/kernel/threads-max"),
             ),
         ],
-        IncidentKind::SuspiciousExec => {
-            let exe = file.process.exe.as_deref().map_or_else(|| format!("/proc/{pid}/exe"), quote);
-            vec![
-                step(
-                    "What the program is (as it runs, even if deleted)",
-                    format!("sha256sum /proc/{pid}/exe; ls -l -- {exe}"),
-                ),
-                step("Who started it", format!("pstree -sp {pid}; loginctl --no-pager list-sessions")),
-                step("Whom it talks to", format!("ss -tunap | grep 'pid={pid},'")),
-            ]
-        }
         _ => vec![logs(file)],
     }
 }
