@@ -16,12 +16,14 @@ use ai_debugger_ebpf::counters::{Outcome, Stream};
 use ai_debugger_ebpf::event::{CrashHeader, EXEC, EXIT, FLAG_OOM, OOM_VICTIM, ProcessHeader};
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::debug;
+use kernel::Typed;
+use task::Task;
 
 /// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
 /// (kernel fs/exec.c, `exec_binprm`), in the context of the process, its new memory in place.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
-    let (task, bprm): (u64, u64) = (ctx.arg(0), ctx.arg(2));
+    let (task, bprm) = (Task::of(Typed::argument(ctx.arg(0))), Typed::argument(ctx.arg(2)));
     let Some(event) = emit::borrow_process(Stream::Exec) else { return 0 };
     task::fill(&mut event.header, EXEC, task);
     task::fill_peak_rss_of_life(&mut event.header, task);
@@ -37,7 +39,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
 /// once may both see it at zero; userspace joins by identity.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
-    let task: u64 = ctx.arg(0);
+    let task = Task::of(Typed::argument(ctx.arg(0)));
     if !task::group_is_dead(task) {
         task::remember_threads(task);
         return 0;
@@ -102,7 +104,7 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
 /// `kernel_clone`), in the context of the parent. Counted, never sent: a fork bomb must not fill a ring.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
-    forks::count(ctx.arg(0), ctx.arg(1));
+    forks::count(Typed::argument(ctx.arg(0)), Typed::argument(ctx.arg(1)));
     0
 }
 

@@ -1,10 +1,15 @@
 //! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
 
+mod look;
+mod syscall;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
+pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use syscall::SystemCall;
 
 /// Something that was observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +28,8 @@ pub enum Observation {
     OomReport(Arc<OomReport>),
     /// A walk of /proc saw a process.
     Seen(SeenProcess),
+    /// A walk of /proc looked closer at a process that may hang or spin.
+    Look(Box<CloseLook>),
     /// A walk of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
     /// A walk of /proc is over.

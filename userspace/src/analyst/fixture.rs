@@ -58,7 +58,7 @@ pub(super) fn healthy() -> CaseFile {
             ),
             frozen("io", "rchar: 1\n"),
         ],
-        completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), missing: Vec::new() },
+        completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), ..Completeness::default() },
     }
 }
 

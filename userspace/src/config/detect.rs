@@ -17,6 +17,10 @@ pub struct DetectLimits {
     pub fd_percent: u32,
     /// For so many scans in a row.
     pub fd_scans: u32,
+    /// A thread that waits in state D for so long is hung.
+    pub hung_after: Duration,
+    /// A thread that computes for so long without progress spins; a third of it where it did something else before.
+    pub spin_window: Duration,
     /// So many deaths of one program …
     pub crash_loop_count: u32,
     /// … within this time are a crash loop.
@@ -47,6 +51,8 @@ impl Default for DetectLimits {
             memory_scans: 2,
             fd_percent: 90,
             fd_scans: 2,
+            hung_after: Duration::from_secs(120),
+            spin_window: Duration::from_secs(1800),
             crash_loop_count: 3,
             crash_loop_window: Duration::from_secs(600),
             crash_loop_respawns: 6,
@@ -55,7 +61,7 @@ impl Default for DetectLimits {
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,
-            ring_common_bytes: 4 << 20,
+            ring_common_bytes: 2 << 20,
         }
     }
 }

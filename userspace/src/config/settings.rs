@@ -123,6 +123,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Host name to answer besides IP addresses, localhost and this machine's name; repeatable").list(),
     Setting::new(Server, "show_environ", "show-environ", &["AI_DEBUGGER_SHOW_ENVIRON"], "BOOL", "false",
         "Serve /proc/PID/environ with its values instead of masked").switch(),
+    Setting::new(Server, "show_secrets", "show-secrets", &["AI_DEBUGGER_SHOW_SECRETS"], "BOOL", "false",
+        "Store and serve command lines and evidence with the secrets in them; what leaves the host stays masked").switch(),
     Setting::new(Watching, "proc_root", "proc-root", &["AI_DEBUGGER_PROC_ROOT"], "DIR", "/proc",
         "Where the host's /proc is mounted"),
     Setting::new(Watching, "cgroup_root", "cgroup-root", &["AI_DEBUGGER_CGROUP_ROOT"], "DIR", "/sys/fs/cgroup",
@@ -167,6 +169,10 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Open files in percent of RLIMIT_NOFILE"),
     Setting::new(Detect, "detect.fd_scans", "detect-fd-scans", &["AI_DEBUGGER_DETECT_FD_SCANS"], "N", "2",
         "Files have to be that many for so many scans in a row"),
+    Setting::new(Detect, "detect.hung_after", "detect-hung-after", &["AI_DEBUGGER_DETECT_HUNG_AFTER"], "TIME", "2m",
+        "A thread that waits in state D for so long is hung"),
+    Setting::new(Detect, "detect.spin_window", "detect-spin-window", &["AI_DEBUGGER_DETECT_SPIN_WINDOW"], "TIME", "30m",
+        "A thread that computes for so long without progress spins; a third of it where it did something else before"),
     Setting::new(Detect, "detect.crash_loop_count", "detect-crash-loop-count", &["AI_DEBUGGER_DETECT_CRASH_LOOP_COUNT"], "N", "3",
         "So many deaths of one program are a crash loop"),
     Setting::new(Detect, "detect.crash_loop_window", "detect-crash-loop-window", &["AI_DEBUGGER_DETECT_CRASH_LOOP_WINDOW"], "TIME", "10m",
@@ -183,7 +189,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Kernel ring for OOM kills and deaths by signal"),
     Setting::new(Detect, "detect.ring_crash_bytes", "detect-ring-crash-bytes", &["AI_DEBUGGER_DETECT_RING_CRASH_BYTES"], "SIZE", "1MiB",
         "Kernel ring for the stacks of crashes"),
-    Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "4MiB",
+    Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "2MiB",
         "Kernel ring for everything else"),
 ];
 

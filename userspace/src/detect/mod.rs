@@ -6,23 +6,27 @@ mod crash;
 mod crash_loop;
 mod ended;
 mod fds;
+mod hung;
 mod memory;
 mod oom;
 mod oom_report;
 mod programs;
 mod respawn;
 mod signals;
+mod spin;
 mod suspicious_exec;
 mod zombie;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
 pub use ended::{Ended, OomTrigger, Origin};
 pub use fds::{FdUse, detect as fds};
+pub use hung::{Wait, detect as hung, same_wait};
 pub use memory::{MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
 pub use programs::{program, script};
 pub use respawn::{Life, Respawns};
+pub use spin::{Cpu, Past, Spin, detect as spins};
 pub use suspicious_exec::{
     Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, is_posing, wanted,
 };

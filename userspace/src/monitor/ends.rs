@@ -10,7 +10,7 @@ use super::deaths::Deaths;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
-use super::stacks;
+use super::{roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Respawns};
 use crate::host::{Host, wall_time};
 use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey};
@@ -123,7 +123,10 @@ impl Monitor {
             let material = Material { process: info.clone(), at: event.process.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let stack = crash.as_deref().filter(|_| draft.kind == IncidentKind::Crash);
-            let stack = stack.and_then(|crash| stacks::capture(crash, &info, event.process.started));
+            let stack = stack.and_then(|crash| {
+                let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
+                stacks::capture(crash, &info, event.process.started, root)
+            });
             let oom = (draft.kind == IncidentKind::OomKill).then(|| Oom {
                 ended: true,
                 trigger: trigger.clone(),

@@ -16,8 +16,10 @@ mod process;
 mod raise;
 mod repeats;
 mod respawns;
+mod roots;
 mod scans;
 mod stacks;
+mod stuck;
 mod table;
 
 use std::sync::Arc;
@@ -49,6 +51,7 @@ use oom_reports::OomReports;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
+use stuck::Stuck;
 use table::Table;
 
 /// How often overdue victims are looked for.
@@ -78,6 +81,7 @@ pub struct Monitor {
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
+    stuck: Stuck,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -103,6 +107,7 @@ impl Monitor {
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
+            stuck: Stuck::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -156,6 +161,7 @@ impl Monitor {
             Observation::Forks(counts) => self.table.add_forks(&counts),
             Observation::OomReport(report) => self.on_oom_report(report),
             Observation::Seen(seen) => self.on_seen(&seen),
+            Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }

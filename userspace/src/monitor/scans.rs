@@ -100,6 +100,7 @@ impl Monitor {
         }
         self.scans.zombies.retain(|_, dead| dead.seen >= done.began);
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
+        self.stuck.forget(done.began);
         self.judge_zombies(now);
         self.judge_cgroups(now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use ai_debugger_ebpf::layout::Layout;
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
 use aya::programs::BtfTracePoint;
@@ -55,7 +56,16 @@ pub(super) struct Loaded {
 
 /// Loads and attaches what this kernel and these privileges allow; every hook's state beside it.
 pub(super) fn load(options: &Options, btf: &Path) -> (Result<Loaded>, Vec<(String, HookState)>) {
-    match object(options, btf) {
+    load_with(options, btf, |_| {})
+}
+
+/// As [`load`], after `change` was made to what BTF says of this kernel.
+fn load_with(
+    options: &Options,
+    btf: &Path,
+    change: impl FnOnce(&mut Layout),
+) -> (Result<Loaded>, Vec<(String, HookState)>) {
+    match object(options, btf, change) {
         Err(error) => {
             let state = HookState { attached: false, reason: Some(format!("{error:#}")) };
             (Err(error), HOOKS.iter().map(|hook| ((*hook).to_owned(), state.clone())).collect())
@@ -85,7 +95,11 @@ fn short(reason: &str) -> String {
 }
 
 /// The object with this kernel's layout in it, loaded into the kernel up to its programs.
-fn object(options: &Options, btf: &Path) -> Result<(Ebpf, KernelTypes, Btf)> {
+fn object(
+    options: &Options,
+    btf: &Path,
+    change: impl FnOnce(&mut Layout),
+) -> Result<(Ebpf, KernelTypes, Btf)> {
     // The loader parses all of the kernel's BTF when it is made, asked or not. First of all and dropped at once,
     // so that nothing that stays is allocated above it, and the heap shrinks again.
     let mut loader = EbpfLoader::new();
@@ -93,6 +107,7 @@ fn object(options: &Options, btf: &Path) -> Result<(Ebpf, KernelTypes, Btf)> {
     let mut kernel = layout::read(btf)?;
     // A quarter full: the reader is woken before there is a reason to lose anything.
     kernel.layout.common_wake_bytes = options.common_bytes / 4;
+    change(&mut kernel.layout);
     // Maps count against RLIMIT_MEMLOCK before 5.11; where it cannot be raised, the load itself will say so.
     let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
     let types =
@@ -138,7 +153,45 @@ fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
 
 #[cfg(test)]
 mod tests {
+    use ai_debugger_ebpf::layout::MISSING;
+
     use super::*;
+
+    /// Loads are checked against the kernel's types: one of a field that is not there would be refused.
+    #[test]
+    fn the_verifier_accepts_programs_without_the_fields_a_kernel_may_lack() {
+        let options = Options { grave_bytes: 4096, common_bytes: 4096, crash_bytes: 4096, log: false };
+        let btf = Path::new(super::super::BTF);
+        if let Err(error) = load(&options, btf).0 {
+            println!("SKIPPED: kernel events cannot be had here: {error:#}");
+            return;
+        }
+        let optional: [fn(&mut Layout) -> &mut u32; 12] = [
+            |it| &mut it.task_sum_exec_runtime,
+            |it| &mut it.task_cgroups,
+            |it| &mut it.css_set_memory,
+            |it| &mut it.kernfs_id,
+            |it| &mut it.signal_maxrss,
+            |it| &mut it.signal_sum_sched_runtime,
+            |it| &mut it.mm_rss_anon,
+            |it| &mut it.task_thread_pid,
+            |it| &mut it.pid_numbers,
+            |it| &mut it.task_maj_flt,
+            |it| &mut it.signal_read_bytes,
+            |it| &mut it.task_write_bytes,
+        ];
+        let check = |fields: &[fn(&mut Layout) -> &mut u32]| {
+            let states =
+                load_with(&options, btf, |layout| fields.iter().for_each(|it| *it(layout) = MISSING)).1;
+            for (hook, state) in states {
+                assert!(state.attached, "{hook}: {:?}", state.reason);
+            }
+        };
+        check(&optional);
+        for field in optional {
+            check(&[field]);
+        }
+    }
 
     #[test]
     fn a_long_reason_keeps_both_its_ends() {

@@ -60,9 +60,52 @@ static int burn(int mib) {
     return 0;
 }
 
+/* A fault of a thread that is not the main one. */
+static void *fall_over(void *unused) {
+    *(volatile int *)8 = 1;
+    return unused;
+}
+
+static void thread_segv(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, fall_over, NULL);
+    pthread_join(thread, NULL);
+}
+
 static void recovered(int signal) {
     (void)signal;
     _exit(0);
+}
+
+/* Computes for ever. */
+static void spin(void) {
+    volatile unsigned long turns = 0;
+    for (;;)
+        turns++;
+}
+
+/* Computes for ever and writes down what comes out, many times a second. */
+static void spin_and_write(void) {
+    volatile unsigned long turns = 0;
+    int out = open("/dev/null", O_WRONLY);
+    for (;;)
+        if (++turns % (1 << 20) == 0 && write(out, "x", 1) != 1)
+            return;
+}
+
+/* Its second thread waits in state D for a vfork child that stays. */
+static void *vfork_and_wait(void *unused) {
+    if (vfork() == 0) {
+        sleep(60);
+        _exit(0);
+    }
+    return unused;
+}
+
+static void hung_thread(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, vfork_and_wait, NULL);
+    pthread_join(thread, NULL);
 }
 
 static void zombies(int count) {
@@ -75,6 +118,15 @@ static void zombies(int count) {
 static void open_many(int count) {
     for (int i = 0; i < count; i++)
         open("/dev/null", O_RDONLY);
+    pause();
+}
+
+/* A child that is a program of its own, and a parent that stays. */
+static void spawn(const char *program, const char *mode) {
+    if (fork() == 0) {
+        execl(program, program, mode, (char *)NULL);
+        _exit(2);
+    }
     pause();
 }
 
@@ -122,6 +174,8 @@ int main(int argc, char **argv) {
     }
     if (strcmp(mode, "segv") == 0)
         *(volatile int *)8 = 1;
+    if (strcmp(mode, "thread-segv") == 0)
+        thread_segv();
     if (strcmp(mode, "handled-segv") == 0) {
         signal(SIGSEGV, recovered);
         *(volatile int *)8 = 1;
@@ -140,8 +194,16 @@ int main(int argc, char **argv) {
         leader_first(number);
     if (strcmp(mode, "zombies") == 0)
         zombies(number);
+    if (strcmp(mode, "spin") == 0)
+        spin();
+    if (strcmp(mode, "spin-and-write") == 0)
+        spin_and_write();
+    if (strcmp(mode, "hung-thread") == 0)
+        hung_thread();
     if (strcmp(mode, "open-many") == 0)
         open_many(number);
+    if (strcmp(mode, "spawn") == 0)
+        spawn(argv[0], argv[2]);
     if (strcmp(mode, "sleep") == 0)
         pause();
     return 2;

@@ -6,6 +6,7 @@
 mod alerts;
 mod cli;
 mod conditions;
+mod containers;
 mod daemon;
 mod ends;
 mod execs;
@@ -16,4 +17,5 @@ mod losses;
 mod oom;
 mod peers;
 mod requires;
+mod secrets;
 mod unprivileged;

@@ -3,11 +3,13 @@
 
 mod abnormal_exit;
 mod commands;
+mod cpu_spin;
 mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
 mod frozen;
+mod hung_task;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
@@ -48,6 +50,8 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
         IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
+        IncidentKind::HungTask => hung_task::judge(file, worst),
+        IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
         _ => other::judge(file, worst),
     };
     let mut evidence = cited(file, worst);
