@@ -83,7 +83,7 @@ fn service(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Service> {
     }
     // A process that no walk of /proc saw for that long has not lived that long.
     let session = ended.session.filter(|session| !session.has_terminal)?;
-    let orphan = ended.process.ppid == 1 && ended.origin != Origin::Started;
+    let orphan = ended.process.ppid == 1;
     // daemon(3), a double fork, a script's `server &`: an interactive shell's job has a group of its own.
     if orphan && session.group == session.id {
         return Some(Service::Daemon);
