@@ -244,6 +244,14 @@ mod tests {
 
     #[test]
     fn a_containers_first_process_is_a_service_whatever_its_runtime() {
+        for (parent_name, age_ms, want) in
+            [("unshare", 1000, true), ("unshare", 999, false), ("bwrap", 9000, false)]
+        {
+            let (process, exit) =
+                (process(), ExitRecord { ns_pid: Some(1), age_ms, ..exit(ExitCause::Status(3)) });
+            let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
+            assert_eq!(detect(&it, &DetectLimits::default()).is_some(), want, "{parent_name} {age_ms}");
+        }
         let process = ProcessInfo { container_id: Some("a".repeat(64)), ..process() };
         for (ns_pid, want) in [(Some(1), true), (Some(9), false), (None, false)] {
             let exit = ExitRecord { ns_pid, ..exit(ExitCause::Status(3)) };

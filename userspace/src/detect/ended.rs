@@ -35,6 +35,12 @@ const SUPERVISORS: [&str; 20] = [
 /// Those of them that run containers: the parent of the first process and of every command run beside it.
 const CONTAINER_RUNTIMES: [&str; 2] = ["containerd-shim", "conmon"];
 
+/// Programs that give one command, or a tab, a pid namespace of its own.
+const SANDBOXES: [&str; 7] =
+    ["bwrap", "linux-sandbox", "nix-daemon", "chrome", "chromium", "firefox", "buildkitd"];
+/// The first process of a pid namespace that lived so long may be a container's.
+const SANDBOX_MS: u64 = 1000;
+
 /// A process's end and what surrounds it.
 #[derive(Clone, Debug)]
 pub struct Ended<'a> {
@@ -112,7 +118,13 @@ impl Ended<'_> {
 
     /// Whether it is what a container was started for, whatever the runtime's name.
     pub(super) fn is_first_of_container(&self) -> bool {
-        self.exit.ns_pid == Some(1) && self.process.pid != 1 && self.process.container_id.is_some()
+        // Without a container's cgroup it may be a sandbox around one command of a build, which is soon over.
+        let worked = self.exit.age_ms >= SANDBOX_MS
+            && !SANDBOXES.contains(&self.parent_name)
+            && !programs::is_command(self.process)
+            && !programs::is_shell(self.process);
+        let first = self.exit.ns_pid == Some(1) && self.process.pid != 1;
+        first && (self.process.container_id.is_some() || worked)
     }
 
     /// Whether it ran a program of its own, as far as that was seen.
