@@ -17,6 +17,7 @@ mod programs;
 mod respawn;
 mod signals;
 mod spin;
+mod suspicious_exec;
 mod threads;
 mod trend;
 mod zombie;
@@ -34,6 +35,9 @@ pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_sta
 pub use programs::{program, script};
 pub use respawn::{Life, Respawns};
 pub use spin::{Cpu, CpuPast, Spin, detect as spins};
+pub use suspicious_exec::{
+    Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, is_posing, wanted,
+};
 pub use threads::{TaskRoom, ThreadUse, detect as threads};
 pub use trend::Past;
 pub use zombie::{Zombie, detect as zombies};

@@ -8,10 +8,12 @@ mod delays;
 mod descriptors;
 mod ends;
 mod examine;
+mod execs;
 mod families;
 mod growth;
 mod handle;
 mod history;
+mod looks;
 mod losses;
 mod oom_reports;
 mod pressure;
@@ -51,6 +53,7 @@ use ends::Ends;
 use examine::Examiner;
 use growth::Growth;
 use handle::Question;
+use looks::Looks;
 use losses::Losses;
 use oom_reports::OomReports;
 use pressure::Pressure;
@@ -97,6 +100,7 @@ pub struct Monitor {
     limits: DetectLimits,
     host: Host,
     oom_reports: OomReports,
+    looks: Looks,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -123,6 +127,7 @@ impl Monitor {
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
             oom_reports: OomReports::new(kernel_log),
+            looks: Looks::new(sources.proc_root.clone()),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -143,6 +148,7 @@ impl Monitor {
                     Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
                     None => break,
                 },
+                Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
                 _ = tick.tick() => self.raise_overdue_victims(boot_time()),
             }
@@ -157,6 +163,7 @@ impl Monitor {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
                 self.growth.forget(event.key);
+                self.consider_exec(event.key);
             }
             Observation::Exit(event) => {
                 self.growth.forget(event.process.key);

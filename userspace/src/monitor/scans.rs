@@ -57,6 +57,9 @@ impl Monitor {
         }
         self.table.seen(seen, now, &self.host);
         self.note_growth(seen, now);
+        if seen.details.is_some() {
+            self.consider_exec(seen.key);
+        }
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::{Begun, Process};
+use super::process::{Begun, Judged, Process};
 use crate::host::Host;
 use crate::model::{ExitRecord, ProcessKey};
 use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
@@ -75,6 +75,7 @@ impl Table {
         }
         let process = self.live.get_mut(&event.key)?;
         process.learn(event, cgroup);
+        (process.judged, process.exec_at) = (Judged::default(), Some(event.at));
         if process.begun != Begun::Exec {
             (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
         }

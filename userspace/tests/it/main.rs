@@ -9,6 +9,7 @@ mod conditions;
 mod containers;
 mod daemon;
 mod ends;
+mod execs;
 mod faults;
 mod growth;
 mod http;
