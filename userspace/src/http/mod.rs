@@ -5,6 +5,7 @@ mod analyze;
 mod auth;
 mod authority;
 mod error;
+mod exposition;
 mod health;
 mod incidents;
 mod index;

@@ -1,11 +1,9 @@
-//! `/api/v1/status` and `/metrics`: how the daemon itself fares, first of all what it lost.
+//! `/api/v1/status`: how the daemon itself fares, first of all what it lost.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -43,12 +41,6 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "secrets": if config.show_secrets { "shown" } else { "masked" },
         "degraded": health::degraded(health, config),
     }))
-}
-
-/// As OpenMetrics text, which is what the library writes and Prometheus reads.
-pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], core.metrics.render()).into_response()
 }
 
 fn queue(metrics: &Metrics, queue: &'static str) -> i64 {

@@ -1,5 +1,8 @@
 //! Tests of the message: goldens by kind, Slack's limits, and what a hostile process must not do.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
+
 use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;
@@ -101,6 +104,16 @@ fn assert_within_limits(message: &Value) {
     assert!(length(texts(message)[0]) <= 3000);
     let everything = message.to_string();
     assert!(!everything.contains(['<', '>']), "{everything}");
+    keep(&everything);
+}
+
+/// Leaves every message for `cargo xtask oracles`, which shows them to Slack's own libraries.
+fn keep(message: &str) {
+    let Some(dir) = std::env::var_os("AI_DEBUGGER_KEEP_MESSAGES") else { return };
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    let path = Path::new(&dir).join(format!("{:016x}.json", hasher.finish()));
+    std::fs::write(path, message).unwrap();
 }
 
 #[test]

@@ -270,10 +270,7 @@ async fn answers_are_counted_by_route() {
         server.get(target).await;
     }
     let answer = server.get("/metrics").await;
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
-    );
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = String::from_utf8(answer.body).unwrap();
     let mut counted: Vec<_> =
         text.lines().filter(|it| it.starts_with("ai_debugger_http_responses_")).collect();
@@ -285,6 +282,12 @@ async fn answers_are_counted_by_route() {
         ai_debugger_http_responses_total{route="other",status="404"} 1"#]]
     .assert_eq(&counted.join("\n"));
     assert!(!text.contains("hidden"));
+    assert!(text.contains("\n# TYPE ai_debugger_http_responses_total counter\n"), "{text}");
+    let open = "Accept: application/openmetrics-text\r\n";
+    let answer = server.send("GET", "/metrics", open, "").await;
+    let kind = Some("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!((answer.header("content-type"), answer.header("vary")), (kind, Some("accept")));
+    assert!(answer.body.ends_with(b"# EOF\n"));
 }
 
 #[tokio::test]
