@@ -36,6 +36,7 @@ impl Proc {
             }
         }
         SeenProcess {
+            session: crate::observation::Session { id: 1, group: 1, has_terminal: false },
             key: ProcessKey { pid, start_ticks: 22 },
             ppid: 1,
             comm: b"x"[..].into(),
