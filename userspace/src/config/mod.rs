@@ -7,6 +7,7 @@ mod detect;
 mod draft;
 mod key;
 mod layers;
+mod life;
 mod parse;
 mod problem;
 mod secret;
@@ -17,6 +18,7 @@ mod tests;
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use layers::Sources;
+pub use life::AlertRules;
 pub use problem::{ConfigErrors, Problem, Rejected};
 
 pub(crate) use client::{ClientKey, client_key};
@@ -28,6 +30,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+use crate::incidents::LifeRules;
 
 /// Everything `run` needs to know.
 #[derive(Clone, Debug)]
@@ -58,6 +62,10 @@ pub struct Config {
     pub no_llm: bool,
     /// Slack; `None`: no alerts leave the host.
     pub slack: Option<SlackConfig>,
+    /// What is alerted, and when.
+    pub alerts: AlertRules,
+    /// How long things take in the life of an incident.
+    pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
 }

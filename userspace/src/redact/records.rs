@@ -42,6 +42,7 @@ pub fn incident(mut incident: Incident) -> Incident {
         .for_each(|text| censor.keep(text));
     it.findings.iter_mut().for_each(|finding| censor.keep(&mut finding.summary));
     it.completeness.missing.iter_mut().for_each(|missing| censor.keep(missing));
+    it.related.iter_mut().for_each(|related| censor.keep(&mut related.title));
     mask_verdict(&mut censor, &mut it.verdict);
     incident
 }

@@ -26,9 +26,10 @@ use tokio_util::sync::CancellationToken;
 use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
-use crate::config::{Config, DetectLimits, LlmConfig, SlackConfig};
+use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, SlackConfig};
 use crate::health::Health;
 use crate::host::Host;
+use crate::incidents::LifeRules;
 use crate::metrics::Metrics;
 use crate::model::{
     CaseFile, Completeness, Confidence, Finding, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity,
@@ -76,6 +77,8 @@ impl Setup {
                 deadline: Duration::from_secs(1),
             }),
             slack: Some(SlackConfig { webhook_url: "https://hooks.example/T/B/secret".into() }),
+            alerts: AlertRules::default(),
+            life: LifeRules::default(),
             detect: DetectLimits::default(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
