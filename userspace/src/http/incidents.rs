@@ -147,6 +147,7 @@ fn failed(error: anyhow::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incidents::{AlertPlan, sample};
 
     #[test]
     fn one_that_cannot_be_read_is_named() {
@@ -156,6 +157,28 @@ mod tests {
         assert_eq!(error.message, "incident 01J in the database can't be read: column kind: \u{fffd}[2J");
         let error = failed(anyhow::anyhow!("/var/lib/secret"));
         assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_made_or_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = sample::open(dir.path());
+        let verdict = sample::verdict("Dead.");
+        let recorded = store.record(sample::case("a"), verdict, AlertPlan::default()).await.unwrap();
+        let it = Incidents { store, sinks: Vec::new(), show_environ: false, show_secrets: false };
+        for (id, wish, want) in [
+            ("nobody", Wish::Acknowledge, Err(404)),
+            ("nobody", Wish::Resolve, Err(404)),
+            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, Wish::Acknowledge, Err(409)),
+        ] {
+            let got = change(&it, id, wish).await;
+            let got = got.map(|it| it.0.status).map_err(|error| error.status.as_u16());
+            assert_eq!(got, want, "{id} {wish:?}");
+        }
     }
 
     #[test]
