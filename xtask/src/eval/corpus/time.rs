@@ -4,9 +4,9 @@ use super::super::case::Kind::{CpuSpin, HungTask};
 use super::super::case::{Case, Held};
 
 const HUNG: Held = Held::Times(1, "detect-hung-after");
-/// It did something else before: a third of the window is enough, so it may be found before this.
-const SPUN: Held = Held::Times(1, "detect-spin-window");
-/// It never did anything else: it may be a job that only computes, and gets the whole window.
+/// It did something else before, and gets less time.
+const SPUN: Held = Held::Part(3, "detect-spin-window");
+/// It never did anything else: it may be a job that only computes.
 const ONLY_SPUN: Held = Held::Times(1, "detect-spin-window");
 
 pub(super) const HUNG_TASKS: &[Case] = &[
