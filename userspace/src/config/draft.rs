@@ -99,6 +99,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         scan_interval: it.required("scan_interval", parse::duration("1s", "1h")),
         show_environ: it.required("show_environ", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
+        btf_path: it.required("btf_path", parse::path),
         llm: it.llm(),
         no_llm,
         slack: it.slack(),

@@ -15,6 +15,7 @@ pub fn counts(ended: &Ended<'_>) -> bool {
     match ended.exit.cause {
         ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) => false,
         ExitCause::Signal(signal) => is_crash_signal(signal) || ended.exit.oom_killed,
+        ExitCause::Unknown => false,
         ExitCause::Status(status) => status != 0 && !is_obedient(status) && ended.is_supervised(),
     }
 }

@@ -65,7 +65,7 @@ impl Monitor {
         let Some(process) = ended else { return };
         let chosen = if event.oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
-        let clean = process.exit.as_ref().is_none_or(|exit| exit.cause == ExitCause::Status(0));
+        let clean = process.exit.as_ref().is_none_or(|exit| exit.cause.is_unremarkable());
         if !clean && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
             self.judge_end(&process, event, chosen);
@@ -154,8 +154,8 @@ fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord
     });
     ExitRecord {
         at: wall_time(event.process.at),
-        cause: cause(event.exit_code),
-        core_dumped: event.exit_code & 0x80 != 0,
+        cause: event.exit_code.map_or(ExitCause::Unknown, cause),
+        core_dumped: event.exit_code.is_some_and(|code| code & 0x80 != 0),
         oom_killed: event.oom_killed,
         cpu_ns: event.cpu_ns,
         age_ms: u64::try_from(event.process.at.saturating_sub(event.process.started).as_millis())

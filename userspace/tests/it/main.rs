@@ -7,6 +7,7 @@ mod alerts;
 mod cli;
 mod conditions;
 mod daemon;
+mod fallback;
 mod faults;
 mod http;
 mod kernel;

@@ -43,7 +43,10 @@ impl Boot<'_> {
             .arg(self.initrd)
             // `no_timer_check`: on a busy machine the emulated timer is late, and kernels of old then give up.
             // What the kernel does not know it hands to init as an environment variable.
-            .args(["-append", &format!("console=ttyS0 quiet panic=1 no_timer_check CGROUPS={}", self.cgroups.as_str())])
+            .args([
+                "-append",
+                &format!("console=ttyS0 quiet panic=1 no_timer_check CGROUPS={}", self.cgroups.as_str()),
+            ])
             .stdin(Stdio::null())
             .stderr(console.try_clone().context("cannot share the console's file")?)
             .stdout(console)

@@ -67,6 +67,7 @@ impl Setup {
             scan_interval: Duration::from_secs(10),
             show_environ: false,
             ebpf_log: false,
+            btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
                 base_url: "http://127.0.0.1:1".into(),
