@@ -57,12 +57,15 @@ pub async fn run(
         health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
+    if config.show_secrets {
+        warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
+    }
     let sinks = Sinks::new(config.slack.clone())?;
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
     let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
-    let judge = Judge::start(&store, &analyst, sinks, cases, &metrics, &health, &ended);
+    let judge = Judge::start(&config, &store, &analyst, sinks, cases, &metrics, &health, &ended);
     let app = http::App {
         config: Arc::clone(&config),
         host,
@@ -200,7 +203,9 @@ struct Judge {
 }
 
 impl Judge {
+    #[expect(clippy::too_many_arguments, reason = "each is a part the daemon is joined from")]
     fn start(
+        config: &Config,
         store: &Store,
         analyst: &Analyst,
         sinks: Sinks,
@@ -218,7 +223,8 @@ impl Judge {
             pending.clone(),
             Arc::clone(metrics),
             health.clone(),
-        );
+        )
+        .show_secrets(config.show_secrets);
         let alerts =
             alerts::run(store.clone(), sinks, Arc::clone(metrics), health.clone(), stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());

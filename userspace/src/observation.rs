@@ -1,10 +1,15 @@
 //! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
 
+mod look;
+mod syscall;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
+pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use syscall::SystemCall;
 
 /// Something that was observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +28,8 @@ pub enum Observation {
     OomReport(Arc<OomReport>),
     /// A walk of /proc saw a process.
     Seen(SeenProcess),
+    /// A walk of /proc looked closer at a process that may hang or spin.
+    Look(Box<CloseLook>),
     /// A walk of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
     /// A walk of /proc is over.
@@ -211,10 +218,23 @@ pub struct SeenProcess {
     pub fds: Option<u64>,
     /// RLIMIT_NOFILE, soft; read only where there are enough descriptors to matter.
     pub fd_limit: Option<u64>,
+    /// Its session.
+    pub session: Session,
     /// The cgroup it was moved to since the last look.
     pub moved_to: Option<Arc<str>>,
     /// What does not change between execs; read when the process is new to the walk.
     pub details: Option<SeenDetails>,
+}
+
+/// A process's place in job control (setsid(2), credentials(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The session's id: the pid of its leader, which may be gone.
+    pub id: u32,
+    /// The process group's id.
+    pub group: u32,
+    /// Whether there is a controlling terminal.
+    pub has_terminal: bool,
 }
 
 /// What does not change between execs.

@@ -82,6 +82,12 @@ fn place(incident: &Incident) -> String {
         let short: String = id.chars().take(CONTAINER_DIGITS).collect();
         places.push(format!("*container* {}", code(&short, NAME)));
     }
+    if let Some(pod) = &process.pod_uid {
+        places.push(format!("*pod* {}", code(pod, NAME)));
+    }
+    if let Some(unit) = &process.unit {
+        places.push(format!("*unit* {}", code(unit, NAME)));
+    }
     if let Some(cgroup) = &process.cgroup {
         places.push(format!("*cgroup* {}", code(cgroup, NAME)));
     }

@@ -17,7 +17,12 @@ pub(super) fn redacted(incident: &Incident) -> Incident {
     let argv: Vec<String> = it.process.argv.iter().map(|argument| printable(bounded(argument))).collect();
     it.process.argv = redact::argv(&argv);
     [&mut it.title, &mut it.process.name].into_iter().for_each(mask);
-    it.process.exe.iter_mut().chain(it.process.cgroup.as_mut()).for_each(mask);
+    it.process
+        .exe
+        .iter_mut()
+        .chain(it.process.cgroup.as_mut())
+        .chain(it.process.unit.as_mut())
+        .for_each(mask);
     it.facts.iter_mut().map(|fact| &mut fact.text).for_each(mask);
     it.findings.iter_mut().map(|finding| &mut finding.summary).for_each(mask);
     it.completeness.missing.iter_mut().for_each(mask);

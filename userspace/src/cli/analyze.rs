@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
 use crate::monitor;
+use crate::redact;
 
 /// What POST /analyze answers.
 #[derive(Deserialize)]
@@ -59,6 +60,7 @@ async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> 
         output::complain(&format!("warning: {warning}"));
     }
     let Some((file, config)) = examine(config, pid).await? else { return Ok(None) };
+    let file = if config.show_secrets { file } else { redact::records::file(file) };
     let verdict = if config.llm.is_some() {
         Analyst::new(config.llm, Health::default(), Metrics::new())?.verdict(&file).await
     } else {

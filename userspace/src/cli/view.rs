@@ -90,7 +90,9 @@ fn process(out: &mut Lines, it: &ProcessInfo) {
         out.field("argv", &it.argv.join(" "));
     }
     out.field_if("cgroup", it.cgroup.as_deref());
+    out.field_if("unit", it.unit.as_deref());
     out.field_if("container", it.container_id.as_deref());
+    out.field_if("pod", it.pod_uid.as_deref());
 }
 
 fn findings(out: &mut Lines, findings: &[Finding], facts: &[Fact]) {

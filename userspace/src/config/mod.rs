@@ -48,6 +48,8 @@ pub struct Config {
     pub scan_interval: Duration,
     /// Whether `environ` is served with its values instead of masked.
     pub show_environ: bool,
+    /// Whether secrets in argv, paths and evidence are stored and served instead of masked.
+    pub show_secrets: bool,
     /// Whether the kernel side logs its own doings (aya-log), for debugging it.
     pub ebpf_log: bool,
     /// Where the kernel's own types are, normally `/sys/kernel/btf/vmlinux`.

@@ -1,22 +1,31 @@
 //! Detectors: pure functions from what was observed to drafts of findings. One file per family, each saying
 //! what it must catch and its near miss that it must not.
 
+mod abnormal_exit;
 mod crash;
 mod crash_loop;
 mod ended;
 mod fds;
+mod hung;
 mod memory;
 mod oom;
 mod oom_report;
+mod programs;
+mod respawn;
 mod signals;
+mod spin;
 mod zombie;
 
-pub use crash_loop::counts as counts_as_death;
-pub use ended::{Ended, OomTrigger};
+pub use crash_loop::{counts as counts_as_death, may_be_respawned};
+pub use ended::{Ended, OomTrigger, Origin};
 pub use fds::{FdUse, detect as fds};
+pub use hung::{Wait, detect as hung, same_wait};
 pub use memory::{MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
+pub use programs::{program, script};
+pub use respawn::{Life, Respawns};
+pub use spin::{Cpu, Past, Spin, detect as spins};
 pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;
@@ -55,7 +64,8 @@ pub struct Draft {
 
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {
-    [oom::detect(ended), crash::detect(ended), crash_loop::detect(ended, limits)]
+    let abnormal = abnormal_exit::detect(ended, limits);
+    [oom::detect(ended), crash::detect(ended), abnormal, crash_loop::detect(ended, limits)]
         .into_iter()
         .flatten()
         .collect()

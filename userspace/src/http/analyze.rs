@@ -21,6 +21,7 @@ use crate::analyst::Analyst;
 use crate::metrics::{LimitLabel, Metrics};
 use crate::model::{CaseFile, Verdict};
 use crate::monitor::Handle;
+use crate::redact::records;
 use crate::text;
 
 /// Verdicts being made at a time; each may be a request to the model.
@@ -33,11 +34,12 @@ pub(super) struct Desk {
     monitor: Handle,
     places: Semaphore,
     metrics: Arc<Metrics>,
+    show_secrets: bool,
 }
 
 impl Desk {
-    pub(super) fn new(monitor: Handle, metrics: Arc<Metrics>) -> Self {
-        Self { monitor, places: Semaphore::new(MAX_AT_A_TIME), metrics }
+    pub(super) fn new(monitor: Handle, metrics: Arc<Metrics>, show_secrets: bool) -> Self {
+        Self { monitor, places: Semaphore::new(MAX_AT_A_TIME), metrics, show_secrets }
     }
 
     /// Answers a request with the verdict that `judge` gives.
@@ -57,15 +59,16 @@ impl Desk {
             .ok_or_else(|| {
                 Error::not_found(format!("there is no process {}, or it has just ended", asked.pid))
             })?;
+        let file = if self.show_secrets { file } else { records::file(file) };
         let verdict = judge(&file).await;
         let analysis = analysis(!file.findings.is_empty(), &verdict);
         Ok(Json(Answer { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
     }
 }
 
-pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>) -> Router {
+pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, show_secrets: bool) -> Router {
     let deadline = analyst.deadline() + EXAMINATION;
-    let state = (Arc::new(Desk::new(monitor, metrics)), analyst);
+    let state = (Arc::new(Desk::new(monitor, metrics, show_secrets)), analyst);
     Router::new()
         .route("/analyze", post(analyze))
         .with_state(state)

@@ -12,24 +12,35 @@ use ulid::Ulid;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::plain_text;
+use crate::config::Config;
 use crate::incidents::{Filter, LIST_MAX, Page, Store, Unreadable};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
+use crate::redact::records;
 use crate::text;
 
 #[derive(Clone)]
 struct Incidents {
     store: Store,
     show_environ: bool,
+    show_secrets: bool,
 }
 
-pub(super) fn routes(store: Store, show_environ: bool) -> Router {
+impl Incidents {
+    /// What was stored while secrets were shown has them yet.
+    fn shown(&self, incident: Incident) -> Incident {
+        if self.show_secrets { incident } else { records::incident(incident) }
+    }
+}
+
+pub(super) fn routes(store: Store, config: &Config) -> Router {
+    let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
         .route("/api/v1/incidents/{id}", get(one))
         .route("/api/v1/incidents/{id}/evidence/{name}", get(evidence))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, show_environ })
+        .with_state(Incidents { store, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -45,6 +56,7 @@ struct List {
 async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
     let page = it.store.list(filter(&params)?).await;
     let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
+    let incidents = incidents.into_iter().map(|incident| it.shown(incident)).collect();
     Ok(Json(List { incidents, next_cursor, unreadable }))
 }
 
@@ -54,7 +66,8 @@ const fn is_zero(count: &u64) -> bool {
 }
 
 async fn one(State(it): State<Incidents>, Segments(id): Segments<String>) -> Result<Json<Incident>, Error> {
-    it.store.get(&id).await.map_err(failed)?.map(Json).ok_or_else(unknown)
+    let found = it.store.get(&id).await.map_err(failed)?;
+    found.map(|incident| Json(it.shown(incident))).ok_or_else(unknown)
 }
 
 async fn evidence(
@@ -67,7 +80,14 @@ async fn evidence(
     if file.name == "environ" && !it.show_environ {
         return Ok(plain_text(crate::redact::environ(&file.body), file.truncated, true));
     }
-    Ok(plain_text(file.body, file.truncated, false))
+    if it.show_secrets {
+        return Ok(plain_text(file.body, file.truncated, false));
+    }
+    let argv = it.store.get(&id).await.map_err(failed)?.map(|incident| incident.process.argv);
+    let raw = file.body.clone();
+    let file = records::evidence(file, &argv.unwrap_or_default());
+    let masked = file.body != raw;
+    Ok(plain_text(file.body, file.truncated, masked))
 }
 
 async fn acknowledge(
@@ -85,7 +105,8 @@ async fn resolve(
 }
 
 async fn set_status(it: &Incidents, id: &str, status: IncidentStatus) -> Result<Json<Incident>, Error> {
-    it.store.set_status(id, status).await.map_err(failed)?.map(Json).ok_or_else(unknown)
+    let changed = it.store.set_status(id, status).await.map_err(failed)?;
+    changed.map(|incident| Json(it.shown(incident))).ok_or_else(unknown)
 }
 
 fn filter(params: &Params) -> Result<Filter, Error> {

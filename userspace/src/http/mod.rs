@@ -60,8 +60,8 @@ pub struct App {
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
     let App { config, host, monitor, store, analyst, metrics, health, started } = app;
-    let slow = analyze::routes(monitor.clone(), analyst, Arc::clone(&metrics));
-    let more = incidents::routes(store, config.show_environ);
+    let slow = analyze::routes(monitor.clone(), analyst, Arc::clone(&metrics), config.show_secrets);
+    let more = incidents::routes(store, &config);
     let core = Core::new(config, host, monitor, Arc::clone(&metrics), health, started);
     server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
 }

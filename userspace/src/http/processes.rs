@@ -16,6 +16,7 @@ use super::params::{Params, Segments};
 use super::proc::{not_a_pid, parse_pid};
 use crate::model::{ProcessKey, ProcessView};
 use crate::monitor::Handle;
+use crate::redact::records;
 
 /// Processes listed where the client does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -45,10 +46,15 @@ async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response,
     if let Some(sought) = params.text("q") {
         let sought = sought.to_lowercase();
         views.retain(|view| matches(view, &sought));
+        if !core.config.show_secrets {
+            // Searched once more as shown, or a search would tell a secret letter by letter.
+            views = views.into_iter().map(records::view).filter(|view| matches(view, &sought)).collect();
+        }
     }
     let total = views.len();
     sort.apply(&mut views);
     views.truncate(limit);
+    let views = views.into_iter().map(|view| shown(&core, view)).collect();
     Ok(Json(List { processes: views, total }).into_response())
 }
 
@@ -56,11 +62,15 @@ async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) ->
     let (pid, start_ticks) = identity(&text)?;
     let found = core.monitor.process(pid, start_ticks).await;
     match found.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))? {
-        Some(view) => Ok(Json(view).into_response()),
+        Some(view) => Ok(Json(shown(&core, view)).into_response()),
         None => Err(Error::not_found(format!(
             "process {text} is neither alive nor among those that ended lately"
         ))),
     }
+}
+
+fn shown(core: &Core, view: ProcessView) -> ProcessView {
+    if core.config.show_secrets { view } else { records::view(view) }
 }
 
 /// `PID` or `PID-STARTTICKS`.

@@ -17,6 +17,7 @@ use crate::metrics::{KindLabel, LimitLabel, Metrics};
 use crate::model::{Case, CaseFile, Severity, Verdict};
 use crate::queue::cases::priority;
 use crate::queue::{Entry, Pushed, Queue};
+use crate::redact;
 use crate::text::printable;
 
 /// Incidents that may wait for the model: more than it can answer within any deadline.
@@ -58,6 +59,8 @@ pub struct Recorder {
     rules: fn(&CaseFile) -> Verdict,
     /// How long the model may take; `None`: there is none.
     model_deadline: Option<Duration>,
+    /// Whether secrets are stored as they are.
+    show_secrets: bool,
 }
 
 impl Recorder {
@@ -71,7 +74,22 @@ impl Recorder {
         health: Health,
     ) -> Self {
         let model_deadline = analyst.has_model().then(|| analyst.deadline());
-        Self { store, sinks, model, metrics, health, rules: analyst::built_in, model_deadline }
+        Self {
+            store,
+            sinks,
+            model,
+            metrics,
+            health,
+            rules: analyst::built_in,
+            model_deadline,
+            show_secrets: false,
+        }
+    }
+
+    /// Whether secrets are stored as they are.
+    #[must_use]
+    pub fn show_secrets(self, show_secrets: bool) -> Self {
+        Self { show_secrets, ..self }
     }
 
     /// Records until `shutdown`; then closes the queue, records what still waits in it, and returns. End the
@@ -97,6 +115,7 @@ impl Recorder {
     async fn take(&self, case: Case, shutdown: &CancellationToken) {
         let kind = KindLabel { kind: case.kind.as_str() };
         self.metrics.cases.get_or_create(&kind).inc_by(case.count);
+        let case = if self.show_secrets { case } else { redact::records::case(case) };
         let mut verdict = (self.rules)(&case.file);
         if self.model_deadline.is_some() {
             verdict.note.get_or_insert_with(|| UNHEARD.to_owned());

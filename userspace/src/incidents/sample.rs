@@ -71,6 +71,8 @@ pub(crate) fn case(fingerprint: &str) -> Case {
         uid: Some(0),
         cgroup: Some("/oomtest".into()),
         container_id: None,
+        unit: None,
+        pod_uid: None,
     };
     Case {
         fingerprint: fingerprint.into(),
@@ -98,7 +100,11 @@ pub(crate) fn case(fingerprint: &str) -> Case {
                 body: b"Name:\tpython3\n\xff".to_vec(),
                 truncated: false,
             }],
-            completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), missing: Vec::new() },
+            completeness: Completeness {
+                events_lost: 0,
+                evidence_delay_ms: Some(4),
+                ..Completeness::default()
+            },
         },
     }
 }

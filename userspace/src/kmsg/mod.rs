@@ -47,6 +47,11 @@ pub struct Follower {
 }
 
 impl Log {
+    /// Why the kernel's log can't be followed here, and what to do about it; `None`: it can.
+    pub fn trouble() -> Option<(String, &'static str)> {
+        open(Path::new(DEVICE)).err().map(explain)
+    }
+
     /// Opens the kernel's log; `None`, and said in `health`, where that is not allowed or there is none.
     pub fn open(health: &Health) -> Option<Self> {
         open(Path::new(DEVICE))

@@ -1,5 +1,7 @@
 //! A case: what the monitor found, the numbered facts that prove it, and the evidence frozen with it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,10 @@ pub struct Completeness {
     /// What could not be had, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Secrets masked before it was stored, by the rule that found them; empty: none, or the operator wants
+    /// them shown.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masked: BTreeMap<String, u64>,
 }
 
 /// Everything an analyst may know about one process at one moment.

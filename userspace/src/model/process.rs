@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A process: its pid (the thread group id) and its start time, because a bare pid is reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessKey {
     /// The thread group id, in the host's pid namespace.
     pub pid: u32,
@@ -56,6 +56,12 @@ pub struct ProcessInfo {
     pub cgroup: Option<String>,
     /// The container's 64-hex id, where the cgroup path names one.
     pub container_id: Option<String>,
+    /// The service unit, such as `nginx.service`, where the cgroup path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The Kubernetes pod's uid, where the cgroup path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
 }
 
 impl ProcessInfo {

@@ -31,6 +31,7 @@ pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
         Observation::Forks(_)
         | Observation::OomReport(_)
         | Observation::Seen(_)
+        | Observation::Look(_)
         | Observation::Cgroup(_)
         | Observation::ScanDone(_) => None,
     }

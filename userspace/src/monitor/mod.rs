@@ -13,8 +13,11 @@ mod oom_reports;
 mod process;
 mod raise;
 mod repeats;
+mod respawns;
+mod roots;
 mod scans;
 mod stacks;
+mod stuck;
 mod table;
 
 use std::sync::Arc;
@@ -45,6 +48,7 @@ use oom_reports::OomReports;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
+use stuck::Stuck;
 use table::Table;
 
 /// How often overdue victims are looked for.
@@ -74,6 +78,7 @@ pub struct Monitor {
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
+    stuck: Stuck,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -98,6 +103,7 @@ impl Monitor {
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
+            stuck: Stuck::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -148,6 +154,7 @@ impl Monitor {
             Observation::Forks(counts) => self.table.add_forks(&counts),
             Observation::OomReport(report) => self.on_oom_report(report),
             Observation::Seen(seen) => self.on_seen(&seen),
+            Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }

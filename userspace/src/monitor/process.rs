@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cgroup;
+use crate::detect::Origin;
 use crate::host::{Host, boot_time};
 use crate::model::{ExitRecord, ProcessInfo, ProcessKey, ProcessView};
-use crate::observation::{KernelProcess, SeenProcess};
+use crate::observation::{KernelProcess, SeenProcess, Session};
 
 /// What the last walk of /proc measured.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,17 @@ pub(super) struct Sample {
     pub(super) state: char,
 }
 
+/// How a process was first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// Beginning a program.
+    Exec,
+    /// By a walk of /proc.
+    Walk,
+    /// Only when it ended: it never began a program of its own, and lived less than a walk takes.
+    End,
+}
+
 /// The state of a process that no walk has measured yet.
 pub(super) const UNMEASURED: char = '?';
 
@@ -28,8 +40,13 @@ pub(super) const UNMEASURED: char = '?';
 pub(super) struct Process {
     pub(super) key: ProcessKey,
     pub(super) ppid: u32,
-    /// The parent when the present program began, or when the process was first seen.
+    /// The parent at the first exec, or when the process was first seen.
     pub(super) first_ppid: u32,
+    /// How it was first seen.
+    pub(super) begun: Begun,
+    pub(super) session: Option<Session>,
+    /// Ourselves, or below us, for good: an orphan of ours stays ours.
+    pub(super) own: bool,
     pub(super) comm: Box<[u8]>,
     pub(super) parent_comm: Box<[u8]>,
     pub(super) argv: Box<[u8]>,
@@ -56,6 +73,9 @@ impl Process {
             key: event.key,
             ppid: event.parent.pid,
             first_ppid: event.parent.pid,
+            begun: Begun::End,
+            session: None,
+            own: is_us(event.key.pid, event.parent.pid),
             comm: event.comm.clone(),
             parent_comm: event.parent_comm.clone(),
             argv: event.argv.clone(),
@@ -79,6 +99,9 @@ impl Process {
             key: seen.key,
             ppid: seen.ppid,
             first_ppid: seen.ppid,
+            begun: Begun::Walk,
+            session: Some(seen.session),
+            own: is_us(seen.key.pid, seen.ppid),
             comm: seen.comm.clone(),
             parent_comm: Box::default(),
             argv: details.map(|it| it.argv.clone()).unwrap_or_default(),
@@ -126,6 +149,7 @@ impl Process {
             state: seen.state,
         });
         self.ppid = seen.ppid;
+        self.session = Some(seen.session);
         if seen.moved_to.is_some() {
             self.cgroup.clone_from(&seen.moved_to);
         }
@@ -136,6 +160,16 @@ impl Process {
             self.exe = details.exe.clone().or(self.exe.take());
             self.uid = details.uid.or(self.uid);
             self.cgroup = details.cgroup.clone().or(self.cgroup.take());
+        }
+    }
+
+    /// How it came to be its parent's child.
+    pub(super) fn origin(&self) -> Origin {
+        match self.begun {
+            _ if self.ppid != self.first_ppid => Origin::Orphan,
+            Begun::Exec => Origin::Started,
+            Begun::Walk => Origin::Found,
+            Begun::End => Origin::Forked,
         }
     }
 
@@ -151,6 +185,8 @@ impl Process {
             uid: self.uid,
             cgroup: self.cgroup.as_deref().map(str::to_owned),
             container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(str::to_owned),
+            unit: self.cgroup.as_deref().and_then(cgroup::unit).map(str::to_owned),
+            pod_uid: self.cgroup.as_deref().and_then(cgroup::pod_uid),
         }
     }
 
@@ -172,6 +208,12 @@ impl Process {
             exit: self.exit.clone(),
         }
     }
+}
+
+/// Ourselves or a child of ours; what is further down, the table knows.
+fn is_us(pid: u32, ppid: u32) -> bool {
+    let own = std::process::id();
+    pid == own || ppid == own
 }
 
 /// CPU use since the sample before, in percent of one core, to one decimal.

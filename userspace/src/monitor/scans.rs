@@ -97,6 +97,7 @@ impl Monitor {
         }
         self.scans.zombies.retain(|_, dead| dead.seen >= done.began);
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
+        self.stuck.forget(done.began);
         self.judge_zombies(now);
         self.judge_cgroups(now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
@@ -160,7 +161,7 @@ impl Monitor {
         }
     }
 
-    fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
+    pub(super) fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
         let events_lost = self.losses.since_last(&self.metrics);
         self.raiser.raise(
             draft,

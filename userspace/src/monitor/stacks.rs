@@ -11,7 +11,7 @@ use crate::detect::{Draft, Statement};
 use crate::host::wall_time;
 use crate::model::{EvidenceFile, ProcessInfo};
 use crate::observation::{KernelCrash, StackCapture, WalkedFrame};
-use crate::stack::{BuildId, Capture, CapturedFrame, Frame, LoadedModule, Register, Registers, Stack};
+use crate::stack::{BuildId, Capture, CapturedFrame, Frame, LoadedModule, Register, Registers, Root, Stack};
 use crate::text;
 
 /// Where the stack comes from.
@@ -43,7 +43,12 @@ const IP: usize = 16;
 const SP: usize = 19;
 
 /// What the stack can be made from; `None` where nothing was captured.
-pub(super) fn capture(crash: &KernelCrash, process: &ProcessInfo, started: Duration) -> Option<Capture> {
+pub(super) fn capture(
+    crash: &KernelCrash,
+    process: &ProcessInfo,
+    started: Duration,
+    root: Root,
+) -> Option<Capture> {
     let captured = crash.capture.as_ref()?;
     let started = wall_time(started + CLOCK_SLACK);
     // A relative path means nothing without the directory it was relative to.
@@ -58,7 +63,7 @@ pub(super) fn capture(crash: &KernelCrash, process: &ProcessInfo, started: Durat
         executable,
         entry: captured.entry,
         vdso: captured.vdso,
-        root: None,
+        root,
         started_at: Some(started.into()),
     })
 }

@@ -10,10 +10,11 @@ use anyhow::{Context as _, Result};
 use procfs::process::{LimitValue, Process};
 
 use super::cmdline::Cmdlines;
+use super::suspects::{Places, Suspects};
 use crate::cgroup::{Hierarchy, of_process};
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
-use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess};
+use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess, Session};
 
 /// `task_struct.flags`: a kernel thread (kernel include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -32,6 +33,8 @@ pub(super) struct Walker {
     known: HashMap<ProcessKey, Known>,
     walks: u64,
     cmdlines: Cmdlines,
+    suspects: Suspects,
+    turned_away: u64,
 }
 
 /// What was known of a process at the last walk.
@@ -43,12 +46,26 @@ struct Known {
 
 impl Walker {
     pub(super) fn new(proc_root: PathBuf, hierarchy: Hierarchy, host: Host) -> Self {
-        Self { proc_root, hierarchy, host, known: HashMap::new(), walks: 0, cmdlines: Cmdlines::default() }
+        Self {
+            proc_root,
+            hierarchy,
+            host,
+            known: HashMap::new(),
+            walks: 0,
+            cmdlines: Cmdlines::default(),
+            suspects: Suspects::default(),
+            turned_away: 0,
+        }
+    }
+
+    /// How many processes found no room for a closer look in the last walk.
+    pub(super) const fn turned_away(&self) -> u64 {
+        self.turned_away
     }
 
     /// How many processes hold a reader of their argv.
     pub(super) fn held(&self) -> usize {
-        self.cmdlines.held()
+        self.cmdlines.held() + self.suspects.held()
     }
 
     /// Everything seen, the memory cgroups they are in, and [`Observation::ScanDone`] last.
@@ -58,9 +75,15 @@ impl Walker {
         let walk = self.walks;
         let processes = processes(&self.proc_root)?;
         let mut observations = Vec::with_capacity(self.known.len() + 16);
+        self.suspects.begin();
         for process in processes {
-            observations.extend(self.see(&process, walk).map(Observation::Seen));
+            let Some(seen) = self.see(&process, walk) else { continue };
+            let places = Places { proc_root: &self.proc_root, hierarchy: &self.hierarchy, host: &self.host };
+            let look = self.suspects.look(places, &seen);
+            observations.push(Observation::Seen(seen));
+            observations.extend(look.map(|look| Observation::Look(Box::new(look))));
         }
+        self.turned_away = self.suspects.finish();
         self.known.retain(|_, known| known.walk == walk);
         observations.extend(self.limited_cgroups());
         observations.push(Observation::ScanDone(ScanDone { began, took: boot_time().saturating_sub(began) }));
@@ -148,6 +171,11 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
         kernel_thread,
         fds,
         fd_limit: fds.filter(|fds| *fds >= FDS_WORTH_A_LIMIT).and_then(|_| fd_limit(process)),
+        session: Session {
+            id: u32::try_from(stat.session).unwrap_or(0),
+            group: u32::try_from(stat.pgrp).unwrap_or(0),
+            has_terminal: stat.tty_nr != 0,
+        },
         moved_to: None,
         details: None,
     })
@@ -208,6 +236,8 @@ mod tests {
         assert_eq!(details.uid, Some(rustix::process::geteuid().as_raw()));
         let exe = std::env::current_exe().unwrap();
         assert_eq!(details.exe.as_deref(), Some(exe.as_os_str().as_bytes()));
+        let sid = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
+        assert_eq!(i64::from(me.session.id), i64::from(sid));
         assert!(details.argv.starts_with(std::env::args_os().next().unwrap().as_bytes()));
         assert!(matches!(first.last(), Some(Observation::ScanDone(_))));
         let second = walker.walk().unwrap();

@@ -27,11 +27,28 @@ pub struct Capture {
     pub entry: Option<u64>,
     /// `AT_SYSINFO_EHDR`: where the vDSO was.
     pub vdso: Option<u64>,
-    /// Where the process's root directory can be reached; absent: it is ours. Names in the load map are
-    /// resolved inside it.
-    pub root: Option<PathBuf>,
+    /// Where the process's root directory is. Names in the load map are resolved inside it.
+    pub root: Root,
     /// When the process started: a file changed after that may not be the one that was loaded.
     pub started_at: Option<SystemTime>,
+}
+
+/// The root directory of a process that may be gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Root {
+    /// The one we see ourselves.
+    #[default]
+    Ours,
+    /// Another, to be reached by the first of `ways` that can be opened and leads elsewhere than `host`. By none:
+    /// its files are gone with it, and others of the same names are not taken for them.
+    Another {
+        /// Paths to try.
+        ways: Vec<PathBuf>,
+        /// The host's root directory.
+        host: PathBuf,
+    },
+    /// The host's, whatever ours is: by the first of these that can be opened.
+    Host(Vec<PathBuf>),
 }
 
 /// One module of the load map.

@@ -1,6 +1,7 @@
 //! The modules of a crashed process as the files on disk have them now: opened with care, and each judged
 //! whether it still is what was loaded.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -35,6 +36,15 @@ pub(super) struct OnDisk {
     pub(super) standing: Standing,
 }
 
+/// Where modules are placed.
+struct Place<'a> {
+    capture: &'a Capture,
+    /// `None`: it can't be reached.
+    root: Option<&'a OwnedFd>,
+    /// Whether the load map says where the executable is.
+    bias_known: bool,
+}
+
 /// Whether a file is what was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -60,12 +70,14 @@ impl LoadMap {
         if let Some(bias) = capture.vdso.filter(|vdso| !listed.iter().any(|it| it.bias == *vdso)) {
             listed.push(LoadedModule { bias, path: Some("linux-vdso.so.1".into()), build_id: None });
         }
+        let root = open::root(&capture.root).map_err(|error| notes.add(error.to_string())).ok();
+        let place = Place { capture, root: root.as_ref(), bias_known: has_executable };
         for module in listed {
             if Instant::now() >= deadline {
                 notes.add("the time was up before all modules were opened");
                 break;
             }
-            if let Some(module) = map.place(capture, &module, has_executable, images, &mut unusable) {
+            if let Some(module) = map.place(&place, &module, images, &mut unusable) {
                 map.modules.push(module);
             }
         }
@@ -77,12 +89,12 @@ impl LoadMap {
     /// `None` where it can't be placed.
     fn place(
         &self,
-        capture: &Capture,
+        place: &Place<'_>,
         listed: &LoadedModule,
-        bias_known: bool,
         images: &mut Images,
         unusable: &mut Vec<String>,
     ) -> Option<Module> {
+        let Place { capture, bias_known, .. } = *place;
         let executable = is_executable(listed);
         let path = if executable { capture.executable.clone() } else { listed.path.clone() };
         let path = path.unwrap_or_default();
@@ -95,8 +107,14 @@ impl LoadMap {
             return None;
         }
         let vdso = is_vdso(&path);
-        let found = if vdso { images.vdso() } else { images.get(capture.root.as_deref(), &path) };
-        let on_disk = found.map_err(|error| unusable.push(format!("{name} can't be used: {error:#}"))).ok();
+        let found = match place.root {
+            _ if vdso => Some(images.vdso()),
+            Some(root) => Some(images.get(root, &path)),
+            // Said once, not of each.
+            None => None,
+        };
+        let unusable = |error| unusable.push(format!("{name} can't be used: {error:#}"));
+        let on_disk = found.and_then(|it| it.map_err(unusable).ok());
         let on_disk = on_disk.map(|(opened, known)| {
             let standing =
                 if vdso { Standing::Confirmed } else { standing(capture, listed, &opened, &known) };

@@ -27,6 +27,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers};
+pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers, Root};
 pub use frame::{FoundBy, Frame, Stack};
 pub use symboliser::{DEADLINE, Symboliser, TurnedAway};

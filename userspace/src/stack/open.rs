@@ -3,13 +3,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
+
+use super::capture::Root;
 
 /// Larger files are left alone. Only parts of a file are ever read.
 const FILE_BYTES_MAX: u64 = 8 << 30;
@@ -38,18 +40,33 @@ pub(super) struct FileKey {
     changed: (i64, i64),
 }
 
+/// The root directory; an error where it can't be reached any more.
+pub(super) fn root(root: &Root) -> Result<OwnedFd> {
+    let directory = |path: &Path| {
+        openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
+    };
+    match root {
+        Root::Ours => directory(Path::new("/")),
+        Root::Host(ways) => ways.iter().find_map(|way| directory(way)),
+        Root::Another { ways, host } => {
+            let host = directory(host);
+            let differs = |it: &OwnedFd| !host.as_ref().is_some_and(|host| same(host, it));
+            ways.iter().filter_map(|way| directory(way)).find(differs)
+        }
+    }
+    .context("the process's root directory, such as its container's, is gone")
+}
+
+fn same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let id = |it: &OwnedFd| fstat(it).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    id(one) == id(other)
+}
+
 /// Opens `path` as the process with this root would.
-pub(super) fn open(root: Option<&Path>, path: &Path) -> Result<OpenFile> {
+pub(super) fn open(root: &OwnedFd, path: &Path) -> Result<OpenFile> {
     if !path.is_absolute() {
         bail!("its name is not absolute");
     }
-    let root = openat(
-        CWD,
-        root.unwrap_or(Path::new("/")),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .context("the process's root is gone")?;
     // O_PATH touches nothing: no FIFO blocks, no device wakes up.
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let found = openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), inside)
@@ -111,6 +128,7 @@ mod tests {
         symlink("/dev/zero", path("zero")).unwrap();
         symlink("loop", path("loop")).unwrap();
         mknodat(CWD, path("fifo"), Kind::Fifo, Mode::RUSR, 0).unwrap();
+        let ours = root(&Root::Ours).unwrap();
         let large = File::create(path("large")).unwrap();
         large.set_len(FILE_BYTES_MAX + 1).unwrap();
         for (name, fits) in [
@@ -123,10 +141,10 @@ mod tests {
             ("none", false),
             ("", false),
         ] {
-            assert_eq!(open(None, &path(name)).is_ok(), fits, "{name}");
+            assert_eq!(open(&ours, &path(name)).is_ok(), fits, "{name}");
         }
-        assert!(open(None, Path::new("Cargo.toml")).is_err(), "a relative name");
-        assert!(open(None, Path::new("/proc/self/exe")).is_err(), "a magic link");
+        assert!(open(&ours, Path::new("Cargo.toml")).is_err(), "a relative name");
+        assert!(open(&ours, Path::new("/proc/self/exe")).is_err(), "a magic link");
     }
 
     #[test]
@@ -134,13 +152,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("lib.so"), "x").unwrap();
         symlink("/lib.so", directory.path().join("absolute")).unwrap();
+        let way = directory.path().to_owned();
+        let inside = root(&Root::Host(vec!["/nonexistent".into(), way.clone()])).unwrap();
+        let another = |ways| Root::Another { ways, host: "/".into() };
+        assert!(root(&another(vec![])).is_err() && root(&another(vec!["/usr/..".into()])).is_err());
+        assert!(same(&root(&another(vec!["/".into(), way])).unwrap(), &inside));
         for (name, fits) in [
             ("/lib.so", true),
             ("/absolute", true),
             ("/../../../../../../lib.so", true),
             ("/etc/passwd", false),
         ] {
-            assert_eq!(open(Some(directory.path()), Path::new(name)).is_ok(), fits, "{name}");
+            assert_eq!(open(&inside, Path::new(name)).is_ok(), fits, "{name}");
         }
     }
 }

@@ -5,10 +5,13 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::notes::Notes;
 use super::unwind;
 use super::worker::{self, Request};
 use super::{Capture, Stack};
+use crate::metrics::{LimitLabel, Metrics};
 
 /// Long enough for the debug information of a large program, short enough for an alert to wait for.
 pub const DEADLINE: Duration = Duration::from_secs(3);
@@ -26,9 +29,9 @@ pub struct Symboliser {
     // Held to hand over a request, never while it is worked on.
     worker: Mutex<Option<SyncSender<Request>>>,
     threads: Arc<AtomicU64>,
-    late: AtomicU64,
-    refused: AtomicU64,
-    evicted: Arc<AtomicU64>,
+    late: Counter,
+    refused: Counter,
+    evicted: Counter,
 }
 
 /// What the limits turned away so far.
@@ -44,8 +47,14 @@ pub struct TurnedAway {
 
 impl Symboliser {
     /// Nothing runs, and nothing is kept, before the first capture.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(metrics: &Metrics) -> Self {
+        let counter = |limit| metrics.turned_away.get_or_create_owned(&LimitLabel { limit });
+        Self {
+            late: counter("stacks_late"),
+            refused: counter("stacks_waiting"),
+            evicted: counter("stack_files"),
+            ..Self::default()
+        }
     }
 
     /// The stack of this capture. Blocks: call it where that is allowed, such as `spawn_blocking`.
@@ -57,7 +66,7 @@ impl Symboliser {
             Ok(()) => match answer.recv_timeout(deadline + GRACE) {
                 Ok(stack) => return stack,
                 Err(lost) => {
-                    self.late.fetch_add(1, Ordering::Relaxed);
+                    self.late.inc();
                     // It may hang for ever: the next capture gets a new one.
                     *self.lock() = None;
                     match lost {
@@ -67,7 +76,7 @@ impl Symboliser {
                 }
             },
             Err(why) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
+                self.refused.inc();
                 why
             }
         };
@@ -78,11 +87,7 @@ impl Symboliser {
 
     /// What the limits turned away so far.
     pub fn turned_away(&self) -> TurnedAway {
-        TurnedAway {
-            late: self.late.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
-            evicted: self.evicted.load(Ordering::Relaxed),
-        }
+        TurnedAway { late: self.late.get(), refused: self.refused.get(), evicted: self.evicted.get() }
     }
 
     fn hand_over(&self, request: Request) -> Result<(), &'static str> {
@@ -108,7 +113,7 @@ impl Symboliser {
         let (sender, requests) = sync_channel(WAITING_MAX);
         sender.try_send(request).map_err(|_| "a new queue is full")?;
         let alive = Alive::new(&self.threads);
-        let evicted = Arc::clone(&self.evicted);
+        let evicted = self.evicted.clone();
         let body = move || {
             let _alive = alive;
             worker::run(&requests, &evicted);

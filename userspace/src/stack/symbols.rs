@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
 
-use super::BuildId;
 use super::contents::{self, Budget, Section};
 use super::image::Image;
 use super::open::{self, OpenFile};
 use super::snapshot::{Snapshot, has_debug};
+use super::{BuildId, Root};
 use crate::text;
 
 /// Where distributions put the debug information they strip from their files, by build-id.
@@ -97,7 +97,8 @@ impl Symbols {
 fn separate(build_id: &BuildId, budget: &Budget) -> Option<Symbols> {
     let id = build_id.to_string();
     let path = Path::new(DEBUG_DIRECTORY).join(&id[..2]).join(format!("{}.debug", &id[2..]));
-    let opened = open::open(None, &path).ok().filter(|it| it.trusted)?;
+    let opened =
+        open::root(&Root::Ours).and_then(|root| open::open(&root, &path)).ok().filter(|it| it.trusted)?;
     let image = Image::read(&opened.file).ok()?;
     let sections = contents::sections(&opened.file, &image, budget)?;
     let fits = image.build_id.as_ref() == Some(build_id) && has_debug(&sections);

@@ -2,15 +2,15 @@
 //! stack. Should a file hang it, or a crafted one take it down, only its caller's patience is lost.
 
 use std::cell::OnceCell;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use prometheus_client::metrics::counter::Counter;
 
 use super::cfi::Rules;
 use super::contents::{self, Budget, Section};
@@ -37,8 +37,8 @@ pub(super) struct Request {
 }
 
 /// Until nobody can ask any more.
-pub(super) fn run(requests: &Receiver<Request>, evicted: &Arc<AtomicU64>) {
-    let mut images = Images { entries: vec![], vdso: None, evicted: Arc::clone(evicted) };
+pub(super) fn run(requests: &Receiver<Request>, evicted: &Counter) {
+    let mut images = Images { entries: vec![], vdso: None, evicted: evicted.clone() };
     loop {
         match requests.recv_timeout(IDLE) {
             Ok(request) => {
@@ -169,12 +169,12 @@ impl Known {
 pub(super) struct Images {
     entries: Vec<(FileKey, Rc<Known>)>,
     vdso: Option<Rc<Known>>,
-    evicted: Arc<AtomicU64>,
+    evicted: Counter,
 }
 
 impl Images {
     /// Opens the file each time: a name may mean another file by now.
-    pub(super) fn get(&mut self, root: Option<&Path>, path: &Path) -> Result<(OpenFile, Rc<Known>)> {
+    pub(super) fn get(&mut self, root: &OwnedFd, path: &Path) -> Result<(OpenFile, Rc<Known>)> {
         let opened = open::open(root, path)?;
         let known = match self.entries.iter().position(|(key, _)| *key == opened.key) {
             Some(at) => self.entries.remove(at).1,
@@ -201,7 +201,7 @@ impl Images {
             drop += 1;
         }
         self.entries.drain(..drop);
-        self.evicted.fetch_add(drop as u64, Ordering::Relaxed);
+        self.evicted.inc_by(drop as u64);
     }
 
     fn clear(&mut self) {

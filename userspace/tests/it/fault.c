@@ -77,6 +77,37 @@ static void recovered(int signal) {
     _exit(0);
 }
 
+/* Computes for ever. */
+static void spin(void) {
+    volatile unsigned long turns = 0;
+    for (;;)
+        turns++;
+}
+
+/* Computes for ever and writes down what comes out, many times a second. */
+static void spin_and_write(void) {
+    volatile unsigned long turns = 0;
+    int out = open("/dev/null", O_WRONLY);
+    for (;;)
+        if (++turns % (1 << 20) == 0 && write(out, "x", 1) != 1)
+            return;
+}
+
+/* Its second thread waits in state D for a vfork child that stays. */
+static void *vfork_and_wait(void *unused) {
+    if (vfork() == 0) {
+        sleep(60);
+        _exit(0);
+    }
+    return unused;
+}
+
+static void hung_thread(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, vfork_and_wait, NULL);
+    pthread_join(thread, NULL);
+}
+
 static void zombies(int count) {
     for (int i = 0; i < count; i++)
         if (fork() == 0)
@@ -88,6 +119,37 @@ static void open_many(int count) {
     for (int i = 0; i < count; i++)
         open("/dev/null", O_RDONLY);
     pause();
+}
+
+/* A child that is a program of its own, and a parent that stays. */
+static void spawn(const char *program, const char *mode) {
+    if (fork() == 0) {
+        execl(program, program, mode, (char *)NULL);
+        _exit(2);
+    }
+    pause();
+}
+
+/* Runs the rest of its arguments as a program, as a supervisor does, and ends well. */
+static int run(char **argv) {
+    pid_t child = fork();
+    if (child == 0) {
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    waitpid(child, NULL, 0);
+    return 0;
+}
+
+/* Leaves a daemon behind, which fails after this many milliseconds. */
+static int daemonize(int ms) {
+    if (fork() != 0)
+        return 0;
+    setsid();
+    if (fork() != 0)
+        _exit(0);
+    usleep((useconds_t)ms * 1000);
+    _exit(3);
 }
 
 int main(int argc, char **argv) {
@@ -102,6 +164,14 @@ int main(int argc, char **argv) {
     }
     if (strcmp(mode, "quick") == 0)
         return number;
+    if (strcmp(mode, "run") == 0)
+        return run(argv + 3);
+    if (strcmp(mode, "daemon") == 0)
+        return daemonize(number);
+    if (strcmp(mode, "live") == 0) {
+        usleep((useconds_t)number * 1000);
+        return 3;
+    }
     if (strcmp(mode, "segv") == 0)
         *(volatile int *)8 = 1;
     if (strcmp(mode, "thread-segv") == 0)
@@ -124,8 +194,16 @@ int main(int argc, char **argv) {
         leader_first(number);
     if (strcmp(mode, "zombies") == 0)
         zombies(number);
+    if (strcmp(mode, "spin") == 0)
+        spin();
+    if (strcmp(mode, "spin-and-write") == 0)
+        spin_and_write();
+    if (strcmp(mode, "hung-thread") == 0)
+        hung_thread();
     if (strcmp(mode, "open-many") == 0)
         open_many(number);
+    if (strcmp(mode, "spawn") == 0)
+        spawn(argv[0], argv[2]);
     if (strcmp(mode, "sleep") == 0)
         pause();
     return 2;

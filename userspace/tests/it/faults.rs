@@ -136,9 +136,16 @@ impl Limited {
 
     /// The command that joins the cgroup and becomes the helper.
     pub(crate) fn command(&self, fault: &Fault, args: &[&str]) -> Command {
+        let mut command = Command::new(&fault.path);
+        command.args(args);
+        self.joined(&command)
+    }
+
+    /// The command that joins the cgroup and becomes this one.
+    pub(crate) fn joined(&self, then: &Command) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", r#"echo $$ > "$1" && shift && exec "$@""#, "sh"]);
-        command.arg(self.directory.join("cgroup.procs")).arg(&fault.path).args(args);
+        command.arg(self.directory.join("cgroup.procs")).arg(then.get_program()).args(then.get_args());
         quiet(&mut command);
         command
     }

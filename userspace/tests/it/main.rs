@@ -6,7 +6,9 @@
 mod alerts;
 mod cli;
 mod conditions;
+mod containers;
 mod daemon;
+mod ends;
 mod fallback;
 mod faults;
 mod http;
@@ -15,4 +17,5 @@ mod losses;
 mod oom;
 mod peers;
 mod requires;
+mod secrets;
 mod unprivileged;

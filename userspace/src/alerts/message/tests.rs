@@ -35,7 +35,7 @@ fn zombie_pileup() -> Incident {
     it.process.cgroup = None;
     it.facts.clear();
     it.findings.clear();
-    it.completeness = Completeness { events_lost: 1, evidence_delay_ms: None, missing: Vec::new() };
+    it.completeness = Completeness { events_lost: 1, ..Completeness::default() };
     it.verdict.summary = "sh does not reap its children.".into();
     it.verdict.probable_cause.clear();
     it.verdict.next_steps.clear();

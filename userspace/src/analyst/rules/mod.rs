@@ -1,12 +1,15 @@
 //! The rules analyst: what an experienced colleague would say at once, from the kind of the worst finding, the
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
+mod abnormal_exit;
 mod commands;
+mod cpu_spin;
 mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
 mod frozen;
+mod hung_task;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
@@ -40,10 +43,13 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let opinion = match worst.kind {
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
+        IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::ZombiePileup => zombie_pileup::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
+        IncidentKind::HungTask => hung_task::judge(file, worst),
+        IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
         _ => other::judge(file, worst),
     };
     let mut evidence = cited(file, worst);

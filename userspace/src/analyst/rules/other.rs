@@ -20,28 +20,11 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 /// What comes after the process's name, what else would fit, and how sure the first is.
 fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
     match kind {
-        IncidentKind::AbnormalExit => (
-            "ended in a way its supervisor does not expect of it. It decided to end itself, or was told to, and its \
-             last lines of log usually say why.",
-            "Somebody or something stopped it on purpose: a deployment, a timeout, an operator",
-            Confidence::Low,
-        ),
         IncidentKind::ForkStorm => (
             "starts processes faster than the host can bear: a script that calls itself, a retry without a pause, or \
              a fork bomb.",
             "A build or a batch job that is meant to be like this, with too much at once",
             Confidence::Medium,
-        ),
-        IncidentKind::HungTask => (
-            "waits inside the kernel and cannot be interrupted, not even by SIGKILL. Most often a disk, or a file \
-             server that no longer answers, is behind it.",
-            "A fault in a driver or file system; the kernel's log would have a stack",
-            Confidence::Medium,
-        ),
-        IncidentKind::CpuSpin => (
-            "keeps a core busy and gets nothing done that can be seen: an endless loop, or a retry without a pause.",
-            "It computes, and that is its work",
-            Confidence::Low,
         ),
         IncidentKind::MemoryGrowth => (
             "grows steadily and gives nothing back, as a leak does: objects that are kept and never used again.",
@@ -62,8 +45,11 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
         ),
         IncidentKind::OomKill
         | IncidentKind::Crash
+        | IncidentKind::AbnormalExit
         | IncidentKind::CrashLoop
         | IncidentKind::ZombiePileup
+        | IncidentKind::HungTask
+        | IncidentKind::CpuSpin
         | IncidentKind::MemoryPressure
         | IncidentKind::FdExhaustion => (
             "shows signs of a fault; the facts say which.",
@@ -76,32 +62,10 @@ fn words(kind: IncidentKind) -> (&'static str, &'static str, Confidence) {
 fn steps(file: &CaseFile, kind: IncidentKind) -> Vec<NextStep> {
     let pid = file.process.pid;
     match kind {
-        IncidentKind::AbnormalExit => {
-            vec![logs(file), step("Whether it left a core", format!("coredumpctl info --no-pager {pid}"))]
-        }
         IncidentKind::ForkStorm => vec![
             step("Its family tree", format!("pstree -p {pid} | head -40")),
             step("Who starts the most processes", "ps -eo ppid= | sort | uniq -c | sort -rn | head"),
             step("To stop it without killing it yet", format!("kill -STOP {pid}")),
-        ],
-        IncidentKind::HungTask => vec![
-            step(
-                "Where in the kernel it waits",
-                format!("cat /proc/{pid}/wchan; echo; cat /proc/{pid}/stack"),
-            ),
-            step("Everything that waits like that", "ps -eo pid,stat,wchan:32,etime,comm | awk '$2 ~ /^D/'"),
-            step(
-                "Disks and mounts the kernel complains of",
-                "journalctl -k --no-pager -n 200 | grep -iE 'blocked|i/o error|nfs'",
-            ),
-        ],
-        IncidentKind::CpuSpin => vec![
-            step("Which of its threads is busy", format!("top -H -b -n 1 -p {pid} | head -20")),
-            step(
-                "What it runs",
-                format!("perf top -p {pid} || gdb -p {pid} -batch -ex 'thread apply all bt'"),
-            ),
-            step("Which system calls it makes, if any", format!("timeout 5 strace -c -f -p {pid}")),
         ],
         IncidentKind::MemoryGrowth => vec![
             step(

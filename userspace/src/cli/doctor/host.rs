@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Roots;
 use super::report::Check;
+use crate::kmsg;
 
 /// The inode of the first pid namespace: `PROC_PID_INIT_INO` (kernel include/linux/proc_ns.h).
 const INIT_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -17,6 +18,7 @@ pub(super) fn checks(roots: &Roots) -> Vec<Check> {
         proc(roots, &mounts),
         pid_namespace(roots),
         tracefs(&mounts),
+        kernel_log(),
         cgroup(roots),
     ];
     checks.extend(lockdown(roots));
@@ -95,6 +97,15 @@ fn tracefs(mounts: &str) -> Check {
             "not mounted: only classic tracepoints need it, the fallback where there is no BTF",
             "nothing while the hooks attach; otherwise mount -t tracefs tracefs /sys/kernel/tracing",
         ),
+    }
+}
+
+fn kernel_log() -> Check {
+    match kmsg::Log::trouble() {
+        None => Check::ok("kernel log", "OOM incidents get the kernel's own report"),
+        Some((reason, remedy)) => {
+            Check::warn("kernel log", format!("OOM incidents lack the kernel's report: {reason}"), remedy)
+        }
     }
 }
 

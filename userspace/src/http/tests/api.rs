@@ -216,6 +216,7 @@ async fn status_tells_what_was_lost() {
             "cases": 3,
             "model": 0
           },
+          "secrets": "masked",
           "started_at": null,
           "uptime_s": null,
           "version": null

@@ -66,6 +66,7 @@ impl Setup {
             cgroup_root: "/nonexistent".into(),
             scan_interval: Duration::from_secs(10),
             show_environ: false,
+            show_secrets: false,
             ebpf_log: false,
             btf_path: "/nonexistent".into(),
             no_llm: false,
@@ -91,7 +92,7 @@ impl Setup {
         };
         let (metrics, health) = (Metrics::new(), Health::default());
         let monitor = Handle::fake(self.processes, self.files);
-        let desk = Arc::new(Desk::new(monitor.clone(), Arc::clone(&metrics)));
+        let desk = Arc::new(Desk::new(monitor.clone(), Arc::clone(&metrics), self.config.show_secrets));
         let slow = Router::new().route("/analyze", post(analyze)).with_state(desk);
         let started = Instant::now();
         let core =
@@ -237,6 +238,8 @@ fn info(pid: u32, start_ticks: u64, name: &str) -> ProcessInfo {
         uid: Some(33),
         cgroup: None,
         container_id: None,
+        unit: None,
+        pod_uid: None,
     }
 }
 

@@ -51,6 +51,7 @@ impl Rig {
             health: self.health.clone(),
             rules: |file| verdict(&format!("By the rules, of {}.", file.process.pid)),
             model_deadline,
+            show_secrets: false,
         }
     }
 

@@ -174,7 +174,7 @@ fn inlined_functions_are_shown_where_they_were_written() {
 fn how_long_an_abort_takes() {
     let program = Program::compile(&["-g", "-O2"]);
     let capture = program.crash("abort");
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     let mut stack = Stack::default();
     for temperature in ["cold", "warm", "warm"] {
         let capture = capture.clone();

@@ -131,10 +131,19 @@ fn names_in_the_load_map_are_of_the_processs_root() {
     let mut capture = program.crash("segv");
     capture.executable = Some("/crash".into());
     assert!(nameless(&stack_of(capture.clone())));
-    capture.root = Some(directory.path().to_owned());
+    capture.root = Root::Another { ways: vec![directory.path().to_owned()], host: "/".into() };
     let stack = stack_of(capture);
     assert_eq!(functions(&stack)[..4], ["write_nowhere", "middle", "outer", "main"], "{stack}");
     assert!(stack.notes.iter().any(|it| it.contains("libc.so.6 can't be used")), "{stack}");
+}
+
+#[test]
+fn files_of_the_same_names_are_not_taken_for_those_of_a_root_that_is_gone() {
+    let mut capture = Program::compile(OPTIMISED).crash("segv");
+    capture.root = Root::Another { ways: vec!["/proc/0/root".into()], host: "/".into() };
+    let stack = stack_of(capture);
+    assert!(nameless(&stack) && !stack.frames.is_empty(), "{stack}");
+    assert!(stack.notes.iter().any(|it| it.contains("root directory") && it.contains("is gone")), "{stack}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn answers(symboliser: &Symboliser, capture: Capture, what: &str) -> Stack {
 
 #[test]
 fn little_or_nothing_captured_is_said() {
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     assert_eq!(answers(&symboliser, Capture::default(), "nothing").frames, []);
     let full = Program::compile(&["-O0"]).crash("segv");
     type Without = (&'static str, fn(&mut Capture), &'static [&'static str]);
@@ -73,7 +73,7 @@ fn little_or_nothing_captured_is_said() {
 
 #[test]
 fn a_lying_load_map_gives_no_lies() {
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     let full = Program::compile(&["-O2"]).crash("segv");
     let own = full.modules[0].bias;
     type Lie = (&'static str, fn(&mut Capture, u64));
@@ -104,7 +104,7 @@ fn a_lying_load_map_gives_no_lies() {
 
 #[test]
 fn random_stacks_and_registers_end() {
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     let full = Program::compile(&["-O2"]).crash("abort");
     let real = full.registers.clone().unwrap();
     let mut noise = Noise(42);
@@ -140,7 +140,7 @@ fn damaged_files_end() {
     let path = directory.path().join("crash");
     let program = Program::compile(&["-g", "-O2"]);
     let whole = fs::read(&program.path).unwrap();
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     let mut capture = program.crash("segv");
     capture.executable = Some(path.clone());
     fs::write(&path, &whole).unwrap();
@@ -177,7 +177,7 @@ fn a_file_that_makes_a_parser_fail_is_survived() {
     damaged[index + 2] = 0x04;
     let mut capture = program.crash("segv");
     capture.executable = Some(path.clone());
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     fs::write(&path, &damaged).unwrap();
     let stack = answers(&symboliser, capture.clone(), "damaged");
     assert!(!stack.frames.is_empty(), "{stack}");
@@ -187,7 +187,7 @@ fn a_file_that_makes_a_parser_fail_is_survived() {
 
 #[test]
 fn the_deadline_holds() {
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     let capture = Program::compile(&["-g", "-O2"]).crash("abort");
     let stack = symboliser.stack(capture, Duration::ZERO);
     assert!(stack.notes.iter().any(|it| it.contains("the time was up")), "{stack}");
@@ -195,7 +195,7 @@ fn the_deadline_holds() {
 
 #[test]
 fn a_storm_of_crashes_is_answered_and_counted() {
-    let symboliser = Symboliser::new();
+    let symboliser = Symboliser::default();
     let capture = Program::compile(&["-O2"]).crash("segv");
     let ask = || symboliser.stack(capture.clone(), PATIENCE);
     let stacks: Vec<_> = std::thread::scope(|scope| {

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::Root;
 use super::image::Image;
 use super::*;
 
@@ -122,7 +123,7 @@ fn captured_frame(address: u64, maps: &[&str]) -> CapturedFrame {
 pub(super) fn stack_of(capture: Capture) -> Stack {
     thread_local! {
         // One for each test: what it remembers of libc makes them quick.
-        static SYMBOLISER: Symboliser = Symboliser::new();
+        static SYMBOLISER: Symboliser = Symboliser::default();
     }
     SYMBOLISER.with(|it| it.stack(capture, PATIENCE))
 }
