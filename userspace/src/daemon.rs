@@ -170,6 +170,8 @@ impl Watch {
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
             log: config.ebpf_log,
+            btf: Some(config.btf_path.clone()),
+            proc_root: Some(config.proc_root.clone()),
         };
         // Before the first scan, so that no process can slip between the two.
         let probes = probes::start(options, host.clone(), batches.clone(), Arc::clone(metrics), health).await;

@@ -103,6 +103,7 @@ pub struct Metrics {
     events: Tally<EventLabels>,
     events_sent: Tally<EventLabels>,
     events_lost: Tally<LossLabels>,
+    evidence_lost: Tally<LossLabels>,
     /// From the kernel's time stamp to the process table, by ring.
     pub event_delay_seconds: Family<RingLabel, Histogram, fn() -> Histogram>,
     /// Processes in the table.
@@ -141,6 +142,7 @@ impl Metrics {
             events: Tally::new(),
             events_sent: Tally::new(),
             events_lost: Tally::new(),
+            evidence_lost: Tally::new(),
             event_delay_seconds: Family::new_with_constructor(delays),
             processes: Family::default(),
             scans: Counter::default(),
@@ -167,6 +169,11 @@ impl Metrics {
             "events_lost",
             "Kernel events lost, by ring, kind and reason",
             it.events_lost.family.clone(),
+        );
+        r.register(
+            "evidence_lost",
+            "Kernel events that came without a part of their evidence, by ring, kind and reason",
+            it.evidence_lost.family.clone(),
         );
         r.register(
             "event_delay_seconds",
@@ -209,6 +216,11 @@ impl Metrics {
         self.events_lost.add(LossLabels { ring, kind, reason }, n);
     }
 
+    /// Counts kernel events that came, but without a part of their evidence.
+    pub fn count_evidence_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
+        self.evidence_lost.add(LossLabels { ring, kind, reason }, n);
+    }
+
     /// Kernel events received so far, in the order of their labels.
     pub fn events(&self) -> Vec<(EventLabels, u64)> {
         self.events.read()
@@ -227,6 +239,11 @@ impl Metrics {
     /// Kernel events lost so far, in the order of their labels.
     pub fn losses(&self) -> Vec<(LossLabels, u64)> {
         self.events_lost.read()
+    }
+
+    /// Kernel events that came without a part of their evidence so far, in the order of their labels.
+    pub fn evidence_losses(&self) -> Vec<(LossLabels, u64)> {
+        self.evidence_lost.read()
     }
 
     /// All of it as OpenMetrics text, which Prometheus reads.

@@ -107,8 +107,8 @@ pub struct CgroupIds {
 pub struct KernelExit {
     /// Who; `at` is when it ended.
     pub process: KernelProcess,
-    /// As wait(2) reports it.
-    pub exit_code: u32,
+    /// As wait(2) reports it; absent where nothing said how it ended.
+    pub exit_code: Option<u32>,
     /// Whether the OOM killer chose it.
     pub oom_killed: bool,
     /// CPU time of all its threads.

@@ -104,6 +104,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         show_environ: it.required("show_environ", parse::switch),
         show_secrets: it.required("show_secrets", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
+        btf_path: it.required("btf_path", parse::path),
         llm: it.llm(),
         no_llm,
         slack: it.slack(),

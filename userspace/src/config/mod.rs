@@ -60,6 +60,8 @@ pub struct Config {
     pub show_secrets: bool,
     /// Whether the kernel side logs its own doings (aya-log), for debugging it.
     pub ebpf_log: bool,
+    /// Where the kernel's own types are, normally `/sys/kernel/btf/vmlinux`.
+    pub btf_path: PathBuf,
     /// The language model; `None`: the built-in rules alone.
     pub llm: Option<LlmConfig>,
     /// Whether the model was turned off on purpose.

@@ -136,6 +136,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Time between two walks of /proc, 1s to 1h"),
     Setting::new(Watching, "ebpf_log", "ebpf-log", &["AI_DEBUGGER_EBPF_LOG"], "BOOL", "false",
         "Let the kernel side log its own doings").switch(),
+    Setting::new(Watching, "btf_path", "btf-path", &["AI_DEBUGGER_BTF_PATH"], "FILE", "/sys/kernel/btf/vmlinux",
+        "Where the running kernel's BTF is: another place in a container without /sys"),
     Setting::new(Model, "llm_base_url", "llm-base-url", &["AI_DEBUGGER_LLM_BASE_URL"], "URL",
         "https://api.groq.com/openai/v1", "Any API that answers like OpenAI's chat completions"),
     Setting::new(Model, "llm_model", "llm-model", &["AI_DEBUGGER_LLM_MODEL"], "MODEL", "openai/gpt-oss-120b",

@@ -104,6 +104,7 @@ fn is_abnormal(ended: &Ended<'_>, service: Service) -> bool {
         // The one who started it kills it, as a rule: a test, a time limit.
         ExitCause::Signal(SIGKILL) => service != Service::Unattended,
         ExitCause::Signal(signal) => !crash_loop::is_expected_signal(signal),
+        ExitCause::Unknown => false,
     }
 }
 
@@ -130,6 +131,7 @@ fn site(cause: ExitCause) -> String {
     match cause {
         ExitCause::Status(status) => format!("status {status}"),
         ExitCause::Signal(signal) => signal_name(signal),
+        ExitCause::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -183,6 +185,7 @@ mod tests {
             (Signal(1), None),
             (Signal(13), None),
             (Signal(11), None),
+            (ExitCause::Unknown, None),
         ] {
             check("supervised", app, supervised, (None, 0), cause, want);
             check("a child of init", app, (1, "systemd", Started), (None, 0), cause, want);

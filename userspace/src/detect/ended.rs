@@ -135,6 +135,7 @@ impl Ended<'_> {
     /// How it ended, in words.
     pub fn cause(&self) -> String {
         match self.exit.cause {
+            ExitCause::Unknown => "an unknown cause".to_owned(),
             ExitCause::Status(status) => format!("exit status {status}"),
             ExitCause::Signal(signal) => {
                 let core = if self.exit.core_dumped { ", core dumped" } else { "" };

@@ -74,6 +74,8 @@ impl Table {
             self.insert(Process::from_kernel(event));
         }
         let process = self.live.get_mut(&event.key)?;
+        // Those of the program before are not this one's, even where its own could not be read.
+        process.argv = Box::default();
         process.learn(event, cgroup);
         (process.judged, process.exec_at) = (Judged::default(), Some(event.at));
         if process.begun != Begun::Exec {

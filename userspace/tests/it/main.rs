@@ -10,6 +10,7 @@ mod containers;
 mod daemon;
 mod ends;
 mod execs;
+mod fallback;
 mod faults;
 mod growth;
 mod http;

@@ -160,6 +160,7 @@ async fn status_tells_what_was_lost() {
     metrics.count_event("exec", "common", 10);
     metrics.count_loss("common", "exec", "ring_full", 7);
     metrics.count_loss("grave", "any", "malformed", 1);
+    metrics.count_evidence_loss("common", "exec", "argv_unreadable", 2);
     metrics.queue_depth.get_or_create(&QueueLabel { queue: "cases" }).set(3);
     metrics.processes.get_or_create(&StateLabel { state: "live" }).set(4);
     server.health.set_hook("exec", HookState { attached: true, reason: None });
@@ -203,14 +204,23 @@ async fn status_tells_what_was_lost() {
             {
               "count": 7,
               "kind": "exec",
+              "lost": "event",
               "reason": "ring_full",
               "ring": "common"
             },
             {
               "count": 1,
               "kind": "any",
+              "lost": "event",
               "reason": "malformed",
               "ring": "grave"
+            },
+            {
+              "count": 2,
+              "kind": "exec",
+              "lost": "evidence",
+              "reason": "argv_unreadable",
+              "ring": "common"
             }
           ],
           "losses_total": 8,

@@ -70,6 +70,7 @@ impl Setup {
             show_environ: false,
             show_secrets: false,
             ebpf_log: false,
+            btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
                 base_url: "http://127.0.0.1:1".into(),
