@@ -37,7 +37,9 @@ pub async fn perform(action: Action) -> Result<bool> {
         Action::Incidents { target, query, json } => {
             incidents::list(&target, &query, json).await.map(|()| true)
         }
-        Action::Incident { target, id, json } => incidents::show(&target, &id, json).await.map(|()| true),
+        Action::Incident { target, id, wish, json } => {
+            incidents::show(&target, &id, wish, json).await.map(|()| true)
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
-use super::{Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse, secret};
+use super::{
+    AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse, secret,
+};
+use crate::incidents::LifeRules;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +106,8 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         llm: it.llm(),
         no_llm,
         slack: it.slack(),
+        alerts: it.alerts(),
+        life: it.life(),
         detect: it.detect(),
     };
     let key = it.key(&config);
@@ -216,6 +221,22 @@ impl Reader {
         let (webhook_url, origin) = self.secret("slack_webhook_url", "slack_webhook_url_file")?;
         self.note(parse::webhook(webhook_url.expose_secret()), &origin)?;
         Some(SlackConfig { webhook_url })
+    }
+
+    fn alerts(&mut self) -> AlertRules {
+        AlertRules {
+            min_severity: self.required("alert_min_severity", parse::severity),
+            quiet_start: self.required("alert_quiet_start", parse::duration("0s", "1h")),
+        }
+    }
+
+    fn life(&mut self) -> LifeRules {
+        LifeRules {
+            quiet: self.required("incident_quiet", parse::duration("10s", "168h")),
+            clear: self.required("incident_clear", parse::duration("10s", "24h")),
+            reopen: self.required("incident_reopen", parse::duration("0s", "168h")),
+            remind: self.required("alert_remind", parse::duration("0s", "168h")),
+        }
     }
 
     fn detect(&mut self) -> DetectLimits {

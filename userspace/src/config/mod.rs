@@ -7,6 +7,7 @@ mod detect;
 mod draft;
 mod key;
 mod layers;
+mod life;
 mod llm;
 mod parse;
 mod problem;
@@ -18,6 +19,7 @@ mod tests;
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use layers::Sources;
+pub use life::AlertRules;
 pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
 
@@ -30,6 +32,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+use crate::incidents::LifeRules;
 
 /// Everything `run` needs to know.
 #[derive(Clone, Debug)]
@@ -60,6 +64,10 @@ pub struct Config {
     pub no_llm: bool,
     /// Slack; `None`: no alerts leave the host.
     pub slack: Option<SlackConfig>,
+    /// What is alerted, and when.
+    pub alerts: AlertRules,
+    /// How long things take in the life of an incident.
+    pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
 }

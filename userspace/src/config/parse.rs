@@ -12,6 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::problem::{Rejected, quoted};
 use super::{LogFormat, Price};
+use crate::model::Severity;
 
 /// Most bytes of a kernel ring.
 const RING_MAX_BYTES: u32 = 256 << 20;
@@ -101,6 +102,12 @@ fn bytes(text: &str) -> Option<u32> {
         .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
         .unwrap_or((text, 1));
     digits.trim_end().parse::<u32>().ok()?.checked_mul(unit)
+}
+
+pub(super) fn severity(text: &str) -> Parsed<Severity> {
+    text.parse().map_err(|_| {
+        Rejected::new(format!("{} is not a severity", quoted(text)), "give info, warning or critical")
+    })
 }
 
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
@@ -312,6 +319,7 @@ mod tests {
 
     #[test]
     fn log_settings() {
+        check(severity, &[("critical", Severity::Critical)], &["Critical", "fatal", ""]);
         check(log_format, &[("json", LogFormat::Json)], &["JSON", "logfmt", ""]);
         check(
             log_filter,

@@ -24,6 +24,8 @@ pub(crate) enum Group {
     Logging,
     /// Alerts.
     Alerts,
+    /// The life of incidents.
+    Incidents,
     /// Limits of the detectors.
     Detect,
 }
@@ -37,6 +39,7 @@ impl Group {
             Self::Model => "Language model",
             Self::Logging => "Logging",
             Self::Alerts => "Alerts",
+            Self::Incidents => "Incidents",
             Self::Detect => "Detection limits",
         }
     }
@@ -104,7 +107,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-use Group::{Alerts, Detect, Logging, Model, Server, Watching};
+use Group::{Alerts, Detect, Incidents, Logging, Model, Server, Watching};
 
 /// Every setting there is.
 #[rustfmt::skip]
@@ -167,6 +170,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Not used in this version").secret(),
     Setting::new(Alerts, "slack_channel", "", &["SLACK_CHANNEL"], "CHANNEL", "",
         "Not used in this version"),
+    Setting::new(Alerts, "alert_min_severity", "alert-min-severity", &["AI_DEBUGGER_ALERT_MIN_SEVERITY"], "SEVERITY", "warning",
+        "What is less grave makes an incident and no alert: info, warning or critical"),
+    Setting::new(Alerts, "alert_remind", "alert-remind", &["AI_DEBUGGER_ALERT_REMIND"], "TIME", "10m",
+        "Until the first reminder of what goes on; the next come after 6, 36 and 144 times as long; 0s: none"),
+    Setting::new(Alerts, "alert_quiet_start", "alert-quiet-start", &["AI_DEBUGGER_ALERT_QUIET_START"], "TIME", "2m",
+        "Conditions older than the daemon that it finds in this time are one message"),
+    Setting::new(Incidents, "incident_quiet", "incident-quiet", &["AI_DEBUGGER_INCIDENT_QUIET"], "TIME", "30m",
+        "An event (a crash, an OOM kill) is resolved after so long without another"),
+    Setting::new(Incidents, "incident_clear", "incident-clear", &["AI_DEBUGGER_INCIDENT_CLEAR"], "TIME", "2m",
+        "A condition (full memory, zombies) is resolved when the walks of so long, and four at least, find it no more"),
+    Setting::new(Incidents, "incident_reopen", "incident-reopen", &["AI_DEBUGGER_INCIDENT_REOPEN"], "TIME", "1h",
+        "What comes back so long after it was resolved is the same incident"),
     Setting::new(Logging, "log_format", "log-format", &["AI_DEBUGGER_LOG_FORMAT"], "FORMAT", "text",
         "text or json"),
     Setting::new(Logging, "log_level", "log-level", &["AI_DEBUGGER_LOG_LEVEL", "RUST_LOG"], "LEVEL", "info",

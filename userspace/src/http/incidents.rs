@@ -16,7 +16,7 @@ use super::params::{Params, Segments};
 use super::proc::plain_text;
 use crate::analyst::Analyst;
 use crate::config::Config;
-use crate::incidents::{Filter, LIST_MAX, Page, Store, Unreadable};
+use crate::incidents::{Change, Filter, LIST_MAX, Page, Store, Unreadable, Wish};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
 use crate::redact::records;
 use crate::text;
@@ -25,6 +25,8 @@ use crate::text;
 struct Incidents {
     store: Store,
     analyst: Analyst,
+    /// Who may be told that an incident is over.
+    sinks: Vec<&'static str>,
     show_environ: bool,
     show_secrets: bool,
 }
@@ -36,7 +38,7 @@ impl Incidents {
     }
 }
 
-pub(super) fn routes(store: Store, analyst: Analyst, config: &Config) -> Router {
+pub(super) fn routes(store: Store, analyst: Analyst, sinks: Vec<&'static str>, config: &Config) -> Router {
     let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
@@ -45,7 +47,7 @@ pub(super) fn routes(store: Store, analyst: Analyst, config: &Config) -> Router 
         .route("/api/v1/incidents/{id}/prompt", get(prompt::prompt))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, analyst, show_environ, show_secrets })
+        .with_state(Incidents { store, analyst, sinks, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -101,19 +103,26 @@ async fn acknowledge(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
 ) -> Result<Json<Incident>, Error> {
-    set_status(&it, &id, IncidentStatus::Acknowledged).await
+    change(&it, &id, Wish::Acknowledge).await
 }
 
 async fn resolve(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
 ) -> Result<Json<Incident>, Error> {
-    set_status(&it, &id, IncidentStatus::Resolved).await
+    change(&it, &id, Wish::Resolve).await
 }
 
-async fn set_status(it: &Incidents, id: &str, status: IncidentStatus) -> Result<Json<Incident>, Error> {
-    let changed = it.store.set_status(id, status).await.map_err(failed)?;
-    changed.map(|incident| Json(it.shown(incident))).ok_or_else(unknown)
+async fn change(it: &Incidents, id: &str, wish: Wish) -> Result<Json<Incident>, Error> {
+    match it.store.change(id, wish, it.sinks.clone(), Timestamp::now()).await.map_err(failed)? {
+        Change::Done(incident) => Ok(Json(it.shown(*incident))),
+        Change::Unknown => Err(unknown()),
+        Change::Conflict(status) => {
+            let message =
+                format!("the incident is {}: it opens again by itself when it comes back", status.as_str());
+            Err(Error::new(StatusCode::CONFLICT, message))
+        }
+    }
 }
 
 fn filter(params: &Params) -> Result<Filter, Error> {

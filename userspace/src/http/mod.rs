@@ -47,6 +47,8 @@ pub struct App {
     pub monitor: monitor::Handle,
     /// The incidents.
     pub store: Store,
+    /// The receivers of alerts.
+    pub sinks: Vec<&'static str>,
     /// Who judges on request.
     pub analyst: Analyst,
     /// The daemon's numbers.
@@ -59,9 +61,9 @@ pub struct App {
 
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
-    let App { config, host, monitor, store, analyst, metrics, health, started } = app;
+    let App { config, host, monitor, store, sinks, analyst, metrics, health, started } = app;
     let slow = analyze::routes(monitor.clone(), analyst.clone(), Arc::clone(&metrics), config.show_secrets);
-    let more = incidents::routes(store, analyst.clone(), &config);
+    let more = incidents::routes(store, analyst.clone(), sinks, &config);
     let core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
     server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
 }

@@ -34,7 +34,7 @@ pub fn view(mut view: ProcessView) -> ProcessView {
 pub fn incident(mut incident: Incident) -> Incident {
     let mut censor = Censor::new(&incident.process.argv);
     let it = &mut incident;
-    censor.keep(&mut it.title);
+    it.related.iter_mut().map(|it| &mut it.title).chain([&mut it.title]).for_each(|title| censor.keep(title));
     mask_process(&mut censor, &mut it.process);
     it.facts
         .iter_mut()
@@ -42,6 +42,7 @@ pub fn incident(mut incident: Incident) -> Incident {
         .for_each(|text| censor.keep(text));
     it.findings.iter_mut().for_each(|finding| censor.keep(&mut finding.summary));
     it.completeness.missing.iter_mut().for_each(|missing| censor.keep(missing));
+    it.related.iter_mut().for_each(|related| censor.keep(&mut related.title));
     mask_verdict(&mut censor, &mut it.verdict);
     incident
 }

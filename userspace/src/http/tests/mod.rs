@@ -27,9 +27,10 @@ use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::analyst::Analyst;
-use crate::config::{Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig};
+use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig};
 use crate::health::Health;
 use crate::host::Host;
+use crate::incidents::LifeRules;
 use crate::metrics::Metrics;
 use crate::model::{
     CaseFile, Completeness, Confidence, Finding, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity,
@@ -78,6 +79,8 @@ impl Setup {
                 limits: LlmLimits::default(),
             }),
             slack: Some(SlackConfig { webhook_url: "https://hooks.example/T/B/secret".into() }),
+            alerts: AlertRules::default(),
+            life: LifeRules::default(),
             detect: DetectLimits::default(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
