@@ -212,6 +212,8 @@ pub struct SeenProcess {
     pub threads: u64,
     /// Resident set size.
     pub rss_bytes: u64,
+    /// Anonymous memory, resident and swapped out; read only of processes that are large enough to matter.
+    pub anon_bytes: Option<u64>,
     /// A kernel thread.
     pub kernel_thread: bool,
     /// Open file descriptors; absent where they could not be counted.
@@ -231,7 +233,7 @@ pub struct SeenProcess {
 pub struct Session {
     /// The session's id: the pid of its leader, which may be gone.
     pub id: u32,
-    /// The process group's id.
+    /// The process group's id: a job of a shell, as a rule. A process keeps it when its parent ends.
     pub group: u32,
     /// Whether there is a controlling terminal.
     pub has_terminal: bool,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::GrowthLimits;
+
 /// From when on something is a finding. Every field is a key of the file's `[detect]` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetectLimits {
@@ -31,6 +33,8 @@ pub struct DetectLimits {
     pub crash_loop_life: Duration,
     /// What has lived so long without a terminal may be a service though nobody supervises it.
     pub abnormal_exit_age: Duration,
+    /// Of growth over time, and of forks.
+    pub growth: GrowthLimits,
     /// How long ended processes are kept.
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
@@ -58,6 +62,7 @@ impl Default for DetectLimits {
             crash_loop_respawns: 6,
             crash_loop_life: Duration::from_millis(500),
             abnormal_exit_age: Duration::from_secs(60),
+            growth: GrowthLimits::default(),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,

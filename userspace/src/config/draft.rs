@@ -9,7 +9,8 @@ use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse, secret,
+    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse,
+    secret,
 };
 use crate::incidents::LifeRules;
 
@@ -254,10 +255,34 @@ impl Reader {
             crash_loop_respawns: self.required("detect.crash_loop_respawns", parse::count(2, 32)),
             crash_loop_life: self.required("detect.crash_loop_life", parse::duration("1ms", "1h")),
             abnormal_exit_age: self.required("detect.abnormal_exit_age", parse::duration("1s", "24h")),
+            growth: self.growth(),
             ended_keep: self.required("detect.ended_keep", parse::duration("1s", "24h")),
             ring_grave_bytes: self.required("detect.ring_grave_bytes", parse::ring_bytes),
             ring_crash_bytes: self.required("detect.ring_crash_bytes", parse::ring_bytes),
             ring_common_bytes: self.required("detect.ring_common_bytes", parse::ring_bytes),
+        }
+    }
+
+    fn growth(&mut self) -> GrowthLimits {
+        GrowthLimits {
+            growth_window: self.required("detect.growth_window", parse::duration("5s", "24h")),
+            growth_startup: self.required("detect.growth_startup", parse::duration("0s", "24h")),
+            growth_history: self.required("detect.growth_history", parse::duration("5s", "720h")),
+            growth_horizon: self.required("detect.growth_horizon", parse::duration("1s", "87600h")),
+            growth_critical: self.required("detect.growth_critical", parse::duration("1s", "87600h")),
+            memory_growth_bytes: self.required("detect.memory_growth_bytes", parse::size(1 << 20, "1MiB")),
+            memory_growth_percent: self.required("detect.memory_growth_percent", parse::count(1, 100_000)),
+            fd_growth: self.required("detect.fd_growth", parse::count(5, 1_000_000)),
+            fd_growth_percent: self.required("detect.fd_growth_percent", parse::count(1, 100_000)),
+            thread_growth: self.required("detect.thread_growth", parse::count(5, 1_000_000)),
+            thread_growth_percent: self.required("detect.thread_growth_percent", parse::count(1, 100_000)),
+            thread_percent: self.required("detect.thread_percent", parse::count(1, 100)),
+            fork_percent: self.required("detect.fork_percent", parse::count(1, 100)),
+            fork_scans: self.required("detect.fork_scans", parse::count(2, 16)),
+            fork_growth: self.required("detect.fork_growth", parse::count(1, 1_000_000)),
+            fork_time_to_limit: self.required("detect.fork_time_to_limit", parse::duration("1s", "24h")),
+            fork_count: self.required("detect.fork_count", parse::count(1000, 1_000_000_000)),
+            fork_window: self.required("detect.fork_window", parse::duration("2s", "24h")),
         }
     }
 

@@ -5,6 +5,7 @@
 mod client;
 mod detect;
 mod draft;
+mod growth;
 mod key;
 mod layers;
 mod life;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use life::AlertRules;
 pub use llm::{LlmConfig, LlmLimits, Price};

@@ -86,6 +86,7 @@ pub(super) fn ring_bytes(text: &str) -> Parsed<u32> {
     };
     let bytes =
         bytes(text).ok_or_else(|| Rejected::new(format!("{} is not a size", quoted(text)), accepted()))?;
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     if !bytes.is_power_of_two() || !(page..=RING_MAX_BYTES).contains(&bytes) {
         return Err(Rejected::new(
             format!("{} is not a size a kernel ring can have", quoted(text)),
@@ -95,13 +96,23 @@ pub(super) fn ring_bytes(text: &str) -> Parsed<u32> {
     Ok(bytes)
 }
 
-fn bytes(text: &str) -> Option<u32> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20)];
+/// A size of at least `min` bytes, which `name` says to people.
+pub(super) fn size(min: u64, name: &'static str) -> impl Fn(&str) -> Parsed<u64> {
+    move |text| {
+        let accepted = || format!("give a size of {name} or more, such as 64MiB or 1GiB");
+        let refused = |why: &str| Rejected::new(format!("{} {why}", quoted(text)), accepted());
+        let bytes = bytes(text).ok_or_else(|| refused("is not a size"))?;
+        if bytes < min { Err(refused("is too small")) } else { Ok(bytes) }
+    }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     let (digits, unit) = units
         .into_iter()
         .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
         .unwrap_or((text, 1));
-    digits.trim_end().parse::<u32>().ok()?.checked_mul(unit)
+    digits.trim_end().parse::<u64>().ok()?.checked_mul(unit)
 }
 
 pub(super) fn severity(text: &str) -> Parsed<Severity> {
@@ -260,6 +271,15 @@ mod tests {
             ring_bytes,
             &[("256KiB", 256 << 10), ("8MiB", 8 << 20), ("65536", 65536), ("256MiB", 256 << 20)],
             &["0", "1024", "100000", "3MiB", "512MiB", "4096MiB", "-4096", "8MB", "MiB", ""],
+        );
+    }
+
+    #[test]
+    fn sizes_have_a_least() {
+        check(
+            size(1 << 20, "1MiB"),
+            &[("1MiB", 1 << 20), ("6GiB", 6 << 30), ("1048577", 1_048_577)],
+            &["1MB", "1048575", "0", "", "-1", "99999999999GiB"],
         );
     }
 

@@ -24,9 +24,9 @@ use crate::text;
 #[derive(Clone)]
 struct Incidents {
     store: Store,
-    analyst: Analyst,
     /// Who may be told that an incident is over.
     sinks: Vec<&'static str>,
+    analyst: Analyst,
     show_environ: bool,
     show_secrets: bool,
 }
@@ -38,7 +38,7 @@ impl Incidents {
     }
 }
 
-pub(super) fn routes(store: Store, analyst: Analyst, sinks: Vec<&'static str>, config: &Config) -> Router {
+pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, config: &Config) -> Router {
     let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
@@ -47,7 +47,7 @@ pub(super) fn routes(store: Store, analyst: Analyst, sinks: Vec<&'static str>, c
         .route("/api/v1/incidents/{id}/prompt", get(prompt::prompt))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, analyst, sinks, show_environ, show_secrets })
+        .with_state(Incidents { store, sinks, analyst, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -154,6 +154,9 @@ fn failed(error: anyhow::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Health;
+    use crate::incidents::{AlertPlan, sample};
+    use crate::metrics::Metrics;
 
     #[test]
     fn one_that_cannot_be_read_is_named() {
@@ -163,6 +166,29 @@ mod tests {
         assert_eq!(error.message, "incident 01J in the database can't be read: column kind: \u{fffd}[2J");
         let error = failed(anyhow::anyhow!("/var/lib/secret"));
         assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_made_or_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = sample::open(dir.path());
+        let verdict = sample::verdict("Dead.");
+        let recorded = store.record(sample::case("a"), verdict, AlertPlan::default()).await.unwrap();
+        let analyst = Analyst::new(None, Health::default(), Metrics::new()).unwrap();
+        let it = Incidents { store, sinks: Vec::new(), analyst, show_environ: false, show_secrets: false };
+        for (id, wish, want) in [
+            ("nobody", Wish::Acknowledge, Err(404)),
+            ("nobody", Wish::Resolve, Err(404)),
+            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, Wish::Acknowledge, Err(409)),
+        ] {
+            let got = change(&it, id, wish).await;
+            let got = got.map(|it| it.0.status).map_err(|error| error.status.as_u16());
+            assert_eq!(got, want, "{id} {wish:?}");
+        }
     }
 
     #[test]

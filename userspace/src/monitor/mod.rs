@@ -5,18 +5,24 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
+mod descriptors;
 mod ends;
 mod examine;
+mod families;
+mod growth;
 mod handle;
+mod history;
 mod losses;
 mod oom_reports;
 mod process;
 mod raise;
 mod repeats;
 mod respawns;
+mod rooms;
 mod roots;
 mod scans;
 mod stacks;
+mod storms;
 mod stuck;
 mod table;
 
@@ -42,6 +48,7 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::Examiner;
+use growth::Growth;
 use handle::Question;
 use losses::Losses;
 use oom_reports::OomReports;
@@ -79,6 +86,7 @@ pub struct Monitor {
     crashes: Crashes,
     scans: Scans,
     stuck: Stuck,
+    growth: Growth,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -104,6 +112,7 @@ impl Monitor {
             crashes: Crashes::default(),
             scans: Scans::default(),
             stuck: Stuck::default(),
+            growth: Growth::new(&limits),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -143,8 +152,12 @@ impl Monitor {
             Observation::Exec(event) => {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
+                self.growth.forget(event.key);
             }
-            Observation::Exit(event) => self.on_exit(&event),
+            Observation::Exit(event) => {
+                self.growth.forget(event.process.key);
+                self.on_exit(&event);
+            }
             Observation::OomVictim(victim) => self.on_victim(victim),
             Observation::Crash(crash) => {
                 if !self.crashes.add(crash) {

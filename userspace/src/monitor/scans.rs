@@ -10,6 +10,7 @@ use super::case::Material;
 use super::ends::is_own;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
+use super::rooms::inside;
 use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
@@ -39,6 +40,13 @@ struct Streak {
     memory: CgroupMemory,
 }
 
+impl Scans {
+    /// The limited memory cgroups of the last walk.
+    pub(super) fn memory_cgroups(&self) -> impl Iterator<Item = &CgroupMemory> {
+        self.cgroups.values().map(|streak| &streak.memory)
+    }
+}
+
 impl Monitor {
     /// A walk saw a process.
     pub(super) fn on_seen(&mut self, seen: &SeenProcess) {
@@ -48,6 +56,7 @@ impl Monitor {
             return;
         }
         self.table.seen(seen, now, &self.host);
+        self.note_growth(seen, now);
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
@@ -58,7 +67,8 @@ impl Monitor {
             return;
         }
         let info = process.info();
-        if let Some(draft) = detect::fds(&info, fds, &self.limits) {
+        if let Some(mut draft) = detect::fds(&info, fds, &self.limits) {
+            self.growth.add_kinds(&mut draft, &self.examiner.sources.proc_root, seen.key, open);
             self.raise_condition(draft, info, now);
         }
     }
@@ -100,6 +110,7 @@ impl Monitor {
         self.stuck.forget(done.began);
         self.judge_zombies(now);
         self.judge_cgroups(now);
+        self.judge_growth(done.began, now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
         self.metrics.count_turned_away("process_table", std::mem::take(&mut self.table.refused));
         for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {
@@ -177,22 +188,5 @@ fn resident(process: &Process) -> Resident {
         pid: process.key.pid,
         name: lossy(&process.comm),
         rss_bytes: process.sample.map_or(0, |sample| sample.rss_bytes),
-    }
-}
-
-/// Whether `path` is `cgroup` or below it.
-fn inside(cgroup: &str, path: &str) -> bool {
-    path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cgroup_holds_itself_and_what_is_below() {
-        for (path, want) in [("/a", true), ("/a/b", true), ("/ab", false), ("/", false), ("/b/a", false)] {
-            assert_eq!(inside("/a", path), want, "{path}");
-        }
     }
 }

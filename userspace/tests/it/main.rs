@@ -10,6 +10,7 @@ mod containers;
 mod daemon;
 mod ends;
 mod faults;
+mod growth;
 mod http;
 mod kernel;
 mod losses;

@@ -44,6 +44,7 @@ impl Proc {
             cpu_ticks: 0,
             threads: u64::try_from(states.len()).unwrap(),
             rss_bytes: 0,
+            anon_bytes: None,
             kernel_thread: false,
             fds: None,
             fd_limit: None,
