@@ -34,7 +34,7 @@ pub fn view(mut view: ProcessView) -> ProcessView {
 pub fn incident(mut incident: Incident) -> Incident {
     let mut censor = Censor::new(&incident.process.argv);
     let it = &mut incident;
-    censor.keep(&mut it.title);
+    it.related.iter_mut().map(|it| &mut it.title).chain([&mut it.title]).for_each(|title| censor.keep(title));
     mask_process(&mut censor, &mut it.process);
     it.facts
         .iter_mut()

@@ -145,7 +145,9 @@ impl Allowance {
 
     /// Keeps the day's account in this folder. Blocks.
     pub(super) fn keep_in(&self, dir: &Path) -> Result<()> {
-        self.ledger.keep_in(dir, Timestamp::now())
+        let kept = self.ledger.keep_in(dir, Timestamp::now());
+        self.show_left();
+        kept
     }
 
     pub(super) const fn limits(&self) -> &LlmLimits {
@@ -271,6 +273,10 @@ impl Allowance {
 
     fn changed(&self) {
         self.ledger.save();
+        self.show_left();
+    }
+
+    fn show_left(&self) {
         let (spent, _) = self.spent();
         let left = |budget, most: u32, used: u64| {
             let left = i64::from(most).saturating_sub(i64::try_from(used).unwrap_or(i64::MAX)).max(0);
