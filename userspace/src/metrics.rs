@@ -1,6 +1,8 @@
 //! Every number the daemon counts about itself, in one registry: /metrics prints it, /api/v1/status reads it.
 //! A stage gets `Arc<Metrics>` and touches the fields that are its own.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+pub use model::{BudgetLabel, ModelMetrics, TokenLabel};
 
 /// Which events: by kind and by where they came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
@@ -122,6 +126,8 @@ pub struct Metrics {
     pub model_requests: Family<OutcomeLabel, Counter>,
     /// How long the model took to answer, retries included.
     pub model_seconds: Histogram,
+    /// What the model costs.
+    pub model: ModelMetrics,
     /// Alerts by receiver and outcome.
     pub alerts: Family<AlertLabels, Counter>,
     /// HTTP answers by route and status.
@@ -148,6 +154,7 @@ impl Metrics {
             incidents: Family::default(),
             model_requests: Family::default(),
             model_seconds: seconds(),
+            model: ModelMetrics::default(),
             alerts: Family::default(),
             http_responses: Family::default(),
         };
@@ -183,6 +190,7 @@ impl Metrics {
         r.register("incidents", "Incidents opened, by kind", it.incidents.clone());
         r.register("model_requests", "Requests to the language model, by outcome", it.model_requests.clone());
         r.register("model_seconds", "Time to the model's answer, retries included", it.model_seconds.clone());
+        it.model.register(r);
         r.register("alerts", "Alerts, by receiver and outcome", it.alerts.clone());
         r.register("http_responses", "HTTP answers, by route and status", it.http_responses.clone());
         Arc::new(it)

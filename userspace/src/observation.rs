@@ -1,6 +1,7 @@
 //! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
 
 mod look;
+mod pressure;
 mod syscall;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
 pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use pressure::{HostMemory, Stall};
 pub use syscall::SystemCall;
 
 /// Something that was observed.
@@ -32,6 +34,8 @@ pub enum Observation {
     Look(Box<CloseLook>),
     /// A walk of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
+    /// A walk of /proc read how much memory is left.
+    HostMemory(HostMemory),
     /// A walk of /proc is over.
     ScanDone(ScanDone),
 }
@@ -212,6 +216,8 @@ pub struct SeenProcess {
     pub threads: u64,
     /// Resident set size.
     pub rss_bytes: u64,
+    /// Anonymous memory, resident and swapped out; read only of processes that are large enough to matter.
+    pub anon_bytes: Option<u64>,
     /// A kernel thread.
     pub kernel_thread: bool,
     /// Open file descriptors; absent where they could not be counted.
@@ -231,7 +237,7 @@ pub struct SeenProcess {
 pub struct Session {
     /// The session's id: the pid of its leader, which may be gone.
     pub id: u32,
-    /// The process group's id.
+    /// The process group's id: a job of a shell, as a rule. A process keeps it when its parent ends.
     pub group: u32,
     /// Whether there is a controlling terminal.
     pub has_terminal: bool,

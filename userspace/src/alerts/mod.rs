@@ -13,11 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use jiff::Timestamp;
 
 use crate::config::SlackConfig;
-use crate::incidents::AlertPlan;
-use crate::model::Severity;
 use slack::Webhook;
 
 pub use message::message;
@@ -25,9 +22,6 @@ pub use worker::run;
 
 /// The name of Slack's webhook as a receiver.
 pub const SLACK: &str = "slack";
-
-/// What is less grave makes an incident and no alert.
-pub const MIN_SEVERITY: Severity = Severity::Warning;
 
 /// The receivers of alerts. Cheap to clone.
 #[derive(Clone)]
@@ -51,14 +45,6 @@ impl Sinks {
     /// Their names; none: no alert leaves the host.
     pub fn names(&self) -> Vec<&'static str> {
         self.slack.iter().map(|_| SLACK).collect()
-    }
-
-    /// Whom to alert of something this grave, and not before when.
-    pub fn plan(&self, severity: Severity, hold_until: Option<Timestamp>) -> AlertPlan {
-        if severity < MIN_SEVERITY {
-            return AlertPlan::default();
-        }
-        AlertPlan { sinks: self.names(), hold_until }
     }
 }
 

@@ -36,6 +36,11 @@ pub(super) fn redacted(incident: &Incident) -> Incident {
     it
 }
 
+/// The title of another incident, masked by itself.
+pub(super) fn redacted_title(title: &str) -> String {
+    redact::text_without(&[], &printable(bounded(title)))
+}
+
 /// The beginning of a text, up to the last whole word within the limit: half a secret is still one.
 fn bounded(text: &str) -> &str {
     if text.len() <= TEXT_MAX {
@@ -48,7 +53,7 @@ fn bounded(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::sample::incident;
+    use crate::incidents::sample::{due_alert, incident};
     use crate::model::{Hypothesis, NextStep};
 
     #[test]
@@ -68,9 +73,10 @@ mod tests {
         it.verdict.note = Some(secret.into());
         it.verdict.hypotheses = vec![Hypothesis { cause: secret.into(), evidence: vec![] }];
         it.verdict.next_steps = vec![NextStep { why: secret.into(), command: format!("mysql -p{secret}") }];
-        for text in
-            [serde_json::to_string(&redacted(&it)).unwrap(), super::super::message(&it, false).to_string()]
-        {
+        for text in [
+            serde_json::to_string(&redacted(&it)).unwrap(),
+            super::super::message(&due_alert(it.clone())).to_string(),
+        ] {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("redacted"), "{text}");
         }

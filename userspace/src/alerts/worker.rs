@@ -134,7 +134,7 @@ impl Worker {
     }
 
     async fn send(&mut self, slack: &Webhook, alert: &DueAlert) -> Outcome {
-        let answer = slack.post(&message(&alert.incident, alert.may_repeat)).await;
+        let answer = slack.post(&message(alert)).await;
         let at = Timestamp::now();
         match answer {
             Answer::Delivered => {

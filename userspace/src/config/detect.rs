@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::GrowthLimits;
+
 /// From when on something is a finding. Every field is a key of the file's `[detect]` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetectLimits {
@@ -13,6 +15,10 @@ pub struct DetectLimits {
     pub memory_percent: u32,
     /// For so many scans in a row.
     pub memory_scans: u32,
+    /// Less than this part of the host's memory left, in percent, swap included, and it is short of memory.
+    pub available_percent: u32,
+    /// All tasks waiting for memory for this part of the time, in percent, are a stall.
+    pub stall_percent: u32,
     /// Open files in percent of RLIMIT_NOFILE.
     pub fd_percent: u32,
     /// For so many scans in a row.
@@ -31,6 +37,8 @@ pub struct DetectLimits {
     pub crash_loop_life: Duration,
     /// What has lived so long without a terminal may be a service though nobody supervises it.
     pub abnormal_exit_age: Duration,
+    /// Of growth over time, and of forks.
+    pub growth: GrowthLimits,
     /// How long ended processes are kept.
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
@@ -49,6 +57,8 @@ impl Default for DetectLimits {
             zombie_count: 10,
             memory_percent: 95,
             memory_scans: 2,
+            available_percent: 3,
+            stall_percent: 20,
             fd_percent: 90,
             fd_scans: 2,
             hung_after: Duration::from_secs(120),
@@ -58,6 +68,7 @@ impl Default for DetectLimits {
             crash_loop_respawns: 6,
             crash_loop_life: Duration::from_millis(500),
             abnormal_exit_age: Duration::from_secs(60),
+            growth: GrowthLimits::default(),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,

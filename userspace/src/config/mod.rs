@@ -5,8 +5,11 @@
 mod client;
 mod detect;
 mod draft;
+mod growth;
 mod key;
 mod layers;
+mod life;
+mod llm;
 mod parse;
 mod problem;
 mod secret;
@@ -16,7 +19,10 @@ mod tests;
 
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use growth::GrowthLimits;
 pub use layers::Sources;
+pub use life::AlertRules;
+pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
 
 pub(crate) use client::{ClientKey, client_key};
@@ -28,6 +34,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+use crate::incidents::LifeRules;
 
 /// Everything `run` needs to know.
 #[derive(Clone, Debug)]
@@ -60,21 +68,12 @@ pub struct Config {
     pub no_llm: bool,
     /// Slack; `None`: no alerts leave the host.
     pub slack: Option<SlackConfig>,
+    /// What is alerted, and when.
+    pub alerts: AlertRules,
+    /// How long things take in the life of an incident.
+    pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
-}
-
-/// The language model: Groq, or anything that speaks the same chat-completions API.
-#[derive(Clone, Debug)]
-pub struct LlmConfig {
-    /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
-    pub base_url: String,
-    /// Such as `openai/gpt-oss-120b`.
-    pub model: String,
-    /// `GROQ_API_KEY`.
-    pub api_key: SecretString,
-    /// How long an alert may wait for the verdict, retries included.
-    pub deadline: Duration,
 }
 
 /// Slack's incoming webhook.

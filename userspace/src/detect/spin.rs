@@ -61,7 +61,7 @@ pub struct Spin<'a> {
     /// CPU time in that time, in user mode and in the kernel.
     pub cpu: Cpu,
     /// What it had done before the first look.
-    pub past: Past,
+    pub past: CpuPast,
     /// Whether other threads of the process read or wrote anything meanwhile.
     pub others_work: bool,
 }
@@ -83,7 +83,7 @@ impl Cpu {
 
 /// A thread's life before it was first suspected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Past {
+pub struct CpuPast {
     /// How long.
     pub age: Duration,
     /// CPU time in it.

@@ -41,7 +41,7 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "losses": losses,
         "losses_total": total,
         "queue": {"cases": queue(metrics, "cases"), "model": queue(metrics, "model")},
-        "model": {"enabled": config.llm.is_some(), "name": config.llm.as_ref().map(|it| &it.model)},
+        "model": core.analyst.status(),
         "processes": {"live": processes(metrics, "live"), "ended": processes(metrics, "ended")},
         "secrets": if config.show_secrets { "shown" } else { "masked" },
         "degraded": health::degraded(health, config),

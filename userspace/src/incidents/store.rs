@@ -13,11 +13,14 @@ use super::outbox::{self, Failure};
 use super::record::{Entry, record};
 use super::retention::{Limits, enforce};
 use super::unreadable::{REMEDY, Unreadable};
-use super::{AlertPlan, DueAlert, Filter, Page, Recorded, read, trouble};
+use super::{
+    Advanced, AlertPlan, Change, DueAlert, Filter, LifeRules, Page, Recorded, Watched, Wish, advance, read,
+    status, trouble,
+};
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{Case, EvidenceFile, Incident, IncidentStatus, Severity, Verdict};
+use crate::model::{Case, EvidenceFile, Incident, Severity, Verdict};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -32,6 +35,7 @@ struct Inner {
     dir: PathBuf,
     host: Host,
     limits: Limits,
+    rules: LifeRules,
     metrics: Arc<Metrics>,
     health: Health,
     moved_aside: Option<PathBuf>,
@@ -43,7 +47,18 @@ impl Store {
     /// A damaged database is moved aside and a new one begun: see [`Store::recovered_from`]. One that a newer
     /// version wrote is an error.
     pub fn open(dir: &Path, host: Host, metrics: Arc<Metrics>, health: Health) -> Result<Self> {
-        Self::open_with(dir, host, metrics, health, Limits::default())
+        Self::open_with(dir, host, metrics, health, Limits::default(), LifeRules::default())
+    }
+
+    /// As [`Store::open`], with other rules than the usual for the life of incidents.
+    pub fn open_ruled(
+        dir: &Path,
+        host: Host,
+        metrics: Arc<Metrics>,
+        health: Health,
+        rules: LifeRules,
+    ) -> Result<Self> {
+        Self::open_with(dir, host, metrics, health, Limits::default(), rules)
     }
 
     pub(super) fn open_with(
@@ -52,6 +67,7 @@ impl Store {
         metrics: Arc<Metrics>,
         health: Health,
         limits: Limits,
+        rules: LifeRules,
     ) -> Result<Self> {
         let opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
         Ok(Self(Arc::new(Inner {
@@ -61,6 +77,7 @@ impl Store {
             dir: dir.to_owned(),
             host,
             limits,
+            rules,
             metrics,
             health,
             moved_aside: opened.moved_aside,
@@ -77,17 +94,27 @@ impl Store {
         ))
     }
 
-    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of an open one.
+    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of a known one.
     /// One transaction.
     ///
-    /// When the case is graver than the open incident, the incident takes over its severity, file and
-    /// verdict, and is alerted again.
+    /// When the case is graver than the incident it is counted on, the incident takes over its severity, file
+    /// and verdict, and is alerted again. One that was resolved is open again.
     pub async fn record(&self, case: Case, verdict: Verdict, plan: AlertPlan) -> Result<Recorded> {
-        let (host, limits) = (self.0.host.clone(), self.0.limits);
+        self.record_at(case, verdict, plan, Timestamp::now()).await
+    }
+
+    pub(super) async fn record_at(
+        &self,
+        case: Case,
+        verdict: Verdict,
+        plan: AlertPlan,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let (host, limits, rules) = (self.0.host.clone(), self.0.limits, self.0.rules.clone());
         let (recorded, removed) = self
             .write(move |tx| {
-                let now = Timestamp::now();
-                let entry = Entry { case: &case, verdict: &verdict, plan: &plan, host: &host, now };
+                let (plan, rules) = (&plan, &rules);
+                let entry = Entry { case: &case, verdict: &verdict, plan, rules, host: &host, now };
                 let recorded = record(tx, &entry)?;
                 let removed = enforce(tx, limits, &recorded.id)?;
                 Ok((recorded, removed))
@@ -95,10 +122,29 @@ impl Store {
             .await?;
         self.count_turned_away("incidents", removed.incidents);
         self.count_turned_away("alerts", removed.pending_alerts);
-        if recorded.new || recorded.rose {
+        if recorded.new || recorded.rose || recorded.reopened {
             self.0.alerts_changed.notify_one();
         }
         Ok(recorded)
+    }
+
+    /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.
+    pub async fn advance(
+        &self,
+        watched: Watched,
+        sinks: Vec<&'static str>,
+        now: Timestamp,
+    ) -> Result<Advanced> {
+        // Most of the time there is nothing, and a write would wake the disk.
+        if !self.read(advance::is_needed).await? {
+            return Ok(Advanced::default());
+        }
+        let rules = self.0.rules.clone();
+        let advanced = self.write(move |tx| advance::advance(tx, watched, &rules, &sinks, now)).await?;
+        if advanced.alerts > 0 {
+            self.0.alerts_changed.notify_one();
+        }
+        Ok(advanced)
     }
 
     /// Replaces the verdict, and releases the alert that was held for it.
@@ -145,15 +191,18 @@ impl Store {
         Ok(())
     }
 
-    /// Acknowledges or resolves; `None`: no such incident.
-    pub async fn set_status(&self, id: &str, status: IncidentStatus) -> Result<Option<Incident>> {
+    /// Acknowledges or resolves by hand. `sinks`: who may be told.
+    pub async fn change(
+        &self,
+        id: &str,
+        wish: Wish,
+        sinks: Vec<&'static str>,
+        now: Timestamp,
+    ) -> Result<Change> {
         let id = id.to_owned();
-        self.write(move |tx| {
-            let sql = "UPDATE incidents SET status = ?2 WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute(params![id, status.as_str()])?;
-            read::get(tx, &id)
-        })
-        .await
+        let change = self.write(move |tx| status::change(tx, &id, wish, &sinks, now)).await?;
+        self.0.alerts_changed.notify_one();
+        Ok(change)
     }
 
     /// One page. Incidents that can't be read are left out and counted.

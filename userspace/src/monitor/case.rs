@@ -69,7 +69,7 @@ pub(super) fn cite(facts: &mut Vec<Fact>, statement: Statement) -> String {
         return fact.id.clone();
     }
     let id = format!("F{}", facts.len() + 1);
-    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source });
+    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source, at: None });
     id
 }
 

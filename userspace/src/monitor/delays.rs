@@ -33,6 +33,7 @@ pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
         | Observation::Seen(_)
         | Observation::Look(_)
         | Observation::Cgroup(_)
+        | Observation::HostMemory(_)
         | Observation::ScanDone(_) => None,
     }
 }

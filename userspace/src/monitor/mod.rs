@@ -5,18 +5,25 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
+mod descriptors;
 mod ends;
 mod examine;
+mod families;
+mod growth;
 mod handle;
+mod history;
 mod losses;
 mod oom_reports;
+mod pressure;
 mod process;
 mod raise;
 mod repeats;
 mod respawns;
+mod rooms;
 mod roots;
 mod scans;
 mod stacks;
+mod storms;
 mod stuck;
 mod table;
 
@@ -42,9 +49,11 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::Examiner;
+use growth::Growth;
 use handle::Question;
 use losses::Losses;
 use oom_reports::OomReports;
+use pressure::Pressure;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
@@ -79,6 +88,8 @@ pub struct Monitor {
     crashes: Crashes,
     scans: Scans,
     stuck: Stuck,
+    growth: Growth,
+    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -104,6 +115,8 @@ impl Monitor {
             crashes: Crashes::default(),
             scans: Scans::default(),
             stuck: Stuck::default(),
+            growth: Growth::new(&limits),
+            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -143,8 +156,12 @@ impl Monitor {
             Observation::Exec(event) => {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
+                self.growth.forget(event.key);
             }
-            Observation::Exit(event) => self.on_exit(&event),
+            Observation::Exit(event) => {
+                self.growth.forget(event.process.key);
+                self.on_exit(&event);
+            }
             Observation::OomVictim(victim) => self.on_victim(victim),
             Observation::Crash(crash) => {
                 if !self.crashes.add(crash) {
@@ -156,6 +173,7 @@ impl Monitor {
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
+            Observation::HostMemory(memory) => self.on_host_memory(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

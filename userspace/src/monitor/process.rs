@@ -56,11 +56,15 @@ pub(super) struct Process {
     pub(super) kernel_thread: bool,
     /// When anything was last heard of it.
     pub(super) touched: Duration,
+    /// When the present program began, where its exec was seen.
+    pub(super) began: Option<Duration>,
     /// The peak RSS the kernel had on record when this image began: nothing below it is this image's.
     pub(super) peak_before_exec: Option<u64>,
     pub(super) sample: Option<Sample>,
     /// Scans in a row with too many descriptors.
     pub(super) fd_scans: u32,
+    /// RLIMIT_NOFILE at the last walk that read it.
+    pub(super) fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
     pub(super) forks: Option<u64>,
     pub(super) exit: Option<ExitRecord>,
@@ -84,9 +88,11 @@ impl Process {
             cgroup: None,
             kernel_thread: event.kernel_thread,
             touched: event.at,
+            began: None,
             peak_before_exec: None,
             sample: None,
             fd_scans: 0,
+            fd_limit: None,
             forks: None,
             exit: None,
         }
@@ -110,9 +116,11 @@ impl Process {
             cgroup: details.and_then(|it| it.cgroup.clone()),
             kernel_thread: seen.kernel_thread,
             touched: now,
+            began: None,
             peak_before_exec: None,
             sample: None,
             fd_scans: 0,
+            fd_limit: None,
             forks: None,
             exit: None,
         }
@@ -150,6 +158,7 @@ impl Process {
         });
         self.ppid = seen.ppid;
         self.session = Some(seen.session);
+        self.fd_limit = seen.fd_limit;
         if seen.moved_to.is_some() {
             self.cgroup.clone_from(&seen.moved_to);
         }

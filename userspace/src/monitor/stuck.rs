@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::ends::is_own;
-use crate::detect::{self, Cpu, Past, Spin, Wait};
+use crate::detect::{self, Cpu, CpuPast, Spin, Wait};
 use crate::host::Host;
 use crate::model::ProcessKey;
 use crate::observation::{CloseLook, IoCounts, ThreadLook};
@@ -59,7 +59,7 @@ impl Episode {
             user: mode(thread.user_ticks, self.first.user_ticks),
             system: mode(thread.system_ticks, self.first.system_ticks),
         };
-        let past = Past {
+        let past = CpuPast {
             age: self.since.saturating_sub(host.ticks_to_duration(self.first.start_ticks)),
             cpu: host.ticks_to_duration(self.first.cpu_ticks()),
         };

@@ -80,6 +80,7 @@ impl Table {
         if process.begun != Begun::Exec {
             (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
         }
+        process.began = Some(event.at);
         process.peak_before_exec = event.peak_rss.map(PeakRss::pages);
         Some(process)
     }

@@ -130,6 +130,45 @@ static void spawn(const char *program, const char *mode) {
     pause();
 }
 
+/* Every tenth of a second: so many MiB, descriptors, threads or children more, none of them ever given back. */
+static void leak(const char *what, int count) {
+    pthread_t thread;
+    for (;; usleep(100 * 1000))
+        for (int i = 0; i < count; i++)
+            switch (*what) {
+            case 'm':
+                memset(malloc(1 << 20), 1, 1 << 20);
+                break;
+            case 'f':
+                open("/dev/null", O_RDONLY);
+                break;
+            case 't':
+                pthread_create(&thread, NULL, wait_for_the_end, NULL);
+                break;
+            case 'c':
+                if (fork() == 0)
+                    for (;;)
+                        pause();
+            }
+}
+
+/* The same to a plateau at once, and then nothing more. */
+static void plateau(const char *what, int count) {
+    pthread_t thread;
+    for (int i = 0; i < count; i++) {
+        if (*what == 'm')
+            memset(malloc(1 << 20), 1, 1 << 20);
+        if (*what == 'f')
+            open("/dev/null", O_RDONLY);
+        if (*what == 't')
+            pthread_create(&thread, NULL, wait_for_the_end, NULL);
+        if (*what == 'c' && fork() == 0)
+            for (;;)
+                pause();
+    }
+    pause();
+}
+
 /* Runs the rest of its arguments as a program, as a supervisor does, and ends well. */
 static int run(char **argv) {
     pid_t child = fork();
@@ -204,6 +243,10 @@ int main(int argc, char **argv) {
         open_many(number);
     if (strcmp(mode, "spawn") == 0)
         spawn(argv[0], argv[2]);
+    if (strcmp(mode, "leak") == 0 && argc > 3)
+        leak(argv[2], atoi(argv[3]));
+    if (strcmp(mode, "plateau") == 0 && argc > 3)
+        plateau(argv[2], atoi(argv[3]));
     if (strcmp(mode, "sleep") == 0)
         pause();
     return 2;

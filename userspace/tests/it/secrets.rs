@@ -62,6 +62,14 @@ async fn they_are_nowhere_and_with_the_switch_only_here() {
         for sent in [&message, &question] {
             assert!(!sent.contains("hunter2") && sent.contains("[redacted 15 chars]"), "{sent}");
         }
+        let path = format!("/api/v1/incidents/{}/prompt", incident["id"].as_str().unwrap());
+        let shown = daemon
+            .wait_until("the model's answer", SECONDS_10, async || {
+                daemon.get(&path).await.filter(|it| it["answered"] == true)
+            })
+            .await;
+        assert_eq!(shown["request"].to_string(), question, "what went, field for field");
+        assert!(shown["masked"].as_object().is_some_and(|masked| !masked.is_empty()), "{shown}");
         let all = served(&daemon, incident["id"].as_str().unwrap(), pid).await;
         assert_eq!(all.contains("hunter2"), show, "{all}");
         assert!(all.contains("--harmless"), "{all}");

@@ -113,7 +113,7 @@ impl Rig {
     }
 
     pub(super) async fn record(&self, name: &str) -> String {
-        let plan = AlertPlan { sinks: vec![SLACK], hold_until: None };
+        let plan = AlertPlan { sinks: vec![SLACK], hold_until: None, digest_until: None };
         self.store.record(case(name), verdict(name), plan).await.unwrap().id
     }
 

@@ -8,13 +8,16 @@ mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
+mod fork_storm;
 mod frozen;
 mod hung_task;
+mod memory_growth;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
 mod oom_report;
 mod other;
+mod thread_explosion;
 mod zombie_pileup;
 
 use crate::model::{CaseFile, Confidence, Finding, Hypothesis, IncidentKind, NextStep, Verdict, VerdictBy};
@@ -50,6 +53,9 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
         IncidentKind::HungTask => hung_task::judge(file, worst),
         IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
+        IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
+        IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
+        IncidentKind::ForkStorm => fork_storm::judge(file, worst),
         _ => other::judge(file, worst),
     };
     let mut evidence = cited(file, worst);

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod ends;
+mod growth;
 
 use std::fmt::Write as _;
 use std::process::Command;

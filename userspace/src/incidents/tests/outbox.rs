@@ -17,7 +17,7 @@ async fn due(store: &Store) -> Vec<DueAlert> {
 
 fn held() -> AlertPlan {
     let hold_until = Timestamp::now() + SignedDuration::from_secs(3600);
-    AlertPlan { sinks: vec!["slack"], hold_until: Some(hold_until) }
+    AlertPlan { sinks: vec!["slack"], hold_until: Some(hold_until), digest_until: None }
 }
 
 #[tokio::test]

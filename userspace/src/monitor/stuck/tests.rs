@@ -115,7 +115,7 @@ fn the_past_and_the_others_are_known() {
     stuck.note(&second, &host());
     let (episode, thread) = stuck.episodes(&second, false).next().unwrap();
     let spin = episode.spin(&second, thread, &host());
-    assert_eq!(spin.past, Past { age: Duration::from_secs(41), cpu: Duration::from_secs(2) });
+    assert_eq!(spin.past, CpuPast { age: Duration::from_secs(41), cpu: Duration::from_secs(2) });
     assert_eq!((spin.cpu.user, spin.others_work, spin.looks), (Duration::from_secs(10), true, 2));
 }
 
