@@ -104,6 +104,10 @@ pub(super) enum Held {
     No,
     /// So many times as long as this flag of the daemon says.
     Times(u32, &'static str),
+    /// As long as these two of its flags say together.
+    Both(&'static str, &'static str),
+    /// So large a part of what this flag of the daemon says: a third, a half.
+    Part(u32, &'static str),
     /// From the first of so many walks in a row, as this flag says, to the last.
     Walks(&'static str),
 }

@@ -218,6 +218,7 @@ fn build_programs(dir: &Path) -> Result<PathBuf> {
     let programs = dir.join("programs");
     fs::create_dir_all(&programs)?;
     fs::write(programs.join("fault.py"), include_str!("programs/fault.py"))?;
+    fs::write(programs.join("container.sh"), include_str!("programs/container.sh"))?;
     let source = programs.join("fault.c");
     fs::write(&source, include_str!("programs/fault.c"))?;
     for (name, flags) in [

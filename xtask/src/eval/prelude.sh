@@ -14,6 +14,7 @@ name() { ln -f "$PROGRAMS/${2:-fault}" "$1"; }
 py() { "$PYTHON" "$PROGRAMS/fault.py" "$@"; }
 exec_py() { exec "$PYTHON" "$PROGRAMS/fault.py" "$@"; }
 
-# What every container has: a pid namespace in which it is the first process.
-container() { unshare --pid --fork --kill-child "$@"; }
+# In a container of its own.
+export CGROUPS="$*"
+container() { sh "$PROGRAMS/container.sh" "$@"; }
 

@@ -13,8 +13,9 @@ const WINDOWS: &[(&str, &str)] = &[
     ("scan-interval", "1s"),
     ("detect-zombie-age", "3s"),
     ("detect-hung-after", "3s"),
-    ("detect-spin-window", "3s"),
-    ("detect-growth-window", "5s"),
+    ("detect-spin-window", "6s"),
+    ("detect-growth-window", "10s"),
+    ("detect-growth-startup", "5s"),
     ("detect-abnormal-exit-age", "6s"),
     // As by default, written down because cases are made for them.
     ("detect-zombie-count", "10"),
@@ -56,6 +57,8 @@ impl Windows {
         match held {
             Held::No => Duration::ZERO,
             Held::Times(count, flag) => count * duration(value(flag)),
+            Held::Both(first, second) => duration(value(first)) + duration(value(second)),
+            Held::Part(part, flag) => duration(value(flag)) / part,
             Held::Walks(flag) => {
                 let walks: u32 = value(flag).parse().expect("a count of walks is a number");
                 SCAN_INTERVAL * walks.saturating_sub(1)

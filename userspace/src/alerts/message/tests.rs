@@ -130,7 +130,8 @@ fn whatever_the_size_it_fits() {
         it.process.cgroup = Some(huge.clone());
         it.process.container_id = Some(huge.clone());
         it.count = u64::MAX;
-        let fact = |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone() };
+        let fact =
+            |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone(), at: None };
         it.facts = (0..5).map(fact).collect();
         it.findings = vec![Finding { facts: vec!["F4".into(), huge.clone()], ..it.findings.remove(0) }];
         it.completeness.events_lost = u64::MAX;
@@ -213,7 +214,7 @@ fn the_payload_is_block_kit() {
 #[test]
 fn facts_the_verdict_rests_on_come_first() {
     let mut it = oom_kill();
-    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into() };
+    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into(), at: None };
     it.facts = ["F1", "F2", "F3", "F4"].map(fact).to_vec();
     for (cited, found, want) in [
         (&["F3"][..], &["F4", "F3"][..], "F3 F4 F1"),

@@ -23,10 +23,10 @@ pub(super) const OOM_KILLS: &[Case] = &[
     Case::fault(
         OomKill,
         "oom_kill/python-container",
-        "Python, first process of a pid namespace",
+        "Python, first process of a container",
         r#"
         name runner
-        ./runner watch unshare --pid --fork --kill-child "$PYTHON" "$PROGRAMS/fault.py" grow 1024 0"#,
+        ./runner watch sh "$PROGRAMS/container.sh" "$PYTHON" "$PROGRAMS/fault.py" grow 1024 0"#,
     )
     .memory_mib(64)
     .also(&[Kind::MemoryPressure, Kind::MemoryGrowth, AbnormalExit]),
@@ -262,5 +262,8 @@ raise RuntimeError("no database")'"#,
     ).needs(&["make"]),
     Case::near_miss(AbnormalExit, "abnormal_exit/long-script", "a script that fails after eight seconds", "
         ! sh -c 'sleep 8; grep -q nothing-like-it /etc/hostname'",
+    ),
+    Case::near_miss(AbnormalExit, "abnormal_exit/sandbox", "tests in sandboxes, pid namespaces that are no containers, fail", "
+        for i in 1 2 3 4 5 6; do unshare --pid --fork --kill-child sh -c \"sleep 0.$i; exit $i\"; done; true",
     ),
 ];

@@ -51,13 +51,7 @@ pub(super) const CRASH_LOOPS: &[Case] = &[
     ).nth(3).also(DEATHS).memory_mib(48),
     Case::fault(CrashLoop, "crash_loop/containers", "a container that is started again, each time with a new id", r#"
         name shop
-        cat > start.sh <<'SCRIPT'
-id=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
-for folder in $CGROUPS; do mkdir "$folder/$id"; echo $$ > "$folder/$id/cgroup.procs"; done
-exec unshare --pid --fork --kill-child ./shop exit 3 300
-SCRIPT
-        export CGROUPS="$*"
-        py supervise 60 500 /bin/sh start.sh"#,
+        py supervise 60 500 /bin/sh "$PROGRAMS/container.sh" ./shop exit 3 300"#,
     ).nth(3).also(DEATHS),
     Case::near_miss(CrashLoop, "crash_loop/test-suite", "a test suite runs one program sixty times and wants it to fail", "
         name cli

@@ -5,7 +5,7 @@ use super::super::case::{Case, Held};
 
 const WALKS: Held = Held::Walks("detect-memory-scans");
 /// What grows is not looked at while it starts, and then for a whole window.
-const STEADY: Held = Held::Times(2, "detect-growth-window");
+const STEADY: Held = Held::Both("detect-growth-startup", "detect-growth-window");
 const FULL: &[Kind] = &[MemoryPressure, Kind::OomKill];
 const GREW: &[Kind] = &[MemoryGrowth, Kind::OomKill];
 

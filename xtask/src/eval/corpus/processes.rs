@@ -7,7 +7,7 @@ const OLD: Held = Held::Times(1, "detect-zombie-age");
 const WALKS: Held = Held::Walks("detect-fd-scans");
 const STORM: Held = Held::Walks("detect-fork-scans");
 /// What grows is not looked at while it starts, and then for a whole window.
-const STEADY: Held = Held::Times(2, "detect-growth-window");
+const STEADY: Held = Held::Both("detect-growth-startup", "detect-growth-window");
 const BUSY: &[Kind] = &[Kind::CpuSpin];
 
 pub(super) const FORK_STORMS: &[Case] = &[
@@ -30,12 +30,12 @@ pub(super) const FORK_STORMS: &[Case] = &[
         "
         printf 'f() { f | f & }; f; sleep 30\n' > spool.sh
         crossed
-        sh ./spool.sh
-        sleep 30",
+        exec bash ./spool.sh",
     )
     .held(STORM)
     .pids(300)
     .blames("spool.sh")
+    .needs(&["bash"])
     .also(BUSY)
     .alone(),
     Case::fault(
@@ -206,9 +206,9 @@ pub(super) const THREADS: &[Case] = &[
         "as nobody, against RLIMIT_NPROC",
         r#"
         name chat stripped; chmod a+rw "$EVENTS"
-        exec setpriv --reuid 65534 --clear-groups sh -c 'ulimit -u 200; exec ./chat threads 195 5 179'"#,
+        exec setpriv --reuid 65534 --clear-groups prlimit --nproc=200:200 ./chat threads 195 5 179"#,
     )
-    .needs(&["setpriv"]),
+    .needs(&["setpriv", "prlimit"]),
     Case::fault(
         ThreadExplosion,
         "thread_explosion/leak",

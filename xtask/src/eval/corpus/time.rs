@@ -4,10 +4,10 @@ use super::super::case::Kind::{CpuSpin, HungTask};
 use super::super::case::{Case, Held};
 
 const HUNG: Held = Held::Times(1, "detect-hung-after");
-/// It did something else before.
-const SPUN: Held = Held::Times(1, "detect-spin-window");
-/// It never did anything else: it may be a job that only computes, and gets more time.
-const ONLY_SPUN: Held = Held::Times(3, "detect-spin-window");
+/// It did something else before, and gets less time.
+const SPUN: Held = Held::Part(3, "detect-spin-window");
+/// It never did anything else: it may be a job that only computes.
+const ONLY_SPUN: Held = Held::Times(1, "detect-spin-window");
 
 pub(super) const HUNG_TASKS: &[Case] = &[
     Case::fault(
