@@ -1,5 +1,7 @@
 //! From the layers to a checked configuration. Loading only reads; what the first run has to make, `prepare` makes.
 
+mod receivers;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
-use super::{Config, DetectLimits, LlmConfig, SlackConfig, Sources, key, parse, secret};
+use super::{Config, DetectLimits, LlmConfig, Sources, key, parse, secret};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +103,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         ebpf_log: it.required("ebpf_log", parse::switch),
         llm: it.llm(),
         no_llm,
-        slack: it.slack(),
+        receivers: it.receivers(),
         detect: it.detect(),
     };
     let key = it.key(&config);
@@ -130,6 +132,11 @@ impl Reader {
             let default = find(name).map_or("", |setting| setting.default);
             parse(default).unwrap_or_else(|_| unreachable!("the default of {name} is valid"))
         })
+    }
+
+    fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Rejected>) -> Option<T> {
+        let found = self.layers.get(name)?;
+        self.note(parse(found.text()), &found.origin)
     }
 
     fn list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Rejected>) -> Vec<T> {
@@ -188,20 +195,6 @@ impl Reader {
             &origin,
         )?;
         Some(LlmConfig { base_url, model, api_key, deadline })
-    }
-
-    fn slack(&mut self) -> Option<SlackConfig> {
-        for name in ["slack_bot_token", "slack_channel"] {
-            if let Some(found) = self.layers.get(name) {
-                self.warnings.push(format!(
-                    "{} is ignored: this version posts by SLACK_WEBHOOK_URL only",
-                    found.origin
-                ));
-            }
-        }
-        let (webhook_url, origin) = self.secret("slack_webhook_url", "slack_webhook_url_file")?;
-        self.note(parse::webhook(webhook_url.expose_secret()), &origin)?;
-        Some(SlackConfig { webhook_url })
     }
 
     fn detect(&mut self) -> DetectLimits {

@@ -9,6 +9,7 @@ mod key;
 mod layers;
 mod parse;
 mod problem;
+mod receivers;
 mod secret;
 pub(crate) mod settings;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use layers::Sources;
+pub use receivers::{HookConfig, Receivers, SlackConfig};
 pub use problem::{ConfigErrors, Problem, Rejected};
 
 pub(crate) use client::{ClientKey, client_key};
@@ -54,8 +56,8 @@ pub struct Config {
     pub llm: Option<LlmConfig>,
     /// Whether the model was turned off on purpose.
     pub no_llm: bool,
-    /// Slack; `None`: no alerts leave the host.
-    pub slack: Option<SlackConfig>,
+    /// Who gets alerts.
+    pub receivers: Receivers,
     /// From when on something is a finding.
     pub detect: DetectLimits,
 }
@@ -71,11 +73,4 @@ pub struct LlmConfig {
     pub api_key: SecretString,
     /// How long an alert may wait for the verdict, retries included.
     pub deadline: Duration,
-}
-
-/// Slack's incoming webhook.
-#[derive(Clone, Debug)]
-pub struct SlackConfig {
-    /// A secret: whoever has it can post.
-    pub webhook_url: SecretString,
 }
