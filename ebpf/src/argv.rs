@@ -5,21 +5,21 @@ use ai_debugger_ebpf::event::{ARGV_MAX, EXE_MAX, FLAG_ARGV_UNREADABLE, ProcessEv
 use aya_ebpf::helpers::generated::{bpf_probe_read_kernel_str, bpf_probe_read_user};
 
 use crate::emit;
-use crate::kernel::{at, read_u64};
+use crate::kernel::{Typed, at};
+use crate::task::Task;
 
 /// Copies argv from the current task's memory to the start of `data`; the bytes copied, below [`ARGV_MAX`].
 ///
 /// None at exit on kernels before 6.16, where the memory is gone by then; none for kernel threads.
 #[inline(always)]
-pub(crate) fn read(event: &mut ProcessEvent, task: u64) -> usize {
+pub(crate) fn read(event: &mut ProcessEvent, task: Task, stream: Stream) -> usize {
     event.header.argv_len = 0;
     event.header.argv_total = 0;
-    let mm = read_u64(task, at!(task_mm));
-    if mm == 0 {
+    if task.mm.is_null() {
         return 0;
     }
-    let start = read_u64(mm, at!(mm_arg_start));
-    let total = read_u64(mm, at!(mm_arg_end)).wrapping_sub(start);
+    let start = task.mm.u64(at!(mm_arg_start));
+    let total = task.mm.u64(at!(mm_arg_end)).wrapping_sub(start);
     event.header.argv_total = total;
     let mut len = total as u32;
     if total > ARGV_MAX as u64 - 1 {
@@ -32,7 +32,7 @@ pub(crate) fn read(event: &mut ProcessEvent, task: u64) -> usize {
         unsafe { bpf_probe_read_user((&raw mut event.data).cast(), len, start as *const core::ffi::c_void) };
     if failed != 0 {
         event.header.flags |= FLAG_ARGV_UNREADABLE;
-        emit::count(Stream::Exec, Outcome::ArgvUnreadable);
+        emit::count(stream, Outcome::ArgvUnreadable);
         return 0;
     }
     event.header.argv_len = len;
@@ -41,8 +41,8 @@ pub(crate) fn read(event: &mut ProcessEvent, task: u64) -> usize {
 
 /// Copies `bprm->filename`, the path as given to execve(2), behind argv; the bytes copied, without the NUL.
 #[inline(always)]
-pub(crate) fn read_exe(event: &mut ProcessEvent, bprm: u64, argv_len: usize) -> usize {
-    let path = read_u64(bprm, at!(bprm_filename));
+pub(crate) fn read_exe(event: &mut ProcessEvent, bprm: Typed, argv_len: usize) -> usize {
+    let path = bprm.u64(at!(bprm_filename));
     let offset = argv_len & (ARGV_MAX - 1);
     // SAFETY: `data` has room for EXE_MAX bytes behind any offset below ARGV_MAX; the helper checks the source.
     let copied = unsafe {

@@ -4,7 +4,7 @@ use ai_debugger_ebpf::counters::{FORK_PARENTS, ForkParent};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruPerCpuHashMap;
 
-use crate::kernel::{at, read_u32, read_u64};
+use crate::kernel::{Typed, at};
 
 /// Forks by parent. Least recently used parents make room for new ones.
 #[map]
@@ -12,14 +12,14 @@ static FORKS: LruPerCpuHashMap<ForkParent, u64> = LruPerCpuHashMap::with_max_ent
 
 /// Counts a new process for its parent; a new thread is none.
 #[inline(always)]
-pub(crate) fn count(parent: u64, child: u64) {
-    if read_u32(child, at!(task_pid)) != read_u32(child, at!(task_tgid)) {
+pub(crate) fn count(parent: Typed, child: Typed) {
+    if child.u32(at!(task_pid)) != child.u32(at!(task_tgid)) {
         return;
     }
-    let leader = read_u64(parent, at!(task_group_leader));
+    let leader = parent.pointer(at!(task_group_leader));
     let key = ForkParent {
-        start_ns: read_u64(leader, at!(task_start_boottime)),
-        tgid: read_u32(parent, at!(task_tgid)),
+        start_ns: leader.u64(at!(task_start_boottime)),
+        tgid: parent.u32(at!(task_tgid)),
         reserved: 0,
     };
     match FORKS.get_ptr_mut(&key) {

@@ -3,8 +3,9 @@
 
 use core::mem::size_of;
 
-/// An offset of a field this kernel has not.
-pub const MISSING: u32 = u32::MAX;
+/// An offset of a field this kernel has not. Below the verifier's BPF_MAX_VAR_OFF (kernel
+/// include/linux/bpf_verifier.h): a compiler may add it to a pointer before the test that nothing is loaded there.
+pub const MISSING: u32 = (1 << 29) - 1;
 
 /// Byte offsets, and what else the programs must know of this kernel. All `u32`: no padding.
 #[repr(C)]

@@ -14,7 +14,7 @@ use aya_ebpf::helpers::{
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 
-use crate::kernel::{at, read, read_u32, read_u64};
+use crate::kernel::{Typed, at, read, read_u32, read_u64};
 
 /// `task_struct.flags`: I am a kernel thread (kernel include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -24,19 +24,40 @@ const SIGNAL_GROUP_EXIT: u32 = 0x0000_0004;
 /// Deepest nesting of pid namespaces (kernel include/linux/pid_namespace.h).
 const MAX_PID_NS_LEVEL: u32 = 32;
 
+/// The current task and what hangs on it, each loaded once.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    task: Typed,
+    leader: Typed,
+    signal: Typed,
+    /// Null for kernel threads, and at an end before 6.16.
+    pub(crate) mm: Typed,
+}
+
+impl Task {
+    #[inline(always)]
+    pub(crate) fn of(task: Typed) -> Self {
+        Self {
+            task,
+            leader: task.pointer(at!(task_group_leader)),
+            signal: task.pointer(at!(task_signal)),
+            mm: task.pointer(at!(task_mm)),
+        }
+    }
+}
+
 /// Who and when, for an event about the current task.
 #[inline(always)]
-pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, task: u64) {
-    let ids = bpf_get_current_pid_tgid();
+pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, of: Task) {
+    let Task { task, leader, .. } = of;
     let user = bpf_get_current_uid_gid();
-    let leader = read_u64(task, at!(task_group_leader));
-    let parent = read_u64(leader, at!(task_real_parent));
+    let parent = leader.pointer(at!(task_real_parent));
     event.kind = kind;
-    event.flags = if read_u32(task, at!(task_flags)) & PF_KTHREAD != 0 { FLAG_KTHREAD } else { 0 };
+    event.flags = if task.u32(at!(task_flags)) & PF_KTHREAD != 0 { FLAG_KTHREAD } else { 0 };
     // SAFETY: a helper without arguments.
     event.at_ns = unsafe { bpf_ktime_get_boot_ns() };
-    event.start_ns = read_u64(leader, at!(task_start_boottime));
-    event.parent_start_ns = read_u64(read_u64(parent, at!(task_group_leader)), at!(task_start_boottime));
+    event.start_ns = leader.u64(at!(task_start_boottime));
+    event.parent_start_ns = parent.pointer(at!(task_group_leader)).u64(at!(task_start_boottime));
     // SAFETY: a helper without arguments.
     event.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
     event.memory_cgroup_id = 0;
@@ -46,9 +67,9 @@ pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, task: u64) {
     }
     event.cpu_ns = 0;
     event.peak_rss_pages = 0;
-    event.tgid = (ids >> 32) as u32;
-    event.tid = ids as u32;
-    event.ppid = read_u32(parent, at!(task_tgid));
+    event.tgid = task.u32(at!(task_tgid));
+    event.tid = task.u32(at!(task_pid));
+    event.ppid = parent.u32(at!(task_tgid));
     event.ns_pid = 0;
     if let Some(pid) = pid_in_own_namespace(leader) {
         event.ns_pid = pid;
@@ -68,13 +89,12 @@ pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, task: u64) {
 
 /// What it used in its life, at its end.
 #[inline(always)]
-pub(crate) fn fill_usage(event: &mut ProcessHeader, task: u64) {
-    let signal = read_u64(task, at!(task_signal));
+pub(crate) fn fill_usage(event: &mut ProcessHeader, of: Task) {
     // utime and stime are counted in ticks and are wrong for short lives; the scheduler's own sums are not.
-    let own: Option<u64> = read(task, at!(task_sum_exec_runtime));
-    let threads: Option<u64> = read(signal, at!(signal_sum_sched_runtime));
+    let own: Option<u64> = of.task.number(at!(task_sum_exec_runtime));
+    let threads: Option<u64> = of.signal.number(at!(signal_sum_sched_runtime));
     if let (Some(own), Some(threads)) = (own, threads) {
-        let total = own + threads + unreaped_leader_runtime(task);
+        let total = own + threads + unreaped_leader_runtime(of);
         // Accounted at ticks and switches: a life that saw neither has not been measured, which is not zero.
         if total != 0 {
             event.cpu_ns = total;
@@ -86,50 +106,54 @@ pub(crate) fn fill_usage(event: &mut ProcessHeader, task: u64) {
 /// Faults and storage I/O: of the last thread, and of the others as they were added up at their ends (kernel
 /// kernel/exit.c, `__exit_signal`).
 #[inline(always)]
-pub(crate) fn fill_io(event: &mut ProcessHeader, task: u64) {
-    let signal = read_u64(task, at!(task_signal));
-    let own: Option<u64> = read(task, at!(task_maj_flt));
-    let others: Option<u64> = read(signal, at!(signal_maj_flt));
+pub(crate) fn fill_io(event: &mut ProcessHeader, of: Task) {
+    let Task { task, signal, .. } = of;
+    let own: Option<u64> = task.number(at!(task_maj_flt));
+    let others: Option<u64> = signal.number(at!(signal_maj_flt));
     if let (Some(own), Some(others)) = (own, others) {
         event.major_faults = own + others;
         event.flags |= FLAG_HAS_FAULTS;
     }
-    let own: Option<u64> = read(task, at!(task_read_bytes));
-    let others: Option<u64> = read(signal, at!(signal_read_bytes));
+    let own: Option<u64> = task.number(at!(task_read_bytes));
+    let others: Option<u64> = signal.number(at!(signal_read_bytes));
     if let (Some(own), Some(others)) = (own, others) {
         event.read_bytes = own + others;
-        event.written_bytes =
-            read_u64(task, at!(task_write_bytes)) + read_u64(signal, at!(signal_write_bytes));
+        event.written_bytes = task.u64(at!(task_write_bytes)) + signal.u64(at!(signal_write_bytes));
         event.flags |= FLAG_HAS_IO;
     }
 }
 
 /// `task->thread_pid->numbers[level].nr`: the innermost namespace's number for the leader.
 #[inline(always)]
-fn pid_in_own_namespace(leader: u64) -> Option<u32> {
-    let pid = read_u64(leader, at!(task_thread_pid));
-    let level: u32 = read(pid, at!(pid_level))?;
+fn pid_in_own_namespace(leader: Typed) -> Option<u32> {
+    let pid = leader.pointer(at!(task_thread_pid));
+    let level: u32 = pid.number(at!(pid_level))?;
+    if level == 0 {
+        // The host's own namespace, the only one.
+        return leader.number(at!(task_tgid));
+    }
     if at!(pid_numbers) == MISSING || level > MAX_PID_NS_LEVEL {
         return None;
     }
-    read(pid + u64::from(level * at!(upid_size)), at!(pid_numbers))
+    // An index that the verifier does not know: not a load of a type's field.
+    read(pid.address() + u64::from(level * at!(upid_size)), at!(pid_numbers))
 }
 
 /// The largest resident set: of the image where its memory is still there, else of the whole life.
 #[inline(always)]
-pub(crate) fn fill_peak_rss(event: &mut ProcessHeader, task: u64) {
-    if let Some(pages) = peak_rss_of_image(task) {
+pub(crate) fn fill_peak_rss(event: &mut ProcessHeader, of: Task) {
+    if let Some(pages) = peak_rss_of_image(of.mm) {
         event.peak_rss_pages = pages;
         event.flags |= FLAG_HAS_RSS | FLAG_RSS_OF_IMAGE;
     } else {
-        fill_peak_rss_of_life(event, task);
+        fill_peak_rss_of_life(event, of);
     }
 }
 
 /// The largest resident set that any earlier image had, too (kernel fs/exec.c, `exec_mmap`).
 #[inline(always)]
-pub(crate) fn fill_peak_rss_of_life(event: &mut ProcessHeader, task: u64) {
-    if let Some(pages) = read::<u64>(read_u64(task, at!(task_signal)), at!(signal_maxrss)) {
+pub(crate) fn fill_peak_rss_of_life(event: &mut ProcessHeader, of: Task) {
+    if let Some(pages) = of.signal.number(at!(signal_maxrss)) {
         event.peak_rss_pages = pages;
         event.flags |= FLAG_HAS_RSS;
     }
@@ -138,28 +162,29 @@ pub(crate) fn fill_peak_rss_of_life(event: &mut ProcessHeader, task: u64) {
 /// The high-water mark is brought up to date only when memory is given back (kernel include/linux/mm.h,
 /// `update_hiwater_rss`), so the larger of it and the present size.
 #[inline(always)]
-fn peak_rss_of_image(task: u64) -> Option<u64> {
-    let mm = read_u64(task, at!(task_mm));
-    let high: u64 = read(mm, at!(mm_hiwater_rss))?;
-    let file: i64 = read(mm, at!(mm_rss_file))?;
-    let anon: i64 = read(mm, at!(mm_rss_anon))?;
-    let shmem: i64 = read(mm, at!(mm_rss_shmem))?;
+fn peak_rss_of_image(mm: Typed) -> Option<u64> {
+    let high: u64 = mm.number(at!(mm_hiwater_rss))?;
+    let file: i64 = mm.number(at!(mm_rss_file))?;
+    let anon: i64 = mm.number(at!(mm_rss_anon))?;
+    let shmem: i64 = mm.number(at!(mm_rss_shmem))?;
     let now = file + anon + shmem;
     Some(if now > high as i64 { now as u64 } else { high })
 }
 
 /// A leader that ended before the last thread is a zombie, not yet added to the group's sum.
 #[inline(always)]
-fn unreaped_leader_runtime(task: u64) -> u64 {
-    let leader = read_u64(task, at!(task_group_leader));
-    if leader == task { 0 } else { read_u64(leader, at!(task_sum_exec_runtime)) }
+fn unreaped_leader_runtime(of: Task) -> u64 {
+    if of.task.u32(at!(task_pid)) == of.task.u32(at!(task_tgid)) {
+        return 0;
+    }
+    of.leader.u64(at!(task_sum_exec_runtime))
 }
 
 /// Whether no thread of the group lives: `signal->live` was just decremented (kernel kernel/exit.c, `do_exit`).
 #[inline(always)]
-pub(crate) fn group_is_dead(task: u64) -> bool {
+pub(crate) fn group_is_dead(of: Task) -> bool {
     // An unreadable count must not invent an exit.
-    read::<u32>(read_u64(task, at!(task_signal)), at!(signal_live)) == Some(0)
+    of.signal.number::<u32>(at!(signal_live)) == Some(0)
 }
 
 /// Threads of a group that is ending, by thread group id, from its first thread's end to its last one's.
@@ -168,16 +193,15 @@ static ENDING: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
 
 /// A thread ended and others live: where the whole group is ending, this may be the first of them.
 #[inline(always)]
-pub(crate) fn remember_threads(task: u64) {
-    let signal = read_u64(task, at!(task_signal));
-    if read_u32(signal, at!(signal_flags)) & SIGNAL_GROUP_EXIT == 0 {
+pub(crate) fn remember_threads(of: Task) {
+    if of.signal.u32(at!(signal_flags)) & SIGNAL_GROUP_EXIT == 0 {
         return;
     }
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let tgid = of.task.u32(at!(task_tgid));
     // Not `live`: two threads that end at once may both have left it already. Threads are taken from
     // `nr_threads` when they are released, after this tracepoint (kernel kernel/exit.c, `__exit_signal`), so the
     // first one to come here sees them all, and those that follow find its number there.
-    let threads = read_u32(signal, at!(signal_nr_threads));
+    let threads = of.signal.u32(at!(signal_nr_threads));
     let _ = ENDING.insert(&tgid, &threads, u64::from(BPF_NOEXIST));
 }
 
@@ -195,19 +219,18 @@ pub(crate) fn fill_threads(event: &mut ProcessHeader) {
 /// What wait(2) will report (kernel kernel/exit.c, `wait_task_zombie`): the group's code where the group was
 /// made to end, else the leader's own, which may have ended long before the last thread.
 #[inline(always)]
-pub(crate) fn exit_code(task: u64) -> u32 {
-    let signal = read_u64(task, at!(task_signal));
-    if read_u32(signal, at!(signal_flags)) & SIGNAL_GROUP_EXIT != 0 {
-        return read_u32(signal, at!(signal_group_exit_code));
+pub(crate) fn exit_code(of: Task) -> u32 {
+    if of.signal.u32(at!(signal_flags)) & SIGNAL_GROUP_EXIT != 0 {
+        return of.signal.u32(at!(signal_group_exit_code));
     }
-    read_u32(read_u64(task, at!(task_group_leader)), at!(task_exit_code))
+    of.leader.u32(at!(task_exit_code))
 }
 
 /// [`FLAG_OOM`] where the OOM killer chose this process.
 #[inline(always)]
-pub(crate) fn oom_flag(task: u64) -> u32 {
-    let signal = read_u64(task, at!(task_signal));
-    if read_u64(signal, at!(signal_oom_mm)) != 0 { FLAG_OOM } else { 0 }
+pub(crate) fn oom_flag(of: Task) -> u32 {
+    // By a helper, as a number: tests of a pointer get joined with tests of numbers to what the verifier forbids.
+    if read_u64(of.signal.address(), at!(signal_oom_mm)) != 0 { FLAG_OOM } else { 0 }
 }
 
 /// An OOM event about the current task as the trigger.
@@ -242,18 +265,19 @@ pub(crate) fn fill_victim(event: &mut OomEvent, argument: u64) {
 }
 
 #[inline(always)]
-fn comm(task: u64) -> [u8; COMM_LEN] {
-    read(task, at!(task_comm)).unwrap_or([0; COMM_LEN])
+fn comm(task: Typed) -> [u8; COMM_LEN] {
+    let offset = at!(task_comm);
+    let halves = [task.u64(offset), task.u64(offset + 8)];
+    // SAFETY: the same 16 bytes.
+    unsafe { core::mem::transmute(halves) }
 }
 
 /// `task->cgroups->subsys[memory_cgrp_id]->cgroup->kn->id`: the inode of the cgroup's directory.
 #[inline(always)]
-fn memory_cgroup_id(task: u64) -> Option<u64> {
+fn memory_cgroup_id(task: Typed) -> Option<u64> {
     if at!(css_set_memory) == MISSING {
         return None;
     }
-    let set = read_u64(task, at!(task_cgroups));
-    let state = read_u64(set, at!(css_set_memory));
-    let cgroup = read_u64(state, at!(css_cgroup));
-    read(read_u64(cgroup, at!(cgroup_kn)), at!(kernfs_id))
+    let state = task.pointer(at!(task_cgroups)).pointer(at!(css_set_memory));
+    state.pointer(at!(css_cgroup)).pointer(at!(cgroup_kn)).number(at!(kernfs_id))
 }

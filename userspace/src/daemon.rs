@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant as Moment, sleep};
@@ -19,9 +20,9 @@ use crate::cgroup::Hierarchy;
 use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
-use crate::host::Host;
-use crate::incidents::Store;
-use crate::incidents::recorder::{Recorder, ask_model, model_queue};
+use crate::host::{Host, boot_time};
+use crate::incidents::recorder::{Audience, Recorder, ask_model, model_queue};
+use crate::incidents::{DataLock, Store, life};
 use crate::metrics::Metrics;
 use crate::model::Case;
 use crate::monitor::{Inputs, Monitor};
@@ -51,23 +52,41 @@ pub async fn run(
     let host = Host::read(&config.proc_root);
     let metrics = Metrics::new();
     let health = Health::default();
-    let store = open_store(&config.data_dir, &host, &metrics, &health).await?;
+    // Held to the end: two daemons on one store would each tell everybody everything.
+    let _lock = lock_folder(&config.data_dir)?;
+    let store = open_store(&config, &host, &metrics, &health).await?;
     if config.llm.is_none() && !config.no_llm {
         let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is meant";
         health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
-    let sinks = Sinks::new(config.slack.clone())?;
+    // A damaged or unreadable account must not keep the daemon from its main job.
+    if let Err(error) = analyst.keep_usage(&config.data_dir) {
+        warn!("{error:#}");
+    }
+    if config.show_secrets {
+        warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
+    }
+    let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
     let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
-    let judge = Judge::start(&store, &analyst, sinks, cases, &metrics, &health, &ended);
+    let sight = life::Sight {
+        metrics: Arc::clone(&metrics),
+        health: health.clone(),
+        cases: cases.clone(),
+        scan_interval: config.scan_interval,
+    };
+    let audience = audience(&config, &host, &sinks);
+    let receivers = sinks.names();
+    let judge = Judge::start(&config, &store, &analyst, sinks, audience, sight, &ended);
     let app = http::App {
         config: Arc::clone(&config),
         host,
         monitor: watch.monitor.clone(),
         store,
+        sinks: receivers,
         analyst,
         metrics,
         health: health.clone(),
@@ -151,6 +170,8 @@ impl Watch {
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
             log: config.ebpf_log,
+            btf: Some(config.btf_path.clone()),
+            proc_root: Some(config.proc_root.clone()),
         };
         // Before the first scan, so that no process can slip between the two.
         let probes = probes::start(options, host.clone(), batches.clone(), Arc::clone(metrics), health).await;
@@ -192,33 +213,36 @@ impl Watch {
 /// What judges and tells: recorder, model, alerts.
 struct Judge {
     recorder: Stage,
-    others: [Stage; 2],
+    others: [Stage; 3],
     stop_recorder: CancellationToken,
     stop_others: CancellationToken,
 }
 
 impl Judge {
     fn start(
+        config: &Config,
         store: &Store,
         analyst: &Analyst,
         sinks: Sinks,
-        cases: Queue<Case>,
-        metrics: &Arc<Metrics>,
-        health: &Health,
+        audience: Audience,
+        sight: life::Sight,
         ended: &mpsc::Sender<&'static str>,
     ) -> Self {
+        let (cases, metrics, health) = (sight.cases.clone(), &sight.metrics, &sight.health);
         let (stop_recorder, stop_others) = (CancellationToken::new(), CancellationToken::new());
         let pending = model_queue(metrics);
         let recorder = Recorder::new(
             store.clone(),
             analyst,
-            sinks.clone(),
+            audience.clone(),
             pending.clone(),
             Arc::clone(metrics),
             health.clone(),
-        );
+        )
+        .show_secrets(config.show_secrets);
         let alerts =
             alerts::run(store.clone(), sinks, Arc::clone(metrics), health.clone(), stop_others.clone());
+        let life = life::run(store.clone(), audience.sinks, sight, stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());
         // No stage: it ends when it has looked.
@@ -230,6 +254,7 @@ impl Judge {
             others: [
                 Stage::start("the alerts' worker", ended, alerts),
                 Stage::start("the model's worker", ended, model),
+                Stage::start("the incidents' life", ended, life),
             ],
             stop_recorder,
             stop_others,
@@ -247,9 +272,32 @@ impl Judge {
     }
 }
 
-async fn open_store(dir: &Path, host: &Host, metrics: &Arc<Metrics>, health: &Health) -> Result<Store> {
-    let (dir, host, metrics, given) = (dir.to_owned(), host.clone(), Arc::clone(metrics), health.clone());
-    let store = tokio::task::spawn_blocking(move || Store::open(&dir, host, metrics, given)).await??;
+/// Who is told of what, by a daemon that starts now.
+fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
+    let quiet_until = Timestamp::now().saturating_add(config.alerts.quiet_start);
+    let since_boot_ns = u64::try_from(boot_time().as_nanos()).unwrap_or(u64::MAX);
+    Audience {
+        sinks: sinks.names(),
+        editing: sinks.editing(),
+        min_severity: config.alerts.min_severity,
+        quiet_until: quiet_until.unwrap_or(Timestamp::MAX),
+        since_ticks: host.ticks_from_boot_ns(since_boot_ns),
+    }
+}
+
+fn lock_folder(dir: &Path) -> Result<Option<DataLock>> {
+    let lock = DataLock::take(dir)?;
+    if lock.is_none() {
+        warn!("the file system of {} knows no locks: see that no second daemon uses it", dir.display());
+    }
+    Ok(lock)
+}
+
+async fn open_store(config: &Config, host: &Host, metrics: &Arc<Metrics>, health: &Health) -> Result<Store> {
+    let (dir, rules) = (config.data_dir.clone(), config.life.clone());
+    let (host, metrics, given) = (host.clone(), Arc::clone(metrics), health.clone());
+    let open = move || Store::open_ruled(&dir, host, metrics, given, rules);
+    let store = tokio::task::spawn_blocking(open).await??;
     if let Some(reason) = store.recovered_from() {
         warn!("{reason}");
         health.degrade("store", reason, "look at the file that was moved aside; new incidents are recorded");

@@ -1,6 +1,8 @@
 //! Evidence: the small /proc and cgroup files of one process, read at once, capped in size, and kept only if
 //! the process is still the same one after the read.
 
+mod threads;
+
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -80,6 +82,7 @@ fn of_process(sources: &Sources, key: ProcessKey) -> Collected {
         }
     }
     files.extend(descriptors(&directory));
+    files.extend(threads::of_process(&directory));
     // The pid may have been reused while the files were read, or before.
     if start_ticks(&directory) == Some(key.start_ticks) {
         Collected { files, missing }

@@ -1,10 +1,17 @@
 //! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
 
+mod look;
+mod pressure;
+mod syscall;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
+pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use pressure::{HostMemory, Stall};
+pub use syscall::SystemCall;
 
 /// Something that was observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +30,12 @@ pub enum Observation {
     OomReport(Arc<OomReport>),
     /// A walk of /proc saw a process.
     Seen(SeenProcess),
+    /// A walk of /proc looked closer at a process that may hang or spin.
+    Look(Box<CloseLook>),
     /// A walk of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
+    /// A walk of /proc read how much memory is left.
+    HostMemory(HostMemory),
     /// A walk of /proc is over.
     ScanDone(ScanDone),
 }
@@ -96,8 +107,8 @@ pub struct CgroupIds {
 pub struct KernelExit {
     /// Who; `at` is when it ended.
     pub process: KernelProcess,
-    /// As wait(2) reports it.
-    pub exit_code: u32,
+    /// As wait(2) reports it; absent where nothing said how it ended.
+    pub exit_code: Option<u32>,
     /// Whether the OOM killer chose it.
     pub oom_killed: bool,
     /// CPU time of all its threads.
@@ -205,16 +216,31 @@ pub struct SeenProcess {
     pub threads: u64,
     /// Resident set size.
     pub rss_bytes: u64,
+    /// Anonymous memory, resident and swapped out; read only of processes that are large enough to matter.
+    pub anon_bytes: Option<u64>,
     /// A kernel thread.
     pub kernel_thread: bool,
     /// Open file descriptors; absent where they could not be counted.
     pub fds: Option<u64>,
     /// RLIMIT_NOFILE, soft; read only where there are enough descriptors to matter.
     pub fd_limit: Option<u64>,
+    /// Its session.
+    pub session: Session,
     /// The cgroup it was moved to since the last look.
     pub moved_to: Option<Arc<str>>,
     /// What does not change between execs; read when the process is new to the walk.
     pub details: Option<SeenDetails>,
+}
+
+/// A process's place in job control (setsid(2), credentials(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The session's id: the pid of its leader, which may be gone.
+    pub id: u32,
+    /// The process group's id: a job of a shell, as a rule. A process keeps it when its parent ends.
+    pub group: u32,
+    /// Whether there is a controlling terminal.
+    pub has_terminal: bool,
 }
 
 /// What does not change between execs.

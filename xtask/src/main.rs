@@ -4,7 +4,9 @@ mod bench;
 mod bpf_object;
 mod digest;
 mod ebpf;
+mod eval;
 mod manifest;
+mod oracles;
 mod process;
 mod run;
 mod setup;
@@ -22,14 +24,7 @@ use clap::Parser;
 #[command(name = "cargo xtask", about = "The project's own commands")]
 enum Command {
     /// Installs what building the eBPF object needs; says what is missing for the rest.
-    Setup {
-        /// Also what `vm` needs: qemu, a static busybox, cpio.
-        #[arg(long)]
-        vm: bool,
-        /// Also installs, from Debian, the monitors that `bench` compares with.
-        #[arg(long)]
-        peers: bool,
-    },
+    Setup(setup::Options),
     /// Builds the eBPF object and its manifest into ebpf/dist.
     Ebpf {
         /// Changes nothing: rebuilds under target/ and compares with what is committed.
@@ -49,6 +44,10 @@ enum Command {
     },
     /// Measures the daemon beside other monitors, and against the figures it has to reach. As root.
     Bench(bench::Options),
+    /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
+    Eval(eval::Options),
+    /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
+    Oracles,
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
     Tidy,
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
@@ -63,12 +62,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
-        Command::Setup { vm, peers } => setup::setup(vm, peers),
+        Command::Setup(options) => setup::setup(&options),
         Command::Ebpf { check: false } => ebpf::build_dist(),
         Command::Ebpf { check: true } => ebpf::check_dist(),
         Command::Run { args } => run::run(&args),
         Command::Test { filters } => test::test(&filters),
         Command::Bench(options) => bench::bench(&options),
+        Command::Eval(options) => eval::eval(&options),
+        Command::Oracles => oracles::oracles(),
         Command::Tidy => tidy::tidy(),
         Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),
     };

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
 
+use crate::oracles;
 use crate::process::{self, Root};
 use crate::toolchain::{self, Compiler, LINKER_LLVM, LINKER_VERSION, Linker, Toolchain};
 
@@ -21,15 +23,55 @@ const VM_PACKAGES: [&str; 4] = ["qemu-system-x86", "busybox-static", "cpio", "de
 /// The other monitors that `bench` measures, as Debian packages them.
 const PEERS: [&str; 4] = ["libbpf-tools", "bpftrace", "forkstat", "extrace"];
 
-pub(crate) fn setup(vm: bool, peers: bool) -> Result<ExitCode> {
-    if peers {
-        ensure!(
-            process::find_in_path("apt-get").is_some(),
-            "the monitors to compare with come from Debian, and there is no apt-get here: install {} your \
-             system's way, as far as it has them",
-            PEERS.join(", ")
-        );
-        apt_install(&PEERS)?;
+/// What the corpus of `eval` is made with: languages, tools, and supervisors that are not ours.
+const CORPUS: [&str; 15] = [
+    "python3-minimal",
+    "gcc",
+    "libc6-dev",
+    "make",
+    "git",
+    "e2fsprogs",
+    "util-linux",
+    "procps",
+    "xz-utils",
+    "stress-ng",
+    "runit",
+    "s6",
+    "tini",
+    "dumb-init",
+    "supervisor",
+];
+
+/// What is installed beside what the eBPF object needs.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Also what `vm` needs: qemu, a static busybox, cpio.
+    #[arg(long)]
+    vm: bool,
+    /// Also installs, from Debian, the monitors that `bench` compares with.
+    #[arg(long)]
+    peers: bool,
+    /// Only what the corpus of `eval` is made with, from Debian: stress-ng, supervisors, tools.
+    #[arg(long)]
+    eval: bool,
+    /// Only what `oracles` asks, as far as it can be had: from PyPI, npm and Debian, all under target/oracles.
+    #[arg(long)]
+    oracles: bool,
+}
+
+pub(crate) fn setup(options: &Options) -> Result<ExitCode> {
+    if options.peers {
+        from_debian("the monitors to compare with", &PEERS)?;
+    }
+    if options.eval {
+        from_debian("the programs of the corpus", &CORPUS)?;
+        println!("setup: `cargo xtask eval` has what it needs");
+    }
+    if options.oracles {
+        oracles::install();
+    }
+    if (options.eval || options.oracles) && !options.vm && !options.peers {
+        return Ok(ExitCode::SUCCESS);
     }
     check_components();
     if process::find_in_path("cc").is_none() {
@@ -44,7 +86,7 @@ pub(crate) fn setup(vm: bool, peers: bool) -> Result<ExitCode> {
     let version = compiler.version.lines().next().unwrap_or_default();
     println!("setup: the eBPF object builds with {version}");
     println!("setup: and bpf-linker {LINKER_VERSION} at {}", linker.path.display());
-    if vm {
+    if options.vm {
         ensure!(
             process::find_in_path("apt-get").is_some(),
             "`cargo xtask vm` boots Debian's kernels, and takes them from a Debian: there is no apt-get here"
@@ -112,8 +154,17 @@ fn supported(compiler: &Compiler) -> Result<()> {
     Ok(())
 }
 
+fn from_debian(what: &str, packages: &[&str]) -> Result<()> {
+    ensure!(
+        process::find_in_path("apt-get").is_some(),
+        "{what} come from Debian, and there is no apt-get here: install {} your system's way, as far as it has them",
+        packages.join(", ")
+    );
+    apt_install(packages)
+}
+
 /// Installs those of the packages that are missing.
-fn apt_install(packages: &[&str]) -> Result<()> {
+pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     let installed = |package: &&str| {
         process::output(Command::new("dpkg-query").args(["--show", "--showformat=${Status}", package]))
             .is_ok_and(|status| status.ends_with("ok installed"))

@@ -71,7 +71,9 @@ fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value 
     let mut incident = redacted(&alert.incident);
     let mut all = vec![postable(&incident, alert.occasion == Occasion::Resolved, public_url, now)];
     if alert.occasion == Occasion::Rose {
-        for lesser in [Severity::Warning, Severity::Info].into_iter().filter(|it| *it < alert.incident.severity) {
+        for lesser in
+            [Severity::Warning, Severity::Info].into_iter().filter(|it| *it < alert.incident.severity)
+        {
             incident.severity = lesser;
             all.push(postable(&incident, true, public_url, now));
         }
@@ -118,7 +120,10 @@ fn labels(incident: &Incident) -> BTreeMap<&'static str, String> {
 fn alert_name(incident: &Incident) -> String {
     let capital = |word: &str| {
         let mut chars = word.chars();
-        chars.next().map(|first| format!("{}{}", first.to_ascii_uppercase(), chars.as_str())).unwrap_or_default()
+        chars
+            .next()
+            .map(|first| format!("{}{}", first.to_ascii_uppercase(), chars.as_str()))
+            .unwrap_or_default()
     };
     incident.kind.as_str().split('_').map(capital).collect()
 }
@@ -156,7 +161,33 @@ mod tests {
     fn an_incident_is_one_alert_that_ends_when_it_is_resolved() {
         let alert = due_alert(incident());
         let firing = payload(&alert, Some("https://debug.example.org"), at(0));
-        expect![[r#""#]].assert_eq(&serde_json::to_string_pretty(&firing).unwrap());
+        expect![[r#"
+            [
+              {
+                "annotations": {
+                  "cause": "The limit of its cgroup is too low for it.",
+                  "count": "1",
+                  "description": "The kernel killed python3 because its cgroup reached its memory limit.",
+                  "facts": "memory.max of /oomtest is 50 MiB. (cgroup:memory.max)",
+                  "incident": "01K7ZZZZZZZZZZZZZZZZZZZZZZ",
+                  "next": "Shows the limit.: cat /sys/fs/cgroup/oomtest/memory.max",
+                  "summary": "OOM kill: python3 (pid 13674) in /oomtest"
+                },
+                "endsAt": "2027-01-16T08:00:00Z",
+                "generatorURL": "https://debug.example.org/api/v1/incidents/01K7ZZZZZZZZZZZZZZZZZZZZZZ",
+                "labels": {
+                  "alertname": "OomKill",
+                  "fingerprint": "a",
+                  "instance": "web-1",
+                  "job": "ai-debugger",
+                  "kind": "oom_kill",
+                  "process": "python3",
+                  "severity": "critical"
+                },
+                "startsAt": "2027-01-15T08:00:00Z"
+              }
+            ]"#]]
+        .assert_eq(&serde_json::to_string_pretty(&firing).unwrap());
         let over = payload(&DueAlert { occasion: Occasion::Resolved, ..alert }, None, at(9));
         assert_eq!(over[0]["labels"], firing[0]["labels"], "the same alert to Alertmanager");
         assert_eq!(over[0]["endsAt"], at(9).to_string());

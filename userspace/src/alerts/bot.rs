@@ -16,8 +16,14 @@ use crate::model::Occasion;
 use crate::outbound;
 
 /// Errors that pass: <https://docs.slack.dev/reference/methods/chat.postMessage#errors>.
-const PASSING: [&str; 6] =
-    ["ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"];
+const PASSING: [&str; 6] = [
+    "ratelimited",
+    "rate_limited",
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+];
 
 /// The bot.
 pub(super) struct Bot {
@@ -26,6 +32,7 @@ pub(super) struct Bot {
     base_url: String,
     token: SecretString,
     channel: String,
+    public_url: Option<String>,
 }
 
 /// A message that Slack has: where, and its time stamp, which is its name there.
@@ -48,33 +55,38 @@ impl Bot {
         base_url: String,
         token: SecretString,
         channel: String,
+        public_url: Option<String>,
         timeout: Duration,
     ) -> Result<Self> {
-        Ok(Self { client: outbound::client(timeout)?, base_url, token, channel })
+        Ok(Self { client: outbound::client(timeout)?, base_url, token, channel, public_url })
     }
 
     /// Posts the incident's message, or adds to it.
     pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
         let first = alert.first_receipt.as_deref().and_then(Posted::parse);
         let Some(first) = first else {
-            let mut payload = message(alert);
+            let mut payload = message(alert, self.public_url.as_deref());
             payload["channel"] = json!(self.channel);
             return match self.call("chat.postMessage", &payload).await {
                 Ok(posted) => Answer::Delivered { receipt: posted.map(|it| it.to_string()) },
                 Err(answer) => answer,
             };
         };
-        self.follow(&first, alert).await.map_or_else(|answer| answer, |()| Answer::Delivered { receipt: None })
+        self.follow(&first, alert)
+            .await
+            .map_or_else(|answer| answer, |()| Answer::Delivered { receipt: None })
     }
 
     /// The first message shows how it stands now; the news is in its thread. In this order, because an update that
     /// is made twice changes nothing.
     async fn follow(&self, first: &Posted, alert: &DueAlert) -> Result<(), Answer> {
-        let mut edited = message(&DueAlert { may_repeat: false, ..alert.clone() });
+        let occasion = if alert.occasion == Occasion::Verdict { Occasion::New } else { alert.occasion };
+        let now = DueAlert { may_repeat: false, occasion, ..alert.clone() };
+        let mut edited = message(&now, self.public_url.as_deref());
         edited["channel"] = json!(first.channel);
         edited["ts"] = json!(first.ts);
         self.call("chat.update", &edited).await?;
-        let mut news = message(alert);
+        let mut news = message(alert, self.public_url.as_deref());
         news["channel"] = json!(first.channel);
         news["thread_ts"] = json!(first.ts);
         // Graver than it was, or back: worth a line in the channel too.
@@ -95,9 +107,15 @@ impl Bot {
             (StatusCode::OK, Some(Body { error: Some(code), .. })) => {
                 let error = reason(&format!("Slack answered {method}: {code}"));
                 let passing = PASSING.contains(&code.as_str());
-                Err(if passing { reply.later(error) } else { Answer::Refused { error, remedy: remedy(&code) } })
+                Err(if passing {
+                    reply.later(error)
+                } else {
+                    Answer::Refused { error, remedy: remedy(&code) }
+                })
             }
-            _ if reply.is_passing() || reply.status == StatusCode::OK => Err(reply.later(reply.error("Slack"))),
+            _ if reply.is_passing() || reply.status == StatusCode::OK => {
+                Err(reply.later(reply.error("Slack")))
+            }
             _ => Err(Answer::Refused { error: reply.error("Slack"), remedy: None }),
         }
     }

@@ -1,10 +1,13 @@
 //! An incident as a Slack message: what died, where, why, the facts, the next command. For a phone at night.
 
+mod occasion;
+
 use serde_json::{Value, json};
 
 use super::mrkdwn::{code, code_block, plain};
 use super::redacted::redacted;
-use crate::model::{Completeness, Confidence, Fact, Incident, Severity, Verdict, VerdictBy};
+use crate::incidents::DueAlert;
+use crate::model::{Completeness, Confidence, Fact, Incident, Occasion, Verdict, VerdictBy};
 
 /// Slack's limit for a header.
 const HEADER: usize = 150;
@@ -25,33 +28,31 @@ const CONTAINER_DIGITS: usize = 12;
 
 const REPEAT: &str = " (may be a repeat)";
 
-/// The webhook's payload. `may_repeat`: an earlier copy may have arrived.
-pub fn message(incident: &Incident, may_repeat: bool) -> Value {
-    let incident = &redacted(incident);
-    let repeat = if may_repeat { REPEAT } else { "" };
-    let mark = match incident.severity {
-        Severity::Critical => "🔴",
-        Severity::Warning => "🟡",
-        Severity::Info => "⚪",
-    };
+/// The webhook's payload; `public_url`: where people reach this daemon.
+pub fn message(alert: &DueAlert, public_url: Option<&str>) -> Value {
+    let incident = &redacted(&alert.incident);
+    let repeat = if alert.may_repeat { REPEAT } else { "" };
+    let lead = occasion::lead(alert);
     // A mark is two units long, and a space follows.
-    let title = plain(&incident.title, HEADER - 3 - repeat.len());
+    let title = plain(&incident.title, HEADER - 3 - lead.len() - repeat.len());
+    let mark = occasion::mark(alert.occasion, incident.severity);
     let mut blocks = vec![
-        json!({"type": "header", "text": {"type": "plain_text", "text": format!("{mark} {title}{repeat}"), "emoji": false}}),
+        json!({"type": "header", "text": {"type": "plain_text", "text": format!("{mark} {lead}{title}{repeat}"), "emoji": false}}),
         section(&place(incident)),
-        section(&why(&incident.verdict)),
     ];
-    let facts = facts(incident);
-    if !facts.is_empty() {
-        blocks.push(section(&facts));
+    blocks.extend(occasion::news(alert).map(|text| section(&text)));
+    if alert.occasion != Occasion::Resolved {
+        blocks.push(section(&why(&incident.verdict)));
+        blocks.extend(Some(facts(incident)).filter(|text| !text.is_empty()).map(|text| section(&text)));
+        if let Some(step) = incident.verdict.next_steps.first() {
+            let (why, command) = (plain(&step.why, SENTENCE), code_block(&step.command, COMMAND));
+            blocks.push(section(&format!("*Next:* {why}\n{command}")));
+        }
     }
-    if let Some(step) = incident.verdict.next_steps.first() {
-        let (why, command) = (plain(&step.why, SENTENCE), code_block(&step.command, COMMAND));
-        blocks.push(section(&format!("*Next:* {why}\n{command}")));
-    }
-    blocks.push(json!({"type": "context", "elements": [mrkdwn(&footer(incident))]}));
+    blocks.extend(occasion::also(alert).map(|text| section(&text)));
+    blocks.push(json!({"type": "context", "elements": [mrkdwn(&footer(incident, public_url))]}));
     json!({
-        "text": notification(incident, repeat),
+        "text": notification(incident, &lead, repeat),
         "blocks": blocks,
         "unfurl_links": false,
         "unfurl_media": false,
@@ -68,10 +69,10 @@ fn mrkdwn(text: &str) -> Value {
 }
 
 /// What notifications and screen readers get.
-fn notification(incident: &Incident, repeat: &str) -> String {
+fn notification(incident: &Incident, lead: &str, repeat: &str) -> String {
     let severity = incident.severity.as_str().to_uppercase();
     let (title, host) = (plain(&incident.title, TEXT), plain(&incident.host, NAME));
-    format!("{severity}: {title} on {host}. {}{repeat}", plain(&incident.verdict.summary, TEXT))
+    format!("{severity}: {lead}{title} on {host}. {}{repeat}", plain(&incident.verdict.summary, TEXT))
 }
 
 /// Who and where.
@@ -81,6 +82,12 @@ fn place(incident: &Incident) -> String {
     if let Some(id) = &process.container_id {
         let short: String = id.chars().take(CONTAINER_DIGITS).collect();
         places.push(format!("*container* {}", code(&short, NAME)));
+    }
+    if let Some(pod) = &process.pod_uid {
+        places.push(format!("*pod* {}", code(pod, NAME)));
+    }
+    if let Some(unit) = &process.unit {
+        places.push(format!("*unit* {}", code(unit, NAME)));
     }
     if let Some(cgroup) = &process.cgroup {
         places.push(format!("*cgroup* {}", code(cgroup, NAME)));
@@ -122,7 +129,7 @@ fn facts(incident: &Incident) -> String {
 }
 
 /// How sure, by whom, what was lost, where to read on.
-fn footer(incident: &Incident) -> String {
+fn footer(incident: &Incident, public_url: Option<&str>) -> String {
     let verdict = &incident.verdict;
     let confidence = match verdict.confidence {
         Confidence::Low => "low",
@@ -139,7 +146,13 @@ fn footer(incident: &Incident) -> String {
         out += &format!(" {}", plain(note, SENTENCE));
     }
     out += &format!("\n{}", losses(&incident.completeness));
-    out += &format!("\nIncident {}", code(&format!("/api/v1/incidents/{}", incident.id), NAME));
+    let path = format!("/api/v1/incidents/{}", incident.id);
+    out += &match public_url {
+        Some(base) => {
+            format!("\n<{}{}|Incident {}>", plain(base, NAME), plain(&path, NAME), plain(&incident.id, NAME))
+        }
+        None => format!("\nIncident {}", code(&path, NAME)),
+    };
     out
 }
 

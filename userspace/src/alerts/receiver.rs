@@ -12,9 +12,12 @@ use super::{ALERTMANAGER, Pace, SLACK, WEBHOOK};
 use crate::config::{Receivers, SlackConfig};
 use crate::incidents::DueAlert;
 
+/// Where people reach this daemon, for links.
+type Link = Option<String>;
+
 /// One receiver.
 pub(super) enum Receiver {
-    Slack(Webhook),
+    Slack(Webhook, Link),
     SlackBot(Bot),
     Webhook(Hook),
     Alertmanager(Alertmanager),
@@ -26,9 +29,17 @@ impl Receiver {
         let Receivers { slack, webhook, alertmanager_url, public_url } = config;
         let mut all = vec![];
         match slack {
-            Some(SlackConfig::Webhook { url }) => all.push(Self::Slack(Webhook::new(url, pace.timeout)?)),
+            Some(SlackConfig::Webhook { url }) => {
+                all.push(Self::Slack(Webhook::new(url, pace.timeout)?, public_url.clone()));
+            }
             Some(SlackConfig::Bot { token, channel, api_url }) => {
-                all.push(Self::SlackBot(Bot::new(api_url, token, channel, pace.timeout)?));
+                all.push(Self::SlackBot(Bot::new(
+                    api_url,
+                    token,
+                    channel,
+                    public_url.clone(),
+                    pace.timeout,
+                )?));
             }
             None => {}
         }
@@ -44,7 +55,7 @@ impl Receiver {
     /// Its name in the outbox, in JSON and in metrics. Slack is Slack, by whichever way.
     pub(super) const fn name(&self) -> &'static str {
         match self {
-            Self::Slack(_) | Self::SlackBot(_) => SLACK,
+            Self::Slack(..) | Self::SlackBot(_) => SLACK,
             Self::Webhook(_) => WEBHOOK,
             Self::Alertmanager(_) => ALERTMANAGER,
         }
@@ -53,9 +64,18 @@ impl Receiver {
     /// As people call it.
     pub(super) const fn title(&self) -> &'static str {
         match self {
-            Self::Slack(_) | Self::SlackBot(_) => "Slack",
+            Self::Slack(..) | Self::SlackBot(_) => "Slack",
             Self::Webhook(_) => "the webhook",
             Self::Alertmanager(_) => "Alertmanager",
+        }
+    }
+
+    /// The name under which health knows the way to it.
+    pub(super) const fn component(&self) -> &'static str {
+        match self {
+            Self::Slack(..) | Self::SlackBot(_) => "alerts",
+            Self::Webhook(_) => "alerts.webhook",
+            Self::Alertmanager(_) => "alerts.alertmanager",
         }
     }
 
@@ -66,7 +86,7 @@ impl Receiver {
 
     pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
         match self {
-            Self::Slack(it) => it.post(&message(alert)).await,
+            Self::Slack(it, public_url) => it.post(&message(alert, public_url.as_deref())).await,
             Self::SlackBot(it) => it.tell(alert).await,
             Self::Webhook(it) => it.tell(alert).await,
             Self::Alertmanager(it) => it.tell(alert).await,

@@ -17,7 +17,12 @@ pub(super) fn redacted(incident: &Incident) -> Incident {
     let argv: Vec<String> = it.process.argv.iter().map(|argument| printable(bounded(argument))).collect();
     it.process.argv = redact::argv(&argv);
     [&mut it.title, &mut it.process.name].into_iter().for_each(mask);
-    it.process.exe.iter_mut().chain(it.process.cgroup.as_mut()).for_each(mask);
+    it.process
+        .exe
+        .iter_mut()
+        .chain(it.process.cgroup.as_mut())
+        .chain(it.process.unit.as_mut())
+        .for_each(mask);
     it.facts.iter_mut().map(|fact| &mut fact.text).for_each(mask);
     it.findings.iter_mut().map(|finding| &mut finding.summary).for_each(mask);
     it.completeness.missing.iter_mut().for_each(mask);
@@ -29,6 +34,11 @@ pub(super) fn redacted(incident: &Incident) -> Incident {
     verdict.hypotheses.iter_mut().map(|hypothesis| &mut hypothesis.cause).for_each(mask);
     verdict.next_steps.iter_mut().flat_map(|step| [&mut step.why, &mut step.command]).for_each(mask);
     it
+}
+
+/// The title of another incident, masked by itself.
+pub(super) fn redacted_title(title: &str) -> String {
+    redact::text_without(&[], &printable(bounded(title)))
 }
 
 /// The beginning of a text, up to the last whole word within the limit: half a secret is still one.
@@ -43,7 +53,7 @@ fn bounded(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::sample::incident;
+    use crate::incidents::sample::{due_alert, incident};
     use crate::model::{Hypothesis, NextStep};
 
     #[test]
@@ -63,9 +73,10 @@ mod tests {
         it.verdict.note = Some(secret.into());
         it.verdict.hypotheses = vec![Hypothesis { cause: secret.into(), evidence: vec![] }];
         it.verdict.next_steps = vec![NextStep { why: secret.into(), command: format!("mysql -p{secret}") }];
-        for text in
-            [serde_json::to_string(&redacted(&it)).unwrap(), super::super::message(&it, false).to_string()]
-        {
+        for text in [
+            serde_json::to_string(&redacted(&it)).unwrap(),
+            super::super::message(&due_alert(it.clone()), None).to_string(),
+        ] {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("redacted"), "{text}");
         }

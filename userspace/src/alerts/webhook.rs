@@ -65,7 +65,9 @@ impl Hook {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Some("see that ALERT_WEBHOOK_SECRET is the secret the receiver checks with")
             }
-            StatusCode::NOT_FOUND | StatusCode::GONE => Some("set ALERT_WEBHOOK_URL to a path the receiver has"),
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                Some("set ALERT_WEBHOOK_URL to a path the receiver has")
+            }
             status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to the address it has moved to"),
             _ => None,
         };

@@ -44,6 +44,8 @@ pub(super) fn healthy() -> CaseFile {
             uid: Some(0),
             cgroup: Some("/oomtest".into()),
             container_id: None,
+            unit: None,
+            pod_uid: None,
         },
         observed_at: "2026-11-22T12:27:59.123Z".parse().unwrap(),
         findings: Vec::new(),
@@ -56,7 +58,7 @@ pub(super) fn healthy() -> CaseFile {
             ),
             frozen("io", "rchar: 1\n"),
         ],
-        completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), missing: Vec::new() },
+        completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), ..Completeness::default() },
     }
 }
 
@@ -76,6 +78,7 @@ pub(super) fn facts(facts: &[(&str, &str)]) -> Vec<Fact> {
         id: format!("F{}", i + 1),
         text: (*text).to_owned(),
         source: (*source).to_owned(),
+        at: None,
     };
     facts.iter().enumerate().map(fact).collect()
 }

@@ -13,7 +13,7 @@ use super::incidents::Query;
 use super::ps;
 use crate::config::Sources;
 use crate::config::settings::{Group, SETTINGS, Setting, Shape, find};
-use crate::incidents::LIST_MAX;
+use crate::incidents::{LIST_MAX, Wish};
 use crate::model::{IncidentKind, IncidentStatus};
 
 /// Settings a client of the daemon needs, to find the access key.
@@ -38,6 +38,8 @@ pub enum Action {
         target: Target,
         /// Which process.
         pid: u32,
+        /// Whether only to show what would go to the model.
+        prompt: bool,
         /// For programs.
         json: bool,
     },
@@ -65,6 +67,8 @@ pub enum Action {
         target: Target,
         /// Its id.
         id: String,
+        /// What to do with it first.
+        wish: Option<Wish>,
         /// For programs.
         json: bool,
     },
@@ -80,7 +84,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
         "doctor" => Action::Doctor { sources: sources(&matches), json },
         "analyze" => {
             let pid = matches.remove_one("pid").expect("clap asks for PID");
-            Action::Analyze { target: target(&mut matches), pid, json }
+            let prompt = matches.get_flag("prompt");
+            Action::Analyze { target: target(&mut matches), pid, prompt, json }
         }
         "ps" => {
             let query = ps::Query {
@@ -91,7 +96,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
             Action::Ps { target: target(&mut matches), query, json }
         }
         "incidents" => match matches.remove_one("id") {
-            Some(id) => Action::Incident { target: target(&mut matches), id, json },
+            Some(id) => {
+                let wish = match (matches.get_flag("ack"), matches.get_flag("resolve")) {
+                    (true, _) => Some(Wish::Acknowledge),
+                    (_, true) => Some(Wish::Resolve),
+                    _ => None,
+                };
+                Action::Incident { target: target(&mut matches), id, wish, json }
+            }
             None => {
                 let query = Query {
                     kind: matches.remove_one("kind"),
@@ -132,6 +144,12 @@ pub fn command() -> Command {
                         .value_parser(value_parser!(u32).range(1..)),
                 )
                 .arg(url("Ask this daemon instead of looking at this host [env: SERVER_URL]"))
+                .arg(
+                    Arg::new("prompt")
+                        .long("prompt")
+                        .action(ArgAction::SetTrue)
+                        .help("Show what would go to the model, and send nothing"),
+                )
                 .arg(json()),
         )
         .subcommand(
@@ -164,7 +182,9 @@ pub fn command() -> Command {
                 option("since", "TIME", "Only those seen since then: 2h, 30m, or 2026-01-31T12:00:00Z")
                     .value_parser(since),
             )
-            .arg(limit(LIST_MAX)),
+            .arg(limit(LIST_MAX))
+            .arg(wish("ack", "Somebody is on it: no more reminders").conflicts_with("resolve"))
+            .arg(wish("resolve", "It is over")),
         )
 }
 
@@ -226,6 +246,10 @@ fn url(help: &'static str) -> Arg {
 
 fn json() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help("JSON, for programs")
+}
+
+fn wish(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).requires("id").help(help)
 }
 
 fn limit(most: usize) -> Arg {
@@ -299,12 +323,24 @@ mod tests {
     #[test]
     fn commands_and_their_flags() {
         assert!(matches!(check("doctor --json --no-llm"), Ok(Action::Doctor { json: true, .. })));
-        assert!(matches!(check("analyze 42"), Ok(Action::Analyze { pid: 42, json: false, .. })));
+        assert!(matches!(
+            check("analyze 42"),
+            Ok(Action::Analyze { pid: 42, prompt: false, json: false, .. })
+        ));
+        assert!(matches!(check("analyze 42 --prompt"), Ok(Action::Analyze { prompt: true, .. })));
         let ps = check("ps --sort rss --limit 5 -q nginx --url http://h:1 --json");
         let Ok(Action::Ps { target, query, json: true }) = ps else { panic!("not understood") };
         assert_eq!((target.url.as_deref(), query.limit), (Some("http://h:1"), Some(5)));
         assert_eq!((query.sort.as_str(), query.text.as_deref()), ("rss", Some("nginx")));
-        assert!(matches!(check("incidents 01JABC"), Ok(Action::Incident { id, .. }) if id == "01JABC"));
+        assert!(
+            matches!(check("incidents 01JABC"), Ok(Action::Incident { id, wish: None, .. }) if id == "01JABC")
+        );
+        for (flag, want) in [("--ack", Wish::Acknowledge), ("--resolve", Wish::Resolve)] {
+            let Ok(Action::Incident { wish, .. }) = check(&format!("incidents 01JABC {flag}")) else {
+                panic!("not understood")
+            };
+            assert_eq!(wish, Some(want));
+        }
         let Ok(Action::Incidents { query, .. }) = check("incidents --kind oom_kill --status open --since 2h")
         else {
             panic!("not understood")
@@ -324,6 +360,8 @@ mod tests {
             ("analyze ../1", "invalid digit"),
             ("incidents ../status", "letters and digits"),
             ("incidents 01J --kind crash", "cannot be used with"),
+            ("incidents 01J --ack --resolve", "cannot be used with"),
+            ("incidents --ack", "<ID>"),
             ("incidents --limit 1001", "give a whole number from 1 to 1000"),
             ("ps --limit 10001", "give a whole number from 1 to 10000"),
             ("incidents --kind oom", "[possible values: oom_kill,"),

@@ -9,6 +9,7 @@ use super::output;
 use super::ps::with_newline;
 use super::table::{Side, Table};
 use super::view;
+use crate::incidents::Wish;
 use crate::model::Incident;
 
 /// Which incidents to show.
@@ -55,14 +56,25 @@ async fn ask(target: &Target, query: &Query) -> Result<String> {
         .with_context(|| format!("{} has no list of incidents; is that an ai-debugger?", daemon.place()))
 }
 
-/// Asks for one and prints all about it.
-pub(super) async fn show(target: &Target, id: &str, json: bool) -> Result<()> {
-    let daemon = Daemon::new(target)?;
-    let body = daemon.get(&["api", "v1", "incidents", id], &[]).await?.with_context(|| {
-        format!("{} has no incident {id}; `ai-debugger incidents` lists them", daemon.place())
-    })?;
+/// Asks for one, or for a change of one, and prints all about it.
+pub(super) async fn show(target: &Target, id: &str, wish: Option<Wish>, json: bool) -> Result<()> {
+    let body = ask_one(target, id, wish).await?;
     let text = if json { with_newline(body) } else { view::incident(&decode(&body)?) };
     output::print(&text)
+}
+
+async fn ask_one(target: &Target, id: &str, wish: Option<Wish>) -> Result<String> {
+    let daemon = Daemon::new(target)?;
+    let path = ["api", "v1", "incidents", id];
+    let change = |verb| [&path[..], &[verb]].concat();
+    let body = match wish {
+        None => daemon.get(&path, &[]).await?,
+        Some(Wish::Acknowledge) => daemon.post(&change("ack"), &serde_json::json!({})).await?,
+        Some(Wish::Resolve) => daemon.post(&change("resolve"), &serde_json::json!({})).await?,
+    };
+    body.with_context(|| {
+        format!("{} has no incident {id}; `ai-debugger incidents` lists them", daemon.place())
+    })
 }
 
 fn render(body: &str, columns: Option<usize>) -> Result<String> {
@@ -104,7 +116,8 @@ fn render(body: &str, columns: Option<usize>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use axum::Router;
-    use axum::routing::get;
+    use axum::http::StatusCode;
+    use axum::routing::{get, post};
     use expect_test::expect;
 
     use super::super::daemon::tests::peer;
@@ -150,7 +163,21 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_not_there_is_said_to_be_so() {
-        let error = show(&peer(Router::new(), "k").await, "01JGONE", false).await.unwrap_err();
-        assert!(error.to_string().contains("has no incident 01JGONE"), "{error}");
+        for wish in [None, Some(Wish::Acknowledge), Some(Wish::Resolve)] {
+            let error = ask_one(&peer(Router::new(), "k").await, "01JGONE", wish).await.unwrap_err();
+            assert!(error.to_string().contains("has no incident 01JGONE"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_asked_for_and_a_refusal_is_said() {
+        let taken = r#"{"error":"the incident is resolved"}"#;
+        let router = Router::new()
+            .route("/api/v1/incidents/01J/ack", post(move || async move { (StatusCode::CONFLICT, taken) }))
+            .route("/api/v1/incidents/01J/resolve", post(|| async { "{}" }));
+        let target = peer(router, "k").await;
+        let error = ask_one(&target, "01J", Some(Wish::Acknowledge)).await.unwrap_err();
+        assert!(error.to_string().contains("the incident is resolved"), "{error}");
+        assert_eq!(ask_one(&target, "01J", Some(Wish::Resolve)).await.unwrap(), "{}");
     }
 }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::model::{
-    AlertDelivery, CaseFile, Completeness, Confidence, EvidenceEntry, Fact, Finding, Incident, ProcessInfo,
-    Verdict, VerdictBy,
+    AlertDelivery, CaseFile, Completeness, Confidence, EvidenceEntry, Fact, Finding, Incident, Occasion,
+    ProcessInfo, Related, Relation, Verdict, VerdictBy,
 };
 use crate::text;
 
@@ -21,8 +21,11 @@ pub(super) fn incident(it: &Incident) -> String {
         n => format!("{} to {}, {n} times", moment(it.first_seen), moment(it.last_seen)),
     };
     out.field("seen", &times);
+    out.field_if("taken on", it.acknowledged_at.map(moment).as_deref());
+    out.field_if("resolved", it.resolved_at.map(moment).as_deref());
     out.field("host", &format!("{} (boot {})", it.host, it.boot_id));
     process(&mut out, &it.process);
+    related(&mut out, &it.related);
     findings(&mut out, &it.findings, &it.facts);
     verdict(&mut out, &it.verdict);
     completeness(&mut out, &it.completeness);
@@ -90,7 +93,19 @@ fn process(out: &mut Lines, it: &ProcessInfo) {
         out.field("argv", &it.argv.join(" "));
     }
     out.field_if("cgroup", it.cgroup.as_deref());
+    out.field_if("unit", it.unit.as_deref());
     out.field_if("container", it.container_id.as_deref());
+    out.field_if("pod", it.pod_uid.as_deref());
+}
+
+fn related(out: &mut Lines, related: &[Related]) {
+    for it in related {
+        let relation = match it.relation {
+            Relation::CausedBy => "caused by",
+            Relation::Explains => "explains",
+        };
+        out.field(relation, &format!("{} ({})", it.title, it.id));
+    }
 }
 
 fn findings(out: &mut Lines, findings: &[Finding], facts: &[Fact]) {
@@ -156,8 +171,15 @@ fn alerts(out: &mut Lines, alerts: &[AlertDelivery]) {
     for it in alerts {
         let at = it.at.map(|at| format!(" {}", moment(at))).unwrap_or_default();
         let error = it.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let why =
+            if it.occasion == Occasion::New { String::new() } else { format!(" {}", it.occasion.as_str()) };
+        if let Some(into) = &it.folded_into {
+            out.line(2, &format!("{}{why} told of by the alert of {into}", it.sink));
+            continue;
+        }
         let tries = if it.attempts == 1 { "try" } else { "tries" };
-        out.line(2, &format!("{} {}{at} after {} {tries}{error}", it.sink, it.status.as_str(), it.attempts));
+        let status = it.status.as_str();
+        out.line(2, &format!("{}{why} {status}{at} after {} {tries}{error}", it.sink, it.attempts));
     }
 }
 
@@ -243,6 +265,35 @@ pub(super) mod tests {
               status (1200 bytes, cut, proc:status)
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn the_life_of_an_incident_shows() {
+        let mut it = hostile_incident();
+        let at = it.last_seen;
+        (it.acknowledged_at, it.resolved_at) = (Some(at), Some(at));
+        let related = |relation| Related {
+            id: "01C".into(),
+            kind: it.kind,
+            severity: it.severity,
+            title: "Crash: \u{1b}[2Jx".into(),
+            relation,
+        };
+        it.related = vec![related(Relation::CausedBy), related(Relation::Explains)];
+        let mut folded = it.alerts[0].clone();
+        folded.folded_into = Some("01C".into());
+        it.alerts[0].occasion = Occasion::Reminder;
+        it.alerts.push(folded);
+        let text = incident(&it);
+        for line in [
+            "  taken on   2026-11-22 12:30:00Z\n",
+            "  resolved   2026-11-22 12:30:00Z\n",
+            "  caused by  Crash: �[2Jx (01C)\n  explains   Crash: �[2Jx (01C)\n",
+            "  slack reminder failed 2026-11-22 12:28:00Z after 1 try: 403",
+            "  slack told of by the alert of 01C\n",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 
     #[test]

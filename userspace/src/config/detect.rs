@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::GrowthLimits;
+
 /// From when on something is a finding. Every field is a key of the file's `[detect]` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DetectLimits {
@@ -13,14 +15,30 @@ pub struct DetectLimits {
     pub memory_percent: u32,
     /// For so many scans in a row.
     pub memory_scans: u32,
+    /// Less than this part of the host's memory left, in percent, swap included, and it is short of memory.
+    pub available_percent: u32,
+    /// All tasks waiting for memory for this part of the time, in percent, are a stall.
+    pub stall_percent: u32,
     /// Open files in percent of RLIMIT_NOFILE.
     pub fd_percent: u32,
     /// For so many scans in a row.
     pub fd_scans: u32,
+    /// A thread that waits in state D for so long is hung.
+    pub hung_after: Duration,
+    /// A thread that computes for so long without progress spins; a third of it where it did something else before.
+    pub spin_window: Duration,
     /// So many deaths of one program …
     pub crash_loop_count: u32,
     /// … within this time are a crash loop.
     pub crash_loop_window: Duration,
+    /// So many bad ends in a row make a loop of a program that no known supervisor starts again.
+    pub crash_loop_respawns: u32,
+    /// A program that typically lives so long was meant to go on.
+    pub crash_loop_life: Duration,
+    /// What has lived so long without a terminal may be a service though nobody supervises it.
+    pub abnormal_exit_age: Duration,
+    /// Of growth over time, and of forks.
+    pub growth: GrowthLimits,
     /// How long ended processes are kept.
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
@@ -39,14 +57,22 @@ impl Default for DetectLimits {
             zombie_count: 10,
             memory_percent: 95,
             memory_scans: 2,
+            available_percent: 3,
+            stall_percent: 20,
             fd_percent: 90,
             fd_scans: 2,
+            hung_after: Duration::from_secs(120),
+            spin_window: Duration::from_secs(1800),
             crash_loop_count: 3,
             crash_loop_window: Duration::from_secs(600),
+            crash_loop_respawns: 6,
+            crash_loop_life: Duration::from_millis(500),
+            abnormal_exit_age: Duration::from_secs(60),
+            growth: GrowthLimits::default(),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,
-            ring_common_bytes: 4 << 20,
+            ring_common_bytes: 2 << 20,
         }
     }
 }

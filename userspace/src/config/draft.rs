@@ -5,12 +5,15 @@ mod receivers;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
-use super::{Config, DetectLimits, LlmConfig, Sources, key, parse, secret};
+use super::{
+    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, key, parse, secret,
+};
+use crate::incidents::LifeRules;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +103,14 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         cgroup_root: it.required("cgroup_root", parse::path),
         scan_interval: it.required("scan_interval", parse::duration("1s", "1h")),
         show_environ: it.required("show_environ", parse::switch),
+        show_secrets: it.required("show_secrets", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
+        btf_path: it.required("btf_path", parse::path),
         llm: it.llm(),
         no_llm,
         receivers: it.receivers(),
+        alerts: it.alerts(),
+        life: it.life(),
         detect: it.detect(),
     };
     let key = it.key(&config);
@@ -173,6 +180,7 @@ impl Reader {
         let base_url = self.required("llm_base_url", parse::base_url);
         let model = self.required("llm_model", parse::model_name);
         let deadline = self.required("llm_deadline", parse::duration("1s", "1m"));
+        let limits = self.llm_limits();
         let off = self.required("no_llm", parse::switch);
         let secret = self.secret("groq_api_key", "groq_api_key_file");
         if off {
@@ -194,7 +202,35 @@ impl Reader {
             }),
             &origin,
         )?;
-        Some(LlmConfig { base_url, model, api_key, deadline })
+        Some(LlmConfig { base_url, model, api_key, deadline, limits })
+    }
+
+    fn llm_limits(&mut self) -> LlmLimits {
+        LlmLimits {
+            requests_per_minute: self.required("llm_requests_per_minute", parse::count(1, 100_000)),
+            requests_per_day: self.required("llm_requests_per_day", parse::count(1, 100_000_000)),
+            tokens_per_minute: self.required("llm_tokens_per_minute", parse::count(6_000, 100_000_000)),
+            tokens_per_day: self.required("llm_tokens_per_day", parse::count(6_000, 4_000_000_000)),
+            nano_usd_per_day: self.required("llm_usd_per_day", parse::nano_usd),
+            prompt_tokens: self.required("llm_prompt_tokens", parse::count(3_000, 100_000)),
+            prices: self.list("llm_prices", parse::price),
+        }
+    }
+
+    fn alerts(&mut self) -> AlertRules {
+        AlertRules {
+            min_severity: self.required("alert_min_severity", parse::severity),
+            quiet_start: self.required("alert_quiet_start", parse::duration("0s", "1h")),
+        }
+    }
+
+    fn life(&mut self) -> LifeRules {
+        LifeRules {
+            quiet: self.required("incident_quiet", parse::duration("10s", "168h")),
+            clear: self.required("incident_clear", parse::duration("10s", "24h")),
+            reopen: self.required("incident_reopen", parse::duration("0s", "168h")),
+            remind: self.required("alert_remind", parse::duration("0s", "168h")),
+        }
     }
 
     fn detect(&mut self) -> DetectLimits {
@@ -203,14 +239,45 @@ impl Reader {
             zombie_count: self.required("detect.zombie_count", parse::count(1, 1_000_000)),
             memory_percent: self.required("detect.memory_percent", parse::count(1, 100)),
             memory_scans: self.required("detect.memory_scans", parse::count(1, 1000)),
+            available_percent: self.required("detect.available_percent", parse::count(1, 50)),
+            stall_percent: self.required("detect.stall_percent", parse::count(1, 100)),
             fd_percent: self.required("detect.fd_percent", parse::count(1, 100)),
             fd_scans: self.required("detect.fd_scans", parse::count(1, 1000)),
+            hung_after: self.required("detect.hung_after", parse::duration("1s", "24h")),
+            spin_window: self.required("detect.spin_window", parse::duration("1s", "24h")),
             crash_loop_count: self.required("detect.crash_loop_count", parse::count(2, 1000)),
             crash_loop_window: self.required("detect.crash_loop_window", parse::duration("1s", "24h")),
+            crash_loop_respawns: self.required("detect.crash_loop_respawns", parse::count(2, 32)),
+            crash_loop_life: self.required("detect.crash_loop_life", parse::duration("1ms", "1h")),
+            abnormal_exit_age: self.required("detect.abnormal_exit_age", parse::duration("1s", "24h")),
+            growth: self.growth(),
             ended_keep: self.required("detect.ended_keep", parse::duration("1s", "24h")),
             ring_grave_bytes: self.required("detect.ring_grave_bytes", parse::ring_bytes),
             ring_crash_bytes: self.required("detect.ring_crash_bytes", parse::ring_bytes),
             ring_common_bytes: self.required("detect.ring_common_bytes", parse::ring_bytes),
+        }
+    }
+
+    fn growth(&mut self) -> GrowthLimits {
+        GrowthLimits {
+            growth_window: self.required("detect.growth_window", parse::duration("5s", "24h")),
+            growth_startup: self.required("detect.growth_startup", parse::duration("0s", "24h")),
+            growth_history: self.required("detect.growth_history", parse::duration("5s", "720h")),
+            growth_horizon: self.required("detect.growth_horizon", parse::duration("1s", "87600h")),
+            growth_critical: self.required("detect.growth_critical", parse::duration("1s", "87600h")),
+            memory_growth_bytes: self.required("detect.memory_growth_bytes", parse::size(1 << 20, "1MiB")),
+            memory_growth_percent: self.required("detect.memory_growth_percent", parse::count(1, 100_000)),
+            fd_growth: self.required("detect.fd_growth", parse::count(5, 1_000_000)),
+            fd_growth_percent: self.required("detect.fd_growth_percent", parse::count(1, 100_000)),
+            thread_growth: self.required("detect.thread_growth", parse::count(5, 1_000_000)),
+            thread_growth_percent: self.required("detect.thread_growth_percent", parse::count(1, 100_000)),
+            thread_percent: self.required("detect.thread_percent", parse::count(1, 100)),
+            fork_percent: self.required("detect.fork_percent", parse::count(1, 100)),
+            fork_scans: self.required("detect.fork_scans", parse::count(2, 16)),
+            fork_growth: self.required("detect.fork_growth", parse::count(1, 1_000_000)),
+            fork_time_to_limit: self.required("detect.fork_time_to_limit", parse::duration("1s", "24h")),
+            fork_count: self.required("detect.fork_count", parse::count(1000, 1_000_000_000)),
+            fork_window: self.required("detect.fork_window", parse::duration("2s", "24h")),
         }
     }
 

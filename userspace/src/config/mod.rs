@@ -5,8 +5,11 @@
 mod client;
 mod detect;
 mod draft;
+mod growth;
 mod key;
 mod layers;
+mod life;
+mod llm;
 mod parse;
 mod problem;
 mod receivers;
@@ -17,9 +20,12 @@ mod tests;
 
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use growth::GrowthLimits;
 pub use layers::Sources;
-pub use receivers::{HookConfig, Receivers, SlackConfig};
+pub use life::AlertRules;
+pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
+pub use receivers::{HookConfig, Receivers, SlackConfig};
 
 pub(crate) use client::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
@@ -30,6 +36,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+use crate::incidents::LifeRules;
 
 /// Everything `run` needs to know.
 #[derive(Clone, Debug)]
@@ -50,27 +58,22 @@ pub struct Config {
     pub scan_interval: Duration,
     /// Whether `environ` is served with its values instead of masked.
     pub show_environ: bool,
+    /// Whether secrets in argv, paths and evidence are stored and served instead of masked.
+    pub show_secrets: bool,
     /// Whether the kernel side logs its own doings (aya-log), for debugging it.
     pub ebpf_log: bool,
+    /// Where the kernel's own types are, normally `/sys/kernel/btf/vmlinux`.
+    pub btf_path: PathBuf,
     /// The language model; `None`: the built-in rules alone.
     pub llm: Option<LlmConfig>,
     /// Whether the model was turned off on purpose.
     pub no_llm: bool,
     /// Who gets alerts.
     pub receivers: Receivers,
+    /// What is alerted, and when.
+    pub alerts: AlertRules,
+    /// How long things take in the life of an incident.
+    pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
-}
-
-/// The language model: Groq, or anything that speaks the same chat-completions API.
-#[derive(Clone, Debug)]
-pub struct LlmConfig {
-    /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
-    pub base_url: String,
-    /// Such as `openai/gpt-oss-120b`.
-    pub model: String,
-    /// `GROQ_API_KEY`.
-    pub api_key: SecretString,
-    /// How long an alert may wait for the verdict, retries included.
-    pub deadline: Duration,
 }

@@ -10,8 +10,9 @@ use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::LogFormat;
 use super::problem::{Rejected, quoted};
+use super::{LogFormat, Price};
+use crate::model::Severity;
 
 /// Most bytes of a kernel ring.
 const RING_MAX_BYTES: u32 = 256 << 20;
@@ -85,6 +86,7 @@ pub(super) fn ring_bytes(text: &str) -> Parsed<u32> {
     };
     let bytes =
         bytes(text).ok_or_else(|| Rejected::new(format!("{} is not a size", quoted(text)), accepted()))?;
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     if !bytes.is_power_of_two() || !(page..=RING_MAX_BYTES).contains(&bytes) {
         return Err(Rejected::new(
             format!("{} is not a size a kernel ring can have", quoted(text)),
@@ -94,13 +96,29 @@ pub(super) fn ring_bytes(text: &str) -> Parsed<u32> {
     Ok(bytes)
 }
 
-fn bytes(text: &str) -> Option<u32> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20)];
+/// A size of at least `min` bytes, which `name` says to people.
+pub(super) fn size(min: u64, name: &'static str) -> impl Fn(&str) -> Parsed<u64> {
+    move |text| {
+        let accepted = || format!("give a size of {name} or more, such as 64MiB or 1GiB");
+        let refused = |why: &str| Rejected::new(format!("{} {why}", quoted(text)), accepted());
+        let bytes = bytes(text).ok_or_else(|| refused("is not a size"))?;
+        if bytes < min { Err(refused("is too small")) } else { Ok(bytes) }
+    }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     let (digits, unit) = units
         .into_iter()
         .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
         .unwrap_or((text, 1));
-    digits.trim_end().parse::<u32>().ok()?.checked_mul(unit)
+    digits.trim_end().parse::<u64>().ok()?.checked_mul(unit)
+}
+
+pub(super) fn severity(text: &str) -> Parsed<Severity> {
+    text.parse().map_err(|_| {
+        Rejected::new(format!("{} is not a severity", quoted(text)), "give info, warning or critical")
+    })
 }
 
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
@@ -130,6 +148,39 @@ pub(super) fn model_name(text: &str) -> Parsed<String> {
         return Err(Rejected::new(format!("{} is not a model's name", quoted(text)), accepted));
     }
     Ok(text.to_owned())
+}
+
+/// Dollars, to billionths of one.
+pub(super) fn nano_usd(text: &str) -> Parsed<u64> {
+    nano(text, 1e9).ok_or_else(|| {
+        let what = format!("{} is not a sum of dollars", quoted(text));
+        Rejected::new(what, "give dollars without a sign, such as 1 or 0.25")
+    })
+}
+
+/// `MODEL=IN/OUT`, in dollars for a million tokens.
+pub(super) fn price(text: &str) -> Parsed<Price> {
+    let rejected = || {
+        let accepted =
+            "give MODEL=IN/OUT in dollars for a million tokens, such as openai/gpt-oss-120b=0.15/0.60";
+        Rejected::new(format!("{} is not a price", quoted(text)), accepted)
+    };
+    let (model, price) = text.rsplit_once('=').ok_or_else(rejected)?;
+    let (read, written) = price.split_once('/').ok_or_else(rejected)?;
+    let parsed = || {
+        // A dollar for a million tokens is a thousand billionths for one.
+        let (nano_usd_in, nano_usd_out) = (nano(read, 1e3)?, nano(written, 1e3)?);
+        Some(Price { model: model_name(model.trim()).ok()?, nano_usd_in, nano_usd_out })
+    };
+    parsed().ok_or_else(rejected)
+}
+
+fn nano(text: &str, unit: f64) -> Option<u64> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number = text.parse::<f64>().ok().filter(|number| plain && *number <= 1e6)?;
+    // Up to a million times a billion: exact enough, and in range.
+    format!("{:.0}", number * unit).parse().ok()
 }
 
 /// Host names: lower case, without port.
@@ -248,9 +299,37 @@ mod tests {
     }
 
     #[test]
+    fn sizes_have_a_least() {
+        check(
+            size(1 << 20, "1MiB"),
+            &[("1MiB", 1 << 20), ("6GiB", 6 << 30), ("1048577", 1_048_577)],
+            &["1MB", "1048575", "0", "", "-1", "99999999999GiB"],
+        );
+    }
+
+    #[test]
     fn counts_and_switches() {
         check(count(1, 100), &[("1", 1), ("100", 100)], &["0", "101", "-1", "1.5", "", "9999999999"]);
         check(switch, &[("1", true), ("TRUE", true), ("off", false), ("no", false)], &["", "2", "maybe"]);
+    }
+
+    #[test]
+    fn money_and_prices() {
+        check(
+            nano_usd,
+            &[("1", 1_000_000_000), ("0.25", 250_000_000), ("0", 0), ("1000000", 1_000_000_000_000_000)],
+            &["", "-1", "1e3", "NaN", "inf", "$1", "1000001", "1.2.3", "."],
+        );
+        let of =
+            |model: &str, nano_usd_in, nano_usd_out| Price { model: model.into(), nano_usd_in, nano_usd_out };
+        check(
+            price,
+            &[
+                ("openai/gpt-oss-120b=0.15/0.60", of("openai/gpt-oss-120b", 150, 600)),
+                ("a=b=0.075/0", of("a=b", 75, 0)),
+            ],
+            &["", "m", "m=1", "m=1/", "=1/2", "m=-1/2", "m=1/2/3", "m n=1/2"],
+        );
     }
 
     #[test]
@@ -284,6 +363,7 @@ mod tests {
 
     #[test]
     fn log_settings() {
+        check(severity, &[("critical", Severity::Critical)], &["Critical", "fatal", ""]);
         check(log_format, &[("json", LogFormat::Json)], &["JSON", "logfmt", ""]);
         check(
             log_filter,

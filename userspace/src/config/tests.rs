@@ -48,7 +48,9 @@ fn every_default_is_valid_and_the_limits_agree_with_the_table() {
     let draft = load_with(&[], &[], None).unwrap();
     assert_eq!(draft.config.detect, DetectLimits::default());
     assert_eq!(draft.config.listen.to_string(), "127.0.0.1:7878");
-    assert!(draft.config.llm.is_none() && draft.config.receivers.slack.is_none() && draft.warnings.is_empty());
+    assert!(
+        draft.config.llm.is_none() && draft.config.receivers.slack.is_none() && draft.warnings.is_empty()
+    );
     assert!(matches!(draft.key, KeySource::Kept(path) if path == Path::new("/var/lib/ai-debugger/key")));
     assert!(draft.config.key.expose_secret().len() > 40, "the placeholder opens nothing");
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::Statement;
+use super::respawn::Respawns;
+use super::{Statement, programs};
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, signal_name};
-use crate::observation::{CgroupMemory, KernelCrash};
+use crate::observation::{CgroupMemory, KernelCrash, Session};
 use crate::text;
 
 /// Parents that start a program again when it ends, by `comm` (cut to 15 bytes by the kernel).
-const SUPERVISORS: [&str; 16] = [
+const SUPERVISORS: [&str; 20] = [
     "systemd",
     "init",
     "runsv",
@@ -25,10 +26,20 @@ const SUPERVISORS: [&str; 16] = [
     "supervise",
     "perpd",
     "kubelet",
+    "dinit",
+    "lxc-start",
+    "systemd-nspawn",
+    "pm2",
 ];
 
 /// Those of them that run containers: the parent of the first process and of every command run beside it.
 const CONTAINER_RUNTIMES: [&str; 2] = ["containerd-shim", "conmon"];
+
+/// Programs that give one command, or a tab, a pid namespace of its own.
+const SANDBOXES: [&str; 7] =
+    ["bwrap", "linux-sandbox", "nix-daemon", "chrome", "chromium", "firefox", "buildkitd"];
+/// The first process of a pid namespace that lived so long may be a container's.
+const SANDBOX_MS: u64 = 1000;
 
 /// A process's end and what surrounds it.
 #[derive(Clone, Debug)]
@@ -37,8 +48,12 @@ pub struct Ended<'a> {
     pub process: &'a ProcessInfo,
     /// The parent's `comm`; empty where unknown.
     pub parent_name: &'a str,
-    /// Whether it has had that parent since its program began: an orphan's new parent started nothing.
-    pub parent_started_it: bool,
+    /// How it came to be that parent's child.
+    pub origin: Origin,
+    /// Its session, as a walk of /proc last saw it; unknown for what lived shorter than it takes.
+    pub session: Option<Session>,
+    /// How often it forked; unknown where it did not.
+    pub forks: Option<u64>,
     /// How it ended.
     pub exit: &'a ExitRecord,
     /// The signal that ended it, where it was one that dumps core.
@@ -49,6 +64,21 @@ pub struct Ended<'a> {
     pub memory: Option<&'a CgroupMemory>,
     /// When this program in this cgroup died lately, this death last; see [`super::counts_as_death`].
     pub deaths: &'a [Duration],
+    /// What its parent has started again, where that is no known supervisor; see [`super::may_be_respawned`].
+    pub respawns: Option<Respawns<'a>>,
+}
+
+/// How a process came to be its parent's child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The parent, or a fork of it, began this program: seen at its exec.
+    Started,
+    /// It was there with this parent when a walk of /proc first saw it.
+    Found,
+    /// It was forked and never began a program of its own.
+    Forked,
+    /// Its first parent is gone: the present one has taken it in.
+    Orphan,
 }
 
 /// Who was allocating when the OOM killer was called.
@@ -63,16 +93,49 @@ pub struct OomTrigger<'a> {
 impl Ended<'_> {
     /// Whether its parent is there to start it again.
     pub fn is_supervised(&self) -> bool {
-        let supervisor = self.process.ppid == 1 || SUPERVISORS.contains(&self.parent_name);
+        // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
+        let supervisor = SUPERVISORS.contains(&self.parent_name);
         // A container's runtime starts the container again, not the commands and health checks run in it.
         let beside =
             CONTAINER_RUNTIMES.contains(&self.parent_name) && self.exit.ns_pid.is_some_and(|pid| pid != 1);
-        self.parent_started_it && supervisor && !beside
+        let started = match self.origin {
+            Origin::Started => true,
+            // What was there before us: service managers make each service the leader of a session without terminal.
+            Origin::Found => self.session.is_none_or(|it| !it.has_terminal && it.id == self.process.pid),
+            Origin::Forked | Origin::Orphan => false,
+        };
+        // A login session's processes are the manager's children only once they are orphans.
+        let login = self.process.cgroup.as_deref().is_some_and(is_login_session);
+        (started && supervisor && !beside && !login) || self.is_first_of_container()
+    }
+
+    /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
+    /// one.
+    pub(super) fn is_service_managed(&self) -> bool {
+        let interactive = self.process.argv.len() <= 1 || self.session.is_some_and(|it| it.has_terminal);
+        self.is_supervised() && !(programs::is_shell(self.process) && interactive)
+    }
+
+    /// Whether it is what a container was started for, whatever the runtime's name.
+    pub(super) fn is_first_of_container(&self) -> bool {
+        // Without a container's cgroup it may be a sandbox around one command of a build, which is soon over.
+        let worked = self.exit.age_ms >= SANDBOX_MS
+            && !SANDBOXES.contains(&self.parent_name)
+            && !programs::is_command(self.process)
+            && !programs::is_shell(self.process);
+        let first = self.exit.ns_pid == Some(1) && self.process.pid != 1;
+        first && (self.process.container_id.is_some() || worked)
+    }
+
+    /// Whether it ran a program of its own, as far as that was seen.
+    pub(super) const fn is_program(&self) -> bool {
+        matches!(self.origin, Origin::Started | Origin::Found | Origin::Orphan)
     }
 
     /// How it ended, in words.
     pub fn cause(&self) -> String {
         match self.exit.cause {
+            ExitCause::Unknown => "an unknown cause".to_owned(),
             ExitCause::Status(status) => format!("exit status {status}"),
             ExitCause::Signal(signal) => {
                 let core = if self.exit.core_dumped { ", core dumped" } else { "" };
@@ -109,6 +172,11 @@ impl Ended<'_> {
     }
 }
 
+/// `…/session-3.scope`, of logind.
+fn is_login_session(cgroup: &str) -> bool {
+    cgroup.split('/').any(|part| part.starts_with("session-") && part.ends_with(".scope"))
+}
+
 /// Literals for the detectors' tests.
 #[cfg(test)]
 pub(super) mod tests {
@@ -125,6 +193,8 @@ pub(super) mod tests {
             uid: Some(1000),
             cgroup: Some("/app".into()),
             container_id: None,
+            unit: None,
+            pod_uid: None,
         }
     }
 
@@ -139,21 +209,25 @@ pub(super) mod tests {
     ) -> Ended<'a> {
         Ended {
             process,
-            parent_name: "bash",
-            parent_started_it: true,
+            parent_name: if process.ppid == 1 { "systemd" } else { "bash" },
+            origin: Origin::Started,
+            session: None,
+            forks: None,
             exit,
             crash: None,
             oom_trigger: None,
             memory: None,
             deaths,
+            respawns: None,
         }
     }
 
     #[test]
-    fn supervisors_are_known_by_pid_1_or_by_name() {
+    fn supervisors_are_known_by_name() {
         let exit = exit(ExitCause::Status(0));
         for (ppid, parent_name, want) in [
-            (1, "anything", true),
+            (1, "init", true),
+            (1, "process_api", false),
             (7, "systemd", true),
             (7, "containerd-shim", true),
             (7, "bash", false),
@@ -163,8 +237,46 @@ pub(super) mod tests {
             let process = ProcessInfo { ppid, ..process() };
             let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
             assert_eq!(it.is_supervised(), want, "{ppid} {parent_name}");
-            assert!(!Ended { parent_started_it: false, ..it }.is_supervised(), "an orphan");
+            assert!(!Ended { origin: Origin::Orphan, ..it.clone() }.is_supervised(), "an orphan");
+            assert!(!Ended { origin: Origin::Forked, ..it }.is_supervised(), "a fork");
         }
+    }
+
+    #[test]
+    fn a_shell_that_a_person_types_into_is_not_managed() {
+        let exit = exit(ExitCause::Status(1));
+        let terminal = Session { id: 42, group: 42, has_terminal: true };
+        for (parent_name, argv, session, want) in [
+            ("systemd", &["bash"][..], None, false),
+            ("systemd", &["bash", "-c", "./app"], None, true),
+            ("containerd-shim", &["bash"], None, false),
+            ("containerd-shim", &["bash", "-i", "x"], Some(terminal), false),
+        ] {
+            let argv = argv.iter().map(|&it| it.to_owned()).collect();
+            let process = ProcessInfo { ppid: 1, name: "bash".into(), exe: None, argv, ..process() };
+            let it = Ended { parent_name, session, ..ended(&process, &exit, &[]) };
+            assert!(it.is_supervised());
+            assert_eq!(it.is_service_managed(), want, "{parent_name} {:?}", process.argv);
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_us_is_a_service_where_it_leads_a_session_without_terminal() {
+        let process = ProcessInfo { ppid: 1, ..process() };
+        let exit = exit(ExitCause::Status(1));
+        for (id, has_terminal, want) in [(42, false, true), (42, true, false), (7, false, false)] {
+            let session = Some(Session { id, group: id, has_terminal });
+            let it = Ended {
+                origin: Origin::Found,
+                session,
+                parent_name: "systemd",
+                ..ended(&process, &exit, &[])
+            };
+            assert_eq!(it.is_supervised(), want, "{session:?}");
+        }
+        let login = Some("/user.slice/user-0.slice/session-3.scope".to_owned());
+        let process = ProcessInfo { cgroup: login, ..process };
+        assert!(!ended(&process, &exit, &[]).is_supervised(), "an orphan of a login session");
     }
 
     #[test]

@@ -1,22 +1,45 @@
 //! Detectors: pure functions from what was observed to drafts of findings. One file per family, each saying
 //! what it must catch and its near miss that it must not.
 
+mod abnormal_exit;
 mod crash;
 mod crash_loop;
 mod ended;
 mod fds;
+mod forks;
+mod growth;
+mod hung;
 mod memory;
 mod oom;
 mod oom_report;
+mod pressure;
+mod programs;
+mod respawn;
 mod signals;
+mod spin;
+mod suspicious_exec;
+mod threads;
+mod trend;
 mod zombie;
 
-pub use crash_loop::counts as counts_as_death;
-pub use ended::{Ended, OomTrigger};
-pub use fds::{FdUse, detect as fds};
-pub use memory::{MemoryUse, Resident, detect as memory};
+pub use crash_loop::{counts as counts_as_death, may_be_respawned};
+pub use ended::{Ended, OomTrigger, Origin};
+pub use fds::{FdUse, detect as fds, kinds_fact as fd_kinds, leak as fd_leak};
+pub use forks::{Children, Family, detect as forks, is_churn};
+pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
+pub use hung::{Wait, detect as hung, same_wait};
+pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
+pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_stalled};
+pub use programs::{program, script};
+pub use respawn::{Life, Respawns};
+pub use spin::{Cpu, CpuPast, Spin, detect as spins};
+pub use suspicious_exec::{
+    Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, is_posing, wanted,
+};
+pub use threads::{TaskRoom, ThreadUse, detect as threads};
+pub use trend::Past;
 pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;
@@ -55,7 +78,8 @@ pub struct Draft {
 
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {
-    [oom::detect(ended), crash::detect(ended), crash_loop::detect(ended, limits)]
+    let abnormal = abnormal_exit::detect(ended, limits);
+    [oom::detect(ended), crash::detect(ended), abnormal, crash_loop::detect(ended, limits)]
         .into_iter()
         .flatten()
         .collect()

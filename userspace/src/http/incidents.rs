@@ -1,5 +1,7 @@
 //! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
 
+mod prompt;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,24 +14,40 @@ use ulid::Ulid;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::plain_text;
-use crate::incidents::{Filter, LIST_MAX, Page, Store, Unreadable};
+use crate::analyst::Analyst;
+use crate::config::Config;
+use crate::incidents::{Change, Filter, LIST_MAX, Page, Store, Unreadable, Wish};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
+use crate::redact::records;
 use crate::text;
 
 #[derive(Clone)]
 struct Incidents {
     store: Store,
+    /// Who may be told that an incident is over.
+    sinks: Vec<&'static str>,
+    analyst: Analyst,
     show_environ: bool,
+    show_secrets: bool,
 }
 
-pub(super) fn routes(store: Store, show_environ: bool) -> Router {
+impl Incidents {
+    /// What was stored while secrets were shown has them yet.
+    fn shown(&self, incident: Incident) -> Incident {
+        if self.show_secrets { incident } else { records::incident(incident) }
+    }
+}
+
+pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, config: &Config) -> Router {
+    let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
         .route("/api/v1/incidents/{id}", get(one))
         .route("/api/v1/incidents/{id}/evidence/{name}", get(evidence))
+        .route("/api/v1/incidents/{id}/prompt", get(prompt::prompt))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, show_environ })
+        .with_state(Incidents { store, sinks, analyst, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -45,6 +63,9 @@ struct List {
 async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
     let page = it.store.list(filter(&params)?).await;
     let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
+    // Up to a thousand of them: not on a thread that others wait for.
+    let shown = move || incidents.into_iter().map(|incident| it.shown(incident)).collect();
+    let incidents = tokio::task::spawn_blocking(shown).await.map_err(|error| failed(error.into()))?;
     Ok(Json(List { incidents, next_cursor, unreadable }))
 }
 
@@ -54,7 +75,8 @@ const fn is_zero(count: &u64) -> bool {
 }
 
 async fn one(State(it): State<Incidents>, Segments(id): Segments<String>) -> Result<Json<Incident>, Error> {
-    it.store.get(&id).await.map_err(failed)?.map(Json).ok_or_else(unknown)
+    let found = it.store.get(&id).await.map_err(failed)?;
+    found.map(|incident| Json(it.shown(incident))).ok_or_else(unknown)
 }
 
 async fn evidence(
@@ -67,25 +89,40 @@ async fn evidence(
     if file.name == "environ" && !it.show_environ {
         return Ok(plain_text(crate::redact::environ(&file.body), file.truncated, true));
     }
-    Ok(plain_text(file.body, file.truncated, false))
+    if it.show_secrets {
+        return Ok(plain_text(file.body, file.truncated, false));
+    }
+    let argv = it.store.get(&id).await.map_err(failed)?.map(|incident| incident.process.argv);
+    let raw = file.body.clone();
+    let file = records::evidence(file, &argv.unwrap_or_default());
+    let masked = file.body != raw;
+    Ok(plain_text(file.body, file.truncated, masked))
 }
 
 async fn acknowledge(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
 ) -> Result<Json<Incident>, Error> {
-    set_status(&it, &id, IncidentStatus::Acknowledged).await
+    change(&it, &id, Wish::Acknowledge).await
 }
 
 async fn resolve(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
 ) -> Result<Json<Incident>, Error> {
-    set_status(&it, &id, IncidentStatus::Resolved).await
+    change(&it, &id, Wish::Resolve).await
 }
 
-async fn set_status(it: &Incidents, id: &str, status: IncidentStatus) -> Result<Json<Incident>, Error> {
-    it.store.set_status(id, status).await.map_err(failed)?.map(Json).ok_or_else(unknown)
+async fn change(it: &Incidents, id: &str, wish: Wish) -> Result<Json<Incident>, Error> {
+    match it.store.change(id, wish, it.sinks.clone(), Timestamp::now()).await.map_err(failed)? {
+        Change::Done(incident) => Ok(Json(it.shown(*incident))),
+        Change::Unknown => Err(unknown()),
+        Change::Conflict(status) => {
+            let message =
+                format!("the incident is {}: it opens again by itself when it comes back", status.as_str());
+            Err(Error::new(StatusCode::CONFLICT, message))
+        }
+    }
 }
 
 fn filter(params: &Params) -> Result<Filter, Error> {
@@ -117,6 +154,9 @@ fn failed(error: anyhow::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Health;
+    use crate::incidents::{AlertPlan, sample};
+    use crate::metrics::Metrics;
 
     #[test]
     fn one_that_cannot_be_read_is_named() {
@@ -126,6 +166,29 @@ mod tests {
         assert_eq!(error.message, "incident 01J in the database can't be read: column kind: \u{fffd}[2J");
         let error = failed(anyhow::anyhow!("/var/lib/secret"));
         assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_made_or_refused_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = sample::open(dir.path());
+        let verdict = sample::verdict("Dead.");
+        let recorded = store.record(sample::case("a"), verdict, AlertPlan::default()).await.unwrap();
+        let analyst = Analyst::new(None, Health::default(), Metrics::new()).unwrap();
+        let it = Incidents { store, sinks: Vec::new(), analyst, show_environ: false, show_secrets: false };
+        for (id, wish, want) in [
+            ("nobody", Wish::Acknowledge, Err(404)),
+            ("nobody", Wish::Resolve, Err(404)),
+            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, Wish::Acknowledge, Err(409)),
+        ] {
+            let got = change(&it, id, wish).await;
+            let got = got.map(|it| it.0.status).map_err(|error| error.status.as_u16());
+            assert_eq!(got, want, "{id} {wish:?}");
+        }
     }
 
     #[test]

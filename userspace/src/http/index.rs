@@ -13,6 +13,7 @@ use super::Core;
 use super::error::Error;
 use super::processes;
 use crate::model::ProcessView;
+use crate::redact;
 
 /// One process, by the names the first clients read.
 #[derive(Serialize)]
@@ -57,6 +58,9 @@ pub(super) async fn index(State(core): State<Arc<Core>>, headers: HeaderMap) -> 
     }
     let mut views = processes::live(&core.monitor).await?;
     views.sort_unstable_by_key(|it| it.info.key());
+    if !core.config.show_secrets {
+        views.iter_mut().for_each(|view| view.info.name = redact::text(&view.info.name));
+    }
     let processes = views.iter().map(Line::from).collect();
     Ok((vary, Json(Lines { processes })).into_response())
 }

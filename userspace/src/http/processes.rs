@@ -16,6 +16,7 @@ use super::params::{Params, Segments};
 use super::proc::{not_a_pid, parse_pid};
 use crate::model::{ProcessKey, ProcessView};
 use crate::monitor::Handle;
+use crate::redact::records;
 
 /// Processes listed where the client does not say.
 const DEFAULT_LIMIT: usize = 100;
@@ -41,22 +42,43 @@ pub(super) async fn live(monitor: &Handle) -> Result<Vec<ProcessView>, Error> {
 async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response, Error> {
     let sort = params.get("sort", "cpu, rss or start")?.unwrap_or(Sort::Cpu);
     let limit = params.count("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-    let mut views = live(&core.monitor).await?;
-    if let Some(sought) = params.text("q") {
-        let sought = sought.to_lowercase();
-        views.retain(|view| matches(view, &sought));
+    let views = live(&core.monitor).await?;
+    let sought = params.text("q").map(str::to_lowercase);
+    let show_secrets = core.config.show_secrets;
+    // Up to ten thousand of them: not on a thread that others wait for.
+    let cut = move || select(views, sought.as_deref(), sort, limit, show_secrets);
+    let (views, total) = tokio::task::spawn_blocking(cut)
+        .await
+        .map_err(|fault| Error::internal("cannot list the processes", fault))?;
+    Ok(Json(List { processes: views, total }).into_response())
+}
+
+/// The first of those that match, as they may be shown, and how many match.
+fn select(
+    mut views: Vec<ProcessView>,
+    sought: Option<&str>,
+    sort: Sort,
+    limit: usize,
+    show_secrets: bool,
+) -> (Vec<ProcessView>, usize) {
+    let shown = |view| if show_secrets { view } else { records::view(view) };
+    if let Some(sought) = sought {
+        views.retain(|view| matches(view, sought));
+        // Searched once more as shown, or a search would tell a secret letter by letter.
+        views = views.into_iter().map(shown).filter(|view| matches(view, sought)).collect();
     }
     let total = views.len();
     sort.apply(&mut views);
     views.truncate(limit);
-    Ok(Json(List { processes: views, total }).into_response())
+    (views.into_iter().map(shown).collect(), total)
 }
 
 async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) -> Result<Response, Error> {
     let (pid, start_ticks) = identity(&text)?;
     let found = core.monitor.process(pid, start_ticks).await;
     match found.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))? {
-        Some(view) => Ok(Json(view).into_response()),
+        Some(view) if core.config.show_secrets => Ok(Json(view).into_response()),
+        Some(view) => Ok(Json(records::view(view)).into_response()),
         None => Err(Error::not_found(format!(
             "process {text} is neither alive nor among those that ended lately"
         ))),

@@ -36,9 +36,7 @@ pub(super) struct Opened {
 
 /// Opens or makes the database in `dir`, and `dir` if it is not there.
 pub(super) fn open(dir: &Path) -> Result<Opened> {
-    // The mode is for what is made here: a folder that was there is the operator's, and may be shared.
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+    make_folder(dir)?;
     let path = dir.join(FILE);
     let (writer, moved_aside) = match open_writer(&path) {
         Ok(writer) => (writer, None),
@@ -59,6 +57,13 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
     reader.busy_timeout(BUSY_TIMEOUT)?;
     reader.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(Opened { writer, reader, moved_aside })
+}
+
+/// Makes the data folder, if it is not there.
+pub(super) fn make_folder(dir: &Path) -> Result<()> {
+    // The mode is for what is made here: a folder that was there is the operator's, and may be shared.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("cannot make the data folder {}", dir.display()))
 }
 
 fn open_writer(path: &Path) -> Result<Connection> {

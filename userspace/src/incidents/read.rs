@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::row::{collect, delivery, evidence_entry, incident, time, unreadable};
-use super::{Filter, LIST_MAX, Page, Unreadable};
+use super::{Filter, LIST_MAX, Page, Unreadable, related};
 use crate::model::{AlertDelivery, EvidenceFile, Incident, IncidentKind, IncidentStatus};
 
 /// Incidents a page where the filter gives no limit.
@@ -24,6 +24,7 @@ pub(super) fn get(tx: &Transaction<'_>, id: &str) -> Result<Option<Incident>> {
 /// Adds what is in tables of its own.
 fn complete(tx: &Transaction<'_>, found: &mut Incident) -> Result<()> {
     found.alerts = deliveries(tx, &found.id)?;
+    found.related = related::of(tx, &found.id)?;
     let sql = "SELECT name, source, taken_ms, truncated, length(body) AS size_bytes
                FROM evidence WHERE incident = ?1 ORDER BY rowid";
     found.evidence = collect(tx.prepare_cached(sql)?.query([&found.id])?, evidence_entry)?;
@@ -70,6 +71,7 @@ pub(super) fn list(tx: &Transaction<'_>, filter: &Filter) -> Result<(Page, Vec<U
 fn listed(tx: &Transaction<'_>, row: &Row<'_>) -> Result<Incident> {
     let mut found = incident(row)?;
     found.alerts = deliveries(tx, &found.id).map_err(|err| unreadable(found.id.clone(), err))?;
+    found.related = related::of(tx, &found.id)?;
     Ok(found)
 }
 

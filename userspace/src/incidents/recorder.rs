@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Recorded, Store, trouble};
-use crate::alerts::Sinks;
+use super::{AlertPlan, Recorded, Store, trouble};
 use crate::analyst::{self, Analyst};
 use crate::health::Health;
 use crate::metrics::{KindLabel, LimitLabel, Metrics};
-use crate::model::{Case, CaseFile, Severity, Verdict};
-use crate::queue::cases::priority;
+use crate::model::{Case, CaseFile, Confidence, Severity, Verdict};
+use crate::queue::rank::{Standing, rank};
 use crate::queue::{Entry, Pushed, Queue};
+use crate::redact;
 use crate::text::printable;
 
 /// Incidents that may wait for the model: more than it can answer within any deadline.
@@ -47,10 +47,37 @@ pub fn model_queue(metrics: &Metrics) -> Queue<Pending> {
     Queue::new("model", PENDING, |waiting, newer| *waiting = newer, metrics)
 }
 
+/// Who is told of what.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// The receivers of alerts.
+    pub sinks: Vec<&'static str>,
+    /// Those of them that can improve on what they told.
+    pub editing: Vec<&'static str>,
+    /// What is less grave is told to nobody.
+    pub min_severity: Severity,
+    /// Conditions found until then are told in one message,
+    pub quiet_until: Timestamp,
+    /// where their process is older than this, on the clock of `start_ticks`: the daemon's own start.
+    pub since_ticks: u64,
+}
+
+impl Audience {
+    fn plan(&self, case: &Case, hold_until: Option<Timestamp>, now: Timestamp) -> AlertPlan {
+        if case.severity < self.min_severity {
+            return AlertPlan::default();
+        }
+        // What the kernel reports happens now, whatever was there before.
+        let was_there = case.kind.is_condition() && case.file.process.start_ticks < self.since_ticks;
+        let digest_until = (was_there && now < self.quiet_until).then_some(self.quiet_until);
+        AlertPlan { sinks: self.sinks.clone(), hold_until, editing: self.editing.clone(), digest_until }
+    }
+}
+
 /// Takes cases from the queue into the store.
 pub struct Recorder {
     store: Store,
-    sinks: Sinks,
+    audience: Audience,
     model: Queue<Pending>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -58,6 +85,8 @@ pub struct Recorder {
     rules: fn(&CaseFile) -> Verdict,
     /// How long the model may take; `None`: there is none.
     model_deadline: Option<Duration>,
+    /// Whether secrets are stored as they are.
+    show_secrets: bool,
 }
 
 impl Recorder {
@@ -65,13 +94,28 @@ impl Recorder {
     pub fn new(
         store: Store,
         analyst: &Analyst,
-        sinks: Sinks,
+        audience: Audience,
         model: Queue<Pending>,
         metrics: Arc<Metrics>,
         health: Health,
     ) -> Self {
         let model_deadline = analyst.has_model().then(|| analyst.deadline());
-        Self { store, sinks, model, metrics, health, rules: analyst::built_in, model_deadline }
+        Self {
+            store,
+            audience,
+            model,
+            metrics,
+            health,
+            rules: analyst::built_in,
+            model_deadline,
+            show_secrets: false,
+        }
+    }
+
+    /// Whether secrets are stored as they are.
+    #[must_use]
+    pub fn show_secrets(self, show_secrets: bool) -> Self {
+        Self { show_secrets, ..self }
     }
 
     /// Records until `shutdown`; then closes the queue, records what still waits in it, and returns. End the
@@ -97,10 +141,13 @@ impl Recorder {
     async fn take(&self, case: Case, shutdown: &CancellationToken) {
         let kind = KindLabel { kind: case.kind.as_str() };
         self.metrics.cases.get_or_create(&kind).inc_by(case.count);
+        let mut case = if self.show_secrets { case } else { redact::records::case(case) };
+        case.file = case.file.dated();
         let mut verdict = (self.rules)(&case.file);
         if self.model_deadline.is_some() {
             verdict.note.get_or_insert_with(|| UNHEARD.to_owned());
         }
+        let verdict_confidence = verdict.confidence;
         let Some(recorded) = self.record(&case, &verdict, shutdown).await else { return };
         if recorded.new {
             self.metrics.incidents.get_or_create(&kind).inc();
@@ -110,8 +157,8 @@ impl Recorder {
             let severity = case.severity.as_str();
             tracing::info!(id = recorded.id, kind = kind.kind, severity, "{news}");
         }
-        if self.model_deadline.is_some() && (recorded.new || recorded.rose) {
-            self.hand_on(recorded.id, case).await;
+        if self.model_deadline.is_some() && recorded.shown {
+            self.hand_on(recorded, case, verdict_confidence).await;
         }
     }
 
@@ -122,9 +169,10 @@ impl Recorder {
         let mut degraded = false;
         loop {
             // Made anew for each try: the deadline counts from when the incident is in the store.
-            let hold = self.model_deadline.map(|wait| Timestamp::now().saturating_add(wait + SETTLING));
+            let now = Timestamp::now();
+            let hold = self.model_deadline.map(|wait| now.saturating_add(wait + SETTLING));
             let hold = hold.map(|until| until.unwrap_or(Timestamp::MAX));
-            let plan = self.sinks.plan(case.severity, hold);
+            let plan = self.audience.plan(case, hold, now);
             let err = match self.store.record(case.clone(), verdict.clone(), plan).await {
                 Ok(recorded) => {
                     // Not what others said of the store: a damaged row does not mend by recording.
@@ -153,9 +201,12 @@ impl Recorder {
     }
 
     /// Queues an incident for the model. One that finds no room keeps the rules' verdict, and is alerted now.
-    async fn hand_on(&self, id: String, case: Case) {
+    async fn hand_on(&self, recorded: Recorded, case: Case, confidence: Confidence) {
+        let Recorded { id, new, count, .. } = recorded;
+        let priority =
+            rank(&Standing { confidence: Some(confidence), novel: new, count, ..Standing::of(&case) });
         let pending = Pending { id: id.clone(), severity: case.severity, file: case.file };
-        let entry = Entry { fingerprint: id, priority: priority(case.severity), item: pending };
+        let entry = Entry { fingerprint: id, priority, item: pending };
         let left_out = match self.model.push(entry) {
             Pushed::Queued | Pushed::Merged => return,
             Pushed::Evicted(entry) | Pushed::Refused(entry) => entry.item.id,
@@ -172,6 +223,7 @@ fn news(recorded: &Recorded, case: &Case) -> Option<String> {
     let what = match recorded {
         Recorded { new: true, .. } => "a new incident",
         Recorded { rose: true, .. } => "an incident became graver",
+        Recorded { reopened: true, .. } => "an incident is back",
         Recorded { .. } => return None,
     };
     Some(format!("{what}: {}", printable(&case.title)))

@@ -1,5 +1,7 @@
 //! Between Rust values and SQLite columns.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Error, Result};
 use jiff::Timestamp;
 use rusqlite::{Row, Rows};
@@ -19,7 +21,7 @@ pub(super) fn collect<T>(mut rows: Rows<'_>, read: impl Fn(&Row<'_>) -> Result<T
     Ok(out)
 }
 
-/// An incident from `SELECT incidents.*`, without its alerts and evidence index.
+/// An incident from `SELECT incidents.*`, without its alerts, its relations and its evidence index.
 pub(super) fn incident(row: &Row<'_>) -> Result<Incident> {
     let id: String = row.get("id")?;
     read_incident(row).map_err(|err| unreadable(id, err))
@@ -48,6 +50,9 @@ fn read_incident(row: &Row<'_>) -> Result<Incident> {
         first_seen: time(row, "first_seen_ms")?,
         last_seen: time(row, "last_seen_ms")?,
         count: unsigned(row, "count")?,
+        acknowledged_at: time_if(row, "acknowledged_ms")?,
+        resolved_at: time_if(row, "resolved_ms")?,
+        related: Vec::new(),
         findings: json(row, "findings")?,
         facts: json(row, "facts")?,
         completeness: json(row, "completeness")?,
@@ -61,10 +66,12 @@ fn read_incident(row: &Row<'_>) -> Result<Incident> {
 pub(super) fn delivery(row: &Row<'_>) -> Result<AlertDelivery> {
     Ok(AlertDelivery {
         sink: row.get("sink")?,
+        occasion: word(row, "occasion")?,
         status: word(row, "status")?,
-        at: row.get::<_, Option<i64>>("at_ms")?.map(Timestamp::from_millisecond).transpose()?,
+        at: time_if(row, "at_ms")?,
         attempts: row.get("attempts")?,
         error: row.get("error")?,
+        folded_into: row.get("folded_into")?,
     })
 }
 
@@ -85,6 +92,17 @@ pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Timestamp> {
     Timestamp::from_millisecond(ms).with_context(|| format!("column {column}"))
 }
 
+/// A column of milliseconds that may be empty.
+fn time_if(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
+    let ms: Option<i64> = row.get(column)?;
+    ms.map(Timestamp::from_millisecond).transpose().with_context(|| format!("column {column}"))
+}
+
+/// A span as it is compared with columns of milliseconds.
+pub(super) fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// A value as a JSON column.
 pub(super) fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).context("cannot be put into JSON")
@@ -95,7 +113,7 @@ pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(row: &Row<'_>, column: &str) -> Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: &str) -> Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).with_context(|| format!("column {column}"))
 }
@@ -106,7 +124,7 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
 }
 
 /// An enum by the spelling that is its JSON.
-fn word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
+pub(super) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_value(text.into()).with_context(|| format!("column {column}"))
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Store;
+use super::{DueAlert, Store};
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::model::{
     Case, CaseFile, Completeness, Confidence, EvidenceFile, Fact, Finding, Incident, IncidentKind,
-    IncidentStatus, NextStep, ProcessInfo, Severity, Verdict, VerdictBy,
+    IncidentStatus, NextStep, Occasion, ProcessInfo, Severity, Verdict, VerdictBy,
 };
 
 pub(crate) fn host() -> Host {
@@ -59,8 +59,12 @@ pub(crate) fn verdict(summary: &str) -> Verdict {
 
 /// A critical OOM kill of pid 13674 at second 0, with one evidence file.
 pub(crate) fn case(fingerprint: &str) -> Case {
-    let fact =
-        |id: &str, text: &str, source: &str| Fact { id: id.into(), text: text.into(), source: source.into() };
+    let fact = |id: &str, text: &str, source: &str| Fact {
+        id: id.into(),
+        text: text.into(),
+        source: source.into(),
+        at: None,
+    };
     let process = ProcessInfo {
         pid: 13674,
         start_ticks: 204_626,
@@ -71,6 +75,8 @@ pub(crate) fn case(fingerprint: &str) -> Case {
         uid: Some(0),
         cgroup: Some("/oomtest".into()),
         container_id: None,
+        unit: None,
+        pod_uid: None,
     };
     Case {
         fingerprint: fingerprint.into(),
@@ -98,7 +104,11 @@ pub(crate) fn case(fingerprint: &str) -> Case {
                 body: b"Name:\tpython3\n\xff".to_vec(),
                 truncated: false,
             }],
-            completeness: Completeness { events_lost: 0, evidence_delay_ms: Some(4), missing: Vec::new() },
+            completeness: Completeness {
+                events_lost: 0,
+                evidence_delay_ms: Some(4),
+                ..Completeness::default()
+            },
         },
     }
 }
@@ -127,11 +137,32 @@ pub(crate) fn incident() -> Incident {
         first_seen: at(0),
         last_seen: at(0),
         count: 1,
+        acknowledged_at: None,
+        resolved_at: None,
+        related: Vec::new(),
         findings: case.file.findings,
         facts: case.file.facts,
         completeness: case.file.completeness,
         verdict: verdict("The kernel killed python3 because its cgroup reached its memory limit."),
         alerts: Vec::new(),
         evidence: Vec::new(),
+    }
+}
+
+/// An incident's first alert, as its receiver gets it.
+pub(crate) fn due_alert(incident: Incident) -> DueAlert {
+    DueAlert {
+        id: 1,
+        sink: "slack".into(),
+        occasion: Occasion::New,
+        count: incident.count,
+        told_before: None,
+        first_receipt: None,
+        also: Vec::new(),
+        also_count: 0,
+        attempts: 0,
+        may_repeat: false,
+        created: incident.last_seen,
+        incident,
     }
 }

@@ -6,7 +6,7 @@ use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first; SQLite's `user_version` says how many a database has had.
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3)]));
 
 /// Times are milliseconds since the Unix epoch, as the contract shows no more than that. What is only ever
 /// read whole is JSON. Blobs stand last in their row, so that nothing else has to be read through them.
@@ -70,6 +70,56 @@ CREATE INDEX alerts_due ON alerts (due_ms, id) WHERE status = 'pending';
 CREATE INDEX alerts_by_incident ON alerts (incident, id);
 ";
 
+/// The life of an incident: when it was taken on and resolved, what it is related to, why somebody is told, and
+/// how much of the time since its last occurrence the daemon could have seen another.
+const V2: &str = "
+ALTER TABLE incidents ADD COLUMN acknowledged_ms INTEGER;
+ALTER TABLE incidents ADD COLUMN resolved_ms     INTEGER;
+ALTER TABLE incidents ADD COLUMN seen_walks      INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE incidents ADD COLUMN seen_walked_ms  INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE incidents ADD COLUMN seen_events_ms  INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX incidents_to_reopen ON incidents (fingerprint, resolved_ms) WHERE status = 'resolved';
+
+CREATE TABLE watch (
+    one       INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    walks     INTEGER NOT NULL,
+    walked_ms INTEGER NOT NULL,
+    events_ms INTEGER NOT NULL
+) STRICT;
+INSERT INTO watch VALUES (1, 0, 0, 0);
+
+ALTER TABLE occurrences ADD COLUMN ppid   INTEGER;
+ALTER TABLE occurrences ADD COLUMN cgroup TEXT;
+CREATE INDEX occurrences_by_time ON occurrences (at_ms);
+
+CREATE TABLE links (
+    effect TEXT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+    cause  TEXT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+    PRIMARY KEY (effect, cause)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_by_cause ON links (cause);
+
+ALTER TABLE alerts ADD COLUMN occasion     TEXT    NOT NULL DEFAULT 'new';
+ALTER TABLE alerts ADD COLUMN floor_ms     INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alerts ADD COLUMN told_count   INTEGER;
+ALTER TABLE alerts ADD COLUMN told_seen_ms INTEGER;
+ALTER TABLE alerts ADD COLUMN folded_into  TEXT;
+CREATE INDEX alerts_folded ON alerts (folded_into) WHERE status = 'folded';
+";
+
+/// What the receiver calls a message, where it can be answered or edited; and each receiver's own due alerts.
+const V3: &str = "
+ALTER TABLE alerts ADD COLUMN receipt TEXT;
+DROP INDEX alerts_due;
+CREATE INDEX alerts_due ON alerts (sink, due_ms, id) WHERE status = 'pending';
+";
+
+/// The migrations up to the first version, as a database of then has had them.
+#[cfg(test)]
+pub(super) fn first_version() -> Migrations<'static> {
+    Migrations::new(vec![M::up(V1)])
+}
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -87,7 +137,7 @@ mod tests {
         assert!(schema(&conn).is_empty());
         MIGRATIONS.to_latest(&mut conn).unwrap();
         let first = schema(&conn);
-        for table in ["alerts", "evidence", "incidents", "occurrences"] {
+        for table in ["alerts", "evidence", "incidents", "links", "occurrences", "watch"] {
             assert!(first.iter().any(|name| name == table), "{table} is missing from {first:?}");
         }
         MIGRATIONS.to_latest(&mut conn).unwrap();

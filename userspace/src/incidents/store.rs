@@ -6,18 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
+use super::announce;
 use super::open::open;
 use super::outbox::{self, Failure};
 use super::record::{Entry, record};
 use super::retention::{Limits, enforce};
 use super::unreadable::{REMEDY, Unreadable};
-use super::{AlertPlan, DueAlert, Filter, Page, Recorded, read, trouble};
+use super::{
+    Advanced, AlertPlan, Change, DueAlert, Filter, LifeRules, Page, Recorded, Watched, Wish, advance, read,
+    status, trouble,
+};
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{Case, EvidenceFile, Incident, IncidentStatus, Severity, Verdict};
+use crate::model::{Case, EvidenceFile, Incident, Severity, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -28,10 +32,11 @@ struct Inner {
     /// std Mutexes: SQLite blocks, so they are locked on threads of the blocking pool only.
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
-    alerts_changed: Notify,
+    alerts_changed: watch::Sender<()>,
     dir: PathBuf,
     host: Host,
     limits: Limits,
+    rules: LifeRules,
     metrics: Arc<Metrics>,
     health: Health,
     moved_aside: Option<PathBuf>,
@@ -43,7 +48,18 @@ impl Store {
     /// A damaged database is moved aside and a new one begun: see [`Store::recovered_from`]. One that a newer
     /// version wrote is an error.
     pub fn open(dir: &Path, host: Host, metrics: Arc<Metrics>, health: Health) -> Result<Self> {
-        Self::open_with(dir, host, metrics, health, Limits::default())
+        Self::open_with(dir, host, metrics, health, Limits::default(), LifeRules::default())
+    }
+
+    /// As [`Store::open`], with other rules than the usual for the life of incidents.
+    pub fn open_ruled(
+        dir: &Path,
+        host: Host,
+        metrics: Arc<Metrics>,
+        health: Health,
+        rules: LifeRules,
+    ) -> Result<Self> {
+        Self::open_with(dir, host, metrics, health, Limits::default(), rules)
     }
 
     pub(super) fn open_with(
@@ -52,15 +68,17 @@ impl Store {
         metrics: Arc<Metrics>,
         health: Health,
         limits: Limits,
+        rules: LifeRules,
     ) -> Result<Self> {
         let opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
         Ok(Self(Arc::new(Inner {
             writer: Mutex::new(opened.writer),
             reader: Mutex::new(opened.reader),
-            alerts_changed: Notify::new(),
+            alerts_changed: watch::Sender::new(()),
             dir: dir.to_owned(),
             host,
             limits,
+            rules,
             metrics,
             health,
             moved_aside: opened.moved_aside,
@@ -77,17 +95,27 @@ impl Store {
         ))
     }
 
-    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of an open one.
+    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of a known one.
     /// One transaction.
     ///
-    /// When the case is graver than the open incident, the incident takes over its severity, file and
-    /// verdict, and is alerted again.
+    /// When the case is graver than the incident it is counted on, the incident takes over its severity, file
+    /// and verdict, and is alerted again. One that was resolved is open again.
     pub async fn record(&self, case: Case, verdict: Verdict, plan: AlertPlan) -> Result<Recorded> {
-        let (host, limits) = (self.0.host.clone(), self.0.limits);
+        self.record_at(case, verdict, plan, Timestamp::now()).await
+    }
+
+    pub(super) async fn record_at(
+        &self,
+        case: Case,
+        verdict: Verdict,
+        plan: AlertPlan,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let (host, limits, rules) = (self.0.host.clone(), self.0.limits, self.0.rules.clone());
         let (recorded, removed) = self
             .write(move |tx| {
-                let now = Timestamp::now();
-                let entry = Entry { case: &case, verdict: &verdict, plan: &plan, host: &host, now };
+                let (plan, rules) = (&plan, &rules);
+                let entry = Entry { case: &case, verdict: &verdict, plan, rules, host: &host, now };
                 let recorded = record(tx, &entry)?;
                 let removed = enforce(tx, limits, &recorded.id)?;
                 Ok((recorded, removed))
@@ -95,10 +123,29 @@ impl Store {
             .await?;
         self.count_turned_away("incidents", removed.incidents);
         self.count_turned_away("alerts", removed.pending_alerts);
-        if recorded.new || recorded.rose {
-            self.0.alerts_changed.notify_one();
+        if recorded.new || recorded.rose || recorded.reopened {
+            self.tell_alerts_changed();
         }
         Ok(recorded)
+    }
+
+    /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.
+    pub async fn advance(
+        &self,
+        watched: Watched,
+        sinks: Vec<&'static str>,
+        now: Timestamp,
+    ) -> Result<Advanced> {
+        // Most of the time there is nothing, and a write would wake the disk.
+        if !self.read(advance::is_needed).await? {
+            return Ok(Advanced::default());
+        }
+        let rules = self.0.rules.clone();
+        let advanced = self.write(move |tx| advance::advance(tx, watched, &rules, &sinks, now)).await?;
+        if advanced.alerts > 0 {
+            self.tell_alerts_changed();
+        }
+        Ok(advanced)
     }
 
     /// Replaces the verdict, and releases the alert that was held for it.
@@ -121,6 +168,7 @@ impl Store {
 
     async fn replace_verdict(&self, id: &str, at: Option<Severity>, verdict: Verdict) -> Result<bool> {
         let id = id.to_owned();
+        let by_model = verdict.by == VerdictBy::Model;
         let set = self
             .write(move |tx| {
                 let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND (?3 IS NULL OR severity = ?3)";
@@ -129,11 +177,14 @@ impl Store {
                     tx.prepare_cached(sql)?.execute(params![id, verdict, at.map(Severity::as_str)])?;
                 if changed > 0 {
                     outbox::release(tx, &id, Timestamp::now())?;
+                    if by_model {
+                        announce::announce_verdict(tx, &id, Timestamp::now())?;
+                    }
                 }
                 Ok(changed > 0)
             })
             .await?;
-        self.0.alerts_changed.notify_one();
+        self.tell_alerts_changed();
         Ok(set)
     }
 
@@ -141,19 +192,22 @@ impl Store {
     pub async fn release_alerts(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
         self.write(move |tx| outbox::release(tx, &id, Timestamp::now())).await?;
-        self.0.alerts_changed.notify_one();
+        self.tell_alerts_changed();
         Ok(())
     }
 
-    /// Acknowledges or resolves; `None`: no such incident.
-    pub async fn set_status(&self, id: &str, status: IncidentStatus) -> Result<Option<Incident>> {
+    /// Acknowledges or resolves by hand. `sinks`: who may be told.
+    pub async fn change(
+        &self,
+        id: &str,
+        wish: Wish,
+        sinks: Vec<&'static str>,
+        now: Timestamp,
+    ) -> Result<Change> {
         let id = id.to_owned();
-        self.write(move |tx| {
-            let sql = "UPDATE incidents SET status = ?2 WHERE id = ?1";
-            tx.prepare_cached(sql)?.execute(params![id, status.as_str()])?;
-            read::get(tx, &id)
-        })
-        .await
+        let change = self.write(move |tx| status::change(tx, &id, wish, &sinks, now)).await?;
+        self.tell_alerts_changed();
+        Ok(change)
     }
 
     /// One page. Incidents that can't be read are left out and counted.
@@ -183,9 +237,14 @@ impl Store {
 
     /// The alerts that are due, the longest due first. Those whose incident can't be read are given up, with
     /// the reason: nothing could be said in them, and they must not hold the others.
-    pub async fn due_alerts(&self, now: Timestamp, limit: usize) -> Result<Vec<DueAlert>> {
+    pub async fn due_alerts(
+        &self,
+        sink: &'static str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueAlert>> {
         loop {
-            let (due, broken) = self.read(move |tx| outbox::due(tx, now, limit)).await?;
+            let (due, broken) = self.read(move |tx| outbox::due(tx, sink, now, limit)).await?;
             let (Some(first), count) = (broken.first(), broken.len()) else { return Ok(due) };
             self.tell_unreadable(&first.reason, count);
             self.write(move |tx| {
@@ -200,8 +259,8 @@ impl Store {
     }
 
     /// When the next alert is due; `None`: none waits.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
-        self.read(outbox::next_due).await
+    pub async fn next_due(&self, sink: &'static str) -> Result<Option<Timestamp>> {
+        self.read(move |tx| outbox::next_due(tx, sink)).await
     }
 
     /// Notes that a try begins, before anything is sent, so that after a crash it is known that the alert may
@@ -210,9 +269,21 @@ impl Store {
         self.write(move |tx| outbox::start_attempt(tx, alert, at)).await
     }
 
-    /// Notes that the receiver has it.
-    pub async fn mark_sent(&self, alert: i64, at: Timestamp) -> Result<()> {
-        self.write(move |tx| outbox::mark_sent(tx, alert, at)).await
+    /// Notes that the receiver has it: with whose verdict, and what it calls it.
+    pub async fn mark_sent(
+        &self,
+        alert: i64,
+        told: (VerdictBy, Option<String>),
+        at: Timestamp,
+    ) -> Result<()> {
+        self.write(move |tx| outbox::mark_sent(tx, alert, &told, at)).await?;
+        self.tell_alerts_changed();
+        Ok(())
+    }
+
+    /// Gives up what waits for a receiver that is none of `sinks`; how many.
+    pub async fn give_up_without(&self, sinks: Vec<&'static str>, at: Timestamp) -> Result<u64> {
+        self.write(move |tx| outbox::give_up_without(tx, &sinks, at)).await
     }
 
     /// Notes that it did not go well, and when to try again.
@@ -225,10 +296,13 @@ impl Store {
         self.write(move |tx| outbox::mark_failed(tx, alert, &failure)).await
     }
 
-    /// Returns when the outbox may have something due that it had not before. For one waiter: a change
-    /// while nobody waits is kept for the next wait.
-    pub async fn alerts_changed(&self) {
-        self.0.alerts_changed.notified().await;
+    /// Changes when the outbox may have something due that it had not before.
+    pub fn alerts_changes(&self) -> watch::Receiver<()> {
+        self.0.alerts_changed.subscribe()
+    }
+
+    fn tell_alerts_changed(&self) {
+        self.0.alerts_changed.send_replace(());
     }
 
     /// Makes the disk full at so many pages.

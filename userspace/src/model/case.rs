@@ -1,5 +1,7 @@
 //! A case: what the monitor found, the numbered facts that prove it, and the evidence frozen with it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,9 @@ pub struct Fact {
     pub text: String,
     /// Where it was read: `kernel:sched_process_exit`, `proc:status`, `cgroup:memory.max`, …
     pub source: String,
+    /// When it was true; absent where a version before this one wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// What a detector concluded from facts.
@@ -54,6 +59,10 @@ pub struct Completeness {
     /// What could not be had, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Secrets masked before it was stored, by the rule that found them; empty: none, or the operator wants
+    /// them shown.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masked: BTreeMap<String, u64>,
 }
 
 /// Everything an analyst may know about one process at one moment.
@@ -71,6 +80,17 @@ pub struct CaseFile {
     pub evidence: Vec<EvidenceFile>,
     /// What is missing.
     pub completeness: Completeness,
+}
+
+impl CaseFile {
+    /// With a time for each fact: that of the observation where it has none of its own.
+    #[must_use]
+    pub fn dated(mut self) -> Self {
+        for fact in &mut self.facts {
+            fact.at.get_or_insert(self.observed_at);
+        }
+        self
+    }
 }
 
 /// A case file that is worth an incident.

@@ -38,6 +38,8 @@ pub enum AlertStatus {
     Sent,
     /// Given up; `error` says why.
     Failed,
+    /// Not sent on its own: another incident's alert tells of it too, the one `folded_into` names.
+    Folded,
 }
 
 impl AlertStatus {
@@ -47,8 +49,74 @@ impl AlertStatus {
             Self::Pending => "pending",
             Self::Sent => "sent",
             Self::Failed => "failed",
+            Self::Folded => "folded",
         }
     }
+}
+
+/// Why somebody is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// It is the first that is heard of it.
+    #[default]
+    New,
+    /// The model has said what it thinks of it: for receivers that were told before it had.
+    Verdict,
+    /// It became graver.
+    Rose,
+    /// It was resolved, and is back.
+    Reopened,
+    /// It has happened again since the last message.
+    Reminder,
+    /// It is over.
+    Resolved,
+    /// What the daemon found when it started, all in one message.
+    Digest,
+}
+
+impl Occasion {
+    /// Every occasion.
+    pub const ALL: [Self; 7] =
+        [Self::New, Self::Verdict, Self::Rose, Self::Reopened, Self::Reminder, Self::Resolved, Self::Digest];
+
+    /// The spelling used in JSON and SQL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Verdict => "verdict",
+            Self::Rose => "rose",
+            Self::Reopened => "reopened",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+            Self::Digest => "digest",
+        }
+    }
+}
+
+/// What another incident is to this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// The other one is why this one happened.
+    CausedBy,
+    /// This one is why the other one happened.
+    Explains,
+}
+
+/// An incident that belongs to the same trouble.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Related {
+    /// Its id.
+    pub id: String,
+    /// What happened there.
+    pub kind: IncidentKind,
+    /// How bad.
+    pub severity: Severity,
+    /// Its title.
+    pub title: String,
+    /// What it is to this one.
+    pub relation: Relation,
 }
 
 /// One delivery of an incident's alert to one receiver.
@@ -56,6 +124,9 @@ impl AlertStatus {
 pub struct AlertDelivery {
     /// `slack`.
     pub sink: String,
+    /// Why it was to be sent.
+    #[serde(default)]
+    pub occasion: Occasion,
     /// What became of it.
     pub status: AlertStatus,
     /// When it was sent or last tried; absent before the first try.
@@ -65,6 +136,9 @@ pub struct AlertDelivery {
     /// What the receiver, or the network, said last; absent when it went well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The incident whose alert tells of this one too; absent unless `folded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folded_into: Option<String>,
 }
 
 /// One line of an incident's evidence index.
@@ -101,7 +175,7 @@ pub struct Incident {
     pub host: String,
     /// The kernel's boot id: pids and start times mean something within one boot only.
     pub boot_id: String,
-    /// The process of the first occurrence.
+    /// The process of the occurrence whose file is shown: the first, until a graver one comes or it comes back.
     pub process: ProcessInfo,
     /// The first occurrence.
     pub first_seen: Timestamp,
@@ -109,6 +183,15 @@ pub struct Incident {
     pub last_seen: Timestamp,
     /// How often it has happened.
     pub count: u64,
+    /// When somebody took it on; absent unless somebody did, and again once it has come back.
+    #[serde(default)]
+    pub acknowledged_at: Option<Timestamp>,
+    /// When it was resolved; absent while it is not.
+    #[serde(default)]
+    pub resolved_at: Option<Timestamp>,
+    /// Incidents of the same trouble, causes first.
+    #[serde(default)]
+    pub related: Vec<Related>,
     /// What the detectors concluded.
     pub findings: Vec<Finding>,
     /// The numbered facts.

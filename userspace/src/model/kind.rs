@@ -119,6 +119,24 @@ impl IncidentKind {
         matches!(self, Self::OomKill | Self::Crash | Self::AbnormalExit)
     }
 
+    /// Whether this kind is a state that walk after walk of /proc finds the same, and not something that happens.
+    pub const fn is_condition(self) -> bool {
+        match self {
+            Self::ForkStorm
+            | Self::ZombiePileup
+            | Self::HungTask
+            | Self::CpuSpin
+            | Self::MemoryGrowth
+            | Self::MemoryPressure
+            | Self::FdExhaustion
+            | Self::ThreadExplosion => true,
+            // A crash loop is reported with each death in it.
+            Self::CrashLoop | Self::OomKill | Self::Crash | Self::AbnormalExit | Self::SuspiciousExec => {
+                false
+            }
+        }
+    }
+
     /// The words a title begins with.
     pub const fn label(self) -> &'static str {
         match self {

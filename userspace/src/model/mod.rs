@@ -8,7 +8,9 @@ mod signal;
 mod verdict;
 
 pub use case::{Case, CaseFile, Completeness, EvidenceFile, Fact, Finding};
-pub use incident::{AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus};
+pub use incident::{
+    AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus, Occasion, Related, Relation,
+};
 pub use kind::{IncidentKind, Severity};
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 pub use signal::{is_crash_signal, signal_name};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A process: its pid (the thread group id) and its start time, because a bare pid is reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessKey {
     /// The thread group id, in the host's pid namespace.
     pub pid: u32,
@@ -56,6 +56,12 @@ pub struct ProcessInfo {
     pub cgroup: Option<String>,
     /// The container's 64-hex id, where the cgroup path names one.
     pub container_id: Option<String>,
+    /// The service unit, such as `nginx.service`, where the cgroup path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The Kubernetes pod's uid, where the cgroup path names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
 }
 
 impl ProcessInfo {
@@ -73,6 +79,23 @@ pub enum ExitCause {
     Status(u8),
     /// A signal, by number (signal(7)).
     Signal(u8),
+    /// Nothing said how: it was seen to end, without the kernel's types to read more. No ground for any finding.
+    Unknown,
+}
+
+impl ExitCause {
+    /// Whether there is nothing to look into: it did what it was to do, or nobody knows otherwise.
+    pub const fn is_unremarkable(self) -> bool {
+        matches!(self, Self::Status(0) | Self::Unknown)
+    }
+
+    const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
+    const fn unknown() -> Self {
+        Self::Unknown
+    }
 }
 
 /// The kernel's record of a process's end.
@@ -80,7 +103,8 @@ pub enum ExitCause {
 pub struct ExitRecord {
     /// When it ended.
     pub at: Timestamp,
-    /// How.
+    /// How; absent where nothing said so.
+    #[serde(default = "ExitCause::unknown", skip_serializing_if = "ExitCause::is_unknown")]
     pub cause: ExitCause,
     /// Whether a core file was written (`WCOREDUMP`).
     pub core_dumped: bool,

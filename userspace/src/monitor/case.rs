@@ -13,6 +13,8 @@ use crate::host::wall_time;
 use crate::model::{Case, CaseFile, Completeness, Fact, Finding, IncidentKind, ProcessInfo};
 use crate::text;
 
+/// Hex digits of a container's id in a title, as `docker ps` shows it.
+const CONTAINER_DIGITS: usize = 12;
 /// Longest title.
 const TITLE_MAX: usize = 150;
 
@@ -67,7 +69,7 @@ pub(super) fn cite(facts: &mut Vec<Fact>, statement: Statement) -> String {
         return fact.id.clone();
     }
     let id = format!("F{}", facts.len() + 1);
-    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source });
+    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source, at: None });
     id
 }
 
@@ -81,7 +83,10 @@ fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
 /// Equal for equal faults: the kind, the program and its cgroup, and the detector's own site.
 pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
     // A fault of a cgroup is the same fault whichever process is its largest today.
-    let subject = if kind == IncidentKind::MemoryPressure {
+    let of_cgroup = kind == IncidentKind::MemoryPressure
+        // Programs in temporary folders have ever new names.
+        || kind == IncidentKind::SuspiciousExec && site.starts_with(crate::detect::PLACE);
+    let subject = if of_cgroup {
         process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()
     } else {
         program(process)
@@ -90,10 +95,15 @@ pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str)
     data_encoding::HEXLOWER.encode(&digest[..16])
 }
 
-/// `OOM kill: python3 (pid 13674) in /oomtest`
+/// `OOM kill: python3 (pid 13674) in /oomtest`; the service or the container where the cgroup is one.
 fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
-    let cgroup = process.cgroup.as_deref().filter(|path| *path != "/");
-    let place = cgroup.map_or_else(String::new, |path| format!(" in {path}"));
+    let container = process
+        .container_id
+        .as_ref()
+        .map(|id| format!("container {}", id.chars().take(CONTAINER_DIGITS).collect::<String>()));
+    let cgroup = process.cgroup.clone().filter(|path| path != "/");
+    let place = process.unit.clone().or(container).or(cgroup);
+    let place = place.map_or_else(String::new, |place| format!(" in {place}"));
     let title = format!("{}: {} (pid {}){place}", kind.label(), process.name, process.pid);
     text::truncate(&text::printable(&title), TITLE_MAX)
 }
@@ -114,6 +124,8 @@ mod tests {
             uid: None,
             cgroup: Some("/app".into()),
             container_id: None,
+            unit: None,
+            pod_uid: None,
         }
     }
 
@@ -148,6 +160,9 @@ mod tests {
         assert_eq!(crash, of(2, "a", IncidentKind::Crash));
         assert_ne!(crash, of(1, "b", IncidentKind::Crash));
         assert_ne!(crash, of(1, "a", IncidentKind::OomKill));
+        let place = |name| fingerprint(IncidentKind::SuspiciousExec, &process(1, name), "place /tmp/");
+        assert_eq!(place("a"), place("b"));
+        assert_ne!(of(1, "a", IncidentKind::SuspiciousExec), of(1, "b", IncidentKind::SuspiciousExec));
         assert_eq!(of(1, "a", IncidentKind::MemoryPressure), of(1, "b", IncidentKind::MemoryPressure));
     }
 
@@ -156,6 +171,23 @@ mod tests {
         let name = "\x1b]0;pwned\x07\u{202e}x";
         let case = build(draft(IncidentKind::Crash, Severity::Warning, &[]), material(1, name));
         assert_eq!(case.title, "Crash: \u{fffd}]0;pwned\u{fffd}x (pid 1) in /app");
+    }
+
+    #[test]
+    fn titles_name_the_service_or_the_container() {
+        let id = "3f".repeat(32);
+        for (unit, container, want) in [
+            (None, None, "OOM kill: a (pid 1) in /app"),
+            (Some("nginx.service"), None, "OOM kill: a (pid 1) in nginx.service"),
+            (None, Some(id.as_str()), "OOM kill: a (pid 1) in container 3f3f3f3f3f3f"),
+        ] {
+            let process = ProcessInfo {
+                unit: unit.map(str::to_owned),
+                container_id: container.map(str::to_owned),
+                ..process(1, "a")
+            };
+            assert_eq!(title(IncidentKind::OomKill, &process), want);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::cgroup;
+use crate::detect;
 use crate::model::ProcessInfo;
 
 /// Most programs remembered.
@@ -37,12 +38,15 @@ impl Deaths {
     }
 }
 
-/// What makes two processes the same program: the executable, or the name without one, and the cgroup without
-/// ids that change with each start.
+/// What makes two processes the same program: the executable, or the name without one, an interpreter's script with
+/// it, and the cgroup without ids that change with each start.
 pub(super) fn program(process: &ProcessInfo) -> String {
-    let exe = process.exe.as_deref().and_then(|exe| exe.rsplit('/').next()).filter(|name| !name.is_empty());
+    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let exe = process.exe.as_deref().map(|exe| base(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
+    let exe = exe.filter(|name| !name.is_empty()).unwrap_or_else(|| process.name.clone());
+    let script = detect::script(process).map(|script| format!(" {}", base(script))).unwrap_or_default();
     let cgroup = process.cgroup.as_deref().map(cgroup::without_ids).unwrap_or_default();
-    format!("{}\n{cgroup}", exe.unwrap_or(&process.name))
+    format!("{exe}{script}\n{cgroup}")
 }
 
 #[cfg(test)]
@@ -60,6 +64,8 @@ mod tests {
             uid: None,
             cgroup: cgroup.map(str::to_owned),
             container_id: None,
+            unit: None,
+            pod_uid: None,
         }
     }
 
@@ -78,6 +84,16 @@ mod tests {
         ] {
             assert_eq!(program(&first) == program(&other), same, "{other:?}");
         }
+    }
+
+    #[test]
+    fn scripts_of_one_interpreter_are_different_programs() {
+        let of = |script: &str| ProcessInfo {
+            argv: ["python3", "-u", script].map(str::to_owned).into(),
+            ..process(1, "python3", Some("/usr/bin/python3"), None)
+        };
+        assert_ne!(program(&of("/srv/a.py")), program(&of("/srv/b.py")));
+        assert_eq!(program(&of("/srv/a.py")), program(&of("/tmp/copy/a.py")));
     }
 
     #[test]

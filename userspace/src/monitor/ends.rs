@@ -9,10 +9,11 @@ use super::case::Material;
 use super::deaths::Deaths;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
+use super::respawns::{Shape, Starters};
 use super::{roots, stacks};
-use crate::detect::{self, Ended, OomTrigger};
+use crate::detect::{self, Ended, Life, OomTrigger, Respawns};
 use crate::host::{Host, wall_time};
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessKey};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{KernelExit, OomVictim, PeakRss};
 
 /// How long a chosen victim may take to end before the case is raised without its end.
@@ -39,6 +40,7 @@ impl Chosen {
 pub(super) struct Ends {
     chosen: HashMap<u32, Chosen>,
     deaths: Deaths,
+    starters: Starters,
 }
 
 impl Monitor {
@@ -65,7 +67,11 @@ impl Monitor {
         let Some(process) = ended else { return };
         let chosen = if event.oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
-        let clean = process.exit.as_ref().is_none_or(|exit| exit.cause == ExitCause::Status(0));
+        let is = |test: fn(ExitCause) -> bool| process.exit.as_ref().is_none_or(|exit| test(exit.cause));
+        let clean = is(ExitCause::is_unremarkable);
+        if is(|cause| cause == ExitCause::Status(0)) && self.ends.starters.knows(event.process.parent) {
+            self.ends.starters.ended(event.process.parent, Some(shape(&process.info(), event)));
+        }
         if !clean && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
             self.judge_end(&process, event, chosen);
@@ -84,13 +90,27 @@ impl Monitor {
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
-            parent_started_it: process.ppid == process.first_ppid,
+            origin: process.origin(),
+            session: process.session,
+            forks: process.forks,
             exit,
             crash: crash.as_deref(),
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
             deaths: &[],
+            respawns: None,
         };
+        let starter = event.process.parent;
+        if detect::may_be_respawned(&ended) {
+            let life = Life { started: event.process.started, ended: event.process.at };
+            let has_terminal =
+                self.table.get(starter).and_then(|it| it.session).is_some_and(|it| it.has_terminal);
+            let shape = shape(&info, event);
+            let respawns = self.ends.starters.failed(starter, shape, life, &self.metrics);
+            ended.respawns = Some(Respawns { has_terminal, ..respawns });
+        } else {
+            self.ends.starters.ended(starter, None);
+        }
         if detect::counts_as_death(&ended) {
             ended.deaths = self.ends.deaths.add(&info, event.process.at);
         }
@@ -141,10 +161,15 @@ impl Monitor {
     }
 }
 
-/// Our own pid, or a child of ours: the monitor does not watch itself.
-pub(super) fn is_own(process: &Process) -> bool {
-    let own = std::process::id();
-    process.key.pid == own || process.ppid == own
+/// What it was started as.
+fn shape(process: &ProcessInfo, event: &KernelExit) -> Shape {
+    let ns_pid = event.process.ns_pid.filter(|pid| *pid > 1).unwrap_or(process.pid);
+    Shape::of(&process.argv, &process.name, [process.pid, process.ppid, ns_pid])
+}
+
+/// Ourselves, or anything below us: the monitor does not watch itself, nor what its analysis starts.
+pub(super) const fn is_own(process: &Process) -> bool {
+    process.own
 }
 
 fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord {
@@ -157,8 +182,8 @@ fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord
     });
     ExitRecord {
         at: wall_time(event.process.at),
-        cause: cause(event.exit_code),
-        core_dumped: event.exit_code & 0x80 != 0,
+        cause: event.exit_code.map_or(ExitCause::Unknown, cause),
+        core_dumped: event.exit_code.is_some_and(|code| code & 0x80 != 0),
         oom_killed: event.oom_killed,
         cpu_ns: event.cpu_ns,
         age_ms: u64::try_from(event.process.at.saturating_sub(event.process.started).as_millis())

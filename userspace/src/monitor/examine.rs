@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::case::{self, Material};
+use super::descriptors;
 use super::process::{Process, UNMEASURED, lossy};
+use super::rooms::{self, HostTasks};
 use crate::cgroup::Hierarchy;
 use crate::config::{Config, DetectLimits};
-use crate::detect::{self, Draft, FdUse, MemoryUse, Statement, Zombie};
+use crate::detect::{self, Draft, FdUse, MemoryUse, Past, Statement, ThreadUse, Zombie};
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
 use crate::model::{CaseFile, ProcessView};
@@ -82,26 +84,38 @@ impl Examiner {
         let info = process.info();
         let limits = &self.limits;
         let fds = seen.fds.zip(seen.fd_limit).and_then(|(open, limit)| {
-            detect::fds(&info, FdUse { open, limit, scans: limits.fd_scans }, limits)
+            let mut draft = detect::fds(&info, FdUse { open, limit, scans: limits.fd_scans }, limits)?;
+            draft
+                .facts
+                .extend(detect::fd_kinds(&descriptors::newest(&self.sources.proc_root, seen.key), open));
+            Some(draft)
         });
         let memory = process.cgroup.as_ref().and_then(|path| self.sources.hierarchy.memory(path));
         let memory = memory.and_then(|cgroup| {
-            let me = detect::Resident { pid: info.pid, name: info.name.clone(), rss_bytes: seen.rss_bytes };
+            let (pid, name, rss_bytes) = (info.pid, info.name.clone(), seen.rss_bytes);
+            let me = detect::Resident { pid, name, rss_bytes, grown: None };
             let memory = MemoryUse { cgroup: &cgroup, scans: limits.memory_scans, processes: &[me] };
             detect::memory(&memory, limits)
         });
-        let zombies = detect::zombies(&info, &self.zombie_children(info.pid)?, limits);
-        Ok([fds, memory, zombies].into_iter().flatten().collect())
+        let everybody = scan::measure_all(&self.sources.proc_root, &self.host)
+            .context("cannot look for zombie children")?;
+        let zombies = detect::zombies(&info, &self.zombie_children(info.pid, &everybody), limits);
+        let tasks = everybody.iter().filter(|it| !it.kernel_thread).map(|it| it.threads).sum();
+        let host = HostTasks::read(&self.sources.proc_root, tasks);
+        let (room, _) = rooms::of_tasks(&self.sources.proc_root, &self.sources.hierarchy, seen.key, &host);
+        // One look knows no past, and what it sees is taken to last.
+        let past = Past { recent: &[], long: &[], peak_before: &|_| None };
+        let threads = ThreadUse { threads: seen.threads, past, room: room.as_ref(), near_scans: u32::MAX };
+        let threads = detect::threads(&info, &threads, limits);
+        Ok([fds, memory, zombies, threads].into_iter().flatten().collect())
     }
 
-    fn zombie_children(&self, pid: u32) -> Result<Vec<Zombie>> {
-        let seen = scan::measure_all(&self.sources.proc_root, &self.host)
-            .context("cannot look for zombie children")?;
-        let zombies = seen.into_iter().filter(|child| child.ppid == pid && child.state == 'Z').map(|child| {
+    fn zombie_children(&self, pid: u32, everybody: &[SeenProcess]) -> Vec<Zombie> {
+        let zombies = everybody.iter().filter(|child| child.ppid == pid && child.state == 'Z').map(|child| {
             // How long they have been dead is not known: taken as long enough.
             Zombie { pid: child.key.pid, name: lossy(&child.comm), age: self.limits.zombie_age }
         });
-        Ok(zombies.collect())
+        zombies.collect()
     }
 
     /// What is true of it now, whether or not anything is wrong.

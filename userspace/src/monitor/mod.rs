@@ -5,17 +5,28 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
+mod descriptors;
 mod ends;
 mod examine;
+mod execs;
+mod families;
+mod growth;
 mod handle;
+mod history;
+mod looks;
 mod losses;
 mod oom_reports;
+mod pressure;
 mod process;
 mod raise;
 mod repeats;
+mod respawns;
+mod rooms;
 mod roots;
 mod scans;
 mod stacks;
+mod storms;
+mod stuck;
 mod table;
 
 use std::sync::Arc;
@@ -40,12 +51,16 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::Examiner;
+use growth::Growth;
 use handle::Question;
+use looks::Looks;
 use losses::Losses;
 use oom_reports::OomReports;
+use pressure::Pressure;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
+use stuck::Stuck;
 use table::Table;
 
 /// How often overdue victims are looked for.
@@ -75,6 +90,9 @@ pub struct Monitor {
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
+    stuck: Stuck,
+    growth: Growth,
+    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -82,6 +100,7 @@ pub struct Monitor {
     limits: DetectLimits,
     host: Host,
     oom_reports: OomReports,
+    looks: Looks,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -99,12 +118,16 @@ impl Monitor {
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
+            stuck: Stuck::default(),
+            growth: Growth::new(&limits),
+            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
             oom_reports: OomReports::new(kernel_log),
+            looks: Looks::new(sources.proc_root.clone()),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -125,6 +148,7 @@ impl Monitor {
                     Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
                     None => break,
                 },
+                Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
                 _ = tick.tick() => self.raise_overdue_victims(boot_time()),
             }
@@ -138,8 +162,13 @@ impl Monitor {
             Observation::Exec(event) => {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
+                self.growth.forget(event.key);
+                self.consider_exec(event.key);
             }
-            Observation::Exit(event) => self.on_exit(&event),
+            Observation::Exit(event) => {
+                self.growth.forget(event.process.key);
+                self.on_exit(&event);
+            }
             Observation::OomVictim(victim) => self.on_victim(victim),
             Observation::Crash(crash) => {
                 if !self.crashes.add(crash) {
@@ -149,7 +178,9 @@ impl Monitor {
             Observation::Forks(counts) => self.table.add_forks(&counts),
             Observation::OomReport(report) => self.on_oom_report(report),
             Observation::Seen(seen) => self.on_seen(&seen),
+            Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
+            Observation::HostMemory(memory) => self.on_host_memory(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cgroup;
+use crate::detect::Origin;
 use crate::host::{Host, boot_time};
 use crate::model::{ExitRecord, ProcessInfo, ProcessKey, ProcessView};
-use crate::observation::{KernelProcess, SeenProcess};
+use crate::observation::{KernelProcess, SeenProcess, Session};
 
 /// What the last walk of /proc measured.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,24 @@ pub(super) struct Sample {
     pub(super) state: char,
 }
 
+/// How a process was first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// Beginning a program.
+    Exec,
+    /// By a walk of /proc.
+    Walk,
+    /// Only when it ended: it never began a program of its own, and lived less than a walk takes.
+    End,
+}
+
+/// What was judged of a program's beginning, so that it is once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) exec: bool,
+    pub(super) name: bool,
+}
+
 /// The state of a process that no walk has measured yet.
 pub(super) const UNMEASURED: char = '?';
 
@@ -28,8 +47,17 @@ pub(super) const UNMEASURED: char = '?';
 pub(super) struct Process {
     pub(super) key: ProcessKey,
     pub(super) ppid: u32,
-    /// The parent when the present program began, or when the process was first seen.
+    /// The parent at the first exec, or when the process was first seen.
     pub(super) first_ppid: u32,
+    /// How it was first seen.
+    pub(super) begun: Begun,
+    pub(super) session: Option<Session>,
+    /// Ourselves, or below us, for good: an orphan of ours stays ours.
+    pub(super) own: bool,
+    /// Whether the present program's beginning was judged, and its name.
+    pub(super) judged: Judged,
+    /// When the present program began, where that was seen.
+    pub(super) exec_at: Option<Duration>,
     pub(super) comm: Box<[u8]>,
     pub(super) parent_comm: Box<[u8]>,
     pub(super) argv: Box<[u8]>,
@@ -39,11 +67,15 @@ pub(super) struct Process {
     pub(super) kernel_thread: bool,
     /// When anything was last heard of it.
     pub(super) touched: Duration,
+    /// When the present program began, where its exec was seen.
+    pub(super) began: Option<Duration>,
     /// The peak RSS the kernel had on record when this image began: nothing below it is this image's.
     pub(super) peak_before_exec: Option<u64>,
     pub(super) sample: Option<Sample>,
     /// Scans in a row with too many descriptors.
     pub(super) fd_scans: u32,
+    /// RLIMIT_NOFILE at the last walk that read it.
+    pub(super) fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
     pub(super) forks: Option<u64>,
     pub(super) exit: Option<ExitRecord>,
@@ -56,6 +88,11 @@ impl Process {
             key: event.key,
             ppid: event.parent.pid,
             first_ppid: event.parent.pid,
+            begun: Begun::End,
+            session: None,
+            own: is_us(event.key.pid, event.parent.pid),
+            judged: Judged::default(),
+            exec_at: None,
             comm: event.comm.clone(),
             parent_comm: event.parent_comm.clone(),
             argv: event.argv.clone(),
@@ -64,9 +101,11 @@ impl Process {
             cgroup: None,
             kernel_thread: event.kernel_thread,
             touched: event.at,
+            began: None,
             peak_before_exec: None,
             sample: None,
             fd_scans: 0,
+            fd_limit: None,
             forks: None,
             exit: None,
         }
@@ -79,6 +118,11 @@ impl Process {
             key: seen.key,
             ppid: seen.ppid,
             first_ppid: seen.ppid,
+            begun: Begun::Walk,
+            session: Some(seen.session),
+            own: is_us(seen.key.pid, seen.ppid),
+            judged: Judged::default(),
+            exec_at: None,
             comm: seen.comm.clone(),
             parent_comm: Box::default(),
             argv: details.map(|it| it.argv.clone()).unwrap_or_default(),
@@ -87,9 +131,11 @@ impl Process {
             cgroup: details.and_then(|it| it.cgroup.clone()),
             kernel_thread: seen.kernel_thread,
             touched: now,
+            began: None,
             peak_before_exec: None,
             sample: None,
             fd_scans: 0,
+            fd_limit: None,
             forks: None,
             exit: None,
         }
@@ -126,6 +172,8 @@ impl Process {
             state: seen.state,
         });
         self.ppid = seen.ppid;
+        self.session = Some(seen.session);
+        self.fd_limit = seen.fd_limit;
         if seen.moved_to.is_some() {
             self.cgroup.clone_from(&seen.moved_to);
         }
@@ -136,6 +184,16 @@ impl Process {
             self.exe = details.exe.clone().or(self.exe.take());
             self.uid = details.uid.or(self.uid);
             self.cgroup = details.cgroup.clone().or(self.cgroup.take());
+        }
+    }
+
+    /// How it came to be its parent's child.
+    pub(super) fn origin(&self) -> Origin {
+        match self.begun {
+            _ if self.ppid != self.first_ppid => Origin::Orphan,
+            Begun::Exec => Origin::Started,
+            Begun::Walk => Origin::Found,
+            Begun::End => Origin::Forked,
         }
     }
 
@@ -151,6 +209,8 @@ impl Process {
             uid: self.uid,
             cgroup: self.cgroup.as_deref().map(str::to_owned),
             container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(str::to_owned),
+            unit: self.cgroup.as_deref().and_then(cgroup::unit).map(str::to_owned),
+            pod_uid: self.cgroup.as_deref().and_then(cgroup::pod_uid),
         }
     }
 
@@ -172,6 +232,12 @@ impl Process {
             exit: self.exit.clone(),
         }
     }
+}
+
+/// Ourselves or a child of ours; what is further down, the table knows.
+fn is_us(pid: u32, ppid: u32) -> bool {
+    let own = std::process::id();
+    pid == own || ppid == own
 }
 
 /// CPU use since the sample before, in percent of one core, to one decimal.

@@ -192,7 +192,7 @@ fn push(cases: &Queue<Case>, case: Case) {
     // The queue counts what it gives back; the log says which.
     if let Pushed::Evicted(lost) | Pushed::Refused(lost) = cases.push(entry(case)) {
         warn!(
-            title = lost.item.title,
+            title = crate::redact::text(&lost.item.title),
             count = lost.item.count,
             "a case was given up: the queue is full of worse ones"
         );

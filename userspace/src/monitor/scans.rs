@@ -10,7 +10,8 @@ use super::case::Material;
 use super::ends::is_own;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
-use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
+use super::rooms::inside;
+use crate::detect::{self, Draft, FdUse, MemoryUse, Zombie};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
 use crate::model::{ProcessInfo, ProcessKey};
@@ -39,6 +40,13 @@ struct Streak {
     memory: CgroupMemory,
 }
 
+impl Scans {
+    /// The limited memory cgroups of the last walk.
+    pub(super) fn memory_cgroups(&self) -> impl Iterator<Item = &CgroupMemory> {
+        self.cgroups.values().map(|streak| &streak.memory)
+    }
+}
+
 impl Monitor {
     /// A walk saw a process.
     pub(super) fn on_seen(&mut self, seen: &SeenProcess) {
@@ -48,6 +56,10 @@ impl Monitor {
             return;
         }
         self.table.seen(seen, now, &self.host);
+        self.note_growth(seen, now);
+        if seen.details.is_some() {
+            self.consider_exec(seen.key);
+        }
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
@@ -58,7 +70,8 @@ impl Monitor {
             return;
         }
         let info = process.info();
-        if let Some(draft) = detect::fds(&info, fds, &self.limits) {
+        if let Some(mut draft) = detect::fds(&info, fds, &self.limits) {
+            self.growth.add_kinds(&mut draft, &self.examiner.sources.proc_root, seen.key, open);
             self.raise_condition(draft, info, now);
         }
     }
@@ -97,8 +110,11 @@ impl Monitor {
         }
         self.scans.zombies.retain(|_, dead| dead.seen >= done.began);
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
+        self.stuck.forget(done.began);
         self.judge_zombies(now);
+        self.judge_pressure(now);
         self.judge_cgroups(now);
+        self.judge_growth(done.began, now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
         self.metrics.count_turned_away("process_table", std::mem::take(&mut self.table.refused));
         for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {
@@ -143,24 +159,17 @@ impl Monitor {
             .map(|it| (it.memory.clone(), it.scans))
             .collect();
         for (cgroup, scans) in high {
-            let mut members: Vec<_> = self
-                .table
-                .live()
-                .filter(|it| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path)))
-                .collect();
-            members.sort_by_key(|it| std::cmp::Reverse(it.sample.map_or(0, |sample| sample.rss_bytes)));
-            let Some(largest) = members.first() else { continue };
-            let residents: Vec<_> = members.iter().take(8).map(|it| resident(it)).collect();
+            let member = |it: &Process| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path));
+            let Some((mut info, residents)) = self.residents(now, member) else { continue };
             let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
             if let Some(draft) = detect::memory(&memory, &self.limits) {
-                let mut info = largest.info();
                 info.cgroup = Some(cgroup.path.to_string());
                 self.raise_condition(draft, info, now);
             }
         }
     }
 
-    fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
+    pub(super) fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
         let events_lost = self.losses.since_last(&self.metrics);
         self.raiser.raise(
             draft,
@@ -168,30 +177,5 @@ impl Monitor {
             Evidence::Read,
             Record::default(),
         );
-    }
-}
-
-fn resident(process: &Process) -> Resident {
-    Resident {
-        pid: process.key.pid,
-        name: lossy(&process.comm),
-        rss_bytes: process.sample.map_or(0, |sample| sample.rss_bytes),
-    }
-}
-
-/// Whether `path` is `cgroup` or below it.
-fn inside(cgroup: &str, path: &str) -> bool {
-    path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cgroup_holds_itself_and_what_is_below() {
-        for (path, want) in [("/a", true), ("/a/b", true), ("/ab", false), ("/", false), ("/b/a", false)] {
-            assert_eq!(inside("/a", path), want, "{path}");
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::Process;
+use super::process::{Begun, Judged, Process};
 use crate::host::Host;
 use crate::model::{ExitRecord, ProcessKey};
 use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
@@ -74,8 +74,14 @@ impl Table {
             self.insert(Process::from_kernel(event));
         }
         let process = self.live.get_mut(&event.key)?;
+        // Those of the program before are not this one's, even where its own could not be read.
+        process.argv = Box::default();
         process.learn(event, cgroup);
-        process.first_ppid = event.parent.pid;
+        (process.judged, process.exec_at) = (Judged::default(), Some(event.at));
+        if process.begun != Begun::Exec {
+            (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
+        }
+        process.began = Some(event.at);
         process.peak_before_exec = event.peak_rss.map(PeakRss::pages);
         Some(process)
     }
@@ -106,6 +112,7 @@ impl Table {
         // A walk may have found it gone before its report was read.
         let known = self.take(event.key).or_else(|| self.take_ended(event.key));
         let mut process = known.unwrap_or_else(|| Process::from_kernel(event));
+        process.own |= self.is_own(process.ppid);
         process.learn(event, cgroup);
         process.exit = Some(exit(&process));
         Some(self.keep_ended(process, event.at))
@@ -139,7 +146,8 @@ impl Table {
         }
     }
 
-    fn insert(&mut self, process: Process) {
+    fn insert(&mut self, mut process: Process) {
+        process.own |= self.is_own(process.ppid);
         if self.live.len() >= LIVE_MAX {
             self.refused += 1;
             return;
@@ -153,6 +161,11 @@ impl Table {
             self.keep_ended(former, at);
         }
         self.live.insert(process.key, process);
+    }
+
+    /// Whether the process with this pid is ourselves or below us.
+    fn is_own(&self, pid: u32) -> bool {
+        self.live_by_pid(pid).is_some_and(|parent| parent.own)
     }
 
     fn take(&mut self, key: ProcessKey) -> Option<Process> {
@@ -259,6 +272,22 @@ mod tests {
         assert!(table.get(key(5, 50)).unwrap().exit.is_none());
         table.forget_ended(Duration::from_secs(11));
         assert!(table.get(key(5, 50)).is_none());
+    }
+
+    #[test]
+    fn what_is_below_us_is_ours_for_good() {
+        let mut table = Table::default();
+        let below = |pid, parent| KernelProcess { parent: key(parent, 0), ..event(key(pid, 1), 1, "x") };
+        let us = std::process::id();
+        let (child, grandchild, other) = (us.wrapping_add(1), us.wrapping_add(2), us.wrapping_add(3));
+        table.exec(&below(child, us), None);
+        table.exec(&below(grandchild, child), None);
+        table.exec(&below(other, 1), None);
+        assert!(table.end(&below(child, us), None, exit).unwrap().own);
+        // An orphan by now; its fork was never seen before.
+        assert!(table.end(&below(grandchild + 9, grandchild), None, exit).unwrap().own);
+        assert!(table.end(&below(grandchild, 1), None, exit).unwrap().own);
+        assert!(!table.end(&below(other, 1), None, exit).unwrap().own);
     }
 
     #[test]

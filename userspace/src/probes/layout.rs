@@ -105,12 +105,10 @@ fn layout(types: &Types) -> Result<Layout> {
     })
 }
 
-/// One of the resident-set counters: an array of per-CPU counters since 6.2, a struct with an array before.
+/// One of the resident-set counters: an array of per-CPU counters since 6.2. Those before need not be known: they
+/// are asked for at a process's end, where its memory is still there since 6.16 only.
 fn rss_counter(types: &Types, index: u32) -> u32 {
-    types
-        .offset("mm_struct", &format!("rss_stat[{index}].count"))
-        .or_else(|| types.offset("mm_struct", &format!("rss_stat.count[{index}]")))
-        .unwrap_or(MISSING)
+    types.offset("mm_struct", &format!("rss_stat[{index}].count")).unwrap_or(MISSING)
 }
 
 #[cfg(test)]

@@ -1,29 +1,34 @@
 //! The queue from the monitor to the store: which case goes first, and how two of the same fault become one.
 
+use super::rank::{Standing, rank};
 use super::{Entry, Queue};
 use crate::metrics::Metrics;
-use crate::model::{Case, Severity};
+use crate::model::Case;
 
 /// Cases that may wait for the store, each with its evidence.
 const CASES: usize = 512;
 
+/// Cases that may wait beside them, without: still an incident each, with the rules' verdict on its facts.
+const THIN_CASES: usize = 2048;
+
+/// What stands in a case for the evidence it had.
+const GIVEN_UP: &str = "evidence: given up, too many cases waited for the store";
+
 /// An empty one.
 pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
-    Queue::new("cases", CASES, merge, metrics)
+    Queue::new("cases", CASES, merge, metrics).with_thin("case_evidence", THIN_CASES, thin, metrics)
 }
 
 /// A case as it is pushed.
 pub fn entry(case: Case) -> Entry<Case> {
-    Entry { fingerprint: case.fingerprint.clone(), priority: priority(case.severity), item: case }
+    let priority = rank(&Standing::of(&case));
+    Entry { fingerprint: case.fingerprint.clone(), priority, item: case }
 }
 
-/// Far enough apart that it takes a minute of waiting to be served before something graver.
-pub const fn priority(severity: Severity) -> u32 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 60,
-        Severity::Critical => 120,
-    }
+/// Drops what takes the room: the frozen files.
+fn thin(case: &mut Case) {
+    case.file.evidence = Vec::new();
+    case.file.completeness.missing.push(GIVEN_UP.to_owned());
 }
 
 /// The graver case stays, of equals the first; it stands for both.
@@ -45,7 +50,39 @@ fn merge(waiting: &mut Case, newer: Case) {
 mod tests {
     use super::*;
     use crate::incidents::sample::case_by;
-    use crate::model::IncidentKind;
+    use crate::model::{IncidentKind, Severity};
+    use crate::queue::Pushed;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_full_queue_has_no_room_for_loses_its_evidence_and_not_its_place() {
+        let metrics = Metrics::new();
+        let queue = case_queue(&metrics);
+        let graded = |name: String, severity| Case { severity, ..case_by(&name, 1, 0) };
+        for n in 0..CASES {
+            assert_eq!(queue.push(entry(graded(format!("grave {n}"), Severity::Critical))), Pushed::Queued);
+        }
+        for n in 0..THIN_CASES {
+            assert_eq!(queue.push(entry(graded(format!("mild {n}"), Severity::Warning))), Pushed::Queued);
+        }
+        // One more that is grave thins a grave one; then there is no room for one more that is not.
+        let late = entry(graded("late".into(), Severity::Warning));
+        assert!(matches!(queue.push(late), Pushed::Refused(_)));
+        let graver = queue.push(entry(graded("last".into(), Severity::Critical)));
+        let Pushed::Evicted(lost) = graver else { panic!("{graver:?}") };
+        assert_eq!(lost.fingerprint, format!("mild {}", THIN_CASES - 1));
+        let text = metrics.render();
+        let counted = format!("turned_away_total{{limit=\"case_evidence\"}} {}", THIN_CASES + 1);
+        assert!(text.contains(&counted), "{text}");
+        let (mut whole, mut bare) = (0, 0);
+        while !queue.is_empty() {
+            let case = queue.pop().await.unwrap();
+            let given_up = case.file.completeness.missing == [GIVEN_UP];
+            assert_eq!(case.file.evidence.is_empty(), given_up, "{}", case.fingerprint);
+            assert!(given_up || case.severity == Severity::Critical);
+            *(if given_up { &mut bare } else { &mut whole }) += 1;
+        }
+        assert_eq!((whole, bare), (CASES, THIN_CASES));
+    }
 
     #[test]
     fn waiting_cases_merge_into_the_graver_one() {

@@ -2,6 +2,7 @@
 //! the model. A push never blocks, and whatever finds no room goes back to the pusher: nothing is dropped here.
 
 pub mod cases;
+pub mod rank;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,13 +53,21 @@ struct Shared<T> {
     ready: Notify,
     capacity: usize,
     merge: fn(&mut T, T),
+    thin: Option<Thin<T>>,
     depth: Gauge,
     evicted: Counter,
     refused: Counter,
 }
 
+/// Room for entries that give up their weight instead of their place.
+struct Thin<T> {
+    capacity: usize,
+    thin: fn(&mut T),
+    thinned: Counter,
+}
+
 struct State<T> {
-    /// In order of arrival. Searched from end to end at each push and pop: with the thousand entries it is
+    /// In order of arrival. Searched from end to end at each push and pop: with the few thousand entries it is
     /// meant for that takes microseconds, and there is no second index to keep in step.
     waiting: Vec<Waiting<T>>,
     closed: bool,
@@ -67,6 +76,7 @@ struct State<T> {
 struct Waiting<T> {
     entry: Entry<T>,
     since: Instant,
+    thin: bool,
 }
 
 impl<T> Queue<T> {
@@ -78,10 +88,20 @@ impl<T> Queue<T> {
             ready: Notify::new(),
             capacity,
             merge,
+            thin: None,
             depth: metrics.queue_depth.get_or_create_owned(&label),
             evicted: metrics.queue_evicted.get_or_create_owned(&label),
             refused: metrics.turned_away.get_or_create_owned(&LimitLabel { limit: name }),
         }))
+    }
+
+    /// The same with room for `capacity` entries more, that `thin` makes light: what is least important when the
+    /// queue is full loses its weight, counted under `name`, before anything loses its place.
+    #[must_use]
+    pub fn with_thin(self, name: &'static str, capacity: usize, thin: fn(&mut T), metrics: &Metrics) -> Self {
+        let thinned = metrics.turned_away.get_or_create_owned(&LimitLabel { limit: name });
+        let shared = Arc::into_inner(self.0).expect("a queue that was just made has one handle");
+        Self(Arc::new(Shared { thin: Some(Thin { capacity, thin, thinned }), ..shared }))
     }
 
     /// Adds, merges, or gives back what finds no room. Returns at once, on any thread.
@@ -100,11 +120,10 @@ impl<T> Queue<T> {
             (self.0.merge)(&mut same.entry.item, entry.item);
             return Pushed::Merged;
         }
+        let room = self.0.capacity + self.0.thin.as_ref().map_or(0, |it| it.capacity);
         let mut pushed = Pushed::Queued;
-        if state.waiting.len() >= self.0.capacity {
-            // `rev`: of equals, min_by_key returns the first it meets, which has to be the newest.
-            let lowest = state.waiting.iter().enumerate().rev().min_by_key(|(_, it)| it.entry.priority);
-            match lowest.map(|(index, it)| (index, it.entry.priority)) {
+        if state.waiting.len() >= room {
+            match state.lowest(|_| true) {
                 Some((index, priority)) if priority < entry.priority => {
                     self.0.evicted.inc();
                     pushed = Pushed::Evicted(state.waiting.remove(index).entry);
@@ -115,11 +134,26 @@ impl<T> Queue<T> {
                 }
             }
         }
-        state.waiting.push(Waiting { entry, since: Instant::now() });
+        state.waiting.push(Waiting { entry, since: Instant::now(), thin: false });
+        self.make_light(&mut state);
         self.show_depth(&state);
         drop(state);
         self.0.ready.notify_one();
         pushed
+    }
+
+    /// Takes its weight from the least important that has any, when there are too many of those.
+    fn make_light(&self, state: &mut State<T>) {
+        let Some(thin) = &self.0.thin else { return };
+        if state.waiting.iter().filter(|it| !it.thin).count() <= self.0.capacity {
+            return;
+        }
+        if let Some((index, _)) = state.lowest(|it| !it.thin) {
+            let lowest = &mut state.waiting[index];
+            (thin.thin)(&mut lowest.entry.item);
+            lowest.thin = true;
+            thin.thinned.inc();
+        }
     }
 
     /// The next item; waits for one. `None`: the queue is closed and empty.
@@ -189,6 +223,13 @@ impl<T> Clone for Queue<T> {
 }
 
 impl<T> State<T> {
+    /// The least important of those, and its priority.
+    fn lowest(&self, which: impl Fn(&Waiting<T>) -> bool) -> Option<(usize, u32)> {
+        // `rev`: of equals, min_by_key returns the first it meets, which has to be the newest.
+        let those = self.waiting.iter().enumerate().rev().filter(|(_, it)| which(it));
+        those.map(|(index, it)| (index, it.entry.priority)).min_by_key(|(_, priority)| *priority)
+    }
+
     fn take_next(&mut self) -> Option<T> {
         let now = Instant::now();
         // `rev`: of equals, max_by_key returns the last it meets, which has to be the oldest.

@@ -4,11 +4,13 @@
 //! Found by name (`names`, `pairs`, `words`), by a program's habits (`programs`, `operands`), by known shapes (`shapes`) and by randomness (`entropy`). Text that
 //! may hold invisible characters is to be cleaned (`crate::text`) first, or `pass\u{200b}word=` slips through.
 
+mod censor;
 mod entropy;
 mod names;
 mod operands;
 mod pairs;
 mod programs;
+pub mod records;
 mod shapes;
 mod words;
 
@@ -16,11 +18,19 @@ use std::ops::Range;
 
 use regex::Regex;
 
+pub use censor::{Censor, Rule, Tally};
+
 /// The byte ranges of a text that are secret.
 type Spans = Vec<Range<usize>>;
+/// As [`Spans`], each with the rule that found it.
+type Found = Vec<(Range<usize>, Rule)>;
 
 /// Shorter secrets are not looked for elsewhere: every other word would be masked.
 const MIN_KNOWN_CHARS: usize = 4;
+/// Longer beginnings of a secret are not looked for at a cut: nothing that is cut is longer.
+const MAX_HALF_CHARS: usize = 1024;
+/// What a text ends with that was cut.
+const CUT: char = '…';
 /// Shown in place of a variable's value.
 const VALUE_MASK: &[u8] = b"***";
 /// No sensible variable has a longer name.
@@ -33,7 +43,7 @@ pub fn text(text: &str) -> String {
 
 /// Masks the secrets in a process's arguments, one by one; knows that `--password` masks its neighbour.
 pub fn argv(argv: &[String]) -> Vec<String> {
-    argv.iter().zip(in_argv(argv)).map(|(arg, spans)| mask(arg, spans)).collect()
+    argv.iter().zip(in_argv(argv)).map(|(arg, found)| mask(arg, found, &mut Tally::new())).collect()
 }
 
 /// The secrets among a process's arguments, for [`text_without`]: elsewhere they may stand without the flag or the
@@ -41,9 +51,9 @@ pub fn argv(argv: &[String]) -> Vec<String> {
 pub fn secrets_in(argv: &[String]) -> Vec<String> {
     let argv: Vec<String> = argv.iter().map(|arg| crate::text::printable(arg)).collect();
     let mut secrets: Vec<String> = Vec::new();
-    for (arg, spans) in argv.iter().zip(in_argv(&argv)) {
+    for (arg, found) in argv.iter().zip(in_argv(&argv)) {
         let long = |secret: &&str| secret.chars().count() >= MIN_KNOWN_CHARS && marker(secret).is_none();
-        secrets.extend(spans.iter().map(|span| &arg[span.clone()]).filter(long).map(str::to_owned));
+        secrets.extend(found.iter().map(|(span, _)| &arg[span.clone()]).filter(long).map(str::to_owned));
     }
     // The longest first: one may be part of another.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -52,29 +62,48 @@ pub fn secrets_in(argv: &[String]) -> Vec<String> {
 
 /// As [`text`], and also masks these secrets wherever they stand.
 pub fn text_without(secrets: &[String], text: &str) -> String {
-    let mut spans = general(text);
-    spans.extend(words::in_text(text));
+    mask(text, in_text(secrets, text), &mut Tally::new())
+}
+
+/// What is secret in free text, these secrets among it.
+fn in_text(secrets: &[String], text: &str) -> Found {
+    let mut found = general(text);
+    found.extend(words::in_text(text).into_iter().map(|span| (span, Rule::Argument)));
+    found.extend(known(secrets, text));
+    found
+}
+
+/// Where these secrets stand, also one that was cut with the text's end.
+fn known(secrets: &[String], text: &str) -> Found {
+    let mut found = Found::new();
+    let cut = text.strip_suffix(CUT);
     for secret in secrets {
-        spans.extend(text.match_indices(secret.as_str()).map(|(at, found)| at..at + found.len()));
+        found.extend(text.match_indices(secret.as_str()).map(|(at, it)| (at..at + it.len(), Rule::Known)));
+        let Some(cut) = cut else { continue };
+        // The longest beginning of it that is long enough to be told from chance.
+        let begins = secret.char_indices().map(|(at, _)| at).skip(MIN_KNOWN_CHARS).take(MAX_HALF_CHARS);
+        if let Some(half) = begins.filter(|at| cut.ends_with(&secret[..*at])).last() {
+            found.push((cut.len() - half..cut.len(), Rule::Known));
+        }
     }
-    mask(text, spans)
+    found
 }
 
 /// What is secret in each argument.
-fn in_argv(argv: &[String]) -> Vec<Spans> {
+fn in_argv(argv: &[String]) -> Vec<Found> {
     let mut command = words::Command::default();
     argv.iter()
         .map(|arg| {
-            let mut spans = general(arg);
+            let mut found = general(arg);
             if let Some(value) = command.secret_in(arg, true) {
-                spans.push(value);
+                found.push((value, Rule::Argument));
             } else if arg.contains(char::is_whitespace) {
                 // A script, as in `sh -c 'mysql -psecret'`.
-                spans.extend(words::in_text(arg));
+                found.extend(words::in_text(arg).into_iter().map(|span| (span, Rule::Argument)));
             } else if entropy::is_random(arg) {
-                spans.push(0..arg.len());
+                found.push((0..arg.len(), Rule::Random));
             }
-            spans
+            found
         })
         .collect()
 }
@@ -101,26 +130,27 @@ fn is_variable(name: &[u8]) -> bool {
 }
 
 /// What is secret wherever it stands.
-fn general(text: &str) -> Spans {
-    let mut spans = shapes::find(text);
-    spans.extend(pairs::find(text));
-    spans.extend(entropy::find(text));
-    spans
+fn general(text: &str) -> Found {
+    let by = |rule: Rule, spans: Spans| spans.into_iter().map(move |span| (span, rule));
+    by(Rule::Shape, shapes::find(text))
+        .chain(by(Rule::Name, pairs::find(text)))
+        .chain(by(Rule::Random, entropy::find(text)))
+        .collect()
 }
 
-/// Replaces the ranges, which may touch and overlap; what was masked before stays as it is.
-fn mask(text: &str, mut spans: Spans) -> String {
-    spans.sort_by_key(|span| span.start);
-    let mut merged: Spans = Vec::new();
-    for span in spans.into_iter().filter(|span| !span.is_empty()) {
+/// Replaces the ranges, which may touch and overlap, and counts each once; what was masked before stays as it is.
+fn mask(text: &str, mut found: Found, tally: &mut Tally) -> String {
+    found.sort_by_key(|(span, _)| span.start);
+    let mut merged = Found::new();
+    for (span, rule) in found.into_iter().filter(|(span, _)| !span.is_empty()) {
         match merged.last_mut() {
-            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
-            _ => merged.push(span),
+            Some((last, _)) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => merged.push((span, rule)),
         }
     }
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
-    for span in merged {
+    for (span, rule) in merged {
         let secret = &text[span.clone()];
         if marker(secret) == Some(secret.len()) {
             continue;
@@ -128,6 +158,7 @@ fn mask(text: &str, mut spans: Spans) -> String {
         out.push_str(&text[done..span.start]);
         out.push_str(&format!("[redacted {} chars]", secret.chars().count()));
         done = span.end;
+        *tally.entry(rule).or_default() += 1;
     }
     out.push_str(&text[done..]);
     out

@@ -1,6 +1,7 @@
 //! Secrets that must vanish, and everyday text that must not.
 
 mod command_lines;
+mod planted;
 
 use std::time::{Duration, Instant};
 

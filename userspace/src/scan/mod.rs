@@ -1,6 +1,9 @@
 //! The walk of /proc: at the start and every interval, through the same channel as kernel events.
 
 mod cmdline;
+mod pressure;
+mod suspects;
+mod task;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -88,7 +91,7 @@ pub async fn run(
                     held => health.degrade(
                         "scan",
                         format!(
-                            "{held} processes are stuck with their memory locked: their argv can't be read"
+                            "{held} processes are stuck with their memory locked: their argv, or what their threads wait for, can't be read"
                         ),
                         "look for processes in state D: ps -eo pid,stat,wchan:30,comm | awk '$2 ~ /D/'",
                     ),
@@ -97,6 +100,7 @@ pub async fn run(
                     metrics.scan_seconds.observe(done.took.as_secs_f64());
                 }
                 metrics.scans.inc();
+                metrics.count_turned_away("close_looks", walker.turned_away());
                 let mut rest = observations;
                 while !rest.is_empty() {
                     let tail = rest.split_off(rest.len().min(BATCH));

@@ -10,10 +10,12 @@ use anyhow::{Context as _, Result};
 use procfs::process::{LimitValue, Process};
 
 use super::cmdline::Cmdlines;
+use super::pressure;
+use super::suspects::{Places, Suspects};
 use crate::cgroup::{Hierarchy, of_process};
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
-use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess};
+use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess, Session};
 
 /// `task_struct.flags`: a kernel thread (kernel include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -23,6 +25,8 @@ const CGROUP_EVERY: u64 = 6;
 const CGROUPS: usize = 4096;
 /// From so many descriptors on, the limit is read too: no useful limit is below it.
 const FDS_WORTH_A_LIMIT: u64 = 32;
+/// From such a resident set on, what of memory is anonymous is read too.
+const RSS_WORTH_ANON_BYTES: u64 = 16 << 20;
 
 /// Remembers between walks who was seen, to read the unchanging only once.
 pub(super) struct Walker {
@@ -32,6 +36,8 @@ pub(super) struct Walker {
     known: HashMap<ProcessKey, Known>,
     walks: u64,
     cmdlines: Cmdlines,
+    suspects: Suspects,
+    turned_away: u64,
 }
 
 /// What was known of a process at the last walk.
@@ -43,12 +49,26 @@ struct Known {
 
 impl Walker {
     pub(super) fn new(proc_root: PathBuf, hierarchy: Hierarchy, host: Host) -> Self {
-        Self { proc_root, hierarchy, host, known: HashMap::new(), walks: 0, cmdlines: Cmdlines::default() }
+        Self {
+            proc_root,
+            hierarchy,
+            host,
+            known: HashMap::new(),
+            walks: 0,
+            cmdlines: Cmdlines::default(),
+            suspects: Suspects::default(),
+            turned_away: 0,
+        }
+    }
+
+    /// How many processes found no room for a closer look in the last walk.
+    pub(super) const fn turned_away(&self) -> u64 {
+        self.turned_away
     }
 
     /// How many processes hold a reader of their argv.
     pub(super) fn held(&self) -> usize {
-        self.cmdlines.held()
+        self.cmdlines.held() + self.suspects.held()
     }
 
     /// Everything seen, the memory cgroups they are in, and [`Observation::ScanDone`] last.
@@ -58,11 +78,24 @@ impl Walker {
         let walk = self.walks;
         let processes = processes(&self.proc_root)?;
         let mut observations = Vec::with_capacity(self.known.len() + 16);
+        self.suspects.begin();
         for process in processes {
-            observations.extend(self.see(&process, walk).map(Observation::Seen));
+            let Some(seen) = self.see(&process, walk) else { continue };
+            let places = Places { proc_root: &self.proc_root, hierarchy: &self.hierarchy, host: &self.host };
+            let look = self.suspects.look(places, &seen);
+            observations.push(Observation::Seen(seen));
+            observations.extend(look.map(|look| Observation::Look(Box::new(look))));
         }
+        self.turned_away = self.suspects.finish();
         self.known.retain(|_, known| known.walk == walk);
-        observations.extend(self.limited_cgroups());
+        let cgroups = self.limited_cgroups();
+        let limited = cgroups.iter().filter_map(|it| match it {
+            Observation::Cgroup(memory) => Some(&memory.path),
+            _ => None,
+        });
+        let memory = pressure::read(&self.proc_root, &self.hierarchy, limited);
+        observations.extend(memory.map(Observation::HostMemory));
+        observations.extend(cgroups);
         observations.push(Observation::ScanDone(ScanDone { began, took: boot_time().saturating_sub(began) }));
         Ok(observations)
     }
@@ -137,6 +170,7 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
     let has_files = !kernel_thread && stat.state != 'Z';
     let fds = if has_files { process.fd_count().ok() } else { None };
     let fds = fds.and_then(|fds| u64::try_from(fds).ok());
+    let rss_bytes = stat.rss * host.page_size;
     Some(SeenProcess {
         key: ProcessKey { pid: u32::try_from(stat.pid).ok()?, start_ticks: stat.starttime },
         ppid: u32::try_from(stat.ppid).unwrap_or(0),
@@ -144,10 +178,16 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
         state: stat.state,
         cpu_ticks: stat.utime + stat.stime,
         threads: u64::try_from(stat.num_threads).unwrap_or(0),
-        rss_bytes: stat.rss * host.page_size,
+        rss_bytes,
+        anon_bytes: (rss_bytes >= RSS_WORTH_ANON_BYTES).then(|| anon_bytes(process)).flatten(),
         kernel_thread,
         fds,
         fd_limit: fds.filter(|fds| *fds >= FDS_WORTH_A_LIMIT).and_then(|_| fd_limit(process)),
+        session: Session {
+            id: u32::try_from(stat.session).unwrap_or(0),
+            group: u32::try_from(stat.pgrp).unwrap_or(0),
+            has_terminal: stat.tty_nr != 0,
+        },
         moved_to: None,
         details: None,
     })
@@ -172,6 +212,23 @@ fn cgroup(process: &Process) -> Option<Arc<str>> {
     let mut text = String::new();
     process.open_relative("cgroup").ok()?.read_to_string(&mut text).ok()?;
     of_process(&text).map(Arc::from)
+}
+
+/// RssAnon and VmSwap: what a leak fills. Counters of the kernel, so no lock of the process's memory is needed
+/// (kernel fs/proc/task_mmu.c, `task_mem`).
+fn anon_bytes(process: &Process) -> Option<u64> {
+    let mut text = String::new();
+    process.open_relative("status").ok()?.read_to_string(&mut text).ok()?;
+    anon_bytes_in(&text)
+}
+
+/// `None` where there is no RssAnon: a kernel thread, or an end just now. A kernel without swap shows no VmSwap.
+fn anon_bytes_in(status: &str) -> Option<u64> {
+    let kb = |field| {
+        let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+        value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    };
+    kb("RssAnon:")?.checked_add(kb("VmSwap:").unwrap_or(0))?.checked_mul(1024)
 }
 
 fn fd_limit(process: &Process) -> Option<u64> {
@@ -208,6 +265,8 @@ mod tests {
         assert_eq!(details.uid, Some(rustix::process::geteuid().as_raw()));
         let exe = std::env::current_exe().unwrap();
         assert_eq!(details.exe.as_deref(), Some(exe.as_os_str().as_bytes()));
+        let sid = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
+        assert_eq!(i64::from(me.session.id), i64::from(sid));
         assert!(details.argv.starts_with(std::env::args_os().next().unwrap().as_bytes()));
         assert!(matches!(first.last(), Some(Observation::ScanDone(_))));
         let second = walker.walk().unwrap();
@@ -229,6 +288,19 @@ mod tests {
         assert_eq!((zombie.fds, zombie.ppid), (None, std::process::id()));
         child.wait().unwrap();
         assert!(seen(&walker.walk().unwrap(), child.id()).is_none());
+    }
+
+    #[test]
+    fn anonymous_memory_is_what_is_resident_and_what_is_swapped() {
+        for (status, want) in [
+            ("Name:\tx\nRssAnon:\t     100 kB\nRssFile:\t 7 kB\nVmSwap:\t      20 kB\n", Some(120 << 10)),
+            ("RssAnon:\t100 kB\n", Some(100 << 10)),
+            ("Name:\tkthreadd\n", None),
+            ("RssAnon:\tmany kB\n", None),
+            ("RssAnon:\t18446744073709551615 kB\n", None),
+        ] {
+            assert_eq!(anon_bytes_in(status), want, "{status:?}");
+        }
     }
 
     #[test]

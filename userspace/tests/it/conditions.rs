@@ -7,6 +7,8 @@ use crate::faults::{Fault, Limited};
 use crate::requires::{no_kernel_events, report_skip, skip_if};
 
 const SOON: Duration = Duration::from_secs(10);
+/// For what has to go on for a while first.
+const LONGER: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parent_that_does_not_reap_is_named() {
@@ -54,4 +56,35 @@ async fn a_cgroup_close_to_its_memory_limit_is_named_with_its_largest_process() 
     assert_eq!(incident["process"]["pid"], process.pid());
     assert_eq!(incident["process"]["cgroup"], limited.path);
     assert!(incident["facts"].to_string().contains("64.0 MiB"), "{}", incident["facts"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_hangs_is_named_with_what_it_waits_for() {
+    skip_if!(no_kernel_events());
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_HUNG_AFTER", "2s").start();
+    let (hung, asleep) = (Fault::new(), Fault::new());
+    let _asleep = asleep.start(&["sleep"]);
+    let process = hung.start(&["hung-thread"]);
+    let incident = daemon.wait_for_incident("hung_task", &hung.name, LONGER).await;
+    assert_eq!(incident["process"]["pid"], process.pid());
+    let facts = incident["facts"].to_string();
+    assert!(facts.contains("vfork()") && facts.contains("its thread"), "{facts}");
+    let cause = incident["verdict"]["probable_cause"].to_string();
+    assert!(cause.contains("vfork(2)"), "{cause}");
+    assert!(daemon.incidents_of(&asleep.name).await.is_empty(), "an idle process is not hung");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_spins_is_named_and_one_that_works_is_not() {
+    skip_if!(no_kernel_events());
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_SPIN_WINDOW", "1s").start();
+    let (spins, works) = (Fault::new(), Fault::new());
+    let _works = works.start(&["spin-and-write"]);
+    let process = spins.start(&["spin"]);
+    let incident = daemon.wait_for_incident("cpu_spin", &spins.name, LONGER).await;
+    assert_eq!(incident["process"]["pid"], process.pid());
+    assert!(incident["facts"].to_string().contains("in user mode"), "{}", incident["facts"]);
+    assert!(daemon.incidents_of(&works.name).await.is_empty(), "it writes what it computes");
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -18,9 +19,10 @@ const KEY: &str = "benchmark-only-0123456789";
 const CAUGHT_UP_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A running daemon; killed when dropped, its folder removed.
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     pub(super) running: Running,
-    pub(super) client: Client,
+    pub(crate) client: Client,
+    address: SocketAddr,
     data_dir: PathBuf,
 }
 
@@ -36,12 +38,17 @@ pub(super) struct Events {
 }
 
 impl Daemon {
-    pub(super) fn start(program: &Path, dir: &Path) -> Result<Self> {
+    /// With its data and its log in `dir`, and with these arguments beside its defaults.
+    pub(crate) fn start(program: &Path, dir: &Path, args: &[String]) -> Result<Self> {
         let data_dir = dir.join("data");
         std::fs::create_dir_all(&data_dir)?;
         let mut command = guarded(program);
         command.args(["run", "--listen", "127.0.0.1:0", "--key", KEY, "--no-llm", "--data-dir"]);
-        command.arg(&data_dir).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .arg(&data_dir)
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let log = dir.join("daemon.log");
         command.stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut running = Running(command.spawn()?);
@@ -52,8 +59,9 @@ impl Daemon {
             line.trim().strip_prefix("ai-debugger is ready: http://").and_then(|it| it.split('/').next());
         let address =
             address.with_context(|| format!("the daemon did not become ready; see {}", log.display()))?;
-        let client = Client::connect(address.parse()?, KEY)?;
-        let mut daemon = Self { running, client, data_dir };
+        let address = address.parse()?;
+        let client = Client::connect(address, KEY)?;
+        let mut daemon = Self { running, client, address, data_dir };
         let status = daemon.client.json("/api/v1/status")?;
         ensure!(
             status["hooks"]["sched_process_exit"]["attached"] == true,
@@ -61,6 +69,16 @@ impl Daemon {
             status["hooks"]
         );
         Ok(daemon)
+    }
+
+    /// One more connection to it.
+    pub(crate) fn connect(&self) -> Result<Client> {
+        Client::connect(self.address, KEY)
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.running.0.try_wait(), Ok(None))
     }
 
     pub(super) fn pid(&self) -> u32 {

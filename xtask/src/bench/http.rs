@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const BODY_MAX: usize = 64 << 20;
 
 /// A connection to a daemon.
-pub(super) struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
     key: &'static str,
@@ -44,7 +44,7 @@ impl Client {
         Ok((status, String::from_utf8(body)?))
     }
 
-    pub(super) fn json(&mut self, path: &str) -> Result<Value> {
+    pub(crate) fn json(&mut self, path: &str) -> Result<Value> {
         let (status, body) = self.get(path)?;
         ensure!(status == 200, "{path}: {status} {body}");
         Ok(serde_json::from_str(&body)?)

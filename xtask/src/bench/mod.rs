@@ -1,18 +1,18 @@
 //! Measures the daemon, and other monitors under the same load, on this machine, now; puts each figure beside
 //! the bar it has to reach. No figure is printed that this run has not measured.
 
-mod daemon;
+pub(crate) mod daemon;
 mod exposition;
-mod http;
+pub(crate) mod http;
 mod idle;
 mod kernel;
 mod latency;
 mod load;
 mod memory;
 mod peers;
-mod report;
-mod running;
-mod stats;
+pub(crate) mod report;
+pub(crate) mod running;
+pub(crate) mod stats;
 mod stop;
 mod storm;
 
@@ -44,6 +44,16 @@ pub(crate) struct Options {
     /// Writes every measurement there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+impl Options {
+    fn size(&self) -> String {
+        if self.quick {
+            "quick: a tenth of the load, one round".to_owned()
+        } else {
+            format!("{} rounds", self.rounds)
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,7 +89,7 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
     }
     let began = Instant::now();
     let bench = Bench::prepare(options)?;
-    let mut environment = environment(options)?;
+    let mut environment = environment(&options.size())?;
     let mut findings = Findings::default();
     for part in Part::value_variants() {
         if !options.parts.is_empty() && !options.parts.contains(part) {
@@ -107,25 +117,8 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
 
 impl Bench {
     fn prepare(options: &Options) -> Result<Self> {
-        let mut build = process::cargo();
-        build.args(["build", "--release", "--package", "ai-debugger", "--bins", "--example", "bench"]);
-        // `cargo run` has set variables about this package. Build scripts that ask for them would run again, and
-        // everything behind them be compiled again.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-                build.env_remove(&name);
-            }
-        }
-        process::run(&mut build)?;
-        let target =
-            process::repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into()));
-        let dir = target.join("bench");
-        // What a run that was broken off has left.
-        if dir.exists() {
-            fs::remove_dir_all(&dir)?;
-        }
-        fs::create_dir_all(&dir)?;
+        let target = build_release(&["--bins", "--example", "bench"])?;
+        let dir = empty_dir(&target.join("bench"))?;
         Ok(Self {
             load: Load::build(&dir)?,
             daemon: target.join("release/ai-debugger"),
@@ -143,7 +136,7 @@ impl Bench {
     }
 
     fn start_daemon(&self) -> Result<Daemon> {
-        Daemon::start(&self.daemon, &self.dir)
+        Daemon::start(&self.daemon, &self.dir, &[])
     }
 
     /// The library's ring reader with nothing behind it, counting processes that have this argument.
@@ -173,8 +166,33 @@ impl Bench {
     }
 }
 
+/// Builds what is named of the daemon's package for release; the folder of what was built.
+pub(crate) fn build_release(what: &[&str]) -> Result<PathBuf> {
+    let mut build = process::cargo();
+    build.args(["build", "--release", "--package", "ai-debugger"]).args(what);
+    // `cargo run` has set variables about this package. Build scripts that ask for them would run again, and
+    // everything behind them be compiled again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
+    process::run(&mut build)?;
+    Ok(process::repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into())))
+}
+
+/// The folder, without what a run that was broken off has left in it.
+pub(crate) fn empty_dir(dir: &Path) -> Result<PathBuf> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+    }
+    fs::create_dir_all(dir)?;
+    Ok(dir.to_owned())
+}
+
 /// Where and how this was measured.
-fn environment(options: &Options) -> Result<Vec<String>> {
+pub(crate) fn environment(how: &str) -> Result<Vec<String>> {
     let read = |path: &str| fs::read_to_string(path).map(|it| it.trim().to_owned());
     let cpuinfo = read("/proc/cpuinfo")?;
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -184,13 +202,8 @@ fn environment(options: &Options) -> Result<Vec<String>> {
     .unwrap_or_else(|_| "unknown".to_owned());
     let date = process::output(Command::new("date").args(["--utc", "+%Y-%m-%d %H:%M UTC"]))?;
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let rounds = if options.quick {
-        "quick: a tenth of the load, one round".to_owned()
-    } else {
-        format!("{} rounds", options.rounds)
-    };
     Ok(vec![
-        format!("`cargo xtask {}`, {rounds}, {}, commit {}", args.join(" "), date.trim(), commit.trim()),
+        format!("`cargo xtask {}`, {how}, {}, commit {}", args.join(" "), date.trim(), commit.trim()),
         format!(
             "Linux {}, {} cores of {}",
             read("/proc/sys/kernel/osrelease")?,
@@ -202,7 +215,7 @@ fn environment(options: &Options) -> Result<Vec<String>> {
 }
 
 /// Of the last minute, five and fifteen.
-fn load_average() -> Result<String> {
+pub(crate) fn load_average() -> Result<String> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }

@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 
 /// What a part of the benchmark found.
 #[derive(Default)]
-pub(super) struct Findings {
-    pub(super) tables: Vec<Table>,
-    pub(super) figures: Vec<Figure>,
+pub(crate) struct Findings {
+    pub(crate) tables: Vec<Table>,
+    pub(crate) figures: Vec<Figure>,
     /// Every single measurement, by name, for the JSON.
-    pub(super) data: Map<String, Value>,
+    pub(crate) data: Map<String, Value>,
 }
 
 impl Findings {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.tables.extend(other.tables);
         self.figures.extend(other.figures);
         self.data.extend(other.data);
@@ -24,20 +24,20 @@ impl Findings {
 
 /// One table.
 #[derive(Serialize)]
-pub(super) struct Table {
-    pub(super) title: String,
-    pub(super) header: Vec<String>,
-    pub(super) rows: Vec<Vec<String>>,
-    pub(super) notes: Vec<String>,
+pub(crate) struct Table {
+    pub(crate) title: String,
+    pub(crate) header: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Table {
-    pub(super) fn new(title: impl Into<String>, header: &[&str]) -> Self {
+    pub(crate) fn new(title: impl Into<String>, header: &[&str]) -> Self {
         let header = header.iter().map(|it| (*it).to_owned()).collect();
         Self { title: title.into(), header, rows: Vec::new(), notes: Vec::new() }
     }
 
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
@@ -53,24 +53,24 @@ impl Table {
 
 /// A figure to reach.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Figure {
-    pub(super) name: String,
-    pub(super) measured: f64,
-    pub(super) unit: &'static str,
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) measured: f64,
+    pub(crate) unit: &'static str,
     #[serde(flatten)]
-    pub(super) bar: Bar,
+    pub(crate) bar: Bar,
 }
 
 /// When it is reached.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Bar {
+pub(crate) enum Bar {
     AtMost(f64),
     AtLeast(f64),
 }
 
 impl Figure {
-    pub(super) fn at_most(
+    pub(crate) fn at_most(
         name: impl Into<String>,
         measured: f64,
         unit: &'static str,
@@ -79,7 +79,7 @@ impl Figure {
         Self { name: name.into(), measured, unit, bar: Bar::AtMost(bar.into()) }
     }
 
-    pub(super) fn at_least(
+    pub(crate) fn at_least(
         name: impl Into<String>,
         measured: f64,
         unit: &'static str,
@@ -89,7 +89,7 @@ impl Figure {
     }
 
     /// What could not be measured is not reached.
-    pub(super) fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         match self.bar {
             Bar::AtMost(bar) => self.measured <= bar,
             Bar::AtLeast(bar) => self.measured >= bar,
@@ -108,7 +108,7 @@ impl Figure {
 }
 
 /// All of it as Markdown: the figures first.
-pub(super) fn markdown(environment: &[String], findings: &Findings) -> String {
+pub(crate) fn markdown(environment: &[String], findings: &Findings) -> String {
     let mut text = String::new();
     for line in environment {
         let _ = writeln!(text, "- {line}");
@@ -126,7 +126,7 @@ pub(super) fn markdown(environment: &[String], findings: &Findings) -> String {
 }
 
 /// All of it for programs.
-pub(super) fn json(environment: &[String], findings: &Findings) -> Value {
+pub(crate) fn json(environment: &[String], findings: &Findings) -> Value {
     let figures = findings.figures.iter().map(|figure| {
         let mut value = serde_json::to_value(figure).unwrap_or_default();
         if let Value::Object(object) = &mut value {
@@ -143,7 +143,7 @@ pub(super) fn json(environment: &[String], findings: &Findings) -> Value {
 }
 
 /// Three digits that say something; whole where it is large; a dash for what was not measured.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size.is_nan() => "–".to_owned(),
         size if size >= 1000.0 => grouped(value),

@@ -1,7 +1,7 @@
 //! The little statistics there is: medians and percentiles of what was measured, never of a model of it.
 
 /// The middle one, or the mean of the two in the middle; NaN of nothing.
-pub(super) fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let sorted = sorted(values);
     let middle = sorted.len() / 2;
     match sorted.len() {
@@ -12,14 +12,14 @@ pub(super) fn median(values: &[f64]) -> f64 {
 }
 
 /// The smallest value that `percent` of all are not above (nearest rank); NaN of nothing.
-pub(super) fn percentile(values: &[f64], percent: usize) -> f64 {
+pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
     let sorted = sorted(values);
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
 /// The largest; NaN of nothing.
-pub(super) fn max(values: &[f64]) -> f64 {
+pub(crate) fn max(values: &[f64]) -> f64 {
     percentile(values, 100)
 }
 

@@ -8,11 +8,12 @@ use serde_json::Value;
 
 /// What each fault of the self-test must come to, by wait(2) as the shell shows it (128 and the signal) and by the
 /// core file it leaves. Where it does not, the self-test is broken, and nothing can be said of the daemon.
-const SCRIPT: [(&str, u64, bool); 8] = [
+const SCRIPT: [(&str, u64, bool); 9] = [
     ("quick", 0, false),
     ("status", 7, false),
     ("segv", 128 + 11, true),
     ("abort", 128 + 6, false),
+    ("thread-segv", 128 + 11, false),
     ("leader-first", 5, false),
     ("burn", 0, false),
     ("oom", 128 + 9, false),
@@ -186,7 +187,7 @@ mod tests {
             Fault { pid: 109, start: 1132, ppid: 1, status: 139, core: true, lived_ms: 60 }
         );
         assert_eq!(report.process("quick").unwrap()["uid"], 1234);
-        assert_eq!(report.incidents("crash").count(), 2);
+        assert_eq!(report.incidents("crash").count(), 3);
         assert_eq!(report.metrics["events_sent_total{kind=\"exec\",ring=\"common\"}"], 29);
         let line = report.captured().find(|line| line.starts_with("oom: ")).unwrap();
         assert_eq!(

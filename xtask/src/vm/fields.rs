@@ -8,6 +8,9 @@ use super::console::{Fault, Report};
 /// How much of a reason is shown: its end.
 const MAX_REASON: usize = 1500;
 
+/// How the fact about a stack begins.
+const STACK: &str = "its stack ";
+
 /// One line of the table.
 pub(super) struct Field {
     pub(super) name: &'static str,
@@ -41,7 +44,9 @@ pub(super) const FIELDS: &[Field] = &[
         every(report, "/cgroup", |name, _| json!(if name == "oom" { "/limited" } else { "/" }))
     }),
     must("exit status", |report| each(report, &["quick", "status", "burn"], "/exit/cause", cause)),
-    must("signal", |report| each(report, &["segv", "abort", "oom", "killed"], "/exit/cause", cause)),
+    must("signal", |report| {
+        each(report, &["segv", "abort", "thread-segv", "oom", "killed"], "/exit/cause", cause)
+    }),
     must("core flag", |report| every(report, "/exit/core_dumped", |_, fault| json!(fault.core))),
     must("OOM flag", |report| every(report, "/exit/oom_killed", |name, _| json!(name == "oom"))),
     must("leader gone first: one end", leader_first),
@@ -65,6 +70,32 @@ pub(super) const FIELDS: &[Field] = &[
     must("incident: who triggered the OOM", oom_trigger),
     must("incident: crash by SIGSEGV", |report| crash_incident(report, "segv", "SIGSEGV")),
     must("incident: crash by SIGABRT", |report| crash_incident(report, "abort", "SIGABRT")),
+    must("crash: si_code", |report| {
+        Cell::all([
+            crash_says(report, "segv", "SIGSEGV was raised by ", "(SEGV_MAPERR)"),
+            // SI_TKILL, of itself.
+            crash_says(report, "abort", "SIGABRT was raised by ", "by the program itself"),
+        ])
+    }),
+    must("crash: fault address", |report| {
+        Cell::all(
+            ["segv", "thread-segv"]
+                .map(|name| crash_says(report, name, "SIGSEGV was raised by ", " address 0x8,")),
+        )
+    }),
+    must("crash: thread", crashed_thread),
+    must("crash: function at fault", |report| {
+        Cell::all([
+            crash_says(report, "segv", STACK, "was main"),
+            crash_says(report, "thread-segv", STACK, "was fall_over"),
+        ])
+    }),
+    must("crash: callers", |report| {
+        Cell::all([
+            crash_says(report, "segv", STACK, " ← __libc_start_call_main"),
+            crash_says(report, "thread-segv", STACK, " ← start_thread"),
+        ])
+    }),
     must("events sent = events received", counts_agree),
     must("events lost: none", nothing_lost),
 ];
@@ -234,6 +265,36 @@ fn crash_incident(report: &Report, name: &str, signal: &str) -> Cell {
         about(report, incident, name),
         Cell::when(named, || format!("the finding {summary} does not name {signal}")),
     ])
+}
+
+/// The one fact of this fault's crash that begins so; absent where there is none.
+fn crash_fact<'a>(report: &'a Report, name: &str, beginning: &str) -> Option<&'a str> {
+    let pid = json!(report.faults[name].pid);
+    let incidents = report.incidents("crash").filter(|incident| incident["process"]["pid"] == pid);
+    let facts = incidents.filter_map(|incident| incident["facts"].as_array()).flatten();
+    facts
+        .filter(|fact| fact["source"] == "kernel:signal_generate")
+        .filter_map(|fact| fact["text"].as_str())
+        .find(|text| text.starts_with(beginning))
+}
+
+fn crash_says(report: &Report, name: &str, beginning: &str, part: &str) -> Cell {
+    crash_fact(report, name, beginning).map_or(Cell::Absent, |text| {
+        Cell::when(text.contains(part), || format!("of `{name}`: \"{text}\" lacks \"{part}\""))
+    })
+}
+
+/// A thread that is not the main one is named; the main one is not.
+fn crashed_thread(report: &Report) -> Cell {
+    let pid = report.faults["thread-segv"].pid;
+    let named = crash_fact(report, "thread-segv", "thread ").map_or(Cell::Absent, |text| {
+        let tid = text.split(' ').nth(1).and_then(|tid| tid.parse::<u64>().ok());
+        Cell::when(tid.is_some_and(|tid| tid > pid), || format!("\"{text}\", of process {pid}"))
+    });
+    let silent = crash_fact(report, "segv", "thread ").map_or(Cell::Present, |text| {
+        Cell::Wrong(format!("of `segv`, whose main thread crashed: \"{text}\""))
+    });
+    Cell::all([named, silent])
 }
 
 fn counts_agree(report: &Report) -> Cell {

@@ -1,11 +1,15 @@
 //! Tests of the message: goldens by kind, Slack's limits, and what a hostile process must not do.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
+
 use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;
 use super::*;
-use crate::incidents::sample::{at, incident as oom_kill, verdict};
-use crate::model::{Finding, IncidentKind, NextStep};
+use crate::incidents::sample::{at, due_alert, incident as oom_kill, verdict};
+use crate::incidents::{Brief, DueAlert};
+use crate::model::{Finding, IncidentKind, NextStep, Occasion, Related, Relation, Severity};
 
 fn crash() -> Incident {
     let mut it = oom_kill();
@@ -35,7 +39,7 @@ fn zombie_pileup() -> Incident {
     it.process.cgroup = None;
     it.facts.clear();
     it.findings.clear();
-    it.completeness = Completeness { events_lost: 1, evidence_delay_ms: None, missing: Vec::new() };
+    it.completeness = Completeness { events_lost: 1, ..Completeness::default() };
     it.verdict.summary = "sh does not reap its children.".into();
     it.verdict.probable_cause.clear();
     it.verdict.next_steps.clear();
@@ -64,7 +68,7 @@ fn hostile() -> Incident {
 }
 
 fn check(incident: &Incident, may_repeat: bool, want: &Expect) {
-    let message = message(incident, may_repeat);
+    let message = message(&DueAlert { may_repeat, ..due_alert(incident.clone()) }, None);
     assert_within_limits(&message);
     let mut shown = String::new();
     for text in texts(&message) {
@@ -100,10 +104,21 @@ fn assert_within_limits(message: &Value) {
     assert!(length(texts(message)[0]) <= 3000);
     let everything = message.to_string();
     assert!(!everything.contains(['<', '>']), "{everything}");
+    keep(&everything);
+}
+
+/// Leaves every message for `cargo xtask oracles`, which shows them to Slack's own libraries.
+fn keep(message: &str) {
+    let Some(dir) = std::env::var_os("AI_DEBUGGER_KEEP_MESSAGES") else { return };
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    let path = Path::new(&dir).join(format!("{:016x}.json", hasher.finish()));
+    std::fs::write(path, message).unwrap();
 }
 
 #[test]
 fn whatever_the_size_it_fits() {
+    let mut occasions = Occasion::ALL.into_iter().cycle();
     for text in ["a", "&", "<!channel>", "`", "𝄞", "\n", "\u{200b}", "", " "] {
         let huge = text.repeat(50_000);
         let mut it = oom_kill();
@@ -115,7 +130,8 @@ fn whatever_the_size_it_fits() {
         it.process.cgroup = Some(huge.clone());
         it.process.container_id = Some(huge.clone());
         it.count = u64::MAX;
-        let fact = |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone() };
+        let fact =
+            |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone(), at: None };
         it.facts = (0..5).map(fact).collect();
         it.findings = vec![Finding { facts: vec!["F4".into(), huge.clone()], ..it.findings.remove(0) }];
         it.completeness.events_lost = u64::MAX;
@@ -126,14 +142,31 @@ fn whatever_the_size_it_fits() {
         it.verdict.note = Some(huge.clone());
         it.verdict.model = Some(huge.clone());
         it.verdict.by = VerdictBy::Model;
+        let (kind, severity, relation) = (it.kind, it.severity, Relation::CausedBy);
+        it.related = vec![Related { id: huge.clone(), kind, severity, title: huge.clone(), relation }; 32];
         it.verdict.next_steps = vec![NextStep { why: huge.clone(), command: huge.clone() }; 9];
-        assert_within_limits(&message(&it, true));
+        let also = |n: usize| Brief {
+            id: n.to_string(),
+            kind: IncidentKind::CrashLoop,
+            severity: Severity::Critical,
+            title: huge.clone(),
+            count: u64::MAX,
+        };
+        let alert = DueAlert {
+            may_repeat: true,
+            occasion: occasions.next().unwrap(),
+            told_before: Some(0),
+            also: (0..10).map(also).collect(),
+            also_count: u64::MAX,
+            ..due_alert(it)
+        };
+        assert_within_limits(&message(&alert, None));
     }
 }
 
 #[test]
 fn the_payload_is_block_kit() {
-    let message = message(&zombie_pileup(), false);
+    let message = message(&due_alert(zombie_pileup()), None);
     expect![[r#"
         {
           "blocks": [
@@ -181,7 +214,7 @@ fn the_payload_is_block_kit() {
 #[test]
 fn facts_the_verdict_rests_on_come_first() {
     let mut it = oom_kill();
-    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into() };
+    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into(), at: None };
     it.facts = ["F1", "F2", "F3", "F4"].map(fact).to_vec();
     for (cited, found, want) in [
         (&["F3"][..], &["F4", "F3"][..], "F3 F4 F1"),

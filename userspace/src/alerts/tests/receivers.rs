@@ -59,7 +59,7 @@ impl Peer {
     }
 }
 
-fn bot(url: &str) -> Receivers {
+pub(super) fn bot(url: &str) -> Receivers {
     let token = SecretString::from("xoxb-hunter2");
     let slack = SlackConfig::Bot { token, channel: "#alerts".into(), api_url: format!("{url}/api") };
     Receivers { slack: Some(slack), ..Receivers::default() }
@@ -84,7 +84,10 @@ async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
     let first = due_alert(incident());
     assert_eq!(bot.tell(&first).await, Answer::Delivered { receipt: Some("C042/1700.5".into()) });
     let seen = peer.seen();
-    assert_eq!((seen[0].path.as_str(), &seen[0].body["channel"]), ("/api/chat.postMessage", &"#alerts".into()));
+    assert_eq!(
+        (seen[0].path.as_str(), &seen[0].body["channel"]),
+        ("/api/chat.postMessage", &"#alerts".into())
+    );
     assert_eq!(seen[0].headers["authorization"], "Bearer xoxb-hunter2");
     for (occasion, broadcast) in
         [(Occasion::Reminder, false), (Occasion::Rose, true), (Occasion::Resolved, false)]
@@ -96,7 +99,10 @@ async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
         let paths: Vec<_> = seen.iter().map(|it| it.path.as_str()).collect();
         assert_eq!(paths, ["/api/chat.update", "/api/chat.postMessage"], "{occasion:?}");
         assert_eq!((&seen[0].body["ts"], &seen[0].body["channel"]), (&"1700.5".into(), &"C042".into()));
-        assert_eq!((&seen[1].body["thread_ts"], &seen[1].body["channel"]), (&"1700.5".into(), &"C042".into()));
+        assert_eq!(
+            (&seen[1].body["thread_ts"], &seen[1].body["channel"]),
+            (&"1700.5".into(), &"C042".into())
+        );
         assert_eq!(seen[1].body["reply_broadcast"], broadcast);
     }
 }
@@ -159,10 +165,14 @@ async fn nobody_there_is_not_now_and_nothing_of_a_secret_is_said() {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let receiver = Receiver::all(of(&url), Pace::default()).unwrap().remove(0);
-        let Answer::Later { error, may_have_arrived, .. } = receiver.tell(&due_alert(incident())).await else {
+        let Answer::Later { error, may_have_arrived, .. } = receiver.tell(&due_alert(incident())).await
+        else {
             panic!("not to be given up");
         };
-        assert!(!may_have_arrived && error.contains("can't be reached") && !error.contains("hunter2"), "{error}");
+        assert!(
+            !may_have_arrived && error.contains("can't be reached") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 }
 
@@ -192,7 +202,8 @@ async fn alertmanager_is_told_of_what_was_less_grave_that_it_is_over() {
     receiver.tell(&alert).await;
     let seen = peer.seen().remove(0);
     assert_eq!(seen.path, "/api/v2/alerts");
-    let severities: Vec<_> = seen.body.as_array().unwrap().iter().map(|it| it["labels"]["severity"].clone()).collect();
+    let severities: Vec<_> =
+        seen.body.as_array().unwrap().iter().map(|it| it["labels"]["severity"].clone()).collect();
     assert_eq!(severities, ["critical", "warning", "info"]);
     assert!(seen.body[0]["endsAt"].as_str() > seen.body[1]["endsAt"].as_str(), "{}", seen.body);
 }

@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::frozen::Frozen;
+use crate::cgroup::{self, Runtime};
 use crate::model::{CaseFile, NextStep};
 use crate::redact;
 
@@ -120,14 +121,20 @@ pub(super) fn raise_memory_limit(file: &CaseFile) -> Option<NextStep> {
     Some(step("If it is right that it needs this much: double its limit until the next restart", command))
 }
 
+/// Which pod that is, by the names that `kubectl` takes.
+pub(super) fn pod(file: &CaseFile) -> Option<NextStep> {
+    let uid = file.process.pod_uid.as_deref()?;
+    let columns = "UID:.metadata.uid,NAMESPACE:.metadata.namespace,POD:.metadata.name,NODE:.spec.nodeName";
+    let command = format!("kubectl get pods -A -o custom-columns={columns} | grep {}", quote(uid));
+    Some(step("Which pod it is; then kubectl describe and kubectl logs --previous", command))
+}
+
 /// The container's runtime and its id, where it runs in one.
 fn runtime(file: &CaseFile) -> Option<(&'static str, String)> {
     let id = file.process.container_id.as_deref().filter(|id| id.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let id = id.get(..CONTAINER_ID_CHARS)?.to_owned();
-    let cgroup = file.process.cgroup.as_deref().unwrap_or("");
-    let tool =
-        [("kubepods", "crictl"), ("libpod", "podman")].into_iter().find(|(mark, _)| cgroup.contains(mark));
-    Some((tool.map_or("docker", |(_, tool)| tool), id))
+    let runtime = file.process.cgroup.as_deref().and_then(cgroup::runtime);
+    Some((runtime.unwrap_or(Runtime::Docker).command(), id))
 }
 
 /// A systemd unit, quoted for the shell.
@@ -139,12 +146,9 @@ enum Unit {
 
 /// The innermost service that its cgroup's path names.
 fn unit(file: &CaseFile) -> Option<Unit> {
-    let cgroup = file.process.cgroup.as_deref()?;
-    let segment =
-        cgroup.rsplit('/').find(|segment| segment.ends_with(".service") && !segment.starts_with('-'))?;
-    let inside_manager = cgroup.split('/').any(|s| s.starts_with("user@")) && !segment.starts_with("user@");
-    let quoted = quote(segment);
-    Some(if inside_manager { Unit::User(quoted) } else { Unit::System(quoted) })
+    let path = file.process.cgroup.as_deref()?;
+    let unit = quote(cgroup::unit(path)?);
+    Some(if cgroup::is_of_user_manager(path) { Unit::User(unit) } else { Unit::System(unit) })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Crash loops: the same program dies again and again. Something that is there at every start is the cause.
 
-use super::commands::{logs, quote, step, supervisor};
+use super::commands::{logs, pod, quote, step, supervisor};
 use super::crash::place;
 use super::fault::{Ending, Fault};
 use super::{Opinion, hypothesis, name};
@@ -26,8 +26,11 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             (cause, Confidence::Medium)
         }
         Ending::Other => {
+            let starter = fault.started_again_by().unwrap_or("its supervisor");
+            let ending = fault.cause().and_then(|it| it.split(" after ").next());
+            let ending = ending.map(|it| format!(" with {it}")).unwrap_or_default();
             let cause = format!(
-                "{name} ends soon after each start and its supervisor starts it again. Most often that is its \
+                "{name} ends{ending} after each start and {starter} starts it again. Most often that is its \
                  configuration, or something it needs at the start: a port, a file, a database, a permission."
             );
             (cause, Confidence::Medium)
@@ -35,6 +38,14 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     };
     let mut next_steps = vec![logs(file)];
     next_steps.extend(supervisor(file));
+    next_steps.extend(pod(file));
+    if fault.started_again_by().is_some() {
+        let ppid = file.process.ppid;
+        next_steps.push(step(
+            "What starts it again, and since when",
+            format!("ps -o pid,ppid,lstart,args -p {ppid}; pstree -sp {ppid}"),
+        ));
+    }
     next_steps.push(match file.process.exe.as_deref() {
         Some(exe) => {
             step("Earlier crashes of the same program", format!("coredumpctl list --no-pager {}", quote(exe)))

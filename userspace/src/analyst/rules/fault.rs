@@ -8,6 +8,8 @@ use crate::text;
 const STACK: &str = "stack.txt";
 /// With fewer frames recursion cannot be told from an ordinary call chain.
 const MIN_RECURSIVE_FRAMES: usize = 12;
+/// What stands between a parent and what it starts again.
+const STARTED: &str = " has started it with the same arguments ";
 /// Frames of a stack that are looked at.
 const MAX_FRAMES: usize = 512;
 
@@ -32,6 +34,21 @@ pub(super) struct Fault<'a> {
 impl<'a> Fault<'a> {
     pub(super) const fn of(file: &'a CaseFile, finding: &'a Finding) -> Self {
         Self { file, finding }
+    }
+
+    /// How it ended, as `exit status 3 after living 3.2 s`.
+    pub(super) fn cause(self) -> Option<&'a str> {
+        self.statement("ended by ")
+    }
+
+    /// Whether its parent, no known supervisor, has started it again each time, in words.
+    pub(super) fn started_again_by(self) -> Option<&'a str> {
+        let fact = self.file.facts.iter().find(|fact| {
+            self.finding.facts.contains(&fact.id)
+                && fact.source == "monitor:history"
+                && fact.text.contains(STARTED)
+        })?;
+        fact.text.split_once(STARTED).map(|(parent, _)| parent)
     }
 
     /// How it ended, by the exit's fact; by the summary where there is none.

@@ -12,15 +12,23 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let limit = Frozen(file).open_files_limit();
     let told =
         limit.map_or_else(|| "its limit (RLIMIT_NOFILE)".to_owned(), |limit| format!("its limit of {limit}"));
-    let almost = format!("{} has almost as many files open as {told} allows", who(file));
+    let leaks = file.facts.iter().any(|fact| fact.source == "scan:history");
+    let almost = if leaks {
+        format!("{} opens more files all the time, towards {told}", who(file))
+    } else {
+        format!("{} has almost as many files open as {told} allows", who(file))
+    };
     let consequence = "At the limit open(), accept() and socket() fail with EMFILE (\"Too many open files\")";
     let (cause, confidence) = match (mostly(file), limit) {
         (Some((what, share)), _) => (
             format!(
                 "{almost}, and {share} % of them are {what}: it opens them and does not close them. {consequence}."
             ),
-            Confidence::Medium,
+            if leaks { Confidence::High } else { Confidence::Medium },
         ),
+        (None, _) if leaks => {
+            (format!("{almost}: it opens them and does not close them. {consequence}."), Confidence::Medium)
+        }
         (None, Some(limit)) if limit <= DEFAULT_SOFT_LIMIT => (
             format!(
                 "{almost}. That is no more than the usual default, which a busy server can outgrow; it may also leak. {consequence}."

@@ -22,6 +22,11 @@ impl<'a> Frozen<'a> {
         Some(line.trim().to_owned())
     }
 
+    /// A plain number in `status`, such as `Threads`.
+    pub(super) fn status_number(&self, field: &str) -> Option<u64> {
+        self.status(field)?.parse().ok()
+    }
+
     /// A size in `status`, which shows kB.
     pub(super) fn status_bytes(&self, field: &str) -> Option<u64> {
         let kb: u64 = self.status(field)?.strip_suffix("kB")?.trim().parse().ok()?;

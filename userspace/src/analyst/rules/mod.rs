@@ -1,17 +1,23 @@
 //! The rules analyst: what an experienced colleague would say at once, from the kind of the worst finding, the
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
+mod abnormal_exit;
 mod commands;
+mod cpu_spin;
 mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
+mod fork_storm;
 mod frozen;
+mod hung_task;
+mod memory_growth;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
 mod oom_report;
-mod other;
+mod suspicious_exec;
+mod thread_explosion;
 mod zombie_pileup;
 
 use crate::model::{CaseFile, Confidence, Finding, Hypothesis, IncidentKind, NextStep, Verdict, VerdictBy};
@@ -40,11 +46,17 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let opinion = match worst.kind {
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
+        IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::ZombiePileup => zombie_pileup::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
-        _ => other::judge(file, worst),
+        IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
+        IncidentKind::HungTask => hung_task::judge(file, worst),
+        IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
+        IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
+        IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
+        IncidentKind::ForkStorm => fork_storm::judge(file, worst),
     };
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {

@@ -26,9 +26,11 @@ use tokio_util::sync::CancellationToken;
 use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
-use crate::config::{Config, DetectLimits, LlmConfig, SlackConfig};
+use crate::analyst::Analyst;
+use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, Receivers, SlackConfig};
 use crate::health::Health;
 use crate::host::Host;
+use crate::incidents::LifeRules;
 use crate::metrics::Metrics;
 use crate::model::{
     CaseFile, Completeness, Confidence, Finding, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity,
@@ -66,15 +68,23 @@ impl Setup {
             cgroup_root: "/nonexistent".into(),
             scan_interval: Duration::from_secs(10),
             show_environ: false,
+            show_secrets: false,
             ebpf_log: false,
+            btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
                 base_url: "http://127.0.0.1:1".into(),
                 model: "a/model".into(),
                 api_key: "gsk_secret".into(),
                 deadline: Duration::from_secs(1),
+                limits: LlmLimits::default(),
             }),
-            slack: Some(SlackConfig { webhook_url: "https://hooks.example/T/B/secret".into() }),
+            receivers: Receivers {
+                slack: Some(SlackConfig::Webhook { url: "https://hooks.example/T/B/secret".into() }),
+                ..Receivers::default()
+            },
+            alerts: AlertRules::default(),
+            life: LifeRules::default(),
             detect: DetectLimits::default(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
@@ -90,11 +100,19 @@ impl Setup {
         };
         let (metrics, health) = (Metrics::new(), Health::default());
         let monitor = Handle::fake(self.processes, self.files);
-        let desk = Arc::new(Desk::new(monitor.clone(), Arc::clone(&metrics)));
+        let desk = Arc::new(Desk::new(monitor.clone(), Arc::clone(&metrics), self.config.show_secrets));
         let slow = Router::new().route("/analyze", post(analyze)).with_state(desk);
         let started = Instant::now();
-        let core =
-            Core::new(self.config.into(), host, monitor, Arc::clone(&metrics), health.clone(), started);
+        let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
+        let core = Core::new(
+            self.config.into(),
+            host,
+            monitor,
+            analyst,
+            Arc::clone(&metrics),
+            health.clone(),
+            started,
+        );
         let routes = routes::all(&Arc::new(core), self.more, slow);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -236,6 +254,8 @@ fn info(pid: u32, start_ticks: u64, name: &str) -> ProcessInfo {
         uid: Some(33),
         cgroup: None,
         container_id: None,
+        unit: None,
+        pod_uid: None,
     }
 }
 

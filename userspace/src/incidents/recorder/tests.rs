@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::sample::{case, case_by, open, verdict};
+use super::super::sample::{at, case, case_by, open, verdict};
 use super::super::{DueAlert, Filter};
 use super::*;
-use crate::config::SlackConfig;
-use crate::model::Incident;
+use crate::model::{Incident, IncidentKind};
 use crate::queue::cases::{case_queue, entry};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -23,6 +21,7 @@ struct Rig {
     metrics: Arc<Metrics>,
     health: Health,
     cases: Queue<Case>,
+    audience: Audience,
     shutdown: CancellationToken,
 }
 
@@ -37,20 +36,27 @@ impl Rig {
             cases: case_queue(&metrics),
             metrics,
             health: Health::default(),
+            audience: Audience {
+                editing: vec![],
+                sinks: vec!["slack"],
+                min_severity: Severity::Warning,
+                quiet_until: Timestamp::UNIX_EPOCH,
+                since_ticks: 0,
+            },
             shutdown: CancellationToken::new(),
         }
     }
 
     fn recorder(&self, model_deadline: Option<Duration>) -> Recorder {
-        let webhook_url = SecretString::from("http://127.0.0.1:9/");
         Recorder {
             store: self.store.clone(),
-            sinks: Sinks::new(Some(SlackConfig { webhook_url })).unwrap(),
+            audience: self.audience.clone(),
             model: self.model.clone(),
             metrics: Arc::clone(&self.metrics),
             health: self.health.clone(),
             rules: |file| verdict(&format!("By the rules, of {}.", file.process.pid)),
             model_deadline,
+            show_secrets: false,
         }
     }
 
@@ -69,7 +75,7 @@ impl Rig {
     }
 
     async fn due(&self) -> Vec<DueAlert> {
-        self.store.due_alerts(Timestamp::now(), 10).await.unwrap()
+        self.store.due_alerts("slack", Timestamp::now(), 10).await.unwrap()
     }
 }
 
@@ -96,7 +102,7 @@ async fn with_a_model_the_alert_waits_for_its_verdict() {
     rig.push(case("a"));
     rig.record_all(Some(DEADLINE)).await;
     assert!(rig.due().await.is_empty());
-    let hold = rig.store.next_due().await.unwrap().unwrap().duration_since(Timestamp::now());
+    let hold = rig.store.next_due("slack").await.unwrap().unwrap().duration_since(Timestamp::now());
     let longest = SignedDuration::from_millis(3_600_500);
     assert!(hold > SignedDuration::from_secs(3500) && hold <= longest, "the deadline and a little: {hold}");
 
@@ -115,21 +121,55 @@ async fn the_alert_of_an_unheard_model_goes_out_after_the_deadline_and_says_so()
     rig.record_all(Some(deadline)).await;
     // A verdict at the very end of the deadline still finds the alert held.
     let at_deadline = Timestamp::now() + deadline;
-    assert!(rig.store.due_alerts(at_deadline, 1).await.unwrap().is_empty());
-    let due = rig.store.due_alerts(at_deadline + SETTLING, 1).await.unwrap();
+    assert!(rig.store.due_alerts("slack", at_deadline, 1).await.unwrap().is_empty());
+    let due = rig.store.due_alerts("slack", at_deadline + SETTLING, 1).await.unwrap();
     let said = &due[0].incident.verdict;
     assert_eq!((said.summary.as_str(), said.note.as_deref()), ("By the rules, of 13674.", Some(UNHEARD)));
 }
 
 #[test]
+fn who_is_told_of_what() {
+    let (start, end) = (at(0), at(120));
+    let audience = Audience {
+        editing: vec![],
+        sinks: vec!["slack"],
+        min_severity: Severity::Warning,
+        quiet_until: end,
+        since_ticks: 500,
+    };
+    let zombies = |severity, start_ticks| {
+        let mut it = Case { kind: IncidentKind::ZombiePileup, ..graded("a", severity) };
+        it.file.process.start_ticks = start_ticks;
+        it
+    };
+    let mut kill = zombies(Severity::Critical, 400);
+    kill.kind = IncidentKind::OomKill;
+    for (what, case, now, told, digest) in [
+        ("harmless", zombies(Severity::Info, 400), start, false, None),
+        ("there before", zombies(Severity::Warning, 400), start, true, Some(end)),
+        ("started since", zombies(Severity::Warning, 500), start, true, None),
+        ("found later", zombies(Severity::Critical, 400), end, true, None),
+        ("the kernel's", kill, start, true, None),
+    ] {
+        let plan = audience.plan(&case, Some(start), now);
+        assert_eq!((plan.sinks.len(), plan.digest_until), (usize::from(told), digest), "{what}");
+        assert_eq!(plan.hold_until.is_some(), told, "{what}");
+    }
+    let strict = Audience { min_severity: Severity::Critical, ..audience };
+    assert!(strict.plan(&zombies(Severity::Warning, 500), None, end).sinks.is_empty());
+    assert_eq!(strict.plan(&zombies(Severity::Critical, 500), None, end).sinks, ["slack"]);
+}
+
+#[test]
 fn the_log_tells_of_new_and_graver_incidents_and_not_of_repeats() {
     let case = Case { title: "Crash: \u{1b}[2Jevil".into(), ..case("a") };
-    for (new, rose, want) in [
-        (true, false, Some("a new incident: Crash: \u{fffd}[2Jevil")),
-        (false, true, Some("an incident became graver: Crash: \u{fffd}[2Jevil")),
-        (false, false, None),
+    for (new, rose, reopened, want) in [
+        (true, false, false, Some("a new incident: Crash: \u{fffd}[2Jevil")),
+        (false, true, true, Some("an incident became graver: Crash: \u{fffd}[2Jevil")),
+        (false, false, true, Some("an incident is back: Crash: \u{fffd}[2Jevil")),
+        (false, false, false, None),
     ] {
-        let recorded = Recorded { id: "01J".into(), new, rose, count: 1 };
+        let recorded = Recorded { id: "01J".into(), new, rose, reopened, shown: true, count: 1 };
         assert_eq!(news(&recorded, &case).as_deref(), want);
     }
 }

@@ -7,10 +7,11 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::super::retention::Limits;
+use super::super::{LifeRules, Watched};
 use super::*;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::model::EvidenceFile;
+use crate::model::{EvidenceFile, Occasion};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -29,7 +30,7 @@ async fn what_was_recorded_outlives_the_daemon() {
     assert_eq!(again.recovered_from(), None);
     assert_eq!(get(&again, &id).await, before);
     assert!(again.evidence(&id, "status").await.unwrap().is_some());
-    let due = again.due_alerts(jiff::Timestamp::now(), 10).await.unwrap();
+    let due = again.due_alerts("slack", jiff::Timestamp::now(), 10).await.unwrap();
     assert_eq!(due.iter().map(|it| it.incident.id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
     let repeat = again.record(case_by("a", 5, 5), verdict("2"), slack_now()).await.unwrap();
     assert_eq!((repeat.new, repeat.count, repeat.id), (false, 2, id.clone()));
@@ -124,6 +125,53 @@ fn a_database_of_a_newer_version_is_left_alone() {
     assert!(names.into_iter().all(|name| !name.to_str().unwrap().contains("corrupt")));
 }
 
+/// As the first version wrote them: an open incident whose alert was sent, a resolved one, one that waits.
+const OF_THE_FIRST_VERSION: &str = r#"
+INSERT INTO incidents SELECT column1, 'crash', 'critical', column2, column1, 'web-1', 'boot-1', 1799999000000,
+    1800000000000, 3, 0, 'Crash: app', '{"pid":7,"start_ticks":9,"ppid":1,"name":"app","exe":null,"argv":[],
+    "uid":0,"cgroup":"/app","container_id":null}', '[]', '[]', '{"events_lost":0,"evidence_delay_ms":null}',
+    '{"by":"rules","summary":"s","probable_cause":"c","confidence":"low","evidence":[],"hypotheses":[],
+    "next_steps":[]}'
+    FROM (VALUES ('01A', 'open'), ('01B', 'resolved'), ('01C', 'open'));
+INSERT INTO occurrences (incident, at_ms, boot_id, pid, start_ticks) VALUES ('01A', 1800000000000, 'boot-1', 7, 9);
+INSERT INTO alerts (incident, sink, status, created_ms, due_ms, at_ms, attempts) VALUES
+    ('01A', 'slack', 'sent', 1799999000000, 1799999000000, 1799999000000, 1),
+    ('01C', 'slack', 'pending', 1800000000000, 1800000000000, NULL, 0);
+"#;
+
+#[tokio::test]
+async fn what_the_first_version_wrote_lives_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut old = Connection::open(dir.path().join("incidents.db")).unwrap();
+    super::super::schema::first_version().to_latest(&mut old).unwrap();
+    old.execute_batch(OF_THE_FIRST_VERSION).unwrap();
+    drop(old);
+
+    let store = open(dir.path());
+    assert_eq!(
+        (store.recovered_from(), left(&store).await),
+        (None, vec!["01A".into(), "01B".into(), "01C".into()])
+    );
+    let it = get(&store, "01A").await;
+    assert_eq!((it.count, it.alerts[0].status, it.alerts[0].occasion), (3, AlertStatus::Sent, Occasion::New));
+    assert_eq!((it.resolved_at, it.acknowledged_at, it.related.len()), (None, None, 0));
+    let due = store.due_alerts("slack", at(0), 9).await.unwrap();
+    assert_eq!((due.len(), due[0].incident.id.as_str(), due[0].told_before), (1, "01C", None));
+    // The one that was told of before its last occurrence reminds, and ends like any other.
+    let watched = |seconds| {
+        let span = std::time::Duration::from_secs(seconds);
+        Watched { walks: 1, walked: span, events: span }
+    };
+    let advanced = store.advance(watched(1), vec!["slack"], at(1)).await.unwrap();
+    assert_eq!((advanced.alerts, advanced.resolved.len()), (1, 0));
+    let advanced = store.advance(watched(1800), vec!["slack"], at(1800)).await.unwrap();
+    assert_eq!(advanced.resolved, ["01A", "01C"]);
+    // When a resolved one of then was resolved, nobody knows: it does not come back.
+    let mut case = case_by("01B", 7, 1801);
+    case.kind = IncidentKind::Crash;
+    assert!(store.record(case, verdict("1"), slack_now()).await.unwrap().new);
+}
+
 #[test]
 fn a_data_folder_that_cannot_be_is_a_clear_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -145,14 +193,20 @@ async fn at_the_limit_the_oldest_resolved_go_first_then_the_oldest() {
     let dir = tempfile::tempdir().unwrap();
     let metrics = Metrics::new();
     let limits = Limits { incidents: 3, ..Limits::default() };
-    let store =
-        Store::open_with(dir.path(), host(), std::sync::Arc::clone(&metrics), Health::default(), limits)
-            .unwrap();
+    let store = Store::open_with(
+        dir.path(),
+        host(),
+        std::sync::Arc::clone(&metrics),
+        Health::default(),
+        limits,
+        LifeRules::default(),
+    )
+    .unwrap();
     let record = |name: &'static str, plan: AlertPlan| store.record(case(name), verdict("1"), plan);
     record("a", AlertPlan::default()).await.unwrap();
     let b = record("b", AlertPlan::default()).await.unwrap().id;
     record("c", slack_now()).await.unwrap();
-    store.set_status(&b, IncidentStatus::Resolved).await.unwrap();
+    set_status(&store, &b, IncidentStatus::Resolved).await;
     record("d", AlertPlan::default()).await.unwrap();
     assert_eq!(left(&store).await, ["a", "c", "d"]);
     record("e", slack_now()).await.unwrap();
@@ -174,7 +228,9 @@ async fn at_the_limit_the_oldest_resolved_go_first_then_the_oldest() {
 async fn evidence_is_bounded_in_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { evidence_bytes: 2500, ..Limits::default() };
-    let store = Store::open_with(dir.path(), host(), Metrics::new(), Health::default(), limits).unwrap();
+    let store =
+        Store::open_with(dir.path(), host(), Metrics::new(), Health::default(), limits, LifeRules::default())
+            .unwrap();
     let sized = |name: &str, bytes: usize| {
         let mut it = case(name);
         it.file.evidence[0].body = vec![0; bytes];

@@ -70,7 +70,17 @@ const FAULTY: &[(&str, &str, &str, &str)] = &[
     (r#"{"kind":"crash_loop","#, r#"{"kind":"oom_kill","#, OOM, "2 incidents of OOM kills"),
     (r#""process":{"pid":116,"#, r#""process":{"pid":117,"#, OOM, "is 117, not 116"),
     ("its own allocation", "an allocation of sh (pid 1)", "incident: who triggered the OOM", "not its own"),
-    ("crashed with SIGSEGV", "crashed with SIGBUS", "incident: crash by SIGSEGV", "does not name SIGSEGV"),
+    (
+        "crashed with SIGSEGV (signal 11, core",
+        "crashed with SIGBUS (signal 7, core",
+        "incident: crash by SIGSEGV",
+        "does not name SIGSEGV",
+    ),
+    ("raised by the program itself", "raised by a trap", "crash: si_code", "of `abort`"),
+    (" address 0x8,", " address 0x0,", "crash: fault address", "0x0"),
+    ("thread 119 crashed", "thread 118 crashed", "crash: thread", "of process 118"),
+    ("its stack was fall_over", "its stack was 0x413fdb", "crash: function at fault", "of `thread-segv`"),
+    ("main ← __libc_start_call_main", "main ← fault+0x1d04", "crash: callers", "of `segv`"),
     (r#"sent_total{kind="exec",ring="common"} 29"#, SENT_MORE, "events sent = events received", "30"),
     (r#""losses_total":0"#, r#""losses_total":1"#, "events lost: none", "losses_total is 1"),
 ];

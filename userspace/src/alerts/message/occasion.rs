@@ -1,0 +1,159 @@
+//! What a message says of why it comes: how it begins, what is new since the last one, and which other incidents
+//! it tells of.
+
+use super::super::redacted::redacted_title;
+use super::{NAME, SENTENCE};
+use crate::alerts::mrkdwn::{code, plain};
+use crate::incidents::{Brief, DueAlert};
+use crate::model::{Occasion, Related, Relation, Severity};
+
+/// Causes named in one message.
+const CAUSES: usize = 3;
+
+/// The colour of the matter.
+pub(super) const fn mark(occasion: Occasion, severity: Severity) -> &'static str {
+    match (occasion, severity) {
+        (Occasion::Resolved, _) => "🟢",
+        (_, Severity::Critical) => "🔴",
+        (_, Severity::Warning) => "🟡",
+        (_, Severity::Info) => "⚪",
+    }
+}
+
+/// What stands before the title.
+pub(super) fn lead(alert: &DueAlert) -> String {
+    match (alert.occasion, alert.also_count) {
+        (Occasion::New, _) => String::new(),
+        (Occasion::Verdict, _) => "The model's verdict: ".to_owned(),
+        (Occasion::Rose, _) => "Graver: ".to_owned(),
+        (Occasion::Reopened, _) => "Back again: ".to_owned(),
+        (Occasion::Reminder, _) => "Still happening: ".to_owned(),
+        (Occasion::Resolved, _) => "Resolved: ".to_owned(),
+        (Occasion::Digest, 0) => "Found at start: ".to_owned(),
+        (Occasion::Digest, others) => format!("{} found at start: ", others.saturating_add(1)),
+    }
+}
+
+/// What is new since the receiver was told last, and what made it happen.
+pub(super) fn news(alert: &DueAlert) -> Option<String> {
+    let more = alert.told_before.map(|before| alert.count.saturating_sub(before));
+    let since = match (alert.occasion, more) {
+        (Occasion::New | Occasion::Verdict | Occasion::Digest, _) => None,
+        (Occasion::Resolved, _) => Some(match alert.count {
+            1 => "*Over:* it happened once.".to_owned(),
+            count => format!("*Over:* it happened {count} times in all."),
+        }),
+        (_, None | Some(0)) => Some("*Since the last message:* it has gone on.".to_owned()),
+        (_, Some(1)) => Some("*Since the last message:* once more.".to_owned()),
+        (_, Some(more)) => Some(format!("*Since the last message:* {more} times more.")),
+    };
+    let causes = alert.incident.related.iter().filter(|it| it.relation == Relation::CausedBy);
+    let causes = causes.take(CAUSES).map(cause);
+    let lines: Vec<_> = causes.chain(since).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn cause(it: &Related) -> String {
+    format!("*Caused by:* {} {}", plain(&redacted_title(&it.title), NAME), path(&it.id))
+}
+
+/// The other incidents it tells of.
+pub(super) fn also(alert: &DueAlert) -> Option<String> {
+    if alert.also.is_empty() || alert.occasion == Occasion::Resolved {
+        return None;
+    }
+    let heading = if alert.occasion == Occasion::Digest { "*Found as well:*" } else { "*This explains:*" };
+    let mut lines = vec![heading.to_owned()];
+    lines.extend(alert.also.iter().map(line));
+    let shown = u64::try_from(alert.also.len()).unwrap_or(u64::MAX);
+    if alert.also_count > shown {
+        lines.push(format!("… and {} more", alert.also_count - shown));
+    }
+    Some(lines.join("\n"))
+}
+
+fn line(it: &Brief) -> String {
+    let times = if it.count > 1 { format!(", {} times", it.count) } else { String::new() };
+    let title = plain(&redacted_title(&it.title), NAME);
+    format!("{} {title}{times} {}", mark(Occasion::New, it.severity), path(&it.id))
+}
+
+fn path(id: &str) -> String {
+    code(&format!("/api/v1/incidents/{id}"), SENTENCE.min(NAME))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incidents::sample::{due_alert, incident};
+    use crate::model::IncidentKind;
+
+    fn brief(title: &str, severity: Severity, count: u64) -> Brief {
+        Brief { id: "01J".into(), kind: IncidentKind::CrashLoop, severity, title: title.into(), count }
+    }
+
+    #[test]
+    fn a_message_says_why_it_comes() {
+        use Occasion::{Digest, New, Reminder, Reopened, Resolved, Rose};
+        for (occasion, count, before, others, want_lead, want_news) in [
+            (New, 7, None, 0, "", None),
+            (New, 7, None, 2, "", None),
+            (Rose, 2, Some(1), 0, "Graver: ", Some("*Since the last message:* once more.")),
+            (Reopened, 2, Some(2), 0, "Back again: ", Some("*Since the last message:* it has gone on.")),
+            (
+                Reminder,
+                1000,
+                Some(1),
+                0,
+                "Still happening: ",
+                Some("*Since the last message:* 999 times more."),
+            ),
+            (Reminder, 1, None, 0, "Still happening: ", Some("*Since the last message:* it has gone on.")),
+            (Resolved, 1, Some(1), 0, "Resolved: ", Some("*Over:* it happened once.")),
+            (Resolved, 9, Some(1), 0, "Resolved: ", Some("*Over:* it happened 9 times in all.")),
+            (Digest, 1, None, 0, "Found at start: ", None),
+            (Digest, 1, None, 4, "5 found at start: ", None),
+        ] {
+            let mut alert = due_alert(incident());
+            (alert.occasion, alert.count, alert.told_before) = (occasion, count, before);
+            alert.also_count = others;
+            assert_eq!(
+                (lead(&alert).as_str(), news(&alert).as_deref()),
+                (want_lead, want_news),
+                "{occasion:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn causes_stand_on_top_and_effects_below() {
+        let mut alert = due_alert(incident());
+        let related = |relation| Related {
+            id: "01C".into(),
+            kind: IncidentKind::OomKill,
+            severity: Severity::Critical,
+            title: "OOM kill: <!channel> token=hunter2-the-secret".into(),
+            relation,
+        };
+        alert.incident.related = vec![related(Relation::CausedBy), related(Relation::Explains)];
+        let said = news(&alert).unwrap();
+        assert_eq!(said.matches("Caused by").count(), 1, "{said}");
+        assert!(said.starts_with("*Caused by:* OOM kill: &lt;!channel&gt;"), "{said}");
+        assert!(said.ends_with("`/api/v1/incidents/01C`") && !said.contains("hunter2"), "{said}");
+
+        assert_eq!(also(&alert), None);
+        alert.also = vec![
+            brief("Crash loop: app <@U1>", Severity::Critical, 3),
+            brief("Abnormal exit: web", Severity::Warning, 1),
+        ];
+        alert.also_count = 5;
+        let said = also(&alert).unwrap();
+        let want = "*This explains:*\n🔴 Crash loop: app &lt;@U1&gt;, 3 times `/api/v1/incidents/01J`\n\
+                    🟡 Abnormal exit: web `/api/v1/incidents/01J`\n… and 3 more";
+        assert_eq!(said, want);
+        alert.occasion = Occasion::Digest;
+        assert!(also(&alert).unwrap().starts_with("*Found as well:*\n"));
+        alert.occasion = Occasion::Resolved;
+        assert_eq!(also(&alert), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Abnormal exits: what a status says by convention, who may have sent a signal, and where the reason is written.
+
+use super::commands::{logs, pod, quote, step, supervisor, window};
+use super::fault::Fault;
+use super::{Opinion, hypothesis, name};
+use crate::model::{CaseFile, Confidence, Finding, Hypothesis, is_crash_signal, signal_name};
+
+pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let fault = Fault::of(file, finding);
+    let cause = fault.cause().unwrap_or_default();
+    let (cause, confidence) = match status(cause) {
+        Some(status) => by_status(file, status),
+        None => by_signal(file, cause.split([' ', ',']).next().unwrap_or_default()),
+    };
+    let mut next_steps = vec![logs(file)];
+    next_steps.extend(supervisor(file));
+    next_steps.extend(pod(file));
+    next_steps.push(if fault.cause().is_some_and(|it| it.starts_with("SIGKILL")) {
+        step(
+            "Whether a memory guard in user space, or the kernel, speaks of it",
+            format!(
+                "journalctl --no-pager {} | grep -iE 'earlyoom|systemd-oomd|out of memory|timed out. killing|\\[{}\\]'",
+                window(file),
+                file.process.pid
+            ),
+        )
+    } else {
+        match file.process.exe.as_deref() {
+            Some(exe) => step("Whether the program was replaced just before", format!("ls -l --time-style=full-iso -- {}", quote(exe))),
+            None => step("What was changed just before: files in /etc younger than a day", "find /etc -xdev -type f -mtime -1 -ls"),
+        }
+    });
+    Opinion {
+        cause,
+        confidence,
+        sources: &["kernel:sched_process_exit"],
+        hypotheses: hypotheses(file, finding, status(fault.cause().unwrap_or_default())),
+        next_steps,
+    }
+}
+
+/// The number in `exit status 3 after living …`.
+fn status(cause: &str) -> Option<u8> {
+    cause.strip_prefix("exit status ")?.split([' ', ',', '.']).next()?.parse().ok()
+}
+
+/// What a status says: sh(1), sysexits.h, systemd.exec(5) ("Process Exit Codes"), and runtimes' habits.
+fn by_status(file: &CaseFile, status: u8) -> (String, Confidence) {
+    let name = name(file);
+    let signal = status.checked_sub(128).filter(|signal| (1..=64).contains(signal));
+    let (words, confidence) = match status {
+        101 => ("Rust's runtime ends so after a panic; the message is on its standard error".to_owned(), Confidence::Medium),
+        126 => ("a shell or a runtime ends so where the program it was to run may not be executed: no execute permission, or the wrong format".to_owned(), Confidence::Medium),
+        127 => ("a shell or a runtime ends so where the program it was to run, or a library of it, is not there".to_owned(), Confidence::Medium),
+        64 => (usage("it was called with wrong arguments (EX_USAGE)"), Confidence::Medium),
+        65..=77 => (usage(sysexit(status)), Confidence::Medium),
+        78 => (usage("its configuration is wrong (EX_CONFIG)"), Confidence::Medium),
+        200..=243 => (format!("systemd ends a service so before its program begins: {}", systemd(status)), Confidence::Medium),
+        2 => ("programs end so on wrong arguments, and Go's runtime after a panic".to_owned(), Confidence::Low),
+        255 => ("programs end so where they return -1: a failure that they do not tell apart".to_owned(), Confidence::Low),
+        _ => match signal {
+            Some(signal) => {
+                let because = if signal == 9 {
+                    ", which the OOM killer or somebody sent to that one"
+                } else if is_crash_signal(signal) {
+                    ": that one crashed"
+                } else {
+                    ""
+                };
+                (format!("a shell, an init or a wrapper ends so where what it ran died of {}{because}", signal_name(signal)), Confidence::Medium)
+            }
+            None => ("it decided to end itself, and its last lines of log usually say why".to_owned(), Confidence::Low),
+        },
+    };
+    (format!("{name} ended with status {status}: {words}."), confidence)
+}
+
+fn usage(what: &str) -> String {
+    format!("by the convention of sysexits.h that means that {what}")
+}
+
+const fn sysexit(status: u8) -> &'static str {
+    match status {
+        65 => "its input was wrong (EX_DATAERR)",
+        66 => "a file it needs was not there or could not be read (EX_NOINPUT)",
+        67 => "a user did not exist (EX_NOUSER)",
+        68 => "a host did not exist (EX_NOHOST)",
+        69 => "a service it needs was not available (EX_UNAVAILABLE)",
+        70 => "it found an error of its own (EX_SOFTWARE)",
+        71 => "the system refused it something, such as a fork (EX_OSERR)",
+        72 => "a file of the system was not there (EX_OSFILE)",
+        73 => "it could not create a file (EX_CANTCREAT)",
+        74 => "reading or writing failed (EX_IOERR)",
+        75 => "the failure may pass (EX_TEMPFAIL)",
+        76 => "the other side broke the protocol (EX_PROTOCOL)",
+        _ => "it lacks a permission (EX_NOPERM)",
+    }
+}
+
+const fn systemd(status: u8) -> &'static str {
+    match status {
+        200 => "its working directory cannot be entered (200/CHDIR)",
+        203 => "its program is not there or cannot be executed (203/EXEC)",
+        205 => "a limit cannot be set (205/LIMITS)",
+        208 | 209 => "its standard input or output cannot be opened (208/STDIN, 209/STDOUT)",
+        216 | 217 => "its user or group does not exist (217/USER, 216/GROUP)",
+        218 => "capabilities cannot be set (218/CAPABILITIES)",
+        226 => "its namespaces cannot be set up: a path of the unit does not exist (226/NAMESPACE)",
+        228 => "its seccomp filter cannot be set up (228/SECCOMP)",
+        238..=240 => "its state, cache or log folder cannot be made",
+        _ => "the code is in systemd.exec(5)",
+    }
+}
+
+fn by_signal(file: &CaseFile, signal: &str) -> (String, Confidence) {
+    let name = name(file);
+    match signal {
+        "SIGKILL" => (
+            format!(
+                "Somebody killed {name} with SIGKILL, and the kernel's OOM killer did not: most often a supervisor whose \
+                 stop or health check timed out, a memory guard such as systemd-oomd, or a person."
+            ),
+            Confidence::Medium,
+        ),
+        "SIGALRM" | "SIGVTALRM" | "SIGPROF" => {
+            (format!("A timer of {name} ran out and it had no handler for {signal}."), Confidence::Medium)
+        }
+        "" => (format!("{name} ended in a way that nobody expects of a service."), Confidence::Low),
+        _ => (
+            format!(
+                "{name} had no handler for {signal}, and somebody sent it: most often a reload or a log rotation that \
+                 expects one, sent to the wrong process or before it was ready."
+            ),
+            Confidence::Medium,
+        ),
+    }
+}
+
+fn hypotheses(file: &CaseFile, finding: &Finding, status: Option<u8>) -> Vec<Hypothesis> {
+    let because = |cause: &str| hypothesis(file, finding, &["kernel:"], cause);
+    if status.is_none() {
+        return vec![because(
+            "A deployment, a restart or a person stopped it, without the patience it needs to end",
+        )];
+    }
+    vec![
+        because("Its configuration, or a deployment, was changed just before"),
+        because("Something it needs, such as a database, a port, a file or a disk with room, was not there"),
+    ]
+}

@@ -1,0 +1,219 @@
+//! Hung tasks: what a thread waits for is named by the kernel functions it waits in.
+
+use super::commands::{quote, step, supervisor};
+use super::{Opinion, hypothesis, who};
+use crate::model::{CaseFile, Confidence, Finding, NextStep};
+
+/// What a wait is for, by what its kernel functions begin with. The first that fits: a network file system waits
+/// in general functions too.
+const WAITS: [(Cause, &[&str]); 8] = [
+    (Cause::Vfork, &["kernel_clone", "wait_for_vfork_done", "_do_fork", "__do_sys_vfork"]),
+    (
+        Cause::Network,
+        &["nfs_", "nfs3_", "nfs4_", "rpc_", "__rpc_", "cifs_", "smb2_", "smb_", "ceph_", "v9fs_", "p9_"],
+    ),
+    (Cause::Fuse, &["fuse_", "request_wait_answer", "__fuse_"]),
+    (Cause::Automount, &["autofs_"]),
+    (
+        Cause::Frozen,
+        &["mnt_want_write", "sb_start_write", "sb_start_pagefault", "sb_start_intwrite", "freeze_super"],
+    ),
+    (
+        Cause::Disk,
+        &[
+            "io_schedule",
+            "folio_wait",
+            "wait_on_page",
+            "blk_",
+            "submit_bio_wait",
+            "bio_",
+            "jbd2_",
+            "ext4_",
+            "xfs_",
+            "btrfs_",
+            "dm_",
+            "md_",
+            "balance_dirty_pages",
+            "wait_on_buffer",
+            "__wait_on_buffer",
+            "scsi_",
+            "nvme_",
+            "filemap_",
+            "writeback_",
+            "sync_inodes_sb",
+            "dio_",
+            "iomap_",
+        ],
+    ),
+    (Cause::Lock, &["rwsem_", "__mutex_", "mutex_", "percpu_rwsem", "down_", "__down", "lock_"]),
+    (Cause::Driver, &["usb_", "drm_", "nv_", "nvidia", "i915_", "amdgpu_", "tty_", "ib_", "snd_"]),
+];
+
+/// What is on the stack of a thread that writes to a file system.
+const WRITERS: [&str; 7] =
+    ["vfs_write", "ksys_write", "path_openat", "do_iter", "vfs_fallocate", "ext4_", "do_page_mkwrite"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Vfork,
+    Network,
+    Fuse,
+    Automount,
+    Frozen,
+    Disk,
+    Lock,
+    Driver,
+    Unknown,
+}
+
+pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let cause = cause(file);
+    let (words, confidence) = words(cause);
+    let who = who(file);
+    let otherwise = hypotheses(cause).iter();
+    Opinion {
+        cause: format!("{who} {words}"),
+        confidence,
+        sources: &["proc:wchan", "proc:syscall", "proc:stack"],
+        hypotheses: otherwise
+            .map(|words| hypothesis(file, finding, &["proc:wchan", "proc:syscall", "proc:stack"], *words))
+            .collect(),
+        next_steps: steps(file, cause),
+    }
+}
+
+fn cause(file: &CaseFile) -> Cause {
+    let functions: Vec<&str> = file
+        .facts
+        .iter()
+        .filter(|fact| matches!(fact.source.as_str(), "proc:wchan" | "proc:stack"))
+        .flat_map(|fact| fact.text.split_ascii_whitespace())
+        .collect();
+    let fits = |begins: &[&str]| functions.iter().any(|it| begins.iter().any(|begin| it.starts_with(begin)));
+    // Of the locks of that kind, the one that a writer of files takes is the file system's freeze protection
+    // (kernel include/linux/fs.h, `sb_start_write`); it is inlined and has no frame of its own.
+    if fits(&["percpu_rwsem_wait"]) && fits(&WRITERS) {
+        return Cause::Frozen;
+    }
+    WAITS.iter().find(|(_, begins)| fits(begins)).map_or(Cause::Unknown, |(cause, _)| *cause)
+}
+
+const fn words(cause: Cause) -> (&'static str, Confidence) {
+    match cause {
+        Cause::Vfork => (
+            "started a child with vfork(2) or posix_spawn(3) and may not go on before the child runs its program or \
+             ends. The child does neither: it is blocked itself, most often while it opens a file or a pipe, or its \
+             code does more between vfork and exec than it may. SIGKILL ends either.",
+            Confidence::High,
+        ),
+        Cause::Network => (
+            "waits for a file server over the network that does not answer: the server is down, or the way to it is. \
+             With a hard mount it waits for ever, and goes on by itself once the server is back.",
+            Confidence::High,
+        ),
+        Cause::Fuse => (
+            "waits for the program that serves a FUSE file system, and that program does not answer: it hangs, or it \
+             is overloaded.",
+            Confidence::High,
+        ),
+        Cause::Automount => (
+            "waits for an automount to be done: the automounter hangs, or what it is to mount does not answer.",
+            Confidence::Medium,
+        ),
+        Cause::Frozen => (
+            "wants to write to a file system that is frozen: somebody ran fsfreeze or began a snapshot, and did not \
+             end it. It goes on once the file system is thawed.",
+            Confidence::High,
+        ),
+        Cause::Disk => (
+            "waits for a disk or the file system on it, and the answer does not come: a device that fails, a path to \
+             storage that is lost, or a queue that is full beyond measure.",
+            Confidence::Medium,
+        ),
+        Cause::Lock => (
+            "waits for a lock in the kernel that another task holds and does not give back. That task is most often \
+             hung as well, and knows why: look for the one whose stack is in a disk or network function.",
+            Confidence::Medium,
+        ),
+        Cause::Driver => {
+            ("waits inside a device driver, and the device does not answer.", Confidence::Medium)
+        }
+        Cause::Unknown => (
+            "waits inside the kernel and can't be interrupted. Most often a disk, or a file server that no longer \
+             answers, is behind it.",
+            Confidence::Low,
+        ),
+    }
+}
+
+const fn hypotheses(cause: Cause) -> &'static [&'static str] {
+    match cause {
+        Cause::Vfork => &[
+            "The child is stopped by a signal or a debugger",
+            "The program the child is to run lies on a file system that does not answer",
+        ],
+        Cause::Network => &["The mount lost its server on purpose: a move, a new address, a firewall rule"],
+        Cause::Fuse => &["The FUSE program waits for a network of its own"],
+        Cause::Frozen => {
+            &["A snapshot or a backup is still at work, and thaws the file system when it is done"]
+        }
+        Cause::Disk => &[
+            "The device works, but others have queued more than it can do",
+            "A fault in a driver or file system; then the kernel's log has a stack",
+        ],
+        Cause::Automount | Cause::Lock | Cause::Driver | Cause::Unknown => {
+            &["A fault in a driver or file system; then the kernel's log has a stack"]
+        }
+    }
+}
+
+fn steps(file: &CaseFile, cause: Cause) -> Vec<NextStep> {
+    let pid = file.process.pid;
+    let mut steps = vec![step(
+        "Where each of its waiting threads is in the kernel",
+        format!(
+            "for t in /proc/{pid}/task/*; do grep -qs '^State:.D' $t/status && (echo \"$t $(cat $t/wchan)\"; cat \
+             $t/stack); done"
+        ),
+    )];
+    steps.extend(match cause {
+        Cause::Vfork => Some(step(
+            "Its children and what they wait for",
+            format!("ps -o pid,stat,wchan:32,etime,args --ppid {pid}; ls -l /proc/{pid}/fd"),
+        )),
+        Cause::Network | Cause::Fuse | Cause::Automount => Some(step(
+            "Which remote and FUSE file systems it sees (df and ls would hang on them)",
+            format!("grep -E ' (nfs4?|cifs|smb3|ceph|9p|fuse[^ ]*|autofs) ' /proc/{pid}/mounts"),
+        )),
+        Cause::Frozen => Some(frozen(file)),
+        Cause::Disk | Cause::Driver => Some(step(
+            "Requests that the devices have not answered (in flight: reads, writes)",
+            "grep -H . /sys/block/*/inflight | grep -v ' 0  *0$'",
+        )),
+        Cause::Lock | Cause::Unknown => None,
+    });
+    steps.push(step(
+        "Everything that waits like that",
+        "ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'",
+    ));
+    steps.push(step(
+        "What the kernel says of it",
+        "journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'",
+    ));
+    steps.extend(supervisor(file));
+    steps
+}
+
+/// The thaw, with the file system named where a fact names one of its files.
+fn frozen(file: &CaseFile) -> NextStep {
+    let why = "Which file system it is; then, if no snapshot is at work: fsfreeze --unfreeze MOUNTPOINT";
+    let named = file.facts.iter().filter(|fact| fact.source == "proc:syscall");
+    let mut paths = named.filter_map(|fact| fact.text.split_once(" on ")).map(|(_, path)| path);
+    match paths.find(|path| path.starts_with('/')) {
+        Some(path) => step(why, format!("df --output=source,fstype,target -- {}", quote(path))),
+        None => step(why, format!("ls -l /proc/{}/cwd /proc/{}/fd", file.process.pid, file.process.pid)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Hung task: a thread that stays in uninterruptible sleep (state D), in one and the same wait.
+//!
+//! To an operator: what it waits for does not come: a disk, a file server, a frozen file system, a child of vfork(2).
+//! SIGKILL may not end it, and what waits for it hangs too. Limit: `hung_after`; critical from five times as long.
+//! It cites how long, the kernel function, the system call with its file, the kernel stack. Near misses: many short
+//! disk waits, told apart by the thread's switch counters as the kernel's own khungtaskd does (kernel/hung_task.c,
+//! 6.18); a task frozen by the cgroup freezer or a suspend; a thread that waits for its process's core dump; kernel
+//! threads, some of which idle in D and whose real hangs show in the processes that wait for them; a vfork(2) parent
+//! until its child's exec, which takes milliseconds: one that waits for `hung_after` is stuck, and SIGKILL ends it.
+
+use std::time::Duration;
+
+use super::{Draft, Statement};
+use crate::config::DetectLimits;
+use crate::model::{IncidentKind, ProcessInfo, Severity};
+use crate::observation::{SystemCall, ThreadLook};
+use crate::text;
+
+/// Looks that must agree, so that a pause of the whole host between two of them is no hang.
+const LOOKS: u32 = 3;
+/// A hang of so many times the limit is critical.
+const CRITICAL: u32 = 5;
+/// A wait may be interrupted so seldom and still be one: a network file system wakes its callers to retransmit.
+const WAKE_EVERY: Duration = Duration::from_secs(10);
+/// Functions named of a stack.
+const FRAMES: usize = 5;
+/// Where frozen tasks wait (kernel/freezer.c), and threads for the core dump of their process (fs/coredump.c,
+/// kernel/exit.c before 5.16).
+const BY_DESIGN: [&str; 5] =
+    ["__refrigerator", "refrigerator", "do_freezer_trap", "coredump_task_exit", "exit_mm"];
+/// Where a vfork(2) parent waits (kernel/fork.c): which of them depends on what the compiler inlined.
+const VFORK: [&str; 4] = ["kernel_clone", "wait_for_vfork_done", "_do_fork", "do_fork"];
+
+/// A wait of one thread that goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait<'a> {
+    /// The thread as it is now.
+    pub thread: &'a ThreadLook,
+    /// Since it was first seen in this wait: it has waited for at least so long.
+    pub lasted: Duration,
+    /// In how many looks.
+    pub looks: u32,
+    /// How often it woke meanwhile and went on waiting; absent where that is not known.
+    pub wakes: Option<u64>,
+}
+
+/// How often a thread woke between two looks, where it is still in the same wait; `None` where it is in another.
+pub fn same_wait(first: &ThreadLook, now: &ThreadLook, lasted: Duration) -> Option<Option<u64>> {
+    let same_thread = first.start_ticks == now.start_ticks;
+    if !same_thread || first.state != 'D' || now.state != 'D' {
+        return None;
+    }
+    let same_call = first.syscall.is_some() && first.syscall == now.syscall && first.wchan == now.wchan;
+    let calls = |thread: &ThreadLook| thread.io.map(|io| io.calls);
+    match (switches(first), switches(now)) {
+        (Some(first), Some(now)) if first == now => Some(Some(0)),
+        (Some(before), Some(after)) => {
+            let wakes = after.saturating_sub(before);
+            let few = u128::from(wakes) <= lasted.as_millis() / WAKE_EVERY.as_millis();
+            (few && same_call && calls(first) == calls(now)).then_some(Some(wakes))
+        }
+        _ => (same_call && first.cpu_ticks() == now.cpu_ticks()).then_some(None),
+    }
+}
+
+fn switches(thread: &ThreadLook) -> Option<u64> {
+    Some(thread.voluntary_switches?.saturating_add(thread.involuntary_switches?))
+}
+
+/// A finding where a thread of the process has waited for long enough.
+pub fn detect(
+    process: &ProcessInfo,
+    waits: &[Wait<'_>],
+    threads_total: u64,
+    limits: &DetectLimits,
+) -> Option<Draft> {
+    let mut hung: Vec<_> = waits.iter().filter(|it| is_hung(it, limits)).collect();
+    hung.sort_by_key(|it| (std::cmp::Reverse(it.lasted), it.thread.tid));
+    let worst = hung.first()?;
+    let vfork = is_vfork(worst.thread);
+    let severity = if !vfork && worst.lasted >= limits.hung_after.saturating_mul(CRITICAL) {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
+    let lasted = text::duration(worst.lasted);
+    let who = thread_name(process, worst.thread);
+    let mut facts = vec![Statement::new(
+        "proc:stat",
+        format!(
+            "{who} has been in uninterruptible sleep (D) for at least {lasted}, in {} looks",
+            worst.looks
+        ),
+    )];
+    facts.extend(same_wait_fact(worst));
+    facts.extend(place(worst.thread));
+    if hung.len() > 1 {
+        facts.push(Statement::new(
+            "proc:stat",
+            format!("{} of its {threads_total} threads are hung, this one for the longest", hung.len()),
+        ));
+    }
+    let name = text::printable(&process.name);
+    let what = if vfork { "for its vfork child" } else { "in the kernel" };
+    Some(Draft {
+        kind: IncidentKind::HungTask,
+        severity,
+        summary: format!(
+            "{name} (pid {}) has waited {what} for {lasted} and does not come out.",
+            process.pid
+        ),
+        facts,
+        site: if vfork { "vfork".to_owned() } else { function(worst.thread).unwrap_or_default().to_owned() },
+    })
+}
+
+fn is_hung(wait: &Wait<'_>, limits: &DetectLimits) -> bool {
+    let by_design = function(wait.thread).is_some_and(|it| BY_DESIGN.contains(&it));
+    wait.lasted >= limits.hung_after && wait.looks >= LOOKS && !by_design
+}
+
+fn is_vfork(thread: &ThreadLook) -> bool {
+    function(thread).is_some_and(|it| VFORK.contains(&it))
+}
+
+/// The kernel function it waits in, without what the compiler may append.
+fn function(thread: &ThreadLook) -> Option<&str> {
+    let name = thread.wchan.as_deref().or(thread.stack.first().map(|it| &**it))?;
+    name.split('.').next()
+}
+
+fn thread_name(process: &ProcessInfo, thread: &ThreadLook) -> String {
+    if thread.tid == process.pid {
+        return "its main thread".to_owned();
+    }
+    let name = text::printable(&String::from_utf8_lossy(&thread.comm));
+    format!("its thread {name} (tid {})", thread.tid)
+}
+
+fn same_wait_fact(wait: &Wait<'_>) -> Option<Statement> {
+    let text = match wait.wakes? {
+        0 => "its context switches did not move meanwhile: it is one and the same wait".to_owned(),
+        wakes => format!("it woke {wakes} times meanwhile and went on waiting in the same system call"),
+    };
+    Some(Statement::new("proc:status", text))
+}
+
+/// Where it waits: function, call, file, stack.
+fn place(thread: &ThreadLook) -> Vec<Statement> {
+    let mut facts = Vec::new();
+    if let Some(function) = thread.wchan.as_deref() {
+        facts.push(Statement::new("proc:wchan", format!("it waits in the kernel function {function}")));
+    }
+    let call = thread.syscall;
+    let file = thread.file.as_deref().map(|file| text::printable(&String::from_utf8_lossy(file)));
+    if let Some(name) = call.as_ref().and_then(SystemCall::name) {
+        let on = file.map_or_else(String::new, |file| format!(" on {file}"));
+        facts.push(Statement::new("proc:syscall", format!("the system call is {name}(){on}")));
+    } else if call.is_some_and(|call| call.is_page_fault()) {
+        let text = "it is in a page fault: memory backed by a file or by swap has to be read";
+        facts.push(Statement::new("proc:syscall", text));
+    }
+    if !thread.stack.is_empty() {
+        let frames: Vec<_> = thread.stack.iter().take(FRAMES).map(|it| &**it).collect();
+        facts.push(Statement::new("proc:stack", format!("its kernel stack is {}", frames.join(" ← "))));
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! What is one wait and what is many, what waits by design, and what a finding says.
+
+use expect_test::{Expect, expect};
+
+use super::super::ended::tests::process;
+use super::*;
+use crate::observation::IoCounts;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn thread(wchan: &str) -> ThreadLook {
+    ThreadLook {
+        tid: 42,
+        comm: b"worker"[..].into(),
+        state: 'D',
+        start_ticks: 100,
+        voluntary_switches: Some(10),
+        involuntary_switches: Some(2),
+        io: Some(IoCounts { bytes: 5, calls: 3 }),
+        wchan: Some(wchan.into()),
+        syscall: SystemCall::parse("1 0x3 0x7f 0x1 0x0 0x0 0x0 0x7ffe3ae878c8 0x7fea62c592ad"),
+        ..ThreadLook::default()
+    }
+}
+
+#[test]
+fn one_wait_is_told_from_many() {
+    let first = || thread("io_schedule");
+    let secs = Duration::from_secs;
+    for (what, now, lasted, want) in [
+        ("untouched", first(), secs(1), Some(Some(0))),
+        ("another sleep", ThreadLook { voluntary_switches: Some(11), ..first() }, secs(5), None),
+        (
+            "a retry each minute",
+            ThreadLook { voluntary_switches: Some(13), ..first() },
+            secs(180),
+            Some(Some(3)),
+        ),
+        (
+            "a retry each minute, but the file moved on",
+            ThreadLook { voluntary_switches: Some(13), io: Some(IoCounts { bytes: 6, calls: 4 }), ..first() },
+            secs(180),
+            None,
+        ),
+        (
+            "in another call after a minute",
+            ThreadLook {
+                voluntary_switches: Some(11),
+                syscall: SystemCall::parse("0 0x3 0x7f 0x1 0x0 0x0 0x0 0x7ffe3ae878c8 0x7fea62c592ad"),
+                ..first()
+            },
+            secs(60),
+            None,
+        ),
+        (
+            "elsewhere in the same call",
+            ThreadLook { voluntary_switches: Some(11), wchan: Some("f".into()), ..first() },
+            secs(60),
+            None,
+        ),
+        ("preempted often", ThreadLook { involuntary_switches: Some(900), ..first() }, secs(60), None),
+        ("a thread that took its number", ThreadLook { start_ticks: 101, ..first() }, secs(1), None),
+        ("it runs", ThreadLook { state: 'R', ..first() }, secs(1), None),
+        ("no counters", ThreadLook { voluntary_switches: None, ..first() }, secs(9), Some(None)),
+        (
+            "no counters, and it used the CPU",
+            ThreadLook { voluntary_switches: None, user_ticks: 1, ..first() },
+            secs(9),
+            None,
+        ),
+        (
+            "no counters and no call",
+            ThreadLook { voluntary_switches: None, syscall: None, ..first() },
+            secs(9),
+            None,
+        ),
+    ] {
+        assert_eq!(same_wait(&first(), &now, lasted), want, "{what}");
+    }
+}
+
+#[test]
+fn long_waits_are_findings_unless_they_are_meant() {
+    let after = DetectLimits::default().hung_after;
+    for (wchan, lasted, looks, want) in [
+        ("nfs_wait_bit_killable", after, 3, Some(Severity::Warning)),
+        ("nfs_wait_bit_killable", after - Duration::from_millis(1), 99, None),
+        ("nfs_wait_bit_killable", HOUR, 2, None),
+        ("nfs_wait_bit_killable", after * 5, 9, Some(Severity::Critical)),
+        ("kernel_clone", after, 9, Some(Severity::Warning)),
+        ("wait_for_vfork_done.isra.0", HOUR, 9, Some(Severity::Warning)),
+        ("__refrigerator", HOUR, 9, None),
+        ("coredump_task_exit", HOUR, 9, None),
+    ] {
+        let thread = thread(wchan);
+        let wait = Wait { thread: &thread, lasted, looks, wakes: Some(0) };
+        let draft = detect(&process(), &[wait], 1, &DetectLimits::default());
+        assert_eq!(draft.map(|it| it.severity), want, "{wchan} for {lasted:?} in {looks}");
+    }
+}
+
+#[test]
+fn the_site_is_where_it_waits_never_who() {
+    let site = |wchan, tid| {
+        let thread = ThreadLook { tid, ..thread(wchan) };
+        let wait = Wait { thread: &thread, lasted: HOUR, looks: 9, wakes: Some(0) };
+        detect(&process(), &[wait], 9, &DetectLimits::default()).unwrap().site
+    };
+    assert_eq!(site("rwsem_down_write_slowpath.constprop.0", 42), "rwsem_down_write_slowpath");
+    assert_eq!(site("rwsem_down_write_slowpath", 99), "rwsem_down_write_slowpath");
+    assert_eq!(site("kernel_clone", 42), site("wait_for_vfork_done", 42));
+}
+
+fn check(waits: &[Wait<'_>], want: &Expect) {
+    let draft = detect(&process(), waits, 12, &DetectLimits::default()).unwrap();
+    let mut got = format!("{:?} {}\n", draft.severity, draft.summary);
+    for fact in &draft.facts {
+        got.push_str(&format!("- {} ({})\n", fact.text, fact.source));
+    }
+    want.assert_eq(&got);
+}
+
+#[test]
+fn a_write_that_hangs() {
+    let mut hung = thread("percpu_rwsem_wait");
+    hung.file = Some(b"/mnt/data/\x1b[2Jlog"[..].into());
+    hung.stack = ["percpu_rwsem_wait", "vfs_write", "ksys_write", "do_syscall_64"].map(Into::into).to_vec();
+    let other = ThreadLook { tid: 77, comm: b"pool-\xff1"[..].into(), ..thread("percpu_rwsem_wait") };
+    let wait = |thread, secs| Wait { thread, lasted: Duration::from_secs(secs), looks: 14, wakes: Some(0) };
+    check(
+        &[wait(&other, 121), wait(&hung, 130)],
+        &expect![[r#"
+        Warning worker (pid 42) has waited in the kernel for 2 min and does not come out.
+        - its main thread has been in uninterruptible sleep (D) for at least 2 min, in 14 looks (proc:stat)
+        - its context switches did not move meanwhile: it is one and the same wait (proc:status)
+        - it waits in the kernel function percpu_rwsem_wait (proc:wchan)
+        - the system call is write() on /mnt/data/�[2Jlog (proc:syscall)
+        - its kernel stack is percpu_rwsem_wait ← vfs_write ← ksys_write ← do_syscall_64 (proc:stack)
+        - 2 of its 12 threads are hung, this one for the longest (proc:stat)
+    "#]],
+    );
+    check(
+        &[wait(&other, 121)],
+        &expect![[r#"
+        Warning worker (pid 42) has waited in the kernel for 2 min and does not come out.
+        - its thread pool-�1 (tid 77) has been in uninterruptible sleep (D) for at least 2 min, in 14 looks (proc:stat)
+        - its context switches did not move meanwhile: it is one and the same wait (proc:status)
+        - it waits in the kernel function percpu_rwsem_wait (proc:wchan)
+        - the system call is write() (proc:syscall)
+    "#]],
+    );
+}
+
+#[test]
+fn a_vfork_parent_and_a_page_fault() {
+    let mut parent = thread("kernel_clone");
+    parent.syscall = None;
+    let wait = |thread, wakes| Wait { thread, lasted: HOUR, looks: 99, wakes };
+    check(
+        &[wait(&parent, Some(0))],
+        &expect![[r#"
+        Warning worker (pid 42) has waited for its vfork child for 60 min and does not come out.
+        - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 looks (proc:stat)
+        - its context switches did not move meanwhile: it is one and the same wait (proc:status)
+        - it waits in the kernel function kernel_clone (proc:wchan)
+    "#]],
+    );
+    let mut fault = thread("folio_wait_bit_common");
+    fault.syscall = SystemCall::parse("-1 0x7ffe3ae878c8 0x7fea62c592ad");
+    check(
+        &[wait(&fault, None)],
+        &expect![[r#"
+        Critical worker (pid 42) has waited in the kernel for 60 min and does not come out.
+        - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 looks (proc:stat)
+        - it waits in the kernel function folio_wait_bit_common (proc:wchan)
+        - it is in a page fault: memory backed by a file or by swap has to be read (proc:syscall)
+    "#]],
+    );
+    let woken = ThreadLook { wchan: None, syscall: None, ..fault.clone() };
+    check(
+        &[wait(&woken, Some(4))],
+        &expect![[r#"
+        Critical worker (pid 42) has waited in the kernel for 60 min and does not come out.
+        - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 looks (proc:stat)
+        - it woke 4 times meanwhile and went on waiting in the same system call (proc:status)
+    "#]],
+    );
+}

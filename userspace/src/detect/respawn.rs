@@ -1,0 +1,204 @@
+//! Who starts a program again when it ends badly, though it is no known supervisor: a supervisor of one's own in
+//! Python, a shell's `while true; do ./server; done`. Told apart from `until curl …; do sleep 1; done`, a test suite
+//! and `make -k` by what they do not have in common with it:
+//!
+//! - the same argv by the same parent, and never a success in between (a success starts the count anew);
+//! - the parent starts little else (a build and a test suite start many things);
+//! - the parent has no terminal (nobody sits and watches);
+//! - the program is none that is run for its answer (`curl`, `grep`, a compiler, a package manager);
+//! - and each start was meant to last: it had a working life, or the pauses grow, or it is a program of one's own that
+//!   a program which is no shell starts again after a deliberate pause, or it has gone on for long.
+//!
+//! What ends at once in a shell's loop may be waited for with `until`: only time tells those two apart.
+
+use std::time::Duration;
+
+use super::{Ended, programs};
+use crate::config::DetectLimits;
+
+/// One life of a program that ended badly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// When it began, on CLOCK_BOOTTIME.
+    pub started: Duration,
+    /// When it ended.
+    pub ended: Duration,
+}
+
+/// What a parent has started again.
+#[derive(Clone, Copy, Debug)]
+pub struct Respawns<'a> {
+    /// The last lives, this one last.
+    pub lives: &'a [Life],
+    /// How many there were without a success in between.
+    pub total: u64,
+    /// When the first of them ended.
+    pub since: Duration,
+    /// How many children of the parent ended since then, these included.
+    pub of_children: u64,
+    /// Whether the parent has a terminal, as far as that is known.
+    pub has_terminal: bool,
+}
+
+/// A parent most of whose children are others does many things: one in four leaves room for the `sleep` and the
+/// `date` of a loop.
+const SHARE: u64 = 4;
+/// A pause shorter than this is how long a loop takes to come round.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+/// A program that hardly lived and is started after a longer pause than this is run by the clock: a check.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// A life that is shorter than this part of the pause before it is not what the time is spent on.
+const LIFE_OF_PAUSE: u32 = 20;
+/// At any pace, from so many on …
+const MANY: u64 = 100;
+/// … over so long under a program of one's own, and under a shell.
+const LONG: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(300));
+
+/// Whether these lives are a service that its parent keeps starting.
+pub(super) fn is_loop(ended: &Ended<'_>, respawns: &Respawns<'_>, limits: &DetectLimits) -> bool {
+    let needed = u64::from(limits.crash_loop_respawns);
+    if respawns.total < needed || respawns.has_terminal || respawns.of_children > respawns.total * SHARE {
+        return false;
+    }
+    let since =
+        respawns.lives.last().map_or(Duration::ZERO, |it| it.ended.saturating_sub(limits.crash_loop_window));
+    let recent = respawns.lives.iter().filter(|it| it.ended >= since).count();
+    if recent < usize::try_from(needed).unwrap_or(usize::MAX) {
+        return false;
+    }
+    let life = median(respawns.lives.iter().map(|it| it.ended.saturating_sub(it.started)));
+    let pause = median(pauses(respawns.lives));
+    if life >= limits.crash_loop_life && life * LIFE_OF_PAUSE >= pause {
+        return true;
+    }
+    if !programs::is_own_program(ended.process) {
+        return false;
+    }
+    let by_shell = programs::is_shell_name(ended.parent_name);
+    let paced = !by_shell && (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && respawns.total >= needed * 2;
+    let last = respawns.lives.last().map_or(Duration::ZERO, |it| it.ended);
+    let long = if by_shell { LONG.1 } else { LONG.0 };
+    let lasting = respawns.total >= MANY && last.saturating_sub(respawns.since) >= long && pause <= PAUSE_MAX;
+    paced || backs_off(respawns.lives) || lasting
+}
+
+/// The typical time from an end to the next start.
+pub(super) fn typical_pause(lives: &[Life]) -> Duration {
+    median(pauses(lives))
+}
+
+fn pauses(lives: &[Life]) -> impl Iterator<Item = Duration> {
+    lives.windows(2).map(|two| two[1].started.saturating_sub(two[0].ended))
+}
+
+/// Each of the last pauses clearly longer than the one before: nothing but a supervisor does that.
+fn backs_off(lives: &[Life]) -> bool {
+    let pauses: Vec<_> = pauses(lives).collect();
+    let Some(last) = pauses.len().checked_sub(4).map(|at| &pauses[at..]) else { return false };
+    last[0] >= PAUSE_MIN / 4 && last.windows(2).all(|two| two[1] * 10 >= two[0] * 13)
+}
+
+fn median(times: impl Iterator<Item = Duration>) -> Duration {
+    let mut times: Vec<_> = times.collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ended::tests::{ended, exit, process};
+    use super::*;
+    use crate::model::{ExitCause, ProcessInfo};
+
+    /// Lives of `life_ms`, with the pauses between them.
+    fn lives(life_ms: u64, pauses_ms: &[u64]) -> Vec<Life> {
+        let mut at = Duration::from_secs(1000);
+        let mut all = vec![];
+        for pause in std::iter::once(&0).chain(pauses_ms) {
+            let started = at + Duration::from_millis(*pause);
+            at = started + Duration::from_millis(life_ms);
+            all.push(Life { started, ended: at });
+        }
+        all
+    }
+
+    fn check(
+        what: &str,
+        exe: &str,
+        argv: &[&str],
+        lives: &[Life],
+        change: impl Fn(&mut Respawns<'_>),
+        want: bool,
+    ) {
+        let process = ProcessInfo {
+            name: programs::base(exe).into(),
+            exe: Some(exe.into()),
+            argv: argv.iter().map(|&it| it.to_owned()).collect(),
+            ..process()
+        };
+        let exit = exit(ExitCause::Status(1));
+        let total = u64::try_from(lives.len()).unwrap();
+        let mut respawns =
+            Respawns { lives, total, since: lives[0].ended, of_children: total * 2, has_terminal: false };
+        change(&mut respawns);
+        let parent_name = if what.starts_with("bash: ") { "bash" } else { "python3" };
+        let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
+        assert_eq!(is_loop(&it, &respawns, &DetectLimits::default()), want, "{what}");
+    }
+
+    #[test]
+    fn programs_that_are_started_again_to_last() {
+        let app = ["python3", "/srv/app.py"];
+        let python = "/usr/bin/python3";
+        check("a working life", python, &app, &lives(700, &[1000; 5]), |_| {}, true);
+        check("once a minute", python, &app, &lives(58_000, &[2000; 5]), |_| {}, true);
+        check("no pause at all", "./server", &["./server"], &lives(900, &[1; 5]), |_| {}, true);
+        check("dead at once, with a pause", "./server", &["./server"], &lives(3, &[1000; 11]), |_| {}, true);
+        check("not often enough yet", "./server", &["./server"], &lives(3, &[1000; 10]), |_| {}, false);
+        let backing_off = lives(3, &[100, 200, 400, 800, 1600, 3200]);
+        check("backing off", "./server", &["./server"], &backing_off, |_| {}, true);
+        let lasting = |minutes: u64| {
+            move |it: &mut Respawns<'_>| {
+                let since = it.lives[0].ended.saturating_sub(Duration::from_secs(minutes * 60 + 1));
+                (it.total, it.since, it.of_children) = (5000, since, 5000);
+            }
+        };
+        let (server, short) = (["./server"], lives(5, &[1; 31]));
+        check("without a pause for a minute", "./server", &server, &short, lasting(1), true);
+        check("bash: for a minute", "./server", &server, &short, lasting(1), false);
+        check("bash: for five", "./server", &server, &short, lasting(5), true);
+        check("bash: a working life", "./server", &server, &lives(700, &[1000; 5]), |_| {}, true);
+        check("bash: backing off", "./server", &server, &backing_off, |_| {}, true);
+        check("bash: until it is there", "./server", &server, &lives(20, &[300; 25]), |_| {}, false);
+        check(
+            "a line of shell that works",
+            "/bin/sh",
+            &["sh", "-c", "cd /x; ./y"],
+            &lives(800, &[1; 5]),
+            |_| {},
+            true,
+        );
+    }
+
+    #[test]
+    fn what_is_tried_again_is_no_service() {
+        let server = ["./server"];
+        let it = |life_ms, pauses: &[u64]| lives(life_ms, pauses);
+        check("three tries", "./server", &server, &it(9000, &[5000; 2]), |_| {}, false);
+        check("a probe", "/usr/bin/ls", &["ls", "/x"], &it(2, &[1000; 30]), |_| {}, false);
+        check(
+            "a python line",
+            "/usr/bin/python3",
+            &["python3", "-c", "1"],
+            &it(60, &[1000; 30]),
+            |_| {},
+            false,
+        );
+        check("a test run many times", "./test", &["./test"], &it(30, &[1; 31]), |_| {}, false);
+        check("a check by the clock", "/opt/check", &["/opt/check"], &it(200, &[60_000; 8]), |_| {}, false);
+        check("in a terminal", "./server", &server, &it(900, &[1000; 9]), |it| it.has_terminal = true, false);
+        let busy = |it: &mut Respawns<'_>| it.of_children = it.total * 5;
+        check("one of many things", "./server", &server, &it(900, &[1000; 9]), busy, false);
+        check("too slow for the window", "./server", &server, &it(900, &[150_000; 9]), |_| {}, false);
+    }
+}

@@ -1,0 +1,198 @@
+//! What is a spin and what is work, which of them an operator is told of, and in what words.
+
+use expect_test::{Expect, expect};
+
+use super::super::ended::tests::process;
+use super::*;
+use crate::observation::IoCounts;
+
+/// A third of the default: enough for a thread with a past.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// A thread after `secs` of an endless loop in user mode.
+fn spinning(secs: u64) -> ThreadLook {
+    ThreadLook {
+        tid: 42,
+        comm: b"worker"[..].into(),
+        state: 'R',
+        start_ticks: 100,
+        user_ticks: 500 + secs * 100,
+        system_ticks: 50,
+        faults: 200,
+        voluntary_switches: Some(10),
+        involuntary_switches: Some(secs * 4),
+        queued: Some(Duration::from_secs(7)),
+        io: Some(IoCounts { bytes: 9000, calls: 30 }),
+        ..ThreadLook::default()
+    }
+}
+
+fn spin<'a>(first: &'a ThreadLook, now: &'a ThreadLook, lasted: Duration) -> Spin<'a> {
+    let ticks = |now: u64, first: u64| Duration::from_millis((now - first) * 10);
+    Spin {
+        first,
+        now,
+        lasted,
+        looks: 60,
+        cpu: Cpu {
+            user: ticks(now.user_ticks, first.user_ticks),
+            system: ticks(now.system_ticks, first.system_ticks),
+        },
+        past: CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30) },
+        others_work: false,
+    }
+}
+
+#[test]
+fn whatever_moves_is_work() {
+    let first = spinning(0);
+    let now = || spinning(600);
+    let io = |bytes, calls| Some(IoCounts { bytes, calls });
+    for (what, now, want) in [
+        ("an endless loop", now(), true),
+        ("one byte", ThreadLook { io: io(9001, 31), ..now() }, false),
+        ("a million empty reads", ThreadLook { io: io(9000, 1_000_030), ..now() }, true),
+        ("not known what it moved", ThreadLook { io: None, ..now() }, false),
+        ("memory that fills", ThreadLook { faults: 200 + 621, ..now() }, false),
+        ("pages that came back", ThreadLook { faults: 200 + 620, ..now() }, true),
+        ("it waits for work", ThreadLook { voluntary_switches: Some(10 + 3021), ..now() }, false),
+        ("a short pause a few times a second", ThreadLook { voluntary_switches: Some(2600), ..now() }, true),
+        ("not known how often it waits", ThreadLook { voluntary_switches: None, ..now() }, false),
+        ("asleep at this look", ThreadLook { state: 'S', ..now() }, false),
+        ("another program", ThreadLook { comm: b"gcc"[..].into(), ..now() }, false),
+        ("a thread that took its number", ThreadLook { start_ticks: 7, ..now() }, false),
+        ("a quarter of a core: the host is full", ThreadLook { user_ticks: 500 + 15_000, ..now() }, true),
+        (
+            "a quarter of a core, and it waits",
+            ThreadLook { user_ticks: 500 + 15_000, voluntary_switches: Some(11), ..now() },
+            false,
+        ),
+        (
+            "a quarter of a core, some pauses, and else it waits for a CPU",
+            ThreadLook {
+                user_ticks: 500 + 15_000,
+                voluntary_switches: Some(300),
+                queued: Some(Duration::from_secs(400)),
+                ..now()
+            },
+            true,
+        ),
+        ("hardly ever on a CPU", ThreadLook { user_ticks: 500 + 2_900, ..now() }, false),
+    ] {
+        assert_eq!(spin(&first, &now, WINDOW).goes_on(), want, "{what}");
+    }
+}
+
+#[test]
+fn how_long_it_takes_depends_on_its_past_and_its_priority() {
+    let first = spinning(0);
+    let limits = DetectLimits::default();
+    let new = CpuPast { age: Duration::from_secs(1), cpu: Duration::from_secs(1) };
+    let idle = CpuPast { age: WINDOW, cpu: Duration::from_secs(299) };
+    let busy = CpuPast { age: WINDOW, cpu: Duration::from_secs(590) };
+    for (what, past, secs, nice, policy, want) in [
+        ("an idle service", idle, 600, 0, 0, Some(Severity::Warning)),
+        ("an idle service, too early", idle, 599, 0, 0, None),
+        ("a new program", new, 600, 0, 0, None),
+        ("a new program, long", new, 1800, 0, 0, Some(Severity::Warning)),
+        ("one that computes since long", busy, 1799, 0, 0, None),
+        ("a job with low priority", idle, 1799, 10, 0, None),
+        ("a job with low priority, long", idle, 1800, 10, 0, Some(Severity::Warning)),
+        ("a job with the lowest priority", idle, 1800, 19, 0, Some(Severity::Info)),
+        ("a batch policy", new, 1800, 0, SCHED_BATCH, Some(Severity::Warning)),
+        ("takes what nobody wants", new, 1800, 0, SCHED_IDLE, Some(Severity::Info)),
+        ("real-time", idle, 600, 0, SCHED_FIFO, Some(Severity::Critical)),
+    ] {
+        let now = ThreadLook { nice, policy, ..spinning(secs) };
+        let spin = Spin { past, ..spin(&first, &now, Duration::from_secs(secs)) };
+        assert_eq!(detect(&process(), &[spin], &limits).map(|it| it.severity), want, "{what}");
+        assert_eq!(detect(&process(), &[Spin { looks: 2, ..spin }], &limits), None, "{what}");
+    }
+}
+
+#[test]
+fn a_pool_of_workers_is_no_spin() {
+    let first = spinning(0);
+    let new = CpuPast::default();
+    let idle = CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30) };
+    for (what, past, sleeps, others_work, want) in [
+        ("a worker of a compressor", new, 3, true, false),
+        ("a thread that never waits beside others that work", new, 2, true, true),
+        ("a request handler that came to hang", idle, 300, true, true),
+        ("the same, and nobody works", new, 300, false, true),
+    ] {
+        let now = ThreadLook { voluntary_switches: Some(10 + sleeps), ..spinning(1800) };
+        let spin = Spin { past, others_work, ..spin(&first, &now, Duration::from_secs(1800)) };
+        assert_eq!(detect(&process(), &[spin], &DetectLimits::default()).is_some(), want, "{what}");
+    }
+}
+
+fn check(spins: &[Spin<'_>], want: &Expect) {
+    let draft = detect(&process(), spins, &DetectLimits::default()).unwrap();
+    let mut got = format!("{:?} {}\n", draft.severity, draft.summary);
+    for fact in &draft.facts {
+        got.push_str(&format!("- {} ({})\n", fact.text, fact.source));
+    }
+    want.assert_eq(&got);
+}
+
+#[test]
+fn a_loop_and_a_retry_without_a_pause() {
+    let first = spinning(0);
+    let now = spinning(600);
+    check(
+        &[spin(&first, &now, WINDOW)],
+        &expect![[r#"
+            Warning worker (pid 42) has run without a pause for 10 min (100 % of a core) and got nothing done that can be seen.
+            - its main thread was ready to run at each of 60 looks in 10 min and used 10 min of CPU time (proc:stat)
+            - of that, 100 % in user mode and 0 % in the kernel (proc:stat)
+            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - it waited for something 0 times and touched new memory 0 times (proc:status)
+            - in the 2 h before, it used 0 % of a core: this is new (proc:stat)
+        "#]],
+    );
+    let retry = ThreadLook {
+        tid: 77,
+        comm: b"net-\x1b[0m1"[..].into(),
+        user_ticks: 500 + 15_000,
+        system_ticks: 50 + 45_000,
+        queued: Some(Duration::from_secs(1203)),
+        io: Some(IoCounts { bytes: 9000, calls: 4_000_030 }),
+        nice: 5,
+        ..spinning(1800)
+    };
+    let long = Duration::from_secs(1800);
+    let retry_first = ThreadLook { tid: 77, comm: b"net-\x1b[0m1"[..].into(), ..spinning(0) };
+    let spin = Spin { others_work: true, ..spin(&retry_first, &retry, long) };
+    let past = CpuPast { age: Duration::from_secs(2), cpu: Duration::from_secs(2) };
+    check(
+        &[Spin { past, ..spin }],
+        &expect![[r#"
+            Warning worker (pid 42) has run without a pause for 30 min (33 % of a core) and got nothing done that can be seen.
+            - its thread net-�[0m1 (tid 77) was ready to run at each of 60 looks in 30 min and used 10 min of CPU time (proc:stat)
+            - of that, 25 % in user mode and 75 % in the kernel (proc:stat)
+            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - it made 4000000 calls to read or write, and none moved a byte (proc:io)
+            - it was kept waiting for a CPU for 19 min: others use them too (proc:schedstat)
+            - it waited for something 0 times and touched new memory 0 times (proc:status)
+            - it used 100 % of a core in the 2.0 s before: it may never have done anything else (proc:stat)
+            - its priority is that of a background job (proc:stat)
+            - other threads of the process read or wrote meanwhile (proc:io)
+        "#]],
+    );
+    check(
+        &[spin, spin],
+        &expect![[r#"
+            Warning worker (pid 42) has run without a pause for 30 min, in 2 threads, (33 % of a core) and got nothing done that can be seen.
+            - its thread net-�[0m1 (tid 77) was ready to run at each of 60 looks in 30 min and used 10 min of CPU time (proc:stat)
+            - of that, 25 % in user mode and 75 % in the kernel (proc:stat)
+            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - it made 4000000 calls to read or write, and none moved a byte (proc:io)
+            - it was kept waiting for a CPU for 19 min: others use them too (proc:schedstat)
+            - it waited for something 0 times and touched new memory 0 times (proc:status)
+            - in the 2 h before, it used 0 % of a core: this is new (proc:stat)
+            - its priority is that of a background job (proc:stat)
+            - 2 of its threads do that (proc:stat)
+        "#]],
+    );
+}
