@@ -12,7 +12,7 @@ use crate::task::Task;
 ///
 /// None at exit on kernels before 6.16, where the memory is gone by then; none for kernel threads.
 #[inline(always)]
-pub(crate) fn read(event: &mut ProcessEvent, task: Task) -> usize {
+pub(crate) fn read(event: &mut ProcessEvent, task: Task, stream: Stream) -> usize {
     event.header.argv_len = 0;
     event.header.argv_total = 0;
     if task.mm.is_null() {
@@ -32,7 +32,7 @@ pub(crate) fn read(event: &mut ProcessEvent, task: Task) -> usize {
         unsafe { bpf_probe_read_user((&raw mut event.data).cast(), len, start as *const core::ffi::c_void) };
     if failed != 0 {
         event.header.flags |= FLAG_ARGV_UNREADABLE;
-        emit::count(Stream::Exec, Outcome::ArgvUnreadable);
+        emit::count(stream, Outcome::ArgvUnreadable);
         return 0;
     }
     event.header.argv_len = len;

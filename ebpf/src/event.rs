@@ -43,6 +43,9 @@ pub const FLAG_HAS_IO: u32 = 1 << 8;
 pub const FLAG_HAS_NS_PID: u32 = 1 << 9;
 /// [`ProcessHeader::flags`]: `threads` is known.
 pub const FLAG_HAS_THREADS: u32 = 1 << 10;
+/// [`ProcessHeader::flags`]: from a classic tracepoint. `start_ns` and `ppid` are those of the fork and 0 where that
+/// was not seen, `comm` is the thread's, `exit_code` is the signal and 0 where none is known; no more is there.
+pub const FLAG_FALLBACK: u32 = 1 << 11;
 
 /// An exec or an exit, without its variable part.
 #[repr(C)]

@@ -7,4 +7,5 @@
 
 pub mod counters;
 pub mod event;
+pub mod formats;
 pub mod layout;

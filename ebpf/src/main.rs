@@ -7,6 +7,7 @@
 mod argv;
 mod crash;
 mod emit;
+mod fallback;
 mod forks;
 mod kernel;
 mod stack;
@@ -14,7 +15,8 @@ mod task;
 
 use ai_debugger_ebpf::counters::{Outcome, Stream};
 use ai_debugger_ebpf::event::{CrashHeader, EXEC, EXIT, FLAG_OOM, OOM_VICTIM, ProcessHeader};
-use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::macros::{btf_tracepoint, tracepoint};
+use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 use aya_log_ebpf::debug;
 use kernel::Typed;
 use task::Task;
@@ -27,7 +29,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let Some(event) = emit::borrow_process(Stream::Exec) else { return 0 };
     task::fill(&mut event.header, EXEC, task);
     task::fill_peak_rss_of_life(&mut event.header, task);
-    let argv_len = argv::read(event, task);
+    let argv_len = argv::read(event, task, Stream::Exec);
     let exe_len = argv::read_exe(event, bprm, argv_len);
     debug!(&ctx, "exec of pid {}, {} bytes of argv", event.header.tgid, event.header.argv_len);
     emit::common(event, size_of::<ProcessHeader>() + argv_len + exe_len, Stream::Exec);
@@ -55,7 +57,7 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     task::fill_peak_rss(&mut event.header, task);
     task::fill_io(&mut event.header, task);
     task::fill_threads(&mut event.header);
-    let argv_len = argv::read(event, task);
+    let argv_len = argv::read(event, task, stream);
     debug!(&ctx, "exit of pid {}, code {}", event.header.tgid, exit_code);
     let len = size_of::<ProcessHeader>() + argv_len;
     match stream {
@@ -105,6 +107,48 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     forks::count(Typed::argument(ctx.arg(0)), Typed::argument(ctx.arg(1)));
+    0
+}
+
+/// `sched:sched_process_exec`, where its BTF tracepoint cannot be had.
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+pub fn fallback_exec(ctx: TracePointContext) -> u32 {
+    fallback::exec(&ctx);
+    0
+}
+
+/// `sched:sched_process_exit`, where its BTF tracepoint cannot be had.
+#[tracepoint(category = "sched", name = "sched_process_exit")]
+pub fn fallback_exit(ctx: TracePointContext) -> u32 {
+    fallback::exit(&ctx);
+    0
+}
+
+/// `sched:sched_process_fork`, where its BTF tracepoint cannot be had.
+#[tracepoint(category = "sched", name = "sched_process_fork")]
+pub fn fallback_fork(ctx: TracePointContext) -> u32 {
+    fallback::fork(&ctx);
+    0
+}
+
+/// `oom:mark_victim`, where its BTF tracepoint cannot be had.
+#[tracepoint(category = "oom", name = "mark_victim")]
+pub fn fallback_victim(ctx: TracePointContext) -> u32 {
+    fallback::victim(&ctx);
+    0
+}
+
+/// `signal:signal_generate`, where its BTF tracepoint cannot be had.
+#[tracepoint(category = "signal", name = "signal_generate")]
+pub fn fallback_generate(ctx: TracePointContext) -> u32 {
+    fallback::generate(&ctx);
+    0
+}
+
+/// `signal:signal_deliver`, where its BTF tracepoint cannot be had.
+#[tracepoint(category = "signal", name = "signal_deliver")]
+pub fn fallback_deliver(ctx: TracePointContext) -> u32 {
+    fallback::deliver(&ctx);
     0
 }
 

@@ -15,8 +15,14 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 /// The rings' sizes: the daemon's defaults.
-const OPTIONS: Options =
-    Options { grave_bytes: 256 << 10, common_bytes: 8 << 20, crash_bytes: 1 << 20, log: false };
+const OPTIONS: Options = Options {
+    grave_bytes: 256 << 10,
+    common_bytes: 8 << 20,
+    crash_bytes: 1 << 20,
+    log: false,
+    btf: None,
+    proc_root: None,
+};
 /// Batches that may wait: as in the daemon.
 const BATCHES: usize = 64;
 
@@ -60,13 +66,13 @@ impl Seen {
                 self.execs += u64::from(has(&process.argv, mark));
             }
             Observation::Exit(exit) => {
-                let grave = exit.exit_code & 0x7f != 0 || exit.oom_killed;
+                let grave = exit.exit_code.is_some_and(|code| code & 0x7f != 0) || exit.oom_killed;
                 let delays = if grave { &mut self.grave_delays } else { &mut self.common_delays };
                 delays.push(now.saturating_sub(exit.process.at));
                 // The load's programs end by status 0 or by a signal: any other cause would be a wrong one.
                 let ours = has(&exit.process.argv, mark);
                 self.exits += u64::from(ours);
-                self.exits_with_argv_and_cause += u64::from(ours && (grave || exit.exit_code == 0));
+                self.exits_with_argv_and_cause += u64::from(ours && (grave || exit.exit_code == Some(0)));
             }
             _ => {}
         }

@@ -60,6 +60,10 @@ pub async fn run(
         health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
+    // A damaged or unreadable account must not keep the daemon from its main job.
+    if let Err(error) = analyst.keep_usage(&config.data_dir) {
+        warn!("{error:#}");
+    }
     if config.show_secrets {
         warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
     }
@@ -166,6 +170,8 @@ impl Watch {
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
             log: config.ebpf_log,
+            btf: Some(config.btf_path.clone()),
+            proc_root: Some(config.proc_root.clone()),
         };
         // Before the first scan, so that no process can slip between the two.
         let probes = probes::start(options, host.clone(), batches.clone(), Arc::clone(metrics), health).await;

@@ -1,6 +1,8 @@
 //! Every number the daemon counts about itself, in one registry: /metrics prints it, /api/v1/status reads it.
 //! A stage gets `Arc<Metrics>` and touches the fields that are its own.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+pub use model::{BudgetLabel, ModelMetrics, TokenLabel};
 
 /// Which events: by kind and by where they came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
@@ -99,6 +103,7 @@ pub struct Metrics {
     events: Tally<EventLabels>,
     events_sent: Tally<EventLabels>,
     events_lost: Tally<LossLabels>,
+    evidence_lost: Tally<LossLabels>,
     /// From the kernel's time stamp to the process table, by ring.
     pub event_delay_seconds: Family<RingLabel, Histogram, fn() -> Histogram>,
     /// Processes in the table.
@@ -121,6 +126,8 @@ pub struct Metrics {
     pub model_requests: Family<OutcomeLabel, Counter>,
     /// How long the model took to answer, retries included.
     pub model_seconds: Histogram,
+    /// What the model costs.
+    pub model: ModelMetrics,
     /// Alerts by receiver and outcome.
     pub alerts: Family<AlertLabels, Counter>,
     /// HTTP answers by route and status.
@@ -135,6 +142,7 @@ impl Metrics {
             events: Tally::new(),
             events_sent: Tally::new(),
             events_lost: Tally::new(),
+            evidence_lost: Tally::new(),
             event_delay_seconds: Family::new_with_constructor(delays),
             processes: Family::default(),
             scans: Counter::default(),
@@ -146,6 +154,7 @@ impl Metrics {
             incidents: Family::default(),
             model_requests: Family::default(),
             model_seconds: seconds(),
+            model: ModelMetrics::default(),
             alerts: Family::default(),
             http_responses: Family::default(),
         };
@@ -162,6 +171,11 @@ impl Metrics {
             it.events_lost.family.clone(),
         );
         r.register(
+            "evidence_lost",
+            "Kernel events that came without a part of their evidence, by ring, kind and reason",
+            it.evidence_lost.family.clone(),
+        );
+        r.register(
             "event_delay_seconds",
             "From the kernel's time stamp of an event to its place in the process table, by ring",
             it.event_delay_seconds.clone(),
@@ -176,6 +190,7 @@ impl Metrics {
         r.register("incidents", "Incidents opened, by kind", it.incidents.clone());
         r.register("model_requests", "Requests to the language model, by outcome", it.model_requests.clone());
         r.register("model_seconds", "Time to the model's answer, retries included", it.model_seconds.clone());
+        it.model.register(r);
         r.register("alerts", "Alerts, by receiver and outcome", it.alerts.clone());
         r.register("http_responses", "HTTP answers, by route and status", it.http_responses.clone());
         Arc::new(it)
@@ -201,6 +216,11 @@ impl Metrics {
         self.events_lost.add(LossLabels { ring, kind, reason }, n);
     }
 
+    /// Counts kernel events that came, but without a part of their evidence.
+    pub fn count_evidence_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
+        self.evidence_lost.add(LossLabels { ring, kind, reason }, n);
+    }
+
     /// Kernel events received so far, in the order of their labels.
     pub fn events(&self) -> Vec<(EventLabels, u64)> {
         self.events.read()
@@ -219,6 +239,11 @@ impl Metrics {
     /// Kernel events lost so far, in the order of their labels.
     pub fn losses(&self) -> Vec<(LossLabels, u64)> {
         self.events_lost.read()
+    }
+
+    /// Kernel events that came without a part of their evidence so far, in the order of their labels.
+    pub fn evidence_losses(&self) -> Vec<(LossLabels, u64)> {
+        self.evidence_lost.read()
     }
 
     /// All of it as OpenMetrics text, which Prometheus reads.

@@ -1,6 +1,7 @@
 //! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
 
 mod look;
+mod pressure;
 mod syscall;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use crate::kmsg::OomReport;
 use crate::model::ProcessKey;
 pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use pressure::{HostMemory, Stall};
 pub use syscall::SystemCall;
 
 /// Something that was observed.
@@ -32,6 +34,8 @@ pub enum Observation {
     Look(Box<CloseLook>),
     /// A walk of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
+    /// A walk of /proc read how much memory is left.
+    HostMemory(HostMemory),
     /// A walk of /proc is over.
     ScanDone(ScanDone),
 }
@@ -103,8 +107,8 @@ pub struct CgroupIds {
 pub struct KernelExit {
     /// Who; `at` is when it ended.
     pub process: KernelProcess,
-    /// As wait(2) reports it.
-    pub exit_code: u32,
+    /// As wait(2) reports it; absent where nothing said how it ended.
+    pub exit_code: Option<u32>,
     /// Whether the OOM killer chose it.
     pub oom_killed: bool,
     /// CPU time of all its threads.

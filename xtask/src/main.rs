@@ -6,6 +6,7 @@ mod digest;
 mod ebpf;
 mod eval;
 mod manifest;
+mod oracles;
 mod process;
 mod run;
 mod setup;
@@ -45,6 +46,8 @@ enum Command {
     Bench(bench::Options),
     /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
     Eval(eval::Options),
+    /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
+    Oracles,
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
     Tidy,
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test { filters } => test::test(&filters),
         Command::Bench(options) => bench::bench(&options),
         Command::Eval(options) => eval::eval(&options),
+        Command::Oracles => oracles::oracles(),
         Command::Tidy => tidy::tidy(),
         Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),
     };

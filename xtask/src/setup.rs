@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
+use crate::oracles;
 use crate::process::{self, Root};
 use crate::toolchain::{self, Compiler, LINKER_LLVM, LINKER_VERSION, Linker, Toolchain};
 
@@ -53,6 +54,9 @@ pub(crate) struct Options {
     /// Only what the corpus of `eval` is made with, from Debian: stress-ng, supervisors, tools.
     #[arg(long)]
     eval: bool,
+    /// Only what `oracles` asks, as far as it can be had: from PyPI, npm and Debian, all under target/oracles.
+    #[arg(long)]
+    oracles: bool,
 }
 
 pub(crate) fn setup(options: &Options) -> Result<ExitCode> {
@@ -62,9 +66,12 @@ pub(crate) fn setup(options: &Options) -> Result<ExitCode> {
     if options.eval {
         from_debian("the programs of the corpus", &CORPUS)?;
         println!("setup: `cargo xtask eval` has what it needs");
-        if !options.vm && !options.peers {
-            return Ok(ExitCode::SUCCESS);
-        }
+    }
+    if options.oracles {
+        oracles::install();
+    }
+    if (options.eval || options.oracles) && !options.vm && !options.peers {
+        return Ok(ExitCode::SUCCESS);
     }
     check_components();
     if process::find_in_path("cc").is_none() {
@@ -157,7 +164,7 @@ fn from_debian(what: &str, packages: &[&str]) -> Result<()> {
 }
 
 /// Installs those of the packages that are missing.
-fn apt_install(packages: &[&str]) -> Result<()> {
+pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     let installed = |package: &&str| {
         process::output(Command::new("dpkg-query").args(["--show", "--showformat=${Status}", package]))
             .is_ok_and(|status| status.ends_with("ok installed"))

@@ -78,6 +78,7 @@ pub(super) fn facts(facts: &[(&str, &str)]) -> Vec<Fact> {
         id: format!("F{}", i + 1),
         text: (*text).to_owned(),
         source: (*source).to_owned(),
+        at: None,
     };
     facts.iter().enumerate().map(fact).collect()
 }

@@ -4,18 +4,25 @@
 mod fixture;
 mod groq;
 pub mod prompt;
+mod remembered;
 mod rules;
+mod status;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::LlmConfig;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
 use groq::{Failure, Groq, Standing};
+use remembered::Remembered;
 
 /// The name under which health knows this stage.
 const COMPONENT: &str = "analyst";
@@ -25,18 +32,60 @@ pub fn built_in(file: &CaseFile) -> Verdict {
     rules::judge(file)
 }
 
+/// What goes to the model about a case, for people to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The body of the request as it is sent; absent without a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Value>,
+    /// The system message.
+    pub system: String,
+    /// The case.
+    pub user: String,
+    /// The estimate for all of it.
+    pub tokens: usize,
+    /// Facts and files that found no room.
+    pub left_out: usize,
+    /// Secrets masked in the whole case, by the rule that found them.
+    pub masked: BTreeMap<String, u64>,
+}
+
 /// The language model on top of the built-in rules. Cheap to clone.
 #[derive(Clone)]
 pub struct Analyst {
     model: Option<Arc<Groq>>,
+    remembered: Arc<Remembered>,
+    /// The outcome that was told last: one that stays the same is told once.
+    told: Arc<Mutex<Option<&'static str>>>,
     health: Health,
 }
 
 impl Analyst {
     /// `None` configuration: the rules alone.
     pub fn new(llm: Option<LlmConfig>, health: Health, metrics: Arc<Metrics>) -> Result<Self> {
+        let remembered = Arc::new(Remembered::new(Arc::clone(&metrics)));
         let model = llm.map(|llm| Groq::new(&llm, metrics)).transpose().context("cannot set up the model")?;
-        Ok(Self { model: model.map(Arc::new), health })
+        Ok(Self { model: model.map(Arc::new), remembered, told: Arc::default(), health })
+    }
+
+    /// Keeps what the model costs in this folder, over restarts. Blocks.
+    pub fn keep_usage(&self, dir: &Path) -> Result<()> {
+        self.model.as_ref().map_or(Ok(()), |model| model.keep_usage(dir))
+    }
+
+    /// What would go to the model, or would have gone if there were one.
+    pub fn question(&self, file: &CaseFile) -> Question {
+        let max_tokens = self.model.as_ref().map_or(prompt::DEFAULT_TOKENS, |model| model.prompt_tokens());
+        let prompt = prompt::prompt(file, max_tokens);
+        let request = self.model.as_ref().map(|model| model.request(&prompt));
+        Question {
+            request,
+            system: prompt.system.to_owned(),
+            tokens: prompt.tokens(),
+            left_out: prompt.left_out,
+            masked: prompt.masked,
+            user: prompt.user,
+        }
     }
 
     /// Whether a model will be asked.
@@ -54,18 +103,34 @@ impl Analyst {
         let rules = built_in(file);
         // Without facts there is nothing to cite, and what cites nothing is not believed.
         let Some(model) = self.model.as_ref().filter(|_| !file.facts.is_empty()) else { return rules };
+        let signature = remembered::signature(file);
+        if let Some(verdict) = self.remembered.recall(signature, &rules.next_steps) {
+            return verdict;
+        }
         match model.ask(file, &rules.next_steps).await {
             Ok(verdict) => {
+                self.remembered.keep(signature, &verdict);
+                self.is_news(None);
                 self.health.recover(COMPONENT);
                 verdict
             }
             Err(failure) => {
-                tracing::warn!(outcome = failure.outcome(), %failure, "no verdict from the model");
+                let outcome = failure.outcome();
+                if self.is_news(Some(outcome)) {
+                    tracing::warn!(outcome, %failure, "no verdict from the model");
+                } else {
+                    tracing::debug!(outcome, %failure, "no verdict from the model");
+                }
                 self.degrade(&failure);
                 let note = format!("model unavailable: {failure}; this is the built-in analyst's verdict");
                 Verdict { note: Some(note), ..rules }
             }
         }
+    }
+
+    fn is_news(&self, outcome: Option<&'static str>) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *told, outcome) != outcome
     }
 
     /// Asks the service whether it accepts the key and has the model, and tells health. For the background.

@@ -8,13 +8,14 @@ use super::daemon::{Daemon, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::view;
-use crate::analyst::{self, Analyst};
+use crate::analyst::{self, Analyst, Question};
 use crate::config::{self, Config, Draft};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
 use crate::monitor;
 use crate::redact;
+use crate::text;
 
 /// What POST /analyze answers.
 #[derive(Deserialize)]
@@ -41,6 +42,41 @@ pub(super) async fn analyze(target: &Target, pid: u32, json: bool) -> Result<boo
     }
 }
 
+/// Prints what would go to the model, and sends it to nobody. `false`: there is no such process.
+pub(super) async fn show_prompt(target: &Target, pid: u32, json: bool) -> Result<bool> {
+    let question: Option<Question> = if target.named().is_some() {
+        let asked = json!({ "pid": pid, "prompt": true });
+        let body = Daemon::new(target)?.post(&["analyze"], &asked).await?;
+        body.map(|body| decode(&body)).transpose()?
+    } else {
+        local_file(target, pid)
+            .await?
+            .map(|(file, config)| asker(config).map(|it| it.question(&file)))
+            .transpose()?
+    };
+    let Some(question) = question else {
+        output::complain(&format!("there is no process {pid}; it may have ended already"));
+        return Ok(false);
+    };
+    let text = if json { with_newline(serde_json::to_string(&question)?) } else { as_text(&question) };
+    output::print(&text).map(|()| true)
+}
+
+/// As a person reads it: both messages as they are, and below what was done to them.
+fn as_text(question: &Question) -> String {
+    let Question { system, user, tokens, left_out, masked, .. } = question;
+    let masked: Vec<String> = masked.iter().map(|(rule, count)| format!("{count} by {rule}")).collect();
+    let masked = if masked.is_empty() { "nothing".to_owned() } else { masked.join(", ") };
+    let lines = |text: &str| text::printable_lines(text);
+    format!(
+        "--- system ---\n{}\n--- user ---\n{}\n---\nabout {tokens} tokens; masked: {}; left out for room: {left_out}; \
+         nothing was sent\n",
+        lines(system),
+        lines(user),
+        lines(&masked),
+    )
+}
+
 async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
     let Some(body) = Daemon::new(target)?.post(&["analyze"], &json!({ "pid": pid })).await? else {
         return Ok(None);
@@ -55,18 +91,25 @@ async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>>
 }
 
 async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
+    let Some((file, config)) = local_file(target, pid).await? else { return Ok(None) };
+    let verdict =
+        if config.llm.is_some() { asker(config)?.verdict(&file).await } else { analyst::built_in(&file) };
+    Ok(Some(if json { with_newline(as_json(&file, &verdict)) } else { view::case(&file, &verdict) }))
+}
+
+/// The case file, as it may be shown; `None`: no such process.
+async fn local_file(target: &Target, pid: u32) -> Result<Option<(CaseFile, Config)>> {
     let Draft { config, warnings, .. } = config::load(&target.sources)?;
     for warning in warnings {
         output::complain(&format!("warning: {warning}"));
     }
     let Some((file, config)) = examine(config, pid).await? else { return Ok(None) };
-    let file = if config.show_secrets { file } else { redact::records::file(file) };
-    let verdict = if config.llm.is_some() {
-        Analyst::new(config.llm, Health::default(), Metrics::new())?.verdict(&file).await
-    } else {
-        analyst::built_in(&file)
-    };
-    Ok(Some(if json { with_newline(as_json(&file, &verdict)) } else { view::case(&file, &verdict) }))
+    let file = if config.show_secrets { file } else { redact::records::file(file) }.dated();
+    Ok(Some((file, config)))
+}
+
+fn asker(config: Config) -> Result<Analyst> {
+    Analyst::new(config.llm, Health::default(), Metrics::new())
 }
 
 /// Reading /proc blocks, so it has a thread of its own.

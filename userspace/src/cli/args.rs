@@ -38,6 +38,8 @@ pub enum Action {
         target: Target,
         /// Which process.
         pid: u32,
+        /// Whether only to show what would go to the model.
+        prompt: bool,
         /// For programs.
         json: bool,
     },
@@ -82,7 +84,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
         "doctor" => Action::Doctor { sources: sources(&matches), json },
         "analyze" => {
             let pid = matches.remove_one("pid").expect("clap asks for PID");
-            Action::Analyze { target: target(&mut matches), pid, json }
+            let prompt = matches.get_flag("prompt");
+            Action::Analyze { target: target(&mut matches), pid, prompt, json }
         }
         "ps" => {
             let query = ps::Query {
@@ -141,6 +144,12 @@ pub fn command() -> Command {
                         .value_parser(value_parser!(u32).range(1..)),
                 )
                 .arg(url("Ask this daemon instead of looking at this host [env: SERVER_URL]"))
+                .arg(
+                    Arg::new("prompt")
+                        .long("prompt")
+                        .action(ArgAction::SetTrue)
+                        .help("Show what would go to the model, and send nothing"),
+                )
                 .arg(json()),
         )
         .subcommand(
@@ -314,7 +323,11 @@ mod tests {
     #[test]
     fn commands_and_their_flags() {
         assert!(matches!(check("doctor --json --no-llm"), Ok(Action::Doctor { json: true, .. })));
-        assert!(matches!(check("analyze 42"), Ok(Action::Analyze { pid: 42, json: false, .. })));
+        assert!(matches!(
+            check("analyze 42"),
+            Ok(Action::Analyze { pid: 42, prompt: false, json: false, .. })
+        ));
+        assert!(matches!(check("analyze 42 --prompt"), Ok(Action::Analyze { prompt: true, .. })));
         let ps = check("ps --sort rss --limit 5 -q nginx --url http://h:1 --json");
         let Ok(Action::Ps { target, query, json: true }) = ps else { panic!("not understood") };
         assert_eq!((target.url.as_deref(), query.limit), (Some("http://h:1"), Some(5)));

@@ -31,7 +31,8 @@ pub async fn perform(action: Action) -> Result<bool> {
     match action {
         Action::Run(sources) => serve(config::load(&sources)?).await.map(|()| true),
         Action::Doctor { sources, json } => doctor::doctor(&sources, json).await,
-        Action::Analyze { target, pid, json } => analyze::analyze(&target, pid, json).await,
+        Action::Analyze { target, pid, prompt: true, json } => analyze::show_prompt(&target, pid, json).await,
+        Action::Analyze { target, pid, prompt: false, json } => analyze::analyze(&target, pid, json).await,
         Action::Ps { target, query, json } => ps::ps(&target, &query, json).await.map(|()| true),
         Action::Incidents { target, query, json } => {
             incidents::list(&target, &query, json).await.map(|()| true)

@@ -15,6 +15,10 @@ pub struct DetectLimits {
     pub memory_percent: u32,
     /// For so many scans in a row.
     pub memory_scans: u32,
+    /// Less than this part of the host's memory left, in percent, swap included, and it is short of memory.
+    pub available_percent: u32,
+    /// All tasks waiting for memory for this part of the time, in percent, are a stall.
+    pub stall_percent: u32,
     /// Open files in percent of RLIMIT_NOFILE.
     pub fd_percent: u32,
     /// For so many scans in a row.
@@ -53,6 +57,8 @@ impl Default for DetectLimits {
             zombie_count: 10,
             memory_percent: 95,
             memory_scans: 2,
+            available_percent: 3,
+            stall_percent: 20,
             fd_percent: 90,
             fd_scans: 2,
             hung_after: Duration::from_secs(120),

@@ -9,7 +9,8 @@ use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, SlackConfig, Sources, key, parse, secret,
+    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse,
+    secret,
 };
 use crate::incidents::LifeRules;
 
@@ -103,6 +104,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         show_environ: it.required("show_environ", parse::switch),
         show_secrets: it.required("show_secrets", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
+        btf_path: it.required("btf_path", parse::path),
         llm: it.llm(),
         no_llm,
         slack: it.slack(),
@@ -172,6 +174,7 @@ impl Reader {
         let base_url = self.required("llm_base_url", parse::base_url);
         let model = self.required("llm_model", parse::model_name);
         let deadline = self.required("llm_deadline", parse::duration("1s", "1m"));
+        let limits = self.llm_limits();
         let off = self.required("no_llm", parse::switch);
         let secret = self.secret("groq_api_key", "groq_api_key_file");
         if off {
@@ -193,7 +196,19 @@ impl Reader {
             }),
             &origin,
         )?;
-        Some(LlmConfig { base_url, model, api_key, deadline })
+        Some(LlmConfig { base_url, model, api_key, deadline, limits })
+    }
+
+    fn llm_limits(&mut self) -> LlmLimits {
+        LlmLimits {
+            requests_per_minute: self.required("llm_requests_per_minute", parse::count(1, 100_000)),
+            requests_per_day: self.required("llm_requests_per_day", parse::count(1, 100_000_000)),
+            tokens_per_minute: self.required("llm_tokens_per_minute", parse::count(6_000, 100_000_000)),
+            tokens_per_day: self.required("llm_tokens_per_day", parse::count(6_000, 4_000_000_000)),
+            nano_usd_per_day: self.required("llm_usd_per_day", parse::nano_usd),
+            prompt_tokens: self.required("llm_prompt_tokens", parse::count(3_000, 100_000)),
+            prices: self.list("llm_prices", parse::price),
+        }
     }
 
     fn slack(&mut self) -> Option<SlackConfig> {
@@ -232,6 +247,8 @@ impl Reader {
             zombie_count: self.required("detect.zombie_count", parse::count(1, 1_000_000)),
             memory_percent: self.required("detect.memory_percent", parse::count(1, 100)),
             memory_scans: self.required("detect.memory_scans", parse::count(1, 1000)),
+            available_percent: self.required("detect.available_percent", parse::count(1, 50)),
+            stall_percent: self.required("detect.stall_percent", parse::count(1, 100)),
             fd_percent: self.required("detect.fd_percent", parse::count(1, 100)),
             fd_scans: self.required("detect.fd_scans", parse::count(1, 1000)),
             hung_after: self.required("detect.hung_after", parse::duration("1s", "24h")),

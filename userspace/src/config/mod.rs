@@ -9,6 +9,7 @@ mod growth;
 mod key;
 mod layers;
 mod life;
+mod llm;
 mod parse;
 mod problem;
 mod secret;
@@ -21,6 +22,7 @@ pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use life::AlertRules;
+pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
 
 pub(crate) use client::{ClientKey, client_key};
@@ -58,6 +60,8 @@ pub struct Config {
     pub show_secrets: bool,
     /// Whether the kernel side logs its own doings (aya-log), for debugging it.
     pub ebpf_log: bool,
+    /// Where the kernel's own types are, normally `/sys/kernel/btf/vmlinux`.
+    pub btf_path: PathBuf,
     /// The language model; `None`: the built-in rules alone.
     pub llm: Option<LlmConfig>,
     /// Whether the model was turned off on purpose.
@@ -70,19 +74,6 @@ pub struct Config {
     pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
-}
-
-/// The language model: Groq, or anything that speaks the same chat-completions API.
-#[derive(Clone, Debug)]
-pub struct LlmConfig {
-    /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
-    pub base_url: String,
-    /// Such as `openai/gpt-oss-120b`.
-    pub model: String,
-    /// `GROQ_API_KEY`.
-    pub api_key: SecretString,
-    /// How long an alert may wait for the verdict, retries included.
-    pub deadline: Duration,
 }
 
 /// Slack's incoming webhook.

@@ -10,8 +10,8 @@ use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::LogFormat;
 use super::problem::{Rejected, quoted};
+use super::{LogFormat, Price};
 use crate::model::Severity;
 
 /// Most bytes of a kernel ring.
@@ -150,6 +150,39 @@ pub(super) fn model_name(text: &str) -> Parsed<String> {
     Ok(text.to_owned())
 }
 
+/// Dollars, to billionths of one.
+pub(super) fn nano_usd(text: &str) -> Parsed<u64> {
+    nano(text, 1e9).ok_or_else(|| {
+        let what = format!("{} is not a sum of dollars", quoted(text));
+        Rejected::new(what, "give dollars without a sign, such as 1 or 0.25")
+    })
+}
+
+/// `MODEL=IN/OUT`, in dollars for a million tokens.
+pub(super) fn price(text: &str) -> Parsed<Price> {
+    let rejected = || {
+        let accepted =
+            "give MODEL=IN/OUT in dollars for a million tokens, such as openai/gpt-oss-120b=0.15/0.60";
+        Rejected::new(format!("{} is not a price", quoted(text)), accepted)
+    };
+    let (model, price) = text.rsplit_once('=').ok_or_else(rejected)?;
+    let (read, written) = price.split_once('/').ok_or_else(rejected)?;
+    let parsed = || {
+        // A dollar for a million tokens is a thousand billionths for one.
+        let (nano_usd_in, nano_usd_out) = (nano(read, 1e3)?, nano(written, 1e3)?);
+        Some(Price { model: model_name(model.trim()).ok()?, nano_usd_in, nano_usd_out })
+    };
+    parsed().ok_or_else(rejected)
+}
+
+fn nano(text: &str, unit: f64) -> Option<u64> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number = text.parse::<f64>().ok().filter(|number| plain && *number <= 1e6)?;
+    // Up to a million times a billion: exact enough, and in range.
+    format!("{:.0}", number * unit).parse().ok()
+}
+
 /// Host names: lower case, without port.
 pub(super) fn host_name(text: &str) -> Parsed<String> {
     let label_ok = |label: &str| {
@@ -254,6 +287,25 @@ mod tests {
     fn counts_and_switches() {
         check(count(1, 100), &[("1", 1), ("100", 100)], &["0", "101", "-1", "1.5", "", "9999999999"]);
         check(switch, &[("1", true), ("TRUE", true), ("off", false), ("no", false)], &["", "2", "maybe"]);
+    }
+
+    #[test]
+    fn money_and_prices() {
+        check(
+            nano_usd,
+            &[("1", 1_000_000_000), ("0.25", 250_000_000), ("0", 0), ("1000000", 1_000_000_000_000_000)],
+            &["", "-1", "1e3", "NaN", "inf", "$1", "1000001", "1.2.3", "."],
+        );
+        let of =
+            |model: &str, nano_usd_in, nano_usd_out| Price { model: model.into(), nano_usd_in, nano_usd_out };
+        check(
+            price,
+            &[
+                ("openai/gpt-oss-120b=0.15/0.60", of("openai/gpt-oss-120b", 150, 600)),
+                ("a=b=0.075/0", of("a=b", 75, 0)),
+            ],
+            &["", "m", "m=1", "m=1/", "=1/2", "m=-1/2", "m=1/2/3", "m n=1/2"],
+        );
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn service(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Service> {
     }
     // A process that no walk of /proc saw for that long has not lived that long.
     let session = ended.session.filter(|session| !session.has_terminal)?;
-    let orphan = ended.process.ppid == 1 && ended.origin != Origin::Started;
+    let orphan = ended.process.ppid == 1;
     // daemon(3), a double fork, a script's `server &`: an interactive shell's job has a group of its own.
     if orphan && session.group == session.id {
         return Some(Service::Daemon);
@@ -104,6 +104,7 @@ fn is_abnormal(ended: &Ended<'_>, service: Service) -> bool {
         // The one who started it kills it, as a rule: a test, a time limit.
         ExitCause::Signal(SIGKILL) => service != Service::Unattended,
         ExitCause::Signal(signal) => !crash_loop::is_expected_signal(signal),
+        ExitCause::Unknown => false,
     }
 }
 
@@ -130,6 +131,7 @@ fn site(cause: ExitCause) -> String {
     match cause {
         ExitCause::Status(status) => format!("status {status}"),
         ExitCause::Signal(signal) => signal_name(signal),
+        ExitCause::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -183,6 +185,7 @@ mod tests {
             (Signal(1), None),
             (Signal(13), None),
             (Signal(11), None),
+            (ExitCause::Unknown, None),
         ] {
             check("supervised", app, supervised, (None, 0), cause, want);
             check("a child of init", app, (1, "systemd", Started), (None, 0), cause, want);
@@ -244,6 +247,14 @@ mod tests {
 
     #[test]
     fn a_containers_first_process_is_a_service_whatever_its_runtime() {
+        for (parent_name, age_ms, want) in
+            [("unshare", 1000, true), ("unshare", 999, false), ("bwrap", 9000, false)]
+        {
+            let (process, exit) =
+                (process(), ExitRecord { ns_pid: Some(1), age_ms, ..exit(ExitCause::Status(3)) });
+            let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
+            assert_eq!(detect(&it, &DetectLimits::default()).is_some(), want, "{parent_name} {age_ms}");
+        }
         let process = ProcessInfo { container_id: Some("a".repeat(64)), ..process() };
         for (ns_pid, want) in [(Some(1), true), (Some(9), false), (None, false)] {
             let exit = ExitRecord { ns_pid, ..exit(ExitCause::Status(3)) };

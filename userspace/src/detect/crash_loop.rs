@@ -25,6 +25,7 @@ pub fn counts(ended: &Ended<'_>) -> bool {
         ExitCause::Signal(signal) if is_crash_signal(signal) || ended.exit.oom_killed => true,
         ExitCause::Signal(signal) => !is_expected_signal(signal) && ended.is_service_managed(),
         ExitCause::Status(status) => is_failure(ended, status) && ended.is_service_managed(),
+        ExitCause::Unknown => false,
     }
 }
 
@@ -181,6 +182,8 @@ mod tests {
             (7, ExitCause::Status(1), false, false),
             (1, ExitCause::Status(1), false, true),
             (1, ExitCause::Status(0), false, false),
+            (1, ExitCause::Unknown, false, false),
+            (1, ExitCause::Unknown, true, false),
             (1, ExitCause::Status(143), false, false),
             (1, ExitCause::Status(130), false, false),
             (1, ExitCause::Status(137), false, true),

@@ -35,6 +35,12 @@ const SUPERVISORS: [&str; 20] = [
 /// Those of them that run containers: the parent of the first process and of every command run beside it.
 const CONTAINER_RUNTIMES: [&str; 2] = ["containerd-shim", "conmon"];
 
+/// Programs that give one command, or a tab, a pid namespace of its own.
+const SANDBOXES: [&str; 7] =
+    ["bwrap", "linux-sandbox", "nix-daemon", "chrome", "chromium", "firefox", "buildkitd"];
+/// The first process of a pid namespace that lived so long may be a container's.
+const SANDBOX_MS: u64 = 1000;
+
 /// A process's end and what surrounds it.
 #[derive(Clone, Debug)]
 pub struct Ended<'a> {
@@ -87,7 +93,8 @@ pub struct OomTrigger<'a> {
 impl Ended<'_> {
     /// Whether its parent is there to start it again.
     pub fn is_supervised(&self) -> bool {
-        let supervisor = self.process.ppid == 1 || SUPERVISORS.contains(&self.parent_name);
+        // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
+        let supervisor = SUPERVISORS.contains(&self.parent_name);
         // A container's runtime starts the container again, not the commands and health checks run in it.
         let beside =
             CONTAINER_RUNTIMES.contains(&self.parent_name) && self.exit.ns_pid.is_some_and(|pid| pid != 1);
@@ -102,17 +109,22 @@ impl Ended<'_> {
         (started && supervisor && !beside && !login) || self.is_first_of_container()
     }
 
-    /// As [`Self::is_supervised`], and not a shell that a person or a tool runs commands in: a shell ends with the
-    /// status of its last command.
+    /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
+    /// one.
     pub(super) fn is_service_managed(&self) -> bool {
-        let named = SUPERVISORS.contains(&self.parent_name) || self.is_first_of_container();
         let interactive = self.process.argv.len() <= 1 || self.session.is_some_and(|it| it.has_terminal);
-        self.is_supervised() && !(programs::is_shell(self.process) && (interactive || !named))
+        self.is_supervised() && !(programs::is_shell(self.process) && interactive)
     }
 
     /// Whether it is what a container was started for, whatever the runtime's name.
     pub(super) fn is_first_of_container(&self) -> bool {
-        self.exit.ns_pid == Some(1) && self.process.pid != 1 && self.process.container_id.is_some()
+        // Without a container's cgroup it may be a sandbox around one command of a build, which is soon over.
+        let worked = self.exit.age_ms >= SANDBOX_MS
+            && !SANDBOXES.contains(&self.parent_name)
+            && !programs::is_command(self.process)
+            && !programs::is_shell(self.process);
+        let first = self.exit.ns_pid == Some(1) && self.process.pid != 1;
+        first && (self.process.container_id.is_some() || worked)
     }
 
     /// Whether it ran a program of its own, as far as that was seen.
@@ -123,6 +135,7 @@ impl Ended<'_> {
     /// How it ended, in words.
     pub fn cause(&self) -> String {
         match self.exit.cause {
+            ExitCause::Unknown => "an unknown cause".to_owned(),
             ExitCause::Status(status) => format!("exit status {status}"),
             ExitCause::Signal(signal) => {
                 let core = if self.exit.core_dumped { ", core dumped" } else { "" };
@@ -196,7 +209,7 @@ pub(super) mod tests {
     ) -> Ended<'a> {
         Ended {
             process,
-            parent_name: "bash",
+            parent_name: if process.ppid == 1 { "systemd" } else { "bash" },
             origin: Origin::Started,
             session: None,
             forks: None,
@@ -210,10 +223,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn supervisors_are_known_by_pid_1_or_by_name() {
+    fn supervisors_are_known_by_name() {
         let exit = exit(ExitCause::Status(0));
         for (ppid, parent_name, want) in [
-            (1, "anything", true),
+            (1, "init", true),
+            (1, "process_api", false),
             (7, "systemd", true),
             (7, "containerd-shim", true),
             (7, "bash", false),
@@ -229,11 +243,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_shell_that_init_or_a_tool_started_is_not_managed() {
+    fn a_shell_that_a_person_types_into_is_not_managed() {
         let exit = exit(ExitCause::Status(1));
         let terminal = Session { id: 42, group: 42, has_terminal: true };
         for (parent_name, argv, session, want) in [
-            ("process_api", &["bash", "-c", "make"][..], None, false),
+            ("systemd", &["bash"][..], None, false),
             ("systemd", &["bash", "-c", "./app"], None, true),
             ("containerd-shim", &["bash"], None, false),
             ("containerd-shim", &["bash", "-i", "x"], Some(terminal), false),

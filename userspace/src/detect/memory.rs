@@ -1,8 +1,10 @@
 //! Memory pressure: a memory cgroup close to its limit, and staying there.
 //!
-//! To an operator: the next allocation may call the OOM killer; the largest processes are named. What
-//! counts is use without pages of files, which the kernel takes back before it lets anything die. Limits: `memory_percent` of the limit,
-//! for `memory_scans` scans in a row. Near miss: a limit filled by page cache; a short peak.
+//! To an operator: the next allocation may call the OOM killer; the processes that grew most are named. What counts
+//! is use without pages of files, which the kernel takes back before it lets anything die. Limits: `memory_percent` of
+//! the limit, for `memory_scans` scans in a row. Near miss: a limit filled by page cache; a short peak.
+
+use std::time::Duration;
 
 use super::{Draft, Statement};
 use crate::config::DetectLimits;
@@ -20,7 +22,7 @@ pub struct MemoryUse<'a> {
     pub cgroup: &'a CgroupMemory,
     /// For how many scans in a row it has been above the threshold, this one included.
     pub scans: u32,
-    /// Its processes, largest first.
+    /// Its processes, those that grew most first.
     pub processes: &'a [Resident],
 }
 
@@ -33,6 +35,17 @@ pub struct Resident {
     pub name: String,
     /// Resident set size.
     pub rss_bytes: u64,
+    /// By how much it grew lately, where it did.
+    pub grown: Option<Grown>,
+}
+
+/// Growth of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grown {
+    /// By so much.
+    pub bytes: u64,
+    /// In this time.
+    pub over: Duration,
 }
 
 impl MemoryUse<'_> {
@@ -62,13 +75,7 @@ pub fn detect(memory: &MemoryUse<'_>, limits: &DetectLimits) -> Option<Draft> {
             format!("it was above {} % for {} scans in a row", limits.memory_percent, memory.scans),
         ),
     ];
-    facts.extend(memory.processes.iter().take(NAMED).map(|it| {
-        let name = text::printable(&it.name);
-        Statement::new(
-            "proc:stat",
-            format!("{name} (pid {}) holds {} resident", it.pid, text::size(it.rss_bytes)),
-        )
-    }));
+    facts.extend(sizes(memory.processes));
     Some(Draft {
         kind: IncidentKind::MemoryPressure,
         severity: Severity::Warning,
@@ -76,6 +83,17 @@ pub fn detect(memory: &MemoryUse<'_>, limits: &DetectLimits) -> Option<Draft> {
         facts,
         // The cgroup is in the fingerprint already; which process is largest today is not the fault.
         site: "cgroup".to_owned(),
+    })
+}
+
+/// The first few processes with their sizes and growth.
+pub(super) fn sizes(processes: &[Resident]) -> impl Iterator<Item = Statement> {
+    processes.iter().take(NAMED).map(|it| {
+        let (name, size) = (text::printable(&it.name), text::size(it.rss_bytes));
+        let grown = it.grown.map_or_else(String::new, |grown| {
+            format!(", {} of them in the last {}", text::size(grown.bytes), text::duration(grown.over))
+        });
+        Statement::new("proc:stat", format!("{name} (pid {}) holds {size} resident{grown}", it.pid))
     })
 }
 
@@ -93,7 +111,7 @@ mod tests {
             (1000, 0, 1, false),
         ] {
             let cgroup = CgroupMemory { path: "/app".into(), usage_bytes, file_bytes, limit_bytes: 1000 };
-            let processes = [Resident { pid: 9, name: "big".into(), rss_bytes: 2048 }];
+            let processes = [Resident { pid: 9, name: "big".into(), rss_bytes: 2048, grown: None }];
             let draft = detect(
                 &MemoryUse { cgroup: &cgroup, scans, processes: &processes },
                 &DetectLimits::default(),

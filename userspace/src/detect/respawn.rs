@@ -6,8 +6,10 @@
 //! - the parent starts little else (a build and a test suite start many things);
 //! - the parent has no terminal (nobody sits and watches);
 //! - the program is none that is run for its answer (`curl`, `grep`, a compiler, a package manager);
-//! - and each start was meant to last: it had a working life, or it is a program of one's own that is started again
-//!   after a deliberate pause, or it has gone on for a minute without one.
+//! - and each start was meant to last: it had a working life, or the pauses grow, or it is a program of one's own that
+//!   a program which is no shell starts again after a deliberate pause, or it has gone on for long.
+//!
+//! What ends at once in a shell's loop may be waited for with `until`: only time tells those two apart.
 
 use std::time::Duration;
 
@@ -42,13 +44,15 @@ pub struct Respawns<'a> {
 /// `date` of a loop.
 const SHARE: u64 = 4;
 /// A pause shorter than this is how long a loop takes to come round.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// A program that hardly lived and is started after a longer pause than this is run by the clock: a check.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A life that is shorter than this part of the pause before it is not what the time is spent on.
 const LIFE_OF_PAUSE: u32 = 20;
-/// Without a pause, from so long and so many on.
-const HOT: (Duration, u64) = (Duration::from_secs(60), 100);
+/// At any pace, from so many on …
+const MANY: u64 = 100;
+/// … over so long under a program of one's own, and under a shell.
+const LONG: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(300));
 
 /// Whether these lives are a service that its parent keeps starting.
 pub(super) fn is_loop(ended: &Ended<'_>, respawns: &Respawns<'_>, limits: &DetectLimits) -> bool {
@@ -70,10 +74,12 @@ pub(super) fn is_loop(ended: &Ended<'_>, respawns: &Respawns<'_>, limits: &Detec
     if !programs::is_own_program(ended.process) {
         return false;
     }
-    let paced = (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && respawns.total >= needed * 2;
+    let by_shell = programs::is_shell_name(ended.parent_name);
+    let paced = !by_shell && (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && respawns.total >= needed * 2;
     let last = respawns.lives.last().map_or(Duration::ZERO, |it| it.ended);
-    let hot = respawns.total >= HOT.1 && last.saturating_sub(respawns.since) >= HOT.0;
-    paced || backs_off(respawns.lives) || hot
+    let long = if by_shell { LONG.1 } else { LONG.0 };
+    let lasting = respawns.total >= MANY && last.saturating_sub(respawns.since) >= long && pause <= PAUSE_MAX;
+    paced || backs_off(respawns.lives) || lasting
 }
 
 /// The typical time from an end to the next start.
@@ -89,7 +95,7 @@ fn pauses(lives: &[Life]) -> impl Iterator<Item = Duration> {
 fn backs_off(lives: &[Life]) -> bool {
     let pauses: Vec<_> = pauses(lives).collect();
     let Some(last) = pauses.len().checked_sub(4).map(|at| &pauses[at..]) else { return false };
-    last[0] >= PAUSE_MIN / 2 && last.windows(2).all(|two| two[1] * 10 >= two[0] * 13)
+    last[0] >= PAUSE_MIN / 4 && last.windows(2).all(|two| two[1] * 10 >= two[0] * 13)
 }
 
 fn median(times: impl Iterator<Item = Duration>) -> Duration {
@@ -135,7 +141,8 @@ mod tests {
         let mut respawns =
             Respawns { lives, total, since: lives[0].ended, of_children: total * 2, has_terminal: false };
         change(&mut respawns);
-        let it = ended(&process, &exit, &[]);
+        let parent_name = if what.starts_with("bash: ") { "bash" } else { "python3" };
+        let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
         assert_eq!(is_loop(&it, &respawns, &DetectLimits::default()), want, "{what}");
     }
 
@@ -150,11 +157,19 @@ mod tests {
         check("not often enough yet", "./server", &["./server"], &lives(3, &[1000; 10]), |_| {}, false);
         let backing_off = lives(3, &[100, 200, 400, 800, 1600, 3200]);
         check("backing off", "./server", &["./server"], &backing_off, |_| {}, true);
-        let hot = |it: &mut Respawns<'_>| {
-            (it.total, it.since) = (5000, it.lives[0].ended.saturating_sub(Duration::from_secs(61)));
-            it.of_children = it.total;
+        let lasting = |minutes: u64| {
+            move |it: &mut Respawns<'_>| {
+                let since = it.lives[0].ended.saturating_sub(Duration::from_secs(minutes * 60 + 1));
+                (it.total, it.since, it.of_children) = (5000, since, 5000);
+            }
         };
-        check("without a pause for a minute", "./server", &["./server"], &lives(5, &[1; 31]), hot, true);
+        let (server, short) = (["./server"], lives(5, &[1; 31]));
+        check("without a pause for a minute", "./server", &server, &short, lasting(1), true);
+        check("bash: for a minute", "./server", &server, &short, lasting(1), false);
+        check("bash: for five", "./server", &server, &short, lasting(5), true);
+        check("bash: a working life", "./server", &server, &lives(700, &[1000; 5]), |_| {}, true);
+        check("bash: backing off", "./server", &server, &backing_off, |_| {}, true);
+        check("bash: until it is there", "./server", &server, &lives(20, &[300; 25]), |_| {}, false);
         check(
             "a line of shell that works",
             "/bin/sh",

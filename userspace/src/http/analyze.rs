@@ -8,16 +8,17 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Error;
 use super::layers;
 use super::proc::parse_pid;
-use crate::analyst::Analyst;
+use crate::analyst::{Analyst, Question};
 use crate::metrics::{LimitLabel, Metrics};
 use crate::model::{CaseFile, Verdict};
 use crate::monitor::Handle;
@@ -48,21 +49,25 @@ impl Desk {
         J: AsyncFnOnce(&CaseFile) -> Verdict,
     {
         let asked = Asked::parse(body)?;
-        let Ok(_place) = self.places.try_acquire() else {
+        let (file, _place) = self.examine(asked.pid).await?;
+        let verdict = judge(&file).await;
+        let analysis = analysis(!file.findings.is_empty(), &verdict);
+        Ok(Json(Answer { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
+    }
+
+    /// The case file, and the place it takes until it is answered.
+    async fn examine(&self, pid: u32) -> Result<(CaseFile, SemaphorePermit<'_>), Error> {
+        let Ok(place) = self.places.try_acquire() else {
             self.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_analyze" }).inc();
             let message = format!("{MAX_AT_A_TIME} processes are being analysed; try again");
             return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, message));
         };
-        let examined = self.monitor.examine(asked.pid).await;
+        let examined = self.monitor.examine(pid).await;
         let file = examined
             .map_err(|error| Error::unavailable(format!("the process cannot be examined: {error:#}")))?
-            .ok_or_else(|| {
-                Error::not_found(format!("there is no process {}, or it has just ended", asked.pid))
-            })?;
-        let file = if self.show_secrets { file } else { records::file(file) };
-        let verdict = judge(&file).await;
-        let analysis = analysis(!file.findings.is_empty(), &verdict);
-        Ok(Json(Answer { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
+            .ok_or_else(|| Error::not_found(format!("there is no process {pid}, or it has just ended")))?;
+        let file = if self.show_secrets { file } else { records::file(file) }.dated();
+        Ok((file, place))
     }
 }
 
@@ -78,9 +83,25 @@ pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, s
 async fn analyze(
     State((desk, analyst)): State<(Arc<Desk>, Analyst)>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Answer>, Error> {
+) -> Result<Response, Error> {
     let body = body?;
-    desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await
+    let asked = Asked::parse(&body)?;
+    if asked.prompt {
+        let (file, _place) = desk.examine(asked.pid).await?;
+        let question = analyst.question(&file);
+        return Ok(Json(Asking { pid: asked.as_sent, name: file.process.name, question }).into_response());
+    }
+    let answer = desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
+    Ok(answer.into_response())
+}
+
+/// What would go to the model, which is not asked.
+#[derive(Debug, Serialize)]
+struct Asking {
+    pid: Value,
+    name: String,
+    #[serde(flatten)]
+    question: Question,
 }
 
 /// What is answered.
@@ -97,6 +118,8 @@ pub(super) struct Answer {
 struct Asked {
     pid: u32,
     as_sent: Value,
+    /// Whether only the prompt is wanted.
+    prompt: bool,
 }
 
 impl Asked {
@@ -113,7 +136,7 @@ impl Asked {
         let wanted =
             "the body has no `pid` that is one; send {\"pid\": 123}, a number from 1, of at most 10 digits";
         let pid = pid.ok_or_else(|| Error::new(StatusCode::UNPROCESSABLE_ENTITY, wanted))?;
-        Ok(Self { pid, as_sent })
+        Ok(Self { pid, as_sent, prompt: body.get("prompt") == Some(&Value::Bool(true)) })
     }
 }
 

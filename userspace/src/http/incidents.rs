@@ -1,5 +1,7 @@
 //! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
 
+mod prompt;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,6 +14,7 @@ use ulid::Ulid;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::plain_text;
+use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::incidents::{Change, Filter, LIST_MAX, Page, Store, Unreadable, Wish};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
@@ -23,6 +26,7 @@ struct Incidents {
     store: Store,
     /// Who may be told that an incident is over.
     sinks: Vec<&'static str>,
+    analyst: Analyst,
     show_environ: bool,
     show_secrets: bool,
 }
@@ -34,15 +38,16 @@ impl Incidents {
     }
 }
 
-pub(super) fn routes(store: Store, sinks: Vec<&'static str>, config: &Config) -> Router {
+pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, config: &Config) -> Router {
     let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
         .route("/api/v1/incidents/{id}", get(one))
         .route("/api/v1/incidents/{id}/evidence/{name}", get(evidence))
+        .route("/api/v1/incidents/{id}/prompt", get(prompt::prompt))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, sinks, show_environ, show_secrets })
+        .with_state(Incidents { store, sinks, analyst, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -58,7 +63,9 @@ struct List {
 async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
     let page = it.store.list(filter(&params)?).await;
     let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
-    let incidents = incidents.into_iter().map(|incident| it.shown(incident)).collect();
+    // Up to a thousand of them: not on a thread that others wait for.
+    let shown = move || incidents.into_iter().map(|incident| it.shown(incident)).collect();
+    let incidents = tokio::task::spawn_blocking(shown).await.map_err(|error| failed(error.into()))?;
     Ok(Json(List { incidents, next_cursor, unreadable }))
 }
 
@@ -147,7 +154,9 @@ fn failed(error: anyhow::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Health;
     use crate::incidents::{AlertPlan, sample};
+    use crate::metrics::Metrics;
 
     #[test]
     fn one_that_cannot_be_read_is_named() {
@@ -165,7 +174,8 @@ mod tests {
         let store = sample::open(dir.path());
         let verdict = sample::verdict("Dead.");
         let recorded = store.record(sample::case("a"), verdict, AlertPlan::default()).await.unwrap();
-        let it = Incidents { store, sinks: Vec::new(), show_environ: false, show_secrets: false };
+        let analyst = Analyst::new(None, Health::default(), Metrics::new()).unwrap();
+        let it = Incidents { store, sinks: Vec::new(), analyst, show_environ: false, show_secrets: false };
         for (id, wish, want) in [
             ("nobody", Wish::Acknowledge, Err(404)),
             ("nobody", Wish::Resolve, Err(404)),

@@ -5,6 +5,7 @@ mod analyze;
 mod auth;
 mod authority;
 mod error;
+mod exposition;
 mod health;
 mod incidents;
 mod index;
@@ -62,17 +63,18 @@ pub struct App {
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
     let App { config, host, monitor, store, sinks, analyst, metrics, health, started } = app;
-    let slow = analyze::routes(monitor.clone(), analyst, Arc::clone(&metrics), config.show_secrets);
-    let more = incidents::routes(store, sinks, &config);
-    let core = Core::new(config, host, monitor, Arc::clone(&metrics), health, started);
+    let slow = analyze::routes(monitor.clone(), analyst.clone(), Arc::clone(&metrics), config.show_secrets);
+    let more = incidents::routes(store, sinks, analyst.clone(), &config);
+    let core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
     server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
 }
 
-/// What most endpoints need: all but the store and the analyst.
+/// What most endpoints need: all but the store.
 struct Core {
     config: Arc<Config>,
     host: Host,
     monitor: monitor::Handle,
+    analyst: Analyst,
     metrics: Arc<Metrics>,
     health: Health,
     started: Instant,
@@ -86,6 +88,7 @@ impl Core {
         config: Arc<Config>,
         host: Host,
         monitor: monitor::Handle,
+        analyst: Analyst,
         metrics: Arc<Metrics>,
         health: Health,
         started: Instant,
@@ -93,6 +96,6 @@ impl Core {
         let key = Key::new(&config.key);
         let names = Names::new(&host.name, config.allowed_hosts.iter().map(String::as_str));
         let proc = Proc::new(config.proc_root.clone(), Arc::clone(&metrics));
-        Self { config, host, monitor, metrics, health, started, key, names, proc }
+        Self { config, host, monitor, analyst, metrics, health, started, key, names, proc }
     }
 }

@@ -42,35 +42,47 @@ pub(super) async fn live(monitor: &Handle) -> Result<Vec<ProcessView>, Error> {
 async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response, Error> {
     let sort = params.get("sort", "cpu, rss or start")?.unwrap_or(Sort::Cpu);
     let limit = params.count("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-    let mut views = live(&core.monitor).await?;
-    if let Some(sought) = params.text("q") {
-        let sought = sought.to_lowercase();
-        views.retain(|view| matches(view, &sought));
-        if !core.config.show_secrets {
-            // Searched once more as shown, or a search would tell a secret letter by letter.
-            views = views.into_iter().map(records::view).filter(|view| matches(view, &sought)).collect();
-        }
+    let views = live(&core.monitor).await?;
+    let sought = params.text("q").map(str::to_lowercase);
+    let show_secrets = core.config.show_secrets;
+    // Up to ten thousand of them: not on a thread that others wait for.
+    let cut = move || select(views, sought.as_deref(), sort, limit, show_secrets);
+    let (views, total) = tokio::task::spawn_blocking(cut)
+        .await
+        .map_err(|fault| Error::internal("cannot list the processes", fault))?;
+    Ok(Json(List { processes: views, total }).into_response())
+}
+
+/// The first of those that match, as they may be shown, and how many match.
+fn select(
+    mut views: Vec<ProcessView>,
+    sought: Option<&str>,
+    sort: Sort,
+    limit: usize,
+    show_secrets: bool,
+) -> (Vec<ProcessView>, usize) {
+    let shown = |view| if show_secrets { view } else { records::view(view) };
+    if let Some(sought) = sought {
+        views.retain(|view| matches(view, sought));
+        // Searched once more as shown, or a search would tell a secret letter by letter.
+        views = views.into_iter().map(shown).filter(|view| matches(view, sought)).collect();
     }
     let total = views.len();
     sort.apply(&mut views);
     views.truncate(limit);
-    let views = views.into_iter().map(|view| shown(&core, view)).collect();
-    Ok(Json(List { processes: views, total }).into_response())
+    (views.into_iter().map(shown).collect(), total)
 }
 
 async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) -> Result<Response, Error> {
     let (pid, start_ticks) = identity(&text)?;
     let found = core.monitor.process(pid, start_ticks).await;
     match found.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))? {
-        Some(view) => Ok(Json(shown(&core, view)).into_response()),
+        Some(view) if core.config.show_secrets => Ok(Json(view).into_response()),
+        Some(view) => Ok(Json(records::view(view)).into_response()),
         None => Err(Error::not_found(format!(
             "process {text} is neither alive nor among those that ended lately"
         ))),
     }
-}
-
-fn shown(core: &Core, view: ProcessView) -> ProcessView {
-    if core.config.show_secrets { view } else { records::view(view) }
 }
 
 /// `PID` or `PID-STARTTICKS`.

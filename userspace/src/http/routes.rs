@@ -10,7 +10,7 @@ use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::Error;
-use super::{Core, health, index, layers, proc, processes, status};
+use super::{Core, exposition, health, index, layers, proc, processes, status};
 
 /// The largest request body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -22,7 +22,7 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 pub(super) fn all(core: &Arc<Core>, more: Router, slow: Router) -> Router {
     let gated = Router::new()
         .route("/", get(index::index))
-        .route("/metrics", get(status::metrics))
+        .route("/metrics", get(exposition::metrics))
         .route("/api/v1/status", get(status::status))
         .merge(proc::routes())
         .merge(processes::routes())

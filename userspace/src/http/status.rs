@@ -1,16 +1,14 @@
-//! `/api/v1/status` and `/metrics`: how the daemon itself fares, first of all what it lost.
+//! `/api/v1/status`: how the daemon itself fares, first of all what it lost.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Core, health};
-use crate::metrics::{Metrics, QueueLabel, StateLabel};
+use crate::metrics::{LossLabels, Metrics, QueueLabel, StateLabel};
 
 pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
     let Core { config, host, metrics, health, started, .. } = &*core;
@@ -19,9 +17,12 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         SignedDuration::try_from(uptime).ok().and_then(|it| Timestamp::now().checked_sub(it).ok());
     let losses = metrics.losses();
     let total: u64 = losses.iter().map(|(_, count)| count).sum();
+    let evidence = metrics.evidence_losses();
+    let entry = |(of, count): &(LossLabels, u64), lost: &str| json!({"ring": of.ring, "kind": of.kind, "lost": lost, "reason": of.reason, "count": count});
     let losses: Vec<Value> = losses
         .iter()
-        .map(|(of, count)| json!({"ring": of.ring, "kind": of.kind, "reason": of.reason, "count": count}))
+        .map(|it| entry(it, "event"))
+        .chain(evidence.iter().map(|it| entry(it, "evidence")))
         .collect();
     let events = metrics.events();
     let events: Vec<Value> =
@@ -38,17 +39,11 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "losses": losses,
         "losses_total": total,
         "queue": {"cases": queue(metrics, "cases"), "model": queue(metrics, "model")},
-        "model": {"enabled": config.llm.is_some(), "name": config.llm.as_ref().map(|it| &it.model)},
+        "model": core.analyst.status(),
         "processes": {"live": processes(metrics, "live"), "ended": processes(metrics, "ended")},
         "secrets": if config.show_secrets { "shown" } else { "masked" },
         "degraded": health::degraded(health, config),
     }))
-}
-
-/// As OpenMetrics text, which is what the library writes and Prometheus reads.
-pub(super) async fn metrics(State(core): State<Arc<Core>>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], core.metrics.render()).into_response()
 }
 
 fn queue(metrics: &Metrics, queue: &'static str) -> i64 {

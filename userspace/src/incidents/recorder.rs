@@ -139,7 +139,8 @@ impl Recorder {
     async fn take(&self, case: Case, shutdown: &CancellationToken) {
         let kind = KindLabel { kind: case.kind.as_str() };
         self.metrics.cases.get_or_create(&kind).inc_by(case.count);
-        let case = if self.show_secrets { case } else { redact::records::case(case) };
+        let mut case = if self.show_secrets { case } else { redact::records::case(case) };
+        case.file = case.file.dated();
         let mut verdict = (self.rules)(&case.file);
         if self.model_deadline.is_some() {
             verdict.note.get_or_insert_with(|| UNHEARD.to_owned());

@@ -59,8 +59,12 @@ pub(crate) fn verdict(summary: &str) -> Verdict {
 
 /// A critical OOM kill of pid 13674 at second 0, with one evidence file.
 pub(crate) fn case(fingerprint: &str) -> Case {
-    let fact =
-        |id: &str, text: &str, source: &str| Fact { id: id.into(), text: text.into(), source: source.into() };
+    let fact = |id: &str, text: &str, source: &str| Fact {
+        id: id.into(),
+        text: text.into(),
+        source: source.into(),
+        at: None,
+    };
     let process = ProcessInfo {
         pid: 13674,
         start_ticks: 204_626,

@@ -16,6 +16,9 @@ pub struct Fact {
     pub text: String,
     /// Where it was read: `kernel:sched_process_exit`, `proc:status`, `cgroup:memory.max`, …
     pub source: String,
+    /// When it was true; absent where a version before this one wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// What a detector concluded from facts.
@@ -77,6 +80,17 @@ pub struct CaseFile {
     pub evidence: Vec<EvidenceFile>,
     /// What is missing.
     pub completeness: Completeness,
+}
+
+impl CaseFile {
+    /// With a time for each fact: that of the observation where it has none of its own.
+    #[must_use]
+    pub fn dated(mut self) -> Self {
+        for fact in &mut self.facts {
+            fact.at.get_or_insert(self.observed_at);
+        }
+        self
+    }
 }
 
 /// A case file that is worth an incident.

@@ -79,6 +79,23 @@ pub enum ExitCause {
     Status(u8),
     /// A signal, by number (signal(7)).
     Signal(u8),
+    /// Nothing said how: it was seen to end, without the kernel's types to read more. No ground for any finding.
+    Unknown,
+}
+
+impl ExitCause {
+    /// Whether there is nothing to look into: it did what it was to do, or nobody knows otherwise.
+    pub const fn is_unremarkable(self) -> bool {
+        matches!(self, Self::Status(0) | Self::Unknown)
+    }
+
+    const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
+    const fn unknown() -> Self {
+        Self::Unknown
+    }
 }
 
 /// The kernel's record of a process's end.
@@ -86,7 +103,8 @@ pub enum ExitCause {
 pub struct ExitRecord {
     /// When it ended.
     pub at: Timestamp,
-    /// How.
+    /// How; absent where nothing said so.
+    #[serde(default = "ExitCause::unknown", skip_serializing_if = "ExitCause::is_unknown")]
     pub cause: ExitCause,
     /// Whether a core file was written (`WCOREDUMP`).
     pub core_dumped: bool,

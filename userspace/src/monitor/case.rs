@@ -69,7 +69,7 @@ pub(super) fn cite(facts: &mut Vec<Fact>, statement: Statement) -> String {
         return fact.id.clone();
     }
     let id = format!("F{}", facts.len() + 1);
-    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source });
+    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source, at: None });
     id
 }
 
@@ -83,7 +83,10 @@ fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
 /// Equal for equal faults: the kind, the program and its cgroup, and the detector's own site.
 pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
     // A fault of a cgroup is the same fault whichever process is its largest today.
-    let subject = if kind == IncidentKind::MemoryPressure {
+    let of_cgroup = kind == IncidentKind::MemoryPressure
+        // Programs in temporary folders have ever new names.
+        || kind == IncidentKind::SuspiciousExec && site.starts_with(crate::detect::PLACE);
+    let subject = if of_cgroup {
         process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()
     } else {
         program(process)
@@ -157,6 +160,9 @@ mod tests {
         assert_eq!(crash, of(2, "a", IncidentKind::Crash));
         assert_ne!(crash, of(1, "b", IncidentKind::Crash));
         assert_ne!(crash, of(1, "a", IncidentKind::OomKill));
+        let place = |name| fingerprint(IncidentKind::SuspiciousExec, &process(1, name), "place /tmp/");
+        assert_eq!(place("a"), place("b"));
+        assert_ne!(of(1, "a", IncidentKind::SuspiciousExec), of(1, "b", IncidentKind::SuspiciousExec));
         assert_eq!(of(1, "a", IncidentKind::MemoryPressure), of(1, "b", IncidentKind::MemoryPressure));
     }
 

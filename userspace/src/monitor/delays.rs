@@ -20,7 +20,9 @@ pub(super) enum Stamp {
 pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
     match observation {
         Observation::Exec(process) => Some(Stamp::Common(process.at)),
-        Observation::Exit(exit) if exit.oom_killed || exit.exit_code & 0x7f != 0 => {
+        Observation::Exit(exit)
+            if exit.oom_killed || matches!(exit.exit_code, Some(code) if code & 0x7f != 0) =>
+        {
             Some(Stamp::Grave(exit.process.at))
         }
         Observation::Exit(exit) => Some(Stamp::Common(exit.process.at)),
@@ -31,6 +33,7 @@ pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
         | Observation::Seen(_)
         | Observation::Look(_)
         | Observation::Cgroup(_)
+        | Observation::HostMemory(_)
         | Observation::ScanDone(_) => None,
     }
 }
@@ -88,7 +91,7 @@ mod tests {
     fn exit(exit_code: u32, oom_killed: bool) -> Observation {
         Observation::Exit(KernelExit {
             process: process(),
-            exit_code,
+            exit_code: Some(exit_code),
             oom_killed,
             cpu_ns: None,
             major_faults: None,

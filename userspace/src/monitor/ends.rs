@@ -67,8 +67,9 @@ impl Monitor {
         let Some(process) = ended else { return };
         let chosen = if event.oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
-        let clean = process.exit.as_ref().is_none_or(|exit| exit.cause == ExitCause::Status(0));
-        if clean && self.ends.starters.knows(event.process.parent) {
+        let is = |test: fn(ExitCause) -> bool| process.exit.as_ref().is_none_or(|exit| test(exit.cause));
+        let clean = is(ExitCause::is_unremarkable);
+        if is(|cause| cause == ExitCause::Status(0)) && self.ends.starters.knows(event.process.parent) {
             self.ends.starters.ended(event.process.parent, Some(shape(&process.info(), event)));
         }
         if !clean && !process.kernel_thread && !is_own(process) {
@@ -181,8 +182,8 @@ fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord
     });
     ExitRecord {
         at: wall_time(event.process.at),
-        cause: cause(event.exit_code),
-        core_dumped: event.exit_code & 0x80 != 0,
+        cause: event.exit_code.map_or(ExitCause::Unknown, cause),
+        core_dumped: event.exit_code.is_some_and(|code| code & 0x80 != 0),
         oom_killed: event.oom_killed,
         cpu_ns: event.cpu_ns,
         age_ms: u64::try_from(event.process.at.saturating_sub(event.process.started).as_millis())

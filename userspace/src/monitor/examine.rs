@@ -92,7 +92,8 @@ impl Examiner {
         });
         let memory = process.cgroup.as_ref().and_then(|path| self.sources.hierarchy.memory(path));
         let memory = memory.and_then(|cgroup| {
-            let me = detect::Resident { pid: info.pid, name: info.name.clone(), rss_bytes: seen.rss_bytes };
+            let (pid, name, rss_bytes) = (info.pid, info.name.clone(), seen.rss_bytes);
+            let me = detect::Resident { pid, name, rss_bytes, grown: None };
             let memory = MemoryUse { cgroup: &cgroup, scans: limits.memory_scans, processes: &[me] };
             detect::memory(&memory, limits)
         });

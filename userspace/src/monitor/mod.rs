@@ -8,12 +8,15 @@ mod delays;
 mod descriptors;
 mod ends;
 mod examine;
+mod execs;
 mod families;
 mod growth;
 mod handle;
 mod history;
+mod looks;
 mod losses;
 mod oom_reports;
+mod pressure;
 mod process;
 mod raise;
 mod repeats;
@@ -50,8 +53,10 @@ use ends::Ends;
 use examine::Examiner;
 use growth::Growth;
 use handle::Question;
+use looks::Looks;
 use losses::Losses;
 use oom_reports::OomReports;
+use pressure::Pressure;
 use process::Process;
 use raise::Raiser;
 use scans::Scans;
@@ -87,6 +92,7 @@ pub struct Monitor {
     scans: Scans,
     stuck: Stuck,
     growth: Growth,
+    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -94,6 +100,7 @@ pub struct Monitor {
     limits: DetectLimits,
     host: Host,
     oom_reports: OomReports,
+    looks: Looks,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -113,12 +120,14 @@ impl Monitor {
             scans: Scans::default(),
             stuck: Stuck::default(),
             growth: Growth::new(&limits),
+            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
             oom_reports: OomReports::new(kernel_log),
+            looks: Looks::new(sources.proc_root.clone()),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -139,6 +148,7 @@ impl Monitor {
                     Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
                     None => break,
                 },
+                Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
                 _ = tick.tick() => self.raise_overdue_victims(boot_time()),
             }
@@ -153,6 +163,7 @@ impl Monitor {
                 let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
                 self.table.exec(&event, cgroup);
                 self.growth.forget(event.key);
+                self.consider_exec(event.key);
             }
             Observation::Exit(event) => {
                 self.growth.forget(event.process.key);
@@ -169,6 +180,7 @@ impl Monitor {
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),
+            Observation::HostMemory(memory) => self.on_host_memory(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

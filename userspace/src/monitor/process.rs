@@ -32,6 +32,13 @@ pub(super) enum Begun {
     End,
 }
 
+/// What was judged of a program's beginning, so that it is once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) exec: bool,
+    pub(super) name: bool,
+}
+
 /// The state of a process that no walk has measured yet.
 pub(super) const UNMEASURED: char = '?';
 
@@ -47,6 +54,10 @@ pub(super) struct Process {
     pub(super) session: Option<Session>,
     /// Ourselves, or below us, for good: an orphan of ours stays ours.
     pub(super) own: bool,
+    /// Whether the present program's beginning was judged, and its name.
+    pub(super) judged: Judged,
+    /// When the present program began, where that was seen.
+    pub(super) exec_at: Option<Duration>,
     pub(super) comm: Box<[u8]>,
     pub(super) parent_comm: Box<[u8]>,
     pub(super) argv: Box<[u8]>,
@@ -80,6 +91,8 @@ impl Process {
             begun: Begun::End,
             session: None,
             own: is_us(event.key.pid, event.parent.pid),
+            judged: Judged::default(),
+            exec_at: None,
             comm: event.comm.clone(),
             parent_comm: event.parent_comm.clone(),
             argv: event.argv.clone(),
@@ -108,6 +121,8 @@ impl Process {
             begun: Begun::Walk,
             session: Some(seen.session),
             own: is_us(seen.key.pid, seen.ppid),
+            judged: Judged::default(),
+            exec_at: None,
             comm: seen.comm.clone(),
             parent_comm: Box::default(),
             argv: details.map(|it| it.argv.clone()).unwrap_or_default(),

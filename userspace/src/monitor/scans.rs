@@ -11,7 +11,7 @@ use super::ends::is_own;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
 use super::rooms::inside;
-use crate::detect::{self, Draft, FdUse, MemoryUse, Resident, Zombie};
+use crate::detect::{self, Draft, FdUse, MemoryUse, Zombie};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
 use crate::model::{ProcessInfo, ProcessKey};
@@ -57,6 +57,9 @@ impl Monitor {
         }
         self.table.seen(seen, now, &self.host);
         self.note_growth(seen, now);
+        if seen.details.is_some() {
+            self.consider_exec(seen.key);
+        }
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
@@ -109,6 +112,7 @@ impl Monitor {
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
         self.stuck.forget(done.began);
         self.judge_zombies(now);
+        self.judge_pressure(now);
         self.judge_cgroups(now);
         self.judge_growth(done.began, now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
@@ -155,17 +159,10 @@ impl Monitor {
             .map(|it| (it.memory.clone(), it.scans))
             .collect();
         for (cgroup, scans) in high {
-            let mut members: Vec<_> = self
-                .table
-                .live()
-                .filter(|it| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path)))
-                .collect();
-            members.sort_by_key(|it| std::cmp::Reverse(it.sample.map_or(0, |sample| sample.rss_bytes)));
-            let Some(largest) = members.first() else { continue };
-            let residents: Vec<_> = members.iter().take(8).map(|it| resident(it)).collect();
+            let member = |it: &Process| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path));
+            let Some((mut info, residents)) = self.residents(now, member) else { continue };
             let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
             if let Some(draft) = detect::memory(&memory, &self.limits) {
-                let mut info = largest.info();
                 info.cgroup = Some(cgroup.path.to_string());
                 self.raise_condition(draft, info, now);
             }
@@ -180,13 +177,5 @@ impl Monitor {
             Evidence::Read,
             Record::default(),
         );
-    }
-}
-
-fn resident(process: &Process) -> Resident {
-    Resident {
-        pid: process.key.pid,
-        name: lossy(&process.comm),
-        rss_bytes: process.sample.map_or(0, |sample| sample.rss_bytes),
     }
 }

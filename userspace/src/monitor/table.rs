@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process::{Begun, Process};
+use super::process::{Begun, Judged, Process};
 use crate::host::Host;
 use crate::model::{ExitRecord, ProcessKey};
 use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
@@ -74,7 +74,10 @@ impl Table {
             self.insert(Process::from_kernel(event));
         }
         let process = self.live.get_mut(&event.key)?;
+        // Those of the program before are not this one's, even where its own could not be read.
+        process.argv = Box::default();
         process.learn(event, cgroup);
+        (process.judged, process.exec_at) = (Judged::default(), Some(event.at));
         if process.begun != Begun::Exec {
             (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ai_debugger_ebpf::event::{
-    CrashHeader, EXIT, FLAG_CAPTURED, FLAG_HAS_CPU, FLAG_HAS_FAULTS, FLAG_HAS_IO, FLAG_HAS_MEMORY_CGROUP,
-    FLAG_HAS_NS_PID, FLAG_HAS_REGISTERS, FLAG_HAS_RSS, FLAG_HAS_SIGINFO, FLAG_HAS_THREADS, FLAG_KTHREAD,
-    FLAG_OOM, FLAG_RSS_OF_IMAGE, Module, OomEvent, ProcessHeader, StackFrame,
+    CrashHeader, EXIT, FLAG_CAPTURED, FLAG_FALLBACK, FLAG_HAS_CPU, FLAG_HAS_FAULTS, FLAG_HAS_IO,
+    FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_NS_PID, FLAG_HAS_REGISTERS, FLAG_HAS_RSS, FLAG_HAS_SIGINFO,
+    FLAG_HAS_THREADS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE, Module, OomEvent, ProcessHeader, StackFrame,
 };
 
 use super::wire::{Record, parse};
@@ -32,6 +32,15 @@ pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
             }
         }
     })
+}
+
+/// Whether the record is of a classic tracepoint, which names a pid alone.
+pub(super) fn lacks_identity(bytes: &[u8]) -> bool {
+    match parse(bytes) {
+        Some(Record::Process { header, .. }) => header.flags & FLAG_FALLBACK != 0,
+        Some(Record::Oom(event)) => event.trigger_start_ns == 0,
+        _ => false,
+    }
 }
 
 /// The kind of an observation as metrics and losses name it.
@@ -82,7 +91,8 @@ fn process(header: &ProcessHeader, argv: &[u8], exe: &[u8], host: &Host) -> Kern
 fn exit(header: &ProcessHeader, process: KernelProcess) -> KernelExit {
     KernelExit {
         process,
-        exit_code: header.exit_code,
+        // What fallback has is a signal or nothing: no status is ever 0 for want of one.
+        exit_code: (header.flags & FLAG_FALLBACK == 0 || header.exit_code != 0).then_some(header.exit_code),
         oom_killed: header.flags & FLAG_OOM != 0,
         cpu_ns: (header.flags & FLAG_HAS_CPU != 0).then_some(header.cpu_ns),
         major_faults: (header.flags & FLAG_HAS_FAULTS != 0).then_some(header.major_faults),
@@ -237,7 +247,7 @@ mod tests {
             let got = exit(&header, process(&header, b"", b"", &host()));
             assert_eq!((got.cpu_ns, got.process.peak_rss, got.oom_killed), (cpu, rss, oom));
             assert_eq!(got.process.cgroup.memory, memory);
-            assert_eq!(got.exit_code, 0x8b);
+            assert_eq!(got.exit_code, Some(0x8b));
             assert_eq!(
                 (got.major_faults, got.io_bytes),
                 if flags == 0 { (None, None) } else { (Some(1), Some((2, 3))) }
@@ -246,6 +256,16 @@ mod tests {
                 (got.threads, got.process.ns_pid),
                 if flags == 0 { (None, None) } else { (Some(4), Some(1)) }
             );
+        }
+    }
+
+    #[test]
+    fn a_cause_that_was_not_seen_is_absent() {
+        for (flags, code, want) in
+            [(0, 0, Some(0)), (0, 9, Some(9)), (FLAG_FALLBACK, 0, None), (FLAG_FALLBACK, 9, Some(9))]
+        {
+            let header = ProcessHeader { exit_code: code, ..header(EXIT, flags) };
+            assert_eq!(exit(&header, process(&header, b"", b"", &host())).exit_code, want, "{flags} {code}");
         }
     }
 

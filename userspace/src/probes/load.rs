@@ -1,8 +1,9 @@
 //! Loading the object and attaching its programs, one hook at a time: a hook that cannot be had is reported
 //! with the reason, and the others go on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
@@ -11,8 +12,9 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::fallback::{self, Fallback};
 use super::layout::{self, HOOKS, KernelTypes};
-use super::wire::{ForkKey, LayoutGlobal};
+use super::wire::{ForkKey, FormatsGlobal, LayoutGlobal};
 use crate::health::HookState;
 
 /// The programs, built from `ebpf/` by `cargo xtask ebpf` and committed.
@@ -22,6 +24,8 @@ static OBJECT: &[u8] =
 /// Characters kept of the beginning and of the end of a reason.
 const REASON_BEGIN: usize = 150;
 const REASON_END: usize = 400;
+/// Births and fatal signals remembered in the kernel, each, where fallback needs them.
+const BIRTHS: u32 = 8192;
 
 /// How to load.
 #[derive(Clone, Debug)]
@@ -34,6 +38,24 @@ pub struct Options {
     pub crash_bytes: u32,
     /// Let the programs log through aya-log, for debugging them.
     pub log: bool,
+    /// Where the kernel's types are; [`super::BTF`] where nothing is said.
+    pub btf: Option<PathBuf>,
+    /// What fallback reads; `/proc` where nothing is said.
+    pub proc_root: Option<PathBuf>,
+}
+
+impl Options {
+    /// With the smallest rings, to see what can be attached.
+    pub(super) fn small() -> Self {
+        Self {
+            grave_bytes: 4096,
+            common_bytes: 4096,
+            crash_bytes: 4096,
+            log: false,
+            btf: None,
+            proc_root: None,
+        }
+    }
 }
 
 /// The loaded programs and the userspace ends of their maps.
@@ -50,35 +72,43 @@ pub(super) struct Loaded {
     pub(super) forks: Option<PerCpuHashMap<MapData, ForkKey, u64>>,
     /// What was sent and what was lost.
     pub(super) counters: Option<PerCpuArray<MapData, u64>>,
+    /// Whether programs of classic tracepoints are attached, and whether these know a process's last thread.
+    pub(super) fallback: Option<Fallback>,
     /// The programs' own log, when asked for.
     pub(super) logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
+/// What could be loaded, and every hook's state.
+pub(super) type Outcome = (Result<Loaded>, Vec<(String, HookState)>);
+
 /// Loads and attaches what this kernel and these privileges allow; every hook's state beside it.
-pub(super) fn load(options: &Options, btf: &Path) -> (Result<Loaded>, Vec<(String, HookState)>) {
-    load_with(options, btf, |_| {})
+pub(super) fn load(options: &Options) -> Outcome {
+    let by_type = load_with(options, |_| {});
+    if by_type.1.iter().all(|(_, state)| state.attached) {
+        return by_type;
+    }
+    match fallback::load(options, &by_type.1) {
+        Some(with_fallback) => with_fallback,
+        None => by_type,
+    }
 }
 
-/// As [`load`], after `change` was made to what BTF says of this kernel.
-fn load_with(
-    options: &Options,
-    btf: &Path,
-    change: impl FnOnce(&mut Layout),
-) -> (Result<Loaded>, Vec<(String, HookState)>) {
-    match object(options, btf, change) {
+/// By the kernel's types alone, after `change` was made to what they say.
+fn load_with(options: &Options, change: impl FnOnce(&mut Layout)) -> Outcome {
+    match object(options, Formats::UNKNOWN, change) {
         Err(error) => {
             let state = HookState { attached: false, reason: Some(format!("{error:#}")) };
             (Err(error), HOOKS.iter().map(|hook| ((*hook).to_owned(), state.clone())).collect())
         }
-        Ok((mut ebpf, kernel, btf)) => {
+        Ok((mut ebpf, types)) => {
             let states = HOOKS.iter().map(|hook| {
                 let reason =
-                    attach(&mut ebpf, hook, &kernel, &btf).err().map(|error| short(&format!("{error:#}")));
+                    attach(&mut ebpf, hook, types.as_ref()).err().map(|error| short(&format!("{error:#}")));
                 ((*hook).to_owned(), HookState { attached: reason.is_none(), reason })
             });
             let states: Vec<_> = states.collect();
             if states.iter().any(|(_, state)| state.attached) {
-                (maps(ebpf, options.log), states)
+                (maps(ebpf, options.log, None), states)
             } else {
                 let reason = states.first().and_then(|(_, state)| state.reason.clone()).unwrap_or_default();
                 (Err(anyhow::anyhow!("no hook could be attached: {reason}")), states)
@@ -88,44 +118,64 @@ fn load_with(
 }
 
 /// A verifier's log says in its last lines what it minded; the thousands before are not for people.
-fn short(reason: &str) -> String {
+pub(super) fn short(reason: &str) -> String {
     let end = reason.char_indices().rev().nth(REASON_END).map_or(0, |(at, _)| at);
     let begin = reason.char_indices().nth(REASON_BEGIN).map_or(reason.len(), |(at, _)| at);
     if begin >= end { reason.to_owned() } else { format!("{} … {}", &reason[..begin], &reason[end..]) }
 }
 
-/// The object with this kernel's layout in it, loaded into the kernel up to its programs.
-fn object(
+/// What is known of the kernel's types: for the programs, and for the loader.
+pub(super) type Types = (KernelTypes, Btf);
+
+/// The object with this kernel's layout and formats in it, loaded into the kernel up to its programs. Without types
+/// only where there are formats.
+pub(super) fn object(
     options: &Options,
-    btf: &Path,
+    formats: Formats,
     change: impl FnOnce(&mut Layout),
-) -> Result<(Ebpf, KernelTypes, Btf)> {
+) -> Result<(Ebpf, Option<Types>)> {
     // The loader parses all of the kernel's BTF when it is made, asked or not. First of all and dropped at once,
     // so that nothing that stays is allocated above it, and the heap shrinks again.
     let mut loader = EbpfLoader::new();
     loader.btf(None);
-    let mut kernel = layout::read(btf)?;
-    // A quarter full: the reader is woken before there is a reason to lose anything.
-    kernel.layout.common_wake_bytes = options.common_bytes / 4;
-    change(&mut kernel.layout);
+    let types = match types(options.btf.as_deref().unwrap_or(Path::new(super::BTF))) {
+        Ok(types) => Some(types),
+        Err(error) if formats == Formats::UNKNOWN => return Err(error),
+        Err(_) => None,
+    };
+    let mut layout = types.as_ref().map_or(Layout::UNKNOWN, |(kernel, _)| kernel.layout);
+    // A quarter full: the reader is woken before there is a reason to lose anything. Fallback needs it at once, while
+    // the rest can be read from /proc.
+    layout.common_wake_bytes = if formats == Formats::UNKNOWN { options.common_bytes / 4 } else { 0 };
+    change(&mut layout);
     // Maps count against RLIMIT_MEMLOCK before 5.11; where it cannot be raised, the load itself will say so.
     let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
-    let types =
-        Btf::parse(&kernel.btf, aya::Endianness::default()).context("cannot parse the hooks' types")?;
     let log_level = if options.log { aya_log::Level::Debug as u8 } else { 0 };
+    let births = if formats == Formats::UNKNOWN { 1 } else { BIRTHS };
     let ebpf = loader
-        .btf(Some(&types))
-        .override_global("LAYOUT", &LayoutGlobal(kernel.layout), true)
+        .btf(types.as_ref().map(|(_, btf)| btf))
+        .override_global("LAYOUT", &LayoutGlobal(layout), true)
+        .override_global("FORMATS", &FormatsGlobal(formats), true)
         .override_global(aya_log::LEVEL, &log_level, false)
         .map_max_entries("GRAVE", options.grave_bytes)
         .map_max_entries("COMMON", options.common_bytes)
         .map_max_entries("CRASHES", options.crash_bytes)
+        .map_max_entries("BORN", births)
+        .map_max_entries("FATAL", births)
         .load(OBJECT)
         .context("cannot load the eBPF object")?;
-    Ok((ebpf, kernel, types))
+    Ok((ebpf, types))
 }
 
-fn attach(ebpf: &mut Ebpf, hook: &str, kernel: &KernelTypes, btf: &Btf) -> Result<()> {
+fn types(btf: &Path) -> Result<Types> {
+    let kernel = layout::read(btf)?;
+    let btf = Btf::parse(&kernel.btf, aya::Endianness::default()).context("cannot parse the hooks' types")?;
+    Ok((kernel, btf))
+}
+
+/// Attaches the program of a BTF tracepoint.
+pub(super) fn attach(ebpf: &mut Ebpf, hook: &str, types: Option<&Types>) -> Result<()> {
+    let (kernel, btf) = types.context("the kernel's types are not known")?;
     anyhow::ensure!(kernel.hooks.contains(&hook), "this kernel has no tracepoint {hook}");
     let program = ebpf.program_mut(hook).with_context(|| format!("the object has no program {hook}"))?;
     let program: &mut BtfTracePoint = program.try_into()?;
@@ -134,7 +184,7 @@ fn attach(ebpf: &mut Ebpf, hook: &str, kernel: &KernelTypes, btf: &Btf) -> Resul
     Ok(())
 }
 
-fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
+pub(super) fn maps(mut ebpf: Ebpf, log: bool, fallback: Option<Fallback>) -> Result<Loaded> {
     let logger =
         if log { Some(EbpfLogger::init(&mut ebpf).context("cannot read the programs' log")?) } else { None };
     let mut take = |name: &str| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
@@ -146,6 +196,7 @@ fn maps(mut ebpf: Ebpf, log: bool) -> Result<Loaded> {
         forks: Some(forks.try_into().context("FORKS is not a per-CPU hash map")?),
         common: common.try_into().context("COMMON is not a ring")?,
         counters: Some(counters.try_into().context("COUNTERS is not a per-CPU array")?),
+        fallback,
         logger,
         attached: Some(ebpf),
     })
@@ -160,9 +211,8 @@ mod tests {
     /// Loads are checked against the kernel's types: one of a field that is not there would be refused.
     #[test]
     fn the_verifier_accepts_programs_without_the_fields_a_kernel_may_lack() {
-        let options = Options { grave_bytes: 4096, common_bytes: 4096, crash_bytes: 4096, log: false };
-        let btf = Path::new(super::super::BTF);
-        if let Err(error) = load(&options, btf).0 {
+        let options = Options::small();
+        if let Err(error) = load_with(&options, |_| {}).0 {
             println!("SKIPPED: kernel events cannot be had here: {error:#}");
             return;
         }
@@ -181,8 +231,7 @@ mod tests {
             |it| &mut it.task_write_bytes,
         ];
         let check = |fields: &[fn(&mut Layout) -> &mut u32]| {
-            let states =
-                load_with(&options, btf, |layout| fields.iter().for_each(|it| *it(layout) = MISSING)).1;
+            let states = load_with(&options, |layout| fields.iter().for_each(|it| *it(layout) = MISSING)).1;
             for (hook, state) in states {
                 assert!(state.attached, "{hook}: {:?}", state.reason);
             }

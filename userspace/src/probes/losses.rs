@@ -43,7 +43,7 @@ fn add(metrics: &Metrics, stream: Stream, outcome: Outcome, count: u64) {
         Outcome::RingFull => metrics.count_loss(ring, kind, "ring_full", count),
         Outcome::ScratchBusy => metrics.count_loss(ring, kind, "scratch_busy", count),
         // The event itself arrived; only its argv did not.
-        Outcome::ArgvUnreadable => metrics.count_turned_away("argv_unreadable", count),
+        Outcome::ArgvUnreadable => metrics.count_evidence_loss(ring, kind, "argv_unreadable", count),
     }
 }
 

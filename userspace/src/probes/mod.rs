@@ -3,14 +3,18 @@
 
 mod btf;
 mod decode;
+mod fallback;
 mod forks;
+mod formats;
+mod identities;
 mod layout;
 mod load;
 mod losses;
 mod reader;
+mod tracefs;
 mod wire;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -61,23 +65,25 @@ pub async fn start(
     health: &Health,
 ) -> Option<Probes> {
     // Parsing BTF and the verifier take a fraction of a second: not on a runtime thread.
-    let loading = tokio::task::spawn_blocking(move || load::load(&options, Path::new(BTF)));
+    let proc_root = options.proc_root.clone().unwrap_or_else(|| PathBuf::from("/proc"));
+    let loading = tokio::task::spawn_blocking(move || load::load(&options));
     let (loaded, states) = loading.await.ok()?;
     for (hook, state) in &states {
         health.set_hook(hook, state.clone());
     }
-    let missing: Vec<_> = states.iter().filter(|(_, state)| !state.attached).collect();
+    let missing: Vec<_> = states.iter().filter(|(_, state)| state.reason.is_some()).collect();
     if let Some((hook, HookState { reason: Some(reason), .. })) = missing.first() {
         let count = missing.len();
         health.degrade(
             "probes",
-            format!("{count} of {} hooks missing, {hook}: {reason}", states.len()),
+            format!("{count} of {} hooks missing or in fallback, {hook}: {reason}", states.len()),
             remedy(reason),
         );
     }
-    match loaded.and_then(|loaded| spawn(loaded, batches, host, metrics)) {
+    let attached = states.iter().filter(|(_, state)| state.attached).count();
+    match loaded.and_then(|loaded| spawn(loaded, proc_root, batches, host, metrics)) {
         Ok(probes) => {
-            info!(attached = states.len() - missing.len(), "kernel probes are attached");
+            info!(attached, of = states.len(), "kernel probes are attached");
             Some(probes)
         }
         Err(error) => {
@@ -89,19 +95,18 @@ pub async fn start(
 }
 
 /// Attaches everything and detaches it again: what this host can give.
-pub fn try_attach() -> Vec<(String, HookState)> {
-    let options =
-        Options { grave_bytes: 64 * 1024, common_bytes: 64 * 1024, crash_bytes: 64 * 1024, log: false };
-    load::load(&options, Path::new(BTF)).1
+pub fn try_attach(btf: &Path) -> Vec<(String, HookState)> {
+    load::load(&Options { btf: Some(btf.to_owned()), ..Options::small() }).1
 }
 
 fn spawn(
     loaded: load::Loaded,
+    proc_root: PathBuf,
     batches: Sender<Vec<Observation>>,
     host: Host,
     metrics: Arc<Metrics>,
 ) -> Result<Probes> {
-    let reader = reader::Reader::new(loaded, batches, host, metrics)?;
+    let reader = reader::Reader::new(loaded, proc_root, batches, host, metrics)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let reader = std::thread::Builder::new()
@@ -115,8 +120,9 @@ fn spawn(
 fn remedy(reason: &str) -> &'static str {
     if reason.contains("Operation not permitted") || reason.contains("os error 1") {
         "run as root, or with CAP_BPF and CAP_PERFMON (kernels before 5.8: CAP_SYS_ADMIN)"
-    } else if reason.contains("No such file") {
-        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container"
+    } else if reason.contains("No such file") || reason.contains("BTF") {
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container (or say with --btf-path \
+         where its BTF is)"
     } else if reason.contains("no tracepoint") {
         "nothing on this kernel; what this hook reports is found by the periodic scan, later and with less detail"
     } else {

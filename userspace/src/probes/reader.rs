@@ -3,6 +3,7 @@
 //! the monitor has no room for stays in the ring, and what the ring has no room for the kernel counts.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use tracing::warn;
 
 use super::decode;
 use super::forks::Forks;
+use super::identities::Identities;
 use super::load::Loaded;
 use super::losses::KernelCounters;
 use crate::host::Host;
@@ -49,6 +51,8 @@ pub(super) struct Reader {
     loaded: Loaded,
     counters: KernelCounters,
     forks: Forks,
+    /// Where events of classic tracepoints come.
+    identities: Option<Identities>,
     wake: OwnedFd,
     /// Grave observations already taken from their ring, waiting for the common ones before them.
     grave: VecDeque<Observation>,
@@ -60,6 +64,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(
         mut loaded: Loaded,
+        proc_root: PathBuf,
         batches: Sender<Vec<Observation>>,
         host: Host,
         metrics: Arc<Metrics>,
@@ -74,10 +79,14 @@ impl Reader {
             let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
             epoll::add(&wake, ring, epoll::EventData::new_u64(data), flags).context("cannot watch a ring")?;
         }
+        let identities = loaded.fallback.map(|fallback| {
+            Identities::new(proc_root, host.clone(), Arc::clone(&metrics), fallback.ends_are_certain)
+        });
         Ok(Self {
             loaded,
             counters: KernelCounters::new(counters),
             forks: Forks::new(forks),
+            identities,
             wake,
             grave: VecDeque::new(),
             batches,
@@ -142,14 +151,15 @@ impl Reader {
     /// of the same process although they travel on different rings.
     fn next_batch(&mut self) -> Vec<Observation> {
         self.take_grave();
-        let mut batch = Vec::new();
+        let mut batch = self.identities.as_mut().map(Identities::settled).unwrap_or_default();
         while batch.len() < BATCH {
-            match next(&mut self.loaded.common, "common", &self.host, &self.metrics) {
+            match next(&mut self.loaded.common, "common", self.identities.as_mut(), &self.host, &self.metrics)
+            {
                 Next::Observation(observation) => {
                     self.take_grave_before(decode::at(&observation), &mut batch);
                     batch.push(observation);
                 }
-                Next::Malformed => {}
+                Next::Nothing => {}
                 Next::Empty => {
                     self.take_grave_before(Duration::MAX, &mut batch);
                     break;
@@ -165,9 +175,9 @@ impl Reader {
         let had = self.grave.len();
         for (ring, name) in rings {
             while self.grave.len() < BATCH {
-                match next(ring, name, &self.host, &self.metrics) {
+                match next(ring, name, self.identities.as_mut(), &self.host, &self.metrics) {
                     Next::Observation(observation) => self.grave.push_back(observation),
-                    Next::Malformed => {}
+                    Next::Nothing => {}
                     Next::Empty => break,
                 }
             }
@@ -206,20 +216,27 @@ impl Reader {
 )]
 enum Next {
     Observation(Observation),
-    Malformed,
+    /// Malformed, or not what it seemed.
+    Nothing,
     Empty,
 }
 
-fn next(ring: &mut RingBuf<MapData>, name: &'static str, host: &Host, metrics: &Metrics) -> Next {
+fn next(
+    ring: &mut RingBuf<MapData>,
+    name: &'static str,
+    identities: Option<&mut Identities>,
+    host: &Host,
+    metrics: &Metrics,
+) -> Next {
     let Some(bytes) = ring.next() else { return Next::Empty };
-    match decode::observation(&bytes, host) {
-        Some(observation) => {
-            metrics.count_event(decode::kind(&observation), name, 1);
-            Next::Observation(observation)
-        }
-        None => {
-            metrics.count_loss(name, "any", "malformed", 1);
-            Next::Malformed
-        }
-    }
+    let Some(observation) = decode::observation(&bytes, host) else {
+        metrics.count_loss(name, "any", "malformed", 1);
+        return Next::Nothing;
+    };
+    metrics.count_event(decode::kind(&observation), name, 1);
+    let completed = match identities {
+        Some(identities) if decode::lacks_identity(&bytes) => identities.complete(observation),
+        _ => Some(observation),
+    };
+    completed.map_or(Next::Nothing, Next::Observation)
 }

@@ -8,6 +8,7 @@ use ai_debugger_ebpf::event::{
     CRASH, CrashEvent, CrashHeader, EXEC, EXIT, FLAG_CAPTURED, FRAMES_MAX, MODULES_MAX, Module, OOM_VICTIM,
     OomEvent, ProcessHeader, StackFrame,
 };
+use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
 
 /// One record of a ring.
@@ -85,6 +86,14 @@ pub(super) struct LayoutGlobal(pub(super) Layout);
 
 // SAFETY: `repr(C)`, u32 fields only, no padding; its size is asserted in the wire contract.
 unsafe impl aya::Pod for LayoutGlobal {}
+
+/// The tracepoints' formats as a global of the object.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct FormatsGlobal(pub(super) Formats);
+
+// SAFETY: as above.
+unsafe impl aya::Pod for FormatsGlobal {}
 
 /// A key of the map of fork counts.
 #[derive(Clone, Copy)]

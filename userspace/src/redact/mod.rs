@@ -27,6 +27,8 @@ type Found = Vec<(Range<usize>, Rule)>;
 
 /// Shorter secrets are not looked for elsewhere: every other word would be masked.
 const MIN_KNOWN_CHARS: usize = 4;
+/// Longer beginnings of a secret are not looked for at a cut: nothing that is cut is longer.
+const MAX_HALF_CHARS: usize = 1024;
 /// What a text ends with that was cut.
 const CUT: char = '…';
 /// Shown in place of a variable's value.
@@ -77,10 +79,10 @@ fn known(secrets: &[String], text: &str) -> Found {
     let cut = text.strip_suffix(CUT);
     for secret in secrets {
         found.extend(text.match_indices(secret.as_str()).map(|(at, it)| (at..at + it.len(), Rule::Known)));
+        let Some(cut) = cut else { continue };
         // The longest beginning of it that is long enough to be told from chance.
-        let begins = secret.char_indices().map(|(at, _)| at).skip(MIN_KNOWN_CHARS).collect::<Vec<_>>();
-        let half = cut.and_then(|cut| begins.iter().rev().find(|at| cut.ends_with(&secret[..**at])));
-        if let (Some(cut), Some(half)) = (cut, half) {
+        let begins = secret.char_indices().map(|(at, _)| at).skip(MIN_KNOWN_CHARS).take(MAX_HALF_CHARS);
+        if let Some(half) = begins.filter(|at| cut.ends_with(&secret[..*at])).last() {
             found.push((cut.len() - half..cut.len(), Rule::Known));
         }
     }

@@ -34,7 +34,7 @@ pub fn view(mut view: ProcessView) -> ProcessView {
 pub fn incident(mut incident: Incident) -> Incident {
     let mut censor = Censor::new(&incident.process.argv);
     let it = &mut incident;
-    censor.keep(&mut it.title);
+    it.related.iter_mut().map(|it| &mut it.title).chain([&mut it.title]).for_each(|title| censor.keep(title));
     mask_process(&mut censor, &mut it.process);
     it.facts
         .iter_mut()
@@ -75,7 +75,8 @@ fn add(masked: &mut std::collections::BTreeMap<String, u64>, tally: &Tally) {
 fn mask_process(censor: &mut Censor, process: &mut ProcessInfo) {
     censor.keep_argv(&mut process.argv);
     censor.keep(&mut process.name);
-    process.exe.iter_mut().chain(&mut process.cgroup).for_each(|text| censor.keep(text));
+    let places = process.exe.iter_mut().chain(&mut process.cgroup).chain(&mut process.unit);
+    places.for_each(|text| censor.keep(text));
 }
 
 fn mask_verdict(censor: &mut Censor, verdict: &mut Verdict) {
@@ -91,8 +92,15 @@ fn mask_verdict(censor: &mut Censor, verdict: &mut Verdict) {
         .for_each(|text| censor.keep(text));
 }
 
+/// Files in which the kernel writes numbers, its own words and its own symbols only (proc_pid_io(5),
+/// proc_pid_limits(5), proc_pid_stack(5), kernel Documentation/admin-guide/cgroup-v2.rst): most of a case's bytes,
+/// and searching takes time for each.
+const NUMBERS: [&str; 9] =
+    ["statm", "schedstat", "io", "limits", "oom_score", "oom_score_adj", "wchan", "syscall", "stack"];
+
 fn mask_evidence(censor: &mut Censor, file: &mut EvidenceFile) {
     match file.name.as_str() {
+        name if NUMBERS.contains(&name) || name.starts_with("cgroup.memory.") => {}
         "environ" => file.body = censor.environ(&file.body),
         "cmdline" => mask_cmdline(censor, &mut file.body),
         _ => censor.keep_lines(&mut file.body, file.truncated),

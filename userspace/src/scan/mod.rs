@@ -1,6 +1,7 @@
 //! The walk of /proc: at the start and every interval, through the same channel as kernel events.
 
 mod cmdline;
+mod pressure;
 mod suspects;
 mod task;
 mod walk;

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use procfs::process::{LimitValue, Process};
 
 use super::cmdline::Cmdlines;
+use super::pressure;
 use super::suspects::{Places, Suspects};
 use crate::cgroup::{Hierarchy, of_process};
 use crate::host::{Host, boot_time};
@@ -87,7 +88,14 @@ impl Walker {
         }
         self.turned_away = self.suspects.finish();
         self.known.retain(|_, known| known.walk == walk);
-        observations.extend(self.limited_cgroups());
+        let cgroups = self.limited_cgroups();
+        let limited = cgroups.iter().filter_map(|it| match it {
+            Observation::Cgroup(memory) => Some(&memory.path),
+            _ => None,
+        });
+        let memory = pressure::read(&self.proc_root, &self.hierarchy, limited);
+        observations.extend(memory.map(Observation::HostMemory));
+        observations.extend(cgroups);
         observations.push(Observation::ScanDone(ScanDone { began, took: boot_time().saturating_sub(began) }));
         Ok(observations)
     }

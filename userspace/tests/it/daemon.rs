@@ -1,5 +1,6 @@
 //! The daemon under test: the real binary in a process of its own, asked over HTTP.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -24,12 +25,18 @@ pub(crate) struct Setup<'a> {
     data_dir: &'a Path,
     variables: Vec<(&'static str, String)>,
     user: Option<u32>,
+    log: Option<File>,
 }
 
 impl<'a> Setup<'a> {
     /// Walks every second, no model, no Slack.
     pub(crate) fn new(data_dir: &'a Path) -> Self {
-        Self { data_dir, variables: vec![("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned())], user: None }
+        Self {
+            data_dir,
+            variables: vec![("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned())],
+            user: None,
+            log: None,
+        }
     }
 
     pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -51,6 +58,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// Its log goes into this file instead of the tests' own.
+    pub(crate) fn log(mut self, file: File) -> Self {
+        self.log = Some(file);
+        self
+    }
+
     /// Starts it and waits for the line that says it is ready.
     pub(crate) fn start(self) -> Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ai-debugger"));
@@ -61,7 +74,7 @@ impl<'a> Setup<'a> {
             .envs(self.variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+            .stderr(self.log.map_or_else(Stdio::inherit, Stdio::from));
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }

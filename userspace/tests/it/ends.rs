@@ -87,10 +87,10 @@ async fn loops_that_a_program_of_ones_own_keeps_up_are_named() {
     let python = Running(python(keeper, &[&by_python.path]).spawn().unwrap());
     let looping = r#"while true; do "$1" live 150 "--pid=$BASHPID"; done"#;
     let shell_loop = Running(shell(looping, &[&by_shell.path]).spawn().unwrap());
-    let paced = r#"while true; do "$1" quick 4; sleep 0.2; done"#;
-    let at_once = Running(shell(paced, &[&doomed.path]).spawn().unwrap());
+    let paced = keeper.replace("'live', '150'", "'quick', '4'").replace("0.2", "0.3");
+    let at_once = Running(crate::ends::python(&paced, &[&doomed.path]).spawn().unwrap());
     for (fault, starter, parent) in
-        [(&by_python, &python, "python3"), (&by_shell, &shell_loop, "bash"), (&doomed, &at_once, "bash")]
+        [(&by_python, &python, "python3"), (&by_shell, &shell_loop, "bash"), (&doomed, &at_once, "python3")]
     {
         let incident = daemon.wait_for_incident("crash_loop", &fault.name, SOON).await;
         assert_eq!(incident["severity"], "warning");
@@ -106,13 +106,14 @@ async fn failing_commands_of_loops_builds_and_tests_are_quiet() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Setup::new(data.path()).start();
     let (tested, recovering, many) = (Fault::new(), Fault::new(), Fault::new());
-    let scripts: [(&str, &Fault); 4] = [
+    let scripts: [(&str, &Fault); 5] = [
         // A loop of failing commands; a wait for something that does not come.
         (
             "for i in $(seq 200); do false; grep -q x /dev/null; ls /nonexistent; test -f /nonexistent; done",
             &tested,
         ),
         ("for i in $(seq 20); do cat /nonexistent && break; sleep 0.05; done", &tested),
+        (r#"i=0; until [ $i = 20 ] || "$1" quick 1; do i=$((i + 1)); sleep 0.3; done"#, &tested),
         // A test suite: the same program with ever different arguments, back to back.
         (r#"for i in $(seq 300); do "$1" quick 1 case-$i; "$1" quick 1 again; done"#, &many),
         // What succeeds now and then is no loop.

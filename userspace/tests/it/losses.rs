@@ -45,7 +45,14 @@ async fn a_full_common_ring_costs_no_grave_event_and_every_loss_is_counted() {
     skip_if!(no_kernel_events());
     // The monitor takes one batch and no more: from then on everything stays in the rings, the smallest there are.
     let mut watch = Watch::start(
-        Options { grave_bytes: 64 << 10, common_bytes: 4096, crash_bytes: 1 << 20, log: false },
+        Options {
+            grave_bytes: 64 << 10,
+            common_bytes: 4096,
+            crash_bytes: 1 << 20,
+            log: false,
+            btf: None,
+            proc_root: None,
+        },
         1,
     )
     .await;

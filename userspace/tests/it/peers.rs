@@ -74,7 +74,8 @@ impl Running {
 
 /// A model in this mood.
 pub(crate) async fn model(mood: Mood) -> Running {
-    let models = json!({"object": "list", "data": [{"id": "openai/gpt-oss-120b", "object": "model"}]});
+    let model = json!({"id": "openai/gpt-oss-120b", "object": "model", "created": 1_700_000_000, "owned_by": "OpenAI"});
+    let models = json!({"object": "list", "data": [model]});
     let router = Router::new()
         .route("/openai/v1/models", get(move || async move { axum::Json(models) }))
         .route("/openai/v1/chat/completions", post(complete));

@@ -48,11 +48,12 @@ async fn they_are_nowhere_and_with_the_switch_only_here() {
     skip_if!(no_kernel_events());
     for show in [false, true] {
         let (model, slack) = (peers::model(Mood::Answers).await, peers::slack(None).await);
-        let data = tempfile::tempdir().unwrap();
+        let (data, log) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
         let daemon = Setup::new(data.path())
             .variable("AI_DEBUGGER_SHOW_SECRETS", show.to_string())
             .model(model.address)
             .slack(slack.address)
+            .log(fs::File::create(log.path()).unwrap())
             .start();
         let fault = Fault::new();
         let pid = crash(&fault);
@@ -62,12 +63,22 @@ async fn they_are_nowhere_and_with_the_switch_only_here() {
         for sent in [&message, &question] {
             assert!(!sent.contains("hunter2") && sent.contains("[redacted 15 chars]"), "{sent}");
         }
+        let path = format!("/api/v1/incidents/{}/prompt", incident["id"].as_str().unwrap());
+        let shown = daemon
+            .wait_until("the model's answer", SECONDS_10, async || {
+                daemon.get(&path).await.filter(|it| it["answered"] == true)
+            })
+            .await;
+        assert_eq!(shown["request"].to_string(), question, "what went, field for field");
+        assert!(shown["masked"].as_object().is_some_and(|masked| !masked.is_empty()), "{shown}");
         let all = served(&daemon, incident["id"].as_str().unwrap(), pid).await;
         assert_eq!(all.contains("hunter2"), show, "{all}");
         assert!(all.contains("--harmless"), "{all}");
         let bytes = stored(data.path());
         assert!(holds(&bytes, &fault.name) && holds(&bytes, "--harmless"));
         assert_eq!(holds(&bytes, "hunter2"), show, "in the data folder");
+        let logged = fs::read(log.path()).unwrap();
+        assert!(holds(&logged, &fault.name) && !holds(&logged, "hunter2"), "the log names it, and no secret");
         let status = daemon.get("/api/v1/status").await.unwrap();
         assert_eq!(status["secrets"], if show { "shown" } else { "masked" });
         assert_eq!(incident["completeness"]["masked"].is_null(), show, "{incident}");

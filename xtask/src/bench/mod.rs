@@ -11,7 +11,7 @@ mod load;
 mod memory;
 mod peers;
 pub(crate) mod report;
-mod running;
+pub(crate) mod running;
 pub(crate) mod stats;
 mod stop;
 mod storm;

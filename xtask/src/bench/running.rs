@@ -19,7 +19,7 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A process of ours; killed when dropped, and by the kernel should this program die first.
-pub(super) struct Running(pub(super) Child);
+pub(crate) struct Running(pub(crate) Child);
 
 /// A command that the kernel ends with this program, and that has tracefs, in a mount namespace of its own.
 pub(super) fn guarded(program: &Path) -> Command {
@@ -39,7 +39,7 @@ impl Running {
         Ok(Self(command.stdout(file).stderr(errors).spawn()?))
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.0.id()
     }
 

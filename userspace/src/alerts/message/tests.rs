@@ -1,5 +1,8 @@
 //! Tests of the message: goldens by kind, Slack's limits, and what a hostile process must not do.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
+
 use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;
@@ -101,6 +104,16 @@ fn assert_within_limits(message: &Value) {
     assert!(length(texts(message)[0]) <= 3000);
     let everything = message.to_string();
     assert!(!everything.contains(['<', '>']), "{everything}");
+    keep(&everything);
+}
+
+/// Leaves every message for `cargo xtask oracles`, which shows them to Slack's own libraries.
+fn keep(message: &str) {
+    let Some(dir) = std::env::var_os("AI_DEBUGGER_KEEP_MESSAGES") else { return };
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    let path = Path::new(&dir).join(format!("{:016x}.json", hasher.finish()));
+    std::fs::write(path, message).unwrap();
 }
 
 #[test]
@@ -117,7 +130,8 @@ fn whatever_the_size_it_fits() {
         it.process.cgroup = Some(huge.clone());
         it.process.container_id = Some(huge.clone());
         it.count = u64::MAX;
-        let fact = |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone() };
+        let fact =
+            |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone(), at: None };
         it.facts = (0..5).map(fact).collect();
         it.findings = vec![Finding { facts: vec!["F4".into(), huge.clone()], ..it.findings.remove(0) }];
         it.completeness.events_lost = u64::MAX;
@@ -200,7 +214,7 @@ fn the_payload_is_block_kit() {
 #[test]
 fn facts_the_verdict_rests_on_come_first() {
     let mut it = oom_kill();
-    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into() };
+    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into(), at: None };
     it.facts = ["F1", "F2", "F3", "F4"].map(fact).to_vec();
     for (cited, found, want) in [
         (&["F3"][..], &["F4", "F3"][..], "F3 F4 F1"),

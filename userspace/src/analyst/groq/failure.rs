@@ -4,6 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::allowance::Exhausted;
+
 /// Codes worth telling; others are the server's own words, which are not to be trusted.
 const CODES: [&str; 6] = [
     "model_decommissioned",
@@ -19,6 +23,10 @@ const CODES: [&str; 6] = [
 pub(in crate::analyst) enum Failure {
     /// Other cases kept the model busy for too long.
     Busy,
+    /// A budget has no room; nothing was sent.
+    Exhausted(Exhausted),
+    /// It failed so often that it is left alone; nothing was sent.
+    LeftAlone { failures: u32, until: Timestamp },
     /// No answer before the deadline.
     Timeout,
     /// No connection, or it broke.
@@ -66,6 +74,8 @@ impl Failure {
     pub(in crate::analyst) const fn outcome(&self) -> &'static str {
         match self {
             Self::Busy => "busy",
+            Self::Exhausted(_) => "budget",
+            Self::LeftAlone { .. } => "breaker",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
             Self::Status { status: 429, .. } => "rate_limited",
@@ -78,9 +88,42 @@ impl Failure {
         }
     }
 
+    /// Whether it says that the model is sick, for the breaker. Budgets and other cases do not, nor a service that
+    /// says how long to wait.
+    pub(super) const fn is_sickness(&self) -> bool {
+        match self {
+            Self::Busy | Self::Exhausted(_) | Self::LeftAlone { .. } => false,
+            Self::Status { status: 429, retry_after, .. } => retry_after.is_none(),
+            _ => true,
+        }
+    }
+
+    /// Whether the service did the work, as far as one can know, and may have it on its bill.
+    pub(super) fn may_cost(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Refused | Self::TooLarge | Self::Invalid(_) => true,
+            Self::Busy | Self::Exhausted(_) | Self::LeftAlone { .. } | Self::Connection => false,
+            Self::Status { code, .. } => matches!(code, Some("json_validate_failed")),
+        }
+    }
+
     /// What is wrong with the configuration, and what to do, when that is what it says.
     pub(in crate::analyst) fn remedy(&self) -> Option<&'static str> {
-        let Self::Status { status, .. } = self else { return None };
+        match self {
+            Self::Exhausted(it) if !it.budget.is_short() => {
+                return Some(
+                    "wait for the next day (UTC), or raise the --llm-… limits with the service's plan",
+                );
+            }
+            Self::LeftAlone { .. } => {
+                return Some("see the log for its failures; it is tried again by itself");
+            }
+            _ => {}
+        }
+        let Self::Status { status, code, .. } = self else { return None };
+        if matches!(code, Some("model_decommissioned" | "model_not_found")) {
+            return Some("set --llm-model (AI_DEBUGGER_LLM_MODEL) to a model the service has");
+        }
         match status {
             401 | 403 => {
                 Some("check GROQ_API_KEY (or GROQ_API_KEY_FILE): it must be a key of this very service")
@@ -88,6 +131,10 @@ impl Failure {
             404 => Some(
                 "set --llm-model to a model the service has, and --llm-base-url to its OpenAI-style address",
             ),
+            // Sending the same again would fail again, so the request is never repeated.
+            413 => {
+                Some("lower --llm-tokens-per-minute or --llm-prompt-tokens to what the service's plan allows")
+            }
             _ => None,
         }
     }
@@ -97,6 +144,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("busy with other cases"),
+            Self::Exhausted(it) => {
+                let until = it.until.strftime("%Y-%m-%d %H:%M:%S UTC");
+                write!(f, "the budget of {} is used up until {until}", it.budget.words())
+            }
+            Self::LeftAlone { failures, until } => {
+                let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+                write!(f, "left alone until {until} after {failures} failures in a row")
+            }
             Self::Timeout => f.write_str("no answer before the deadline"),
             Self::Connection => f.write_str("cannot be reached, or the connection broke"),
             Self::Refused => f.write_str("the model refused to answer"),

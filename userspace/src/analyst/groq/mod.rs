@@ -1,32 +1,41 @@
 //! The client of Groq, or of anything that speaks the same chat-completions API. One question, one deadline: within
 //! it some patience with a busy server, after it nothing.
 
+mod allowance;
 mod answer;
+mod breaker;
 mod clean;
 mod command;
 mod failure;
 mod models;
+mod price;
 mod reply;
 mod request;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use backon::{ExponentialBuilder, Retryable as _};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::prompt::prompt;
-use crate::config::LlmConfig;
+use super::prompt::{MAX_COMPLETION_TOKENS, Prompt, prompt};
+use crate::config::{LlmConfig, LlmLimits};
 use crate::metrics::{LimitLabel, Metrics, OutcomeLabel};
 use crate::model::{CaseFile, NextStep, Verdict};
 use crate::outbound;
 
+use allowance::Allowance;
+use breaker::Breaker;
 pub(super) use failure::Failure;
 pub(super) use models::Standing;
+use reply::Usage;
 use request::Request;
 
 /// Questions at the same time; more wait for half of their deadline.
@@ -36,6 +45,9 @@ const MAX_RETRIES: usize = 4;
 /// Before the second try; it doubles from there, and jitter adds up to as much again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
+/// Tokens kept free beside prompt and answer: for the chat's own frame, and for the estimate's error.
+const PROMPT_MARGIN: u32 = 600;
+
 /// The client.
 pub(super) struct Groq {
     http: reqwest::Client,
@@ -44,6 +56,8 @@ pub(super) struct Groq {
     authorization: Option<HeaderValue>,
     deadline: Duration,
     permits: Semaphore,
+    allowance: Allowance,
+    breaker: Breaker,
     metrics: Arc<Metrics>,
 }
 
@@ -60,6 +74,8 @@ impl Groq {
             authorization: authorization(config.api_key.expose_secret())?,
             deadline: config.deadline,
             permits: Semaphore::new(MAX_CONCURRENT),
+            allowance: Allowance::new(&config.model, config.limits.clone(), Arc::clone(&metrics)),
+            breaker: Breaker::new(Arc::clone(&metrics)),
             metrics,
         })
     }
@@ -69,8 +85,61 @@ impl Groq {
         self.deadline
     }
 
+    /// Keeps today's spending in this folder. Blocks.
+    pub(super) fn keep_usage(&self, dir: &Path) -> Result<()> {
+        self.allowance.keep_in(dir)
+    }
+
+    /// Tokens of the longest prompt: with the answer's room it must fit into a minute's.
+    pub(super) fn prompt_tokens(&self) -> usize {
+        let limits = self.allowance.limits();
+        let room = limits.tokens_per_minute.saturating_sub(MAX_COMPLETION_TOKENS + PROMPT_MARGIN);
+        usize::try_from(limits.prompt_tokens.min(room)).unwrap_or(usize::MAX)
+    }
+
+    /// The body of the request with this prompt.
+    pub(super) fn request(&self, prompt: &Prompt) -> Value {
+        // Numbers, lists and strings always have a JSON form.
+        serde_json::to_value(Request::new(&self.model, prompt)).unwrap_or_default()
+    }
+
+    /// The budgets.
+    pub(super) const fn limits(&self) -> &LlmLimits {
+        self.allowance.limits()
+    }
+
+    /// What was spent today; the money, in billionths of a dollar, is `None` where the price is not known.
+    pub(super) fn spent(&self) -> (allowance::Spent, Option<u64>) {
+        self.allowance.spent()
+    }
+
+    /// Whether it is left alone.
+    pub(super) fn breaker(&self) -> breaker::Shown {
+        self.breaker.shown()
+    }
+
     /// The model's verdict, with the rules' steps where it gives none of its own.
     pub(super) async fn ask(&self, file: &CaseFile, rules_steps: &[NextStep]) -> Result<Verdict, Failure> {
+        let leave = self.breaker.admit().map_err(|(left, failures)| {
+            self.turned_away("model_breaker", 1);
+            let until =
+                SignedDuration::try_from(left).ok().and_then(|it| Timestamp::now().checked_add(it).ok());
+            self.counted(Failure::LeftAlone { failures, until: until.unwrap_or(Timestamp::MAX) })
+        })?;
+        let answer = self.ask_in_time(file, rules_steps).await;
+        match &answer {
+            Ok(_) => leave.succeeded(),
+            Err(failure) if failure.is_sickness() => {
+                if let Some(pause) = leave.failed() {
+                    tracing::warn!(%failure, "the model failed again and again; it is left alone for {pause:?}");
+                }
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    async fn ask_in_time(&self, file: &CaseFile, rules_steps: &[NextStep]) -> Result<Verdict, Failure> {
         let begun = Instant::now();
         let deadline = begun + self.deadline;
         // What is left after half of the time would hardly do for an answer.
@@ -79,7 +148,7 @@ impl Groq {
             self.turned_away("model_concurrency", 1);
             return Err(self.counted(Failure::Busy));
         };
-        let prompt = prompt(file);
+        let prompt = prompt(file, self.prompt_tokens());
         self.turned_away("prompt_tokens", prompt.left_out);
         let request = Request::new(&self.model, &prompt);
         let answer = timeout_at(deadline, self.ask_patiently(&request, deadline, file, rules_steps)).await;
@@ -131,10 +200,28 @@ impl Groq {
         file: &CaseFile,
         rules_steps: &[NextStep],
     ) -> Result<Verdict, Failure> {
+        let taken =
+            self.allowance.take(request.prompt_tokens(), MAX_COMPLETION_TOKENS).map_err(|exhausted| {
+                self.turned_away("model_budget", 1);
+                Failure::Exhausted(exhausted)
+            })?;
+        let answered = self.exchange(request).await;
+        let usage = match &answered {
+            Ok(body) => reply::usage(body),
+            Err(failure) => (!failure.may_cost()).then_some(Usage::NONE),
+        };
+        self.allowance.settle(&taken, usage);
+        answer::verdict(&reply::content(&answered?)?, file, &self.model, rules_steps)
+    }
+
+    async fn exchange(&self, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
         let post = self.http.post(format!("{}/chat/completions", self.base_url)).json(request);
-        let response = self.send(post).await?;
-        let body = reply::read(response, reply::MAX_REPLY_BYTES).await?;
-        answer::verdict(&reply::content(&body)?, file, &self.model, rules_steps)
+        let response = self.send(post).await.inspect_err(|failure| {
+            if let Failure::Status { status: 429, retry_after: Some(wait), .. } = failure {
+                self.allowance.wait(*wait);
+            }
+        })?;
+        reply::read(response, reply::MAX_REPLY_BYTES).await
     }
 
     /// The response, if its status is a success.
@@ -144,6 +231,7 @@ impl Groq {
             None => request,
         };
         let response = request.send().await.map_err(Failure::from)?;
+        self.allowance.hear(response.headers());
         let status = response.status();
         if status == reqwest::StatusCode::OK {
             return Ok(response);

@@ -7,9 +7,9 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 pub(super) const MODEL: &str = "openai/gpt-oss-120b";
@@ -20,6 +20,10 @@ pub(super) enum Reply {
     Status(u16, &'static str, String),
     RateLimited(Option<&'static str>),
     Hang,
+    /// With what this makes of the request's body.
+    Obeys(fn(&Value) -> Value),
+    /// As [`Reply::Status`], with these headers.
+    Telling(Vec<(&'static str, &'static str)>, Box<Self>),
 }
 
 /// One request that came.
@@ -68,7 +72,23 @@ async fn serve(State(peer): State<Peer>, request: Request<Body>) -> Response {
         let mut script = peer.script.lock().unwrap();
         if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() }
     };
+    respond(reply, &peer).await
+}
+
+async fn respond(reply: Reply, peer: &Peer) -> Response {
     match reply {
+        Reply::Obeys(answer) => {
+            let body = peer.seen.lock().unwrap().last().unwrap().body.clone();
+            let answer = answer(&serde_json::from_slice(&body).unwrap());
+            Box::pin(respond(completion(&answer.to_string()), peer)).await
+        }
+        Reply::Telling(headers, reply) => {
+            let mut response = Box::pin(respond(*reply, peer)).await;
+            response.headers_mut().extend(
+                headers.into_iter().map(|(k, v)| (HeaderName::from_static(k), HeaderValue::from_static(v))),
+            );
+            response
+        }
         Reply::Status(status, mime, body) => {
             (StatusCode::from_u16(status).unwrap(), [("content-type", mime)], body).into_response()
         }

@@ -13,6 +13,32 @@ struct Completion {
 }
 
 #[derive(Deserialize)]
+struct Bill {
+    usage: Option<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    prompt_tokens_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    cached_tokens: Option<u64>,
+}
+
+/// Tokens of one question, by the service's count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) prompt: u64,
+    pub(super) completion: u64,
+    /// Part of the prompt.
+    pub(super) cached: u64,
+}
+
+#[derive(Deserialize)]
 struct Choice {
     message: Message,
     finish_reason: Option<String>,
@@ -36,6 +62,19 @@ pub(super) async fn read(mut response: reqwest::Response, max_bytes: usize) -> R
     Ok(body)
 }
 
+impl Usage {
+    /// Of a question that was not answered.
+    pub(super) const NONE: Self = Self { prompt: 0, completion: 0, cached: 0 };
+}
+
+/// What it cost; `None` where the service does not say. Also of an answer that is no use.
+pub(super) fn usage(body: &[u8]) -> Option<Usage> {
+    let Tokens { prompt_tokens, completion_tokens, prompt_tokens_details } =
+        serde_json::from_slice::<Bill>(body).ok()?.usage?;
+    let cached = prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0);
+    Some(Usage { prompt: prompt_tokens, completion: completion_tokens, cached: cached.min(prompt_tokens) })
+}
+
 /// What the model wrote.
 pub(super) fn content(body: &[u8]) -> Result<String, Failure> {
     let not_chat = Failure::Invalid("is not a chat completion");
@@ -54,6 +93,28 @@ pub(super) fn content(body: &[u8]) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bill_is_read_where_there_is_one() {
+        let usage = |prompt, completion, cached| Some(Usage { prompt, completion, cached });
+        for (body, want) in [
+            (r#"{"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}"#, usage(7, 2, 0)),
+            (
+                r#"{"usage":{"prompt_tokens":7,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":5}}}"#,
+                usage(7, 2, 5),
+            ),
+            (
+                r#"{"usage":{"prompt_tokens":7,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":99}}}"#,
+                usage(7, 2, 7),
+            ),
+            (r#"{"usage":{"prompt_tokens":-1,"completion_tokens":2}}"#, None),
+            (r#"{"usage":null}"#, None),
+            ("{}", None),
+            ("busy", None),
+        ] {
+            assert_eq!(super::usage(body.as_bytes()), want, "{body}");
+        }
+    }
 
     #[test]
     fn envelopes_are_opened_or_named_wrong() {

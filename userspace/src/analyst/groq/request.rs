@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use crate::analyst::prompt::{MAX_COMPLETION_TOKENS, Prompt};
 
 /// Low: the same case is to get the same answer, nearly.
-const TEMPERATURE: f32 = 0.2;
+const TEMPERATURE: f64 = 0.2;
 /// Reasoning counts as completion tokens, and the facts are already put in order.
 const REASONING_EFFORT: &str = "low";
 
@@ -26,11 +26,13 @@ const IDS: Shape = Shape::List(&Shape::Text);
 pub(super) struct Request<'a> {
     model: &'a str,
     messages: [Message<'a>; 2],
-    temperature: f32,
+    temperature: f64,
     max_completion_tokens: u32,
     response_format: ResponseFormat,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'static str>,
+    #[serde(skip)]
+    prompt_tokens: u32,
 }
 
 #[derive(serde::Serialize)]
@@ -60,7 +62,13 @@ impl<'a> Request<'a> {
             max_completion_tokens: MAX_COMPLETION_TOKENS,
             response_format,
             reasoning_effort: gpt_oss.then_some(REASONING_EFFORT),
+            prompt_tokens: u32::try_from(prompt.tokens()).unwrap_or(u32::MAX),
         }
+    }
+
+    /// What it costs before the answer, as it is estimated here.
+    pub(super) const fn prompt_tokens(&self) -> u32 {
+        self.prompt_tokens
     }
 }
 
@@ -122,6 +130,8 @@ impl Serialize for Properties {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use expect_test::expect;
     use serde_json::Value;
 
@@ -129,7 +139,7 @@ mod tests {
     use crate::analyst::prompt::{SCHEMA_TOKENS, tokens};
 
     fn body(model: &str) -> String {
-        let prompt = Prompt { system: "SYSTEM", user: "CASE".into(), left_out: 0 };
+        let prompt = Prompt { system: "SYSTEM", user: "CASE".into(), left_out: 0, masked: BTreeMap::new() };
         serde_json::to_string_pretty(&Request::new(model, &prompt)).unwrap()
     }
 

@@ -1,5 +1,8 @@
 //! The client against a real HTTP server on loopback that says what it is told to, good and bad.
 
+mod injection;
+mod spending;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +14,7 @@ use tokio::net::TcpListener;
 use super::peer::{MODEL, Peer, Reply, Seen, completion};
 use crate::analyst::fixture::{facts, frozen, oom};
 use crate::analyst::{Analyst, built_in};
-use crate::config::LlmConfig;
+use crate::config::{LlmConfig, LlmLimits};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Severity, Verdict, VerdictBy};
@@ -43,8 +46,13 @@ struct Asked {
 
 fn analyst(url: &str, deadline: Duration) -> Asked {
     let (health, metrics) = (Health::default(), Metrics::new());
-    let config =
-        LlmConfig { base_url: url.to_owned(), model: MODEL.to_owned(), api_key: KEY.into(), deadline };
+    let config = LlmConfig {
+        base_url: url.to_owned(),
+        model: MODEL.to_owned(),
+        api_key: KEY.into(),
+        deadline,
+        limits: LlmLimits::default(),
+    };
     let analyst = Analyst::new(Some(config), health.clone(), Arc::clone(&metrics)).unwrap();
     Asked { analyst, health, metrics }
 }
@@ -134,7 +142,7 @@ async fn what_stays_falls_back_to_the_rules_at_once() {
         assert_eq!(peer.requests(), 1, "{why}");
         asked.counted(counted);
         let told = asked.health.degraded();
-        assert_eq!(!told.is_empty(), why.starts_with("401") || why.starts_with("404"), "{told:?}");
+        assert_eq!(!told.is_empty(), ["401", "404", "413"].iter().any(|it| why.starts_with(it)), "{told:?}");
     }
 }
 
@@ -319,6 +327,7 @@ fn a_configuration_that_cannot_work_is_refused_without_telling_the_key() {
             model: MODEL.into(),
             api_key: key.into(),
             deadline: Duration::from_secs(1),
+            limits: LlmLimits::default(),
         };
         let error = Analyst::new(Some(config), Health::default(), Metrics::new()).err().unwrap();
         let told = format!("{error:#}");

@@ -1,10 +1,14 @@
 //! The parts of a case file as a model may see them: cleaned first (or an invisible character hides a secret from
 //! its mask), then redacted, then cut. The environment is never among them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::model::{CaseFile, EvidenceFile, Fact};
-use crate::{redact, text};
+use crate::redact::Censor;
+use crate::text;
 
 /// Each limit: what one part may take of the room.
 const MAX_FACT_CHARS: usize = 400;
@@ -43,12 +47,21 @@ const LAST: [&str; 4] = ["maps", "mounts", "mountinfo", "sched"];
 /// A case file, and the secrets its arguments gave away.
 pub(super) struct Data<'a> {
     file: &'a CaseFile,
-    secrets: Vec<String>,
+    censor: RefCell<Censor>,
 }
 
 impl<'a> Data<'a> {
     pub(super) fn new(file: &'a CaseFile) -> Self {
-        Self { file, secrets: redact::secrets_in(&file.process.argv) }
+        Self { file, censor: RefCell::new(Censor::new(&file.process.argv)) }
+    }
+
+    /// What was masked, before the case was stored and now.
+    pub(super) fn masked(&self) -> BTreeMap<String, u64> {
+        let mut masked = self.file.completeness.masked.clone();
+        for (rule, count) in self.censor.borrow().tally() {
+            *masked.entry(rule.as_str().to_owned()).or_default() += count;
+        }
+        masked
     }
 
     pub(super) fn process(&self) -> Value {
@@ -56,10 +69,9 @@ impl<'a> Data<'a> {
         let name = |text: &Option<String>| text.as_deref().map(|text| self.clean(text, MAX_NAME_CHARS));
         let clean: Vec<String> =
             it.argv.iter().take(MAX_ARGS).map(|arg| text::printable(searched(arg))).collect();
-        let argv: Vec<String> = redact::argv(&clean)
-            .iter()
-            .map(|arg| text::truncate(&redact::text_without(&self.secrets, arg), MAX_ARG_CHARS))
-            .collect();
+        let argv = self.censor.borrow_mut().argv(&clean);
+        let argv: Vec<String> =
+            argv.iter().map(|arg| text::truncate(&self.masking(arg), MAX_ARG_CHARS)).collect();
         json!({
             "pid": it.pid,
             "parent": it.ppid,
@@ -70,6 +82,8 @@ impl<'a> Data<'a> {
             "uid": it.uid,
             "cgroup": name(&it.cgroup),
             "container": name(&it.container_id),
+            "unit": name(&it.unit),
+            "pod": name(&it.pod_uid),
         })
     }
 
@@ -98,30 +112,40 @@ impl<'a> Data<'a> {
         let cited = |fact: &&Fact| self.file.findings.iter().any(|finding| finding.facts.contains(&fact.id));
         let (first, then): (Vec<&Fact>, Vec<&Fact>) = self.file.facts.iter().partition(cited);
         first.into_iter().chain(then).map(|it| {
-            json!({
+            let mut fact = json!({
                 "id": it.id,
                 "text": self.clean(&it.text, MAX_FACT_CHARS),
                 "source": self.clean(&it.source, MAX_NAME_CHARS),
-            })
+            });
+            // The time of the observation stands above already.
+            if let Some(at) = it.at.filter(|at| *at != self.file.observed_at) {
+                fact["at"] = at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string().into();
+            }
+            fact
         })
     }
 
     /// The name and the beginning of each frozen file that may leave, the most telling first.
     pub(super) fn excerpts(&self) -> impl Iterator<Item = (String, String)> {
         let mut files: Vec<&EvidenceFile> = self.file.evidence.iter().filter(|it| may_leave(it)).collect();
-        files.sort_by_key(|it| rank(&it.name));
+        // By name as well: the store does not keep their order, and the same case is to give the same text.
+        files.sort_by_key(|it| (rank(&it.name), &it.name));
         files.into_iter().filter_map(|it| {
             let body = &it.body[..it.body.len().min(MAX_SEARCHED_BYTES)];
             // The kernel ends strings in lists with NUL.
             let lines = text::printable_lines(&String::from_utf8_lossy(body).replace('\0', " "));
-            let excerpt = redact::text_without(&self.secrets, lines.trim());
+            let excerpt = self.masking(lines.trim());
             let name = self.clean(&it.name, MAX_NAME_CHARS);
             (!excerpt.is_empty()).then(|| (name, text::truncate(&excerpt, MAX_EXCERPT_CHARS)))
         })
     }
 
     fn clean(&self, text: &str, max: usize) -> String {
-        text::truncate(&redact::text_without(&self.secrets, &text::printable(searched(text))), max)
+        text::truncate(&self.masking(&text::printable(searched(text))), max)
+    }
+
+    fn masking(&self, text: &str) -> String {
+        self.censor.borrow_mut().text(text)
     }
 }
 

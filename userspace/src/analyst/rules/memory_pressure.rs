@@ -1,11 +1,14 @@
-//! Memory close to its limit: what fills the cgroup, and how long it may go on.
+//! Memory close to its limit, or used up on the host: what fills it, and what comes next.
 
-use super::commands::{cgroup_memory, quote, raise_memory_limit, step, supervisor};
+use super::commands::{cgroup_memory, free, quote, raise_memory_limit, step, supervisor};
 use super::frozen::Frozen;
 use super::{Opinion, hypothesis, name, size, who};
 use crate::model::{CaseFile, Confidence, Finding};
 
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    if fact(file, "proc:meminfo").is_some() {
+        return host(file, finding);
+    }
     let (cause, confidence) = cause(file);
     let pid = file.process.pid;
     let mut next_steps = vec![
@@ -43,6 +46,62 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         ),
     ];
     Opinion { cause, confidence, sources: &["cgroup:memory", "proc:status"], hypotheses, next_steps }
+}
+
+/// The host itself has run out, or stalls.
+fn host(file: &CaseFile, finding: &Finding) -> Opinion {
+    let pid = file.process.pid;
+    let grower = fact(file, "proc:stat");
+    let (cause, confidence) = match grower {
+        Some(grower) if grower.contains(" of them in the last ") => (
+            format!("The host has too little memory left, and the process that grew most lately: {grower}."),
+            Confidence::Medium,
+        ),
+        _ => (
+            format!(
+                "The host has too little memory left for what runs on it; no process grew much lately. The largest is \
+                 {}.",
+                who(file)
+            ),
+            Confidence::Low,
+        ),
+    };
+    let hypotheses = vec![
+        hypothesis(
+            file,
+            finding,
+            &["proc:stat"],
+            "Many small processes hold it together: more workers or jobs than the host has room for",
+        ),
+        hypothesis(
+            file,
+            finding,
+            &["proc:meminfo"],
+            "It is no process's: tmpfs files, shared memory, or the kernel's own (Shmem and SUnreclaim in /proc/meminfo)",
+        ),
+    ];
+    let next_steps = vec![
+        step("How much memory the host has left, and who has the rest", free()),
+        step(
+            "Whether it stalls now, and what the memory is",
+            "grep . /proc/pressure/memory; grep -E 'MemA|Swap|Shmem:|Slab|SUnr|Dirty|HugePages_T' /proc/meminfo",
+        ),
+        step(
+            "What the memory of the named process is: heap, mapped files, shared memory",
+            format!("cat /proc/{pid}/smaps_rollup"),
+        ),
+        step(
+            "Whom the OOM killer would choose: the highest score first",
+            "for p in /proc/[0-9]*; do echo \"$(cat $p/oom_score) ${p#/proc/} $(cat $p/comm)\"; done 2>/dev/null | sort -rn \
+             | head",
+        ),
+    ];
+    Opinion { cause, confidence, sources: &["proc:meminfo", "proc:pressure"], hypotheses, next_steps }
+}
+
+/// The first fact that was read there.
+fn fact<'a>(file: &'a CaseFile, source: &str) -> Option<&'a str> {
+    file.facts.iter().find(|fact| fact.source == source).map(|fact| fact.text.as_str())
 }
 
 fn cause(file: &CaseFile) -> (String, Confidence) {
@@ -93,3 +152,6 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

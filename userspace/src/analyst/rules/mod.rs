@@ -16,7 +16,7 @@ mod memory_pressure;
 mod nothing;
 mod oom_kill;
 mod oom_report;
-mod other;
+mod suspicious_exec;
 mod thread_explosion;
 mod zombie_pileup;
 
@@ -51,12 +51,12 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::ZombiePileup => zombie_pileup::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
+        IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
         IncidentKind::HungTask => hung_task::judge(file, worst),
         IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
         IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
         IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
         IncidentKind::ForkStorm => fork_storm::judge(file, worst),
-        _ => other::judge(file, worst),
     };
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {

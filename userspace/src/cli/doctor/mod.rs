@@ -36,7 +36,7 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
     };
     let mut checks = host::checks(&roots);
     checks.extend(capabilities::checks(&roots));
-    checks.extend(hooks(&attach().await?));
+    checks.extend(hooks(&attach(draft.config.btf_path.clone()).await?));
     checks.extend(services::checks(&draft).await);
     checks.extend(draft.warnings.iter().map(|warning| Check::warn("configuration", warning.as_str(), "")));
     let text = if json { report::as_json(&checks) } else { report::as_text(&checks) };
@@ -45,8 +45,10 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
 }
 
 /// Loading programs into the kernel blocks, so it has a thread of its own.
-async fn attach() -> Result<Vec<(String, HookState)>> {
-    tokio::task::spawn_blocking(probes::try_attach).await.context("trying the hooks was broken off")
+async fn attach(btf: PathBuf) -> Result<Vec<(String, HookState)>> {
+    tokio::task::spawn_blocking(move || probes::try_attach(&btf))
+        .await
+        .context("trying the hooks was broken off")
 }
 
 /// A line for each hook.
@@ -61,6 +63,7 @@ fn hooks(states: &[(String, HookState)]) -> Vec<Check> {
         .map(|(name, state)| {
             let reason = state.reason.as_deref().unwrap_or("the kernel did not say why");
             let status = match state.attached {
+                true if state.reason.is_some() => Status::Warn,
                 true => Status::Ok,
                 // Where no name is known, every hook counts.
                 false if is_essential(name) || !any_essential => Status::Fail,
@@ -88,6 +91,12 @@ mod tests {
         let state = |name: &str, reason: Option<&str>| {
             (name.to_owned(), HookState { attached: reason.is_none(), reason: reason.map(str::to_owned) })
         };
+        let fallback = |name: &str| {
+            (
+                name.to_owned(),
+                HookState { attached: true, reason: Some("in fallback, because: no BTF".into()) },
+            )
+        };
         let exec = "sched_process_exec";
         let exit = "sched_process_exit";
         for (states, want) in [
@@ -97,6 +106,7 @@ mod tests {
                 vec![state(exec, None), state(exit, None), state("mark_victim", Some("no such tracepoint"))],
                 true,
             ),
+            (vec![fallback(exec), fallback(exit)], true),
             (vec![state(exec, None), state(exit, Some("EPERM"))], false),
             (vec![state("renamed", Some("EPERM"))], false),
         ] {

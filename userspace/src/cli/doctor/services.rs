@@ -95,13 +95,21 @@ mod tests {
 
     use super::super::report::{Status, as_text};
     use super::*;
+    use crate::config::LlmLimits;
 
     async fn asked(router: Router, model: &str) -> Check {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let api_key = SecretString::from("gsk_hunter2");
-        ask(&LlmConfig { base_url, model: model.to_owned(), api_key, deadline: MODELS_TIMEOUT }).await
+        ask(&LlmConfig {
+            base_url,
+            model: model.to_owned(),
+            api_key,
+            deadline: MODELS_TIMEOUT,
+            limits: LlmLimits::default(),
+        })
+        .await
     }
 
     fn api(body: &'static str) -> Router {

@@ -68,6 +68,25 @@ async fn processes_are_sorted_searched_and_cut() {
 }
 
 #[tokio::test]
+async fn secrets_are_masked_and_no_search_tells_them() {
+    for show_secrets in [false, true] {
+        let mut setup = Setup::new("/nonexistent");
+        setup.config.show_secrets = show_secrets;
+        setup.processes = processes();
+        setup.processes[0].info.argv = vec!["db".into(), "--password".into(), "hunter2-x".into()];
+        setup.processes[0].info.cgroup = Some("/x/hunter2-x".into());
+        let server = setup.start().await;
+        for path in ["/api/v1/processes", "/api/v1/processes/42", "/api/v1/processes?q=password"] {
+            let body = server.get(path).await.json().to_string();
+            assert_eq!(body.contains("hunter2"), show_secrets, "{path}: {body}");
+            assert_eq!(body.contains("[redacted 9 chars]"), !show_secrets, "{path}: {body}");
+        }
+        let found = server.get("/api/v1/processes?q=hunt").await.json();
+        assert_eq!(found["total"], u64::from(show_secrets));
+    }
+}
+
+#[tokio::test]
 async fn one_process_by_pid_or_identity() {
     let server = server().await;
     expect![[r#"
@@ -141,6 +160,7 @@ async fn status_tells_what_was_lost() {
     metrics.count_event("exec", "common", 10);
     metrics.count_loss("common", "exec", "ring_full", 7);
     metrics.count_loss("grave", "any", "malformed", 1);
+    metrics.count_evidence_loss("common", "exec", "argv_unreadable", 2);
     metrics.queue_depth.get_or_create(&QueueLabel { queue: "cases" }).set(3);
     metrics.processes.get_or_create(&StateLabel { state: "live" }).set(4);
     server.health.set_hook("exec", HookState { attached: true, reason: None });
@@ -149,6 +169,7 @@ async fn status_tells_what_was_lost() {
     let mut status = server.get("/api/v1/status").await.json();
     let started: jiff::Timestamp = status["started_at"].take().as_str().unwrap().parse().unwrap();
     assert!(started <= jiff::Timestamp::now());
+    assert!(status["model"]["budget"]["day"].take().is_string());
     assert!(status["uptime_s"].take().as_u64().unwrap() < 60);
     status["version"].take();
     expect![[r#"
@@ -183,20 +204,58 @@ async fn status_tells_what_was_lost() {
             {
               "count": 7,
               "kind": "exec",
+              "lost": "event",
               "reason": "ring_full",
               "ring": "common"
             },
             {
               "count": 1,
               "kind": "any",
+              "lost": "event",
               "reason": "malformed",
               "ring": "grave"
+            },
+            {
+              "count": 2,
+              "kind": "exec",
+              "lost": "evidence",
+              "reason": "argv_unreadable",
+              "ring": "common"
             }
           ],
           "losses_total": 8,
           "model": {
+            "breaker": {
+              "failures": 0,
+              "state": "closed",
+              "until": null
+            },
+            "budget": {
+              "day": null,
+              "requests_per_day": {
+                "left": 1000,
+                "limit": 1000,
+                "used": 0
+              },
+              "requests_per_minute": {
+                "limit": 30
+              },
+              "tokens_per_day": {
+                "left": 200000,
+                "limit": 200000,
+                "used": 0
+              },
+              "tokens_per_minute": {
+                "limit": 8000
+              },
+              "usd_per_day": {
+                "limit": 1.0,
+                "used": null
+              }
+            },
             "enabled": true,
-            "name": "a/model"
+            "name": "a/model",
+            "prompt_tokens": 5400
           },
           "processes": {
             "ended": 0,
@@ -221,10 +280,7 @@ async fn answers_are_counted_by_route() {
         server.get(target).await;
     }
     let answer = server.get("/metrics").await;
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
-    );
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let text = String::from_utf8(answer.body).unwrap();
     let mut counted: Vec<_> =
         text.lines().filter(|it| it.starts_with("ai_debugger_http_responses_")).collect();
@@ -236,6 +292,12 @@ async fn answers_are_counted_by_route() {
         ai_debugger_http_responses_total{route="other",status="404"} 1"#]]
     .assert_eq(&counted.join("\n"));
     assert!(!text.contains("hidden"));
+    assert!(text.contains("\n# TYPE ai_debugger_http_responses_total counter\n"), "{text}");
+    let open = "Accept: application/openmetrics-text\r\n";
+    let answer = server.send("GET", "/metrics", open, "").await;
+    let kind = Some("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!((answer.header("content-type"), answer.header("vary")), (kind, Some("accept")));
+    assert!(answer.body.ends_with(b"# EOF\n"));
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
-use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, SlackConfig};
+use crate::analyst::Analyst;
+use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig};
 use crate::health::Health;
 use crate::host::Host;
 use crate::incidents::LifeRules;
@@ -69,12 +70,14 @@ impl Setup {
             show_environ: false,
             show_secrets: false,
             ebpf_log: false,
+            btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
                 base_url: "http://127.0.0.1:1".into(),
                 model: "a/model".into(),
                 api_key: "gsk_secret".into(),
                 deadline: Duration::from_secs(1),
+                limits: LlmLimits::default(),
             }),
             slack: Some(SlackConfig { webhook_url: "https://hooks.example/T/B/secret".into() }),
             alerts: AlertRules::default(),
@@ -97,8 +100,16 @@ impl Setup {
         let desk = Arc::new(Desk::new(monitor.clone(), Arc::clone(&metrics), self.config.show_secrets));
         let slow = Router::new().route("/analyze", post(analyze)).with_state(desk);
         let started = Instant::now();
-        let core =
-            Core::new(self.config.into(), host, monitor, Arc::clone(&metrics), health.clone(), started);
+        let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
+        let core = Core::new(
+            self.config.into(),
+            host,
+            monitor,
+            analyst,
+            Arc::clone(&metrics),
+            health.clone(),
+            started,
+        );
         let routes = routes::all(&Arc::new(core), self.more, slow);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

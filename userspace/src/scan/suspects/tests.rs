@@ -24,7 +24,9 @@ impl Proc {
         for (tid, state) in (pid..).zip(states.chars()) {
             let task = self.root.path().join(format!("{pid}/task/{tid}"));
             fs::create_dir_all(&task).unwrap();
-            let fields: Vec<_> = (4..=52).map(|field| field.to_string()).collect();
+            // Each field is its own number, but for the count of threads.
+            let value = |field| if field == 20 { states.len() } else { field };
+            let fields: Vec<_> = (4..=52).map(|field| value(field).to_string()).collect();
             let stat = format!("{tid} (x) {state} {}", fields.join(" "));
             fs::write(task.join("stat"), &stat).unwrap();
             let status = "voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t2\n";
@@ -35,22 +37,7 @@ impl Proc {
                 fs::write(self.root.path().join(format!("{pid}/stat")), stat).unwrap();
             }
         }
-        SeenProcess {
-            session: crate::observation::Session { id: 1, group: 1, has_terminal: false },
-            key: ProcessKey { pid, start_ticks: 22 },
-            ppid: 1,
-            comm: b"x"[..].into(),
-            state: states.chars().next().unwrap(),
-            cpu_ticks: 0,
-            threads: u64::try_from(states.len()).unwrap(),
-            rss_bytes: 0,
-            anon_bytes: None,
-            kernel_thread: false,
-            fds: None,
-            fd_limit: None,
-            moved_to: None,
-            details: None,
-        }
+        crate::scan::measure(self.root.path(), pid, &self.host).unwrap()
     }
 
     /// One walk that sees these processes: the threads looked at, and how many processes were turned away.
@@ -105,14 +92,14 @@ fn a_waiting_thread_comes_with_what_it_waits_for() {
 fn running_threads_of_busy_processes_are_looked_at() {
     let proc = Proc::new();
     let mut suspects = Suspects::default();
-    let mut idle = proc.process(10, "R");
+    let idle = proc.process(10, "R");
     let mut busy = proc.process(20, "SRR");
     assert_eq!(
         proc.walk(&mut suspects, &[idle.clone(), busy.clone()]),
         (vec![], 0),
         "no past to compare with"
     );
-    (idle.cpu_ticks, busy.cpu_ticks) = (0, 1_000_000);
+    busy.cpu_ticks += 1_000_000;
     assert_eq!(proc.walk(&mut suspects, &[idle, busy]), (vec![21, 22], 0));
 }
 

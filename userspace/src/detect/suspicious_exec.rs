@@ -1,0 +1,302 @@
+//! Suspicious exec: a program that began in a way that installed programs do not.
+//!
+//! To an operator: unless it is known, somebody has got in. Signs, each cited:
+//!
+//! - *memory*: it runs from a memfd. Warning. Not: a container runtime's clone of itself; info where the host's own,
+//!   unusual init starts its helpers so;
+//! - *deleted*: its file is gone though it has just begun, and nothing is in its place. Warning; info below a build. Not:
+//!   a program that was replaced (the path is there again);
+//! - *place*: run from /tmp, /var/tmp or /dev/shm by root. Info alone, for test suites do that; a warning from /dev/shm
+//!   and together with: a file that another user owns, a hidden name, a parent that serves the network (then whoever
+//!   runs it). Never more than info below a build; not below a package manager;
+//! - *posing*: a kernel thread's name on a program of user space. Warning;
+//! - *remote shell*: a shell whose stdin is a network socket. Critical. Info for a bare shell on a local socket, which
+//!   editors and agents start too. Not: what inetd and systemd start for a connection, a shell on sshd's socket pair.
+//!
+//! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
+//! by what the kernel said of the exec alone.
+
+mod names;
+
+use self::names::{
+    BUILDERS, INITS, KERNEL_THREADS, NETWORK_SERVICES, PACKAGE_MANAGERS, RUNTIMES, SOCKET_STARTERS,
+    WORLD_WRITABLE, words,
+};
+use super::{Draft, Statement, programs};
+use crate::model::{IncidentKind, ProcessInfo, Severity};
+use crate::text;
+
+/// What fd 0 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// A socket of the internet's families.
+    Network,
+    /// A socket of this host (unix(7)).
+    Local,
+    /// A socket of another family.
+    OtherSocket,
+    /// No socket.
+    Ordinary,
+}
+
+/// What a look at the process found, a moment after its exec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Where `/proc/PID/exe` points.
+    pub exe: String,
+    /// Whether that file is gone, with nothing in its place.
+    pub is_deleted: bool,
+    /// The file's owner.
+    pub owner: Option<u32>,
+    /// Its fd 0, where it is a shell.
+    pub stdin: Option<Stdin>,
+}
+
+/// A program that began, and what surrounds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Executed<'a> {
+    /// Who; `exe` as given to execve(2), or where it points.
+    pub process: &'a ProcessInfo,
+    /// The name of the parent at the exec.
+    pub parent_name: &'a str,
+    /// The programs above it, the parent first.
+    pub ancestors: &'a [String],
+    /// Whether the exec was a moment ago: of an older process nothing follows from a file that is gone.
+    pub has_just_begun: bool,
+    /// What is to be seen of it; `None` where it was gone by then.
+    pub look: Option<&'a Look>,
+}
+
+/// What has to be looked at before an exec can be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The executable.
+    pub exe: bool,
+    /// The executable again, after a moment.
+    pub exe_later: bool,
+    /// fd 0.
+    pub stdin: bool,
+}
+
+impl Wanted {
+    /// Whether there is anything to look at.
+    pub const fn any(self) -> bool {
+        self.exe || self.stdin
+    }
+}
+
+/// What to look at for a program with these names; decided for each exec, so without allocating.
+pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>) -> Wanted {
+    let exe = exe.unwrap_or_default();
+    let descriptor =
+        exe.starts_with(b"/dev/fd/") || exe.starts_with(b"/proc/") || exe.starts_with(b"/memfd:");
+    let temporary = words(WORLD_WRITABLE).any(|root| exe.starts_with(root.as_bytes()));
+    // A relative path may lead there.
+    let relative = !exe.is_empty() && !exe.starts_with(b"/") && uid == Some(0);
+    let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
+    let posing = poses(comm) || poses(first);
+    let shell = std::str::from_utf8(comm).is_ok_and(programs::is_shell_name);
+    Wanted { exe: descriptor || temporary || relative || posing || shell, exe_later: temporary, stdin: shell }
+}
+
+/// Whether a process of user space has a kernel thread's name.
+pub fn is_posing(process: &ProcessInfo) -> bool {
+    poses(process.name.as_bytes()) || process.argv.first().is_some_and(|first| poses(first.as_bytes()))
+}
+
+/// The finding on an exec, if any.
+pub fn detect(executed: &Executed<'_>) -> Option<Draft> {
+    let strong: Vec<Sign> = [memory(executed), deleted(executed), posing(executed), remote_shell(executed)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let place = place(executed);
+    let severity =
+        strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
+    let grave = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
+    let severity = if grave > 1 { Severity::Critical } else { severity };
+    let mut signs: Vec<Sign> = strong.into_iter().chain(place).collect();
+    signs.sort_by_key(|sign| std::cmp::Reverse(sign.severity));
+    let name = text::printable(&executed.process.name);
+    let site = signs.first().map(|sign| sign.site.clone()).unwrap_or_default();
+    let summary =
+        format!("{name} {}.", signs.iter().map(|sign| sign.summary).collect::<Vec<_>>().join(" and "));
+    let mut facts: Vec<_> = signs.into_iter().flat_map(|sign| sign.facts).collect();
+    facts.push(began(executed));
+    if executed.look.is_none() {
+        facts.push(Statement::new(
+            "monitor:process",
+            "it was gone before it could be looked at: the kernel's record of the exec is all there is",
+        ));
+    }
+    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, summary, facts, site })
+}
+
+/// One reason to suspect an exec.
+struct Sign {
+    severity: Severity,
+    /// What comes after the name in the summary.
+    summary: &'static str,
+    facts: Vec<Statement>,
+    site: String,
+}
+
+impl Sign {
+    fn new(severity: Severity, summary: &'static str, facts: Vec<Statement>, site: &str) -> Self {
+        Self { severity, summary, facts, site: site.to_owned() }
+    }
+}
+
+fn began(executed: &Executed<'_>) -> Statement {
+    let it = executed.process;
+    let user = it.uid.map(|uid| format!(" as user {uid}")).unwrap_or_default();
+    let path = it.exe.as_deref().map(|exe| format!(" from {}", text::printable(exe))).unwrap_or_default();
+    let parent = text::printable(executed.parent_name);
+    Statement::new(
+        "kernel:sched_process_exec",
+        format!("it was started{path}{user} by {parent} (pid {})", it.ppid),
+    )
+}
+
+fn memory(executed: &Executed<'_>) -> Option<Sign> {
+    let it = executed.process;
+    let exe = executed.look.map(|look| look.exe.as_str()).or(it.exe.as_deref())?;
+    // Since 6.14 an exec by descriptor is named after its file (kernel fs/exec.c, `alloc_bprm`).
+    let name = match exe.strip_prefix("/memfd:") {
+        Some(name) => name.strip_suffix(" (deleted)").unwrap_or(name),
+        None if executed.look.is_none() && is_descriptor(exe) => it.name.strip_prefix("memfd:")?,
+        None => return None,
+    };
+    let root = it.uid == Some(0);
+    if root && name.contains("_cloned:") && is_one_of(executed.parent_name, RUNTIMES) {
+        return None;
+    }
+    // Whoever rules init rules the host already.
+    let of_init = root && it.ppid == 1 && !is_one_of(executed.parent_name, INITS);
+    let severity = if of_init { Severity::Info } else { Severity::Warning };
+    let fact = format!("it runs from memory: its executable is the memfd {}, no file", text::printable(name));
+    Some(Sign::new(
+        severity,
+        "runs from memory, without a file",
+        vec![Statement::new("proc:exe", fact)],
+        "memfd",
+    ))
+}
+
+fn deleted(executed: &Executed<'_>) -> Option<Sign> {
+    let look = executed.look.filter(|look| look.is_deleted && !look.exe.starts_with("/memfd:"))?;
+    if !executed.has_just_begun {
+        return None;
+    }
+    let build = is_below(executed, BUILDERS) || is_below(executed, PACKAGE_MANAGERS);
+    let severity = if build { Severity::Info } else { Severity::Warning };
+    let path = text::printable(look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe));
+    let fact =
+        format!("its executable {path} was deleted when it had just begun, and nothing is in its place");
+    Some(Sign::new(severity, "runs from a deleted file", vec![Statement::new("proc:exe", fact)], "deleted"))
+}
+
+fn posing(executed: &Executed<'_>) -> Option<Sign> {
+    let it = executed.process;
+    if !is_posing(it) {
+        return None;
+    }
+    let fact = format!(
+        "it is named {} (argv[0] {}), as only kernel threads are, and it is a program of user space",
+        text::printable(&it.name),
+        it.argv.first().map_or_else(|| "not known".to_owned(), |first| text::printable(first)),
+    );
+    let facts = vec![Statement::new("kernel:sched_process_exec", fact)];
+    Some(Sign::new(Severity::Warning, "poses as a kernel thread", facts, "posing"))
+}
+
+fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
+    let it = executed.process;
+    let stdin = executed.look?.stdin.filter(|_| programs::is_shell_name(&it.name))?;
+    // A command or a script, beside which stdin is only input.
+    let bare = it.argv.iter().skip(1).all(|argument| argument.starts_with('-') && !argument.ends_with('c'));
+    let configured = is_one_of(executed.parent_name, SOCKET_STARTERS);
+    let by_ssh = executed.ancestors.iter().any(|above| is_one_of(above, SOCKET_STARTERS));
+    let (severity, what) = match stdin {
+        Stdin::Network if configured && !bare => return None,
+        Stdin::Network => (Severity::Critical, "a network socket"),
+        Stdin::Local | Stdin::OtherSocket if !bare || by_ssh => return None,
+        Stdin::Local => (Severity::Info, "a local socket"),
+        Stdin::OtherSocket => {
+            (Severity::Warning, "a socket of a family that is neither local nor the internet's")
+        }
+        Stdin::Ordinary => return None,
+    };
+    let facts = vec![Statement::new(
+        "proc:fd",
+        format!("its standard input is {what}: it takes its commands from there"),
+    )];
+    Some(Sign::new(severity, "is a shell that takes its commands from a socket", facts, what))
+}
+
+fn place(executed: &Executed<'_>) -> Option<Sign> {
+    let it = executed.process;
+    let looked = executed.look.map(|look| look.exe.as_str());
+    let in_temporary = |path: &&str| words(WORLD_WRITABLE).any(|root| path.starts_with(root));
+    let path = [it.exe.as_deref(), looked].into_iter().flatten().find(in_temporary)?;
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    let root = words(WORLD_WRITABLE).find(|root| path.starts_with(*root))?;
+    let served = executed.ancestors.first().is_some_and(|parent| is_one_of(parent, NETWORK_SERVICES))
+        || is_one_of(executed.parent_name, NETWORK_SERVICES);
+    if (it.uid != Some(0) && !served) || is_below(executed, PACKAGE_MANAGERS) {
+        return None;
+    }
+    let owner = executed.look.and_then(|look| look.owner).filter(|owner| *owner != 0);
+    let signs = [
+        owner.map(|owner| format!("the file belongs to user {owner}, who can change what root runs")),
+        is_hidden(&path[root.len()..]).then(|| "its name is hidden".to_owned()),
+        (root == "/dev/shm/")
+            .then(|| "/dev/shm is no place for programs: it is gone with the next boot".to_owned()),
+        served.then(|| {
+            format!("{} serves the network and seldom starts programs", text::printable(executed.parent_name))
+        }),
+    ];
+    let place = format!("it was run from {}, where everybody may write", root.trim_end_matches('/'));
+    let mut facts = vec![Statement::new("kernel:sched_process_exec", place)];
+    facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
+    let quiet = facts.len() == 1 || is_below(executed, BUILDERS);
+    let severity = if quiet { Severity::Info } else { Severity::Warning };
+    let site = if facts.len() > 1 { "place, with signs".to_owned() } else { format!("{PLACE}{root}") };
+    Some(Sign { severity, summary: "was run from a place where everybody may write", facts, site })
+}
+
+/// How the site of a finding on nothing but the place begins: one for all programs there.
+pub const PLACE: &str = "place ";
+
+/// A hidden file, or below a hidden folder; not Rust's and AppImage's temporary folders.
+fn is_hidden(path: &str) -> bool {
+    path.split('/')
+        .any(|part| part.starts_with('.') && !part.starts_with(".tmp") && !part.starts_with(".mount_"))
+}
+
+fn is_below(executed: &Executed<'_>, list: &'static str) -> bool {
+    executed.ancestors.iter().any(|above| is_one_of(above, list))
+}
+
+fn is_descriptor(exe: &str) -> bool {
+    exe.starts_with("/dev/fd/") || exe.starts_with("/proc/") && exe.contains("/fd/")
+}
+
+/// By the last part of a path, without a version; a `comm` is cut to 15 bytes.
+fn is_one_of(name: &str, list: &'static str) -> bool {
+    let base = programs::base(name);
+    let stem = base.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-' || c == ':');
+    words(list).any(|known| known == base || known == stem)
+}
+
+fn poses(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(name);
+    words(KERNEL_THREADS).any(|known| {
+        name.strip_prefix(known.as_bytes()).is_some_and(|rest| {
+            rest.is_empty() || known.ends_with(['/', '_']) || rest.iter().all(u8::is_ascii_digit)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Beginnings of programs, by a kernel event or a walk of /proc: which are worth a look, and what the detector says
+//! once the look is there.
+
+use std::time::Duration;
+
+use super::Monitor;
+use super::ends::is_own;
+use super::looks::Looked;
+use super::process::{Begun, Process, lossy};
+use crate::detect::{self, Executed};
+use crate::host::boot_time;
+use crate::model::ProcessKey;
+
+/// A look so soon after an exec sees the file as the exec found it, or as the program left it at once.
+const JUST_BEGUN: Duration = Duration::from_secs(5);
+/// How far up the family is asked for a build or a package manager.
+const ANCESTORS: usize = 12;
+
+impl Monitor {
+    /// A program began, or a walk found it, or its name has changed.
+    pub(super) fn consider_exec(&mut self, key: ProcessKey) {
+        let Some(process) = self.table.get_live_mut(key) else { return };
+        if process.kernel_thread || is_own(process) || process.exe.is_none() {
+            return;
+        }
+        let wanted = detect::wanted(&process.comm, &process.argv, process.exe.as_deref(), process.uid);
+        // After the first look only a new name is news: a process may take a kernel thread's at any time.
+        let posing = wanted.exe && !process.judged.name && detect::is_posing(&process.info());
+        if !wanted.any() || (process.judged.exec && !posing) {
+            return;
+        }
+        (process.judged.exec, process.judged.name) = (true, posing);
+        if !self.looks.ask(key, wanted) {
+            self.metrics.count_turned_away("exec_looks", 1);
+        }
+    }
+
+    /// A look is there, or there was nobody to look at any more.
+    pub(super) fn on_looked(&mut self, looked: Looked) {
+        let Some(process) = self.table.get(looked.key) else { return };
+        let later = looked.is_later;
+        if later && looked.look.as_ref().is_none_or(|look| !look.is_deleted) {
+            return;
+        }
+        let mut info = process.info();
+        let parent = self.table.live_by_pid(process.first_ppid);
+        let parent_name = match parent {
+            _ if process.begun == Begun::Exec && !process.parent_comm.is_empty() => {
+                lossy(&process.parent_comm)
+            }
+            Some(parent) => lossy(&parent.comm),
+            None => String::new(),
+        };
+        let ancestors = self.ancestors(process);
+        let has_just_begun = process.exec_at.is_some_and(|at| boot_time().saturating_sub(at) < JUST_BEGUN);
+        let executed = Executed {
+            process: &info,
+            parent_name: &parent_name,
+            ancestors: &ancestors,
+            has_just_begun,
+            look: looked.look.as_ref(),
+        };
+        let Some(draft) = detect::suspicious_exec(&executed) else { return };
+        if let Some(look) = looked.look {
+            info.exe = Some(look.exe);
+        }
+        self.raise_condition(draft, info, boot_time());
+    }
+
+    /// The programs above it, the parent first.
+    fn ancestors(&self, process: &Process) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut parent = process.ppid;
+        while names.len() < ANCESTORS {
+            let Some(above) = self.table.live_by_pid(parent) else { break };
+            names.push(detect::program(&above.info()).to_owned());
+            if above.ppid == parent || above.ppid == 0 {
+                break;
+            }
+            parent = above.ppid;
+        }
+        names
+    }
+}

@@ -1,0 +1,183 @@
+//! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
+//! monitor. Bounded both ways; a look counts only if the process is still the same one after it.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver as Requests, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::detect::{Look, Stdin, Wanted};
+use crate::evidence::start_ticks;
+use crate::model::ProcessKey;
+
+/// Most looks that wait, each way.
+const WAITING: usize = 512;
+/// After this time a program in a temporary folder is looked at again: some delete themselves once they run.
+const LATER: Duration = Duration::from_millis(700);
+/// Most of a socket table read to find one socket.
+const TABLE_MAX: u64 = 8 << 20;
+
+/// A look, or that there was nobody to look at any more.
+pub(super) struct Looked {
+    pub(super) key: ProcessKey,
+    pub(super) look: Option<Look>,
+    /// The second look, at the executable alone.
+    pub(super) is_later: bool,
+}
+
+/// The way to the thread and back.
+pub(super) struct Looks {
+    requests: Option<SyncSender<(ProcessKey, Wanted)>>,
+    pub(super) done: Receiver<Looked>,
+}
+
+impl Looks {
+    /// Starts the thread; without one every look is turned away.
+    pub(super) fn new(proc_root: PathBuf) -> Self {
+        let (requests, waiting) = sync_channel(WAITING);
+        let (results, done) = channel(WAITING);
+        let work = move || run(&proc_root, &waiting, &results);
+        let started = thread::Builder::new().name("exec-looks".to_owned()).spawn(work);
+        Self { requests: started.is_ok().then_some(requests), done }
+    }
+
+    /// Asks for a look; whether there was room.
+    pub(super) fn ask(&self, key: ProcessKey, wanted: Wanted) -> bool {
+        let Some(requests) = &self.requests else { return false };
+        !matches!(
+            requests.try_send((key, wanted)),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
+        )
+    }
+}
+
+/// Until nobody asks any more, or nobody wants to know.
+fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Sender<Looked>) {
+    let mut later: VecDeque<(Instant, ProcessKey)> = VecDeque::new();
+    loop {
+        let due = later.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+        let result = match requests.recv_timeout(due.unwrap_or(Duration::from_secs(3600))) {
+            Ok((key, wanted)) => {
+                let look = look(proc_root, key, wanted);
+                let again = wanted.exe_later && look.as_ref().is_some_and(|it| !it.is_deleted);
+                if again && later.len() < WAITING {
+                    later.push_back((Instant::now() + LATER, key));
+                }
+                Some(Looked { key, look, is_later: false })
+            }
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if result.is_some_and(|it| results.blocking_send(it).is_err()) {
+            return;
+        }
+        while later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+            let Some((_, key)) = later.pop_front() else { break };
+            let look = look(proc_root, key, Wanted { exe: true, ..Wanted::default() });
+            if look.is_some() && results.blocking_send(Looked { key, look, is_later: true }).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn look(proc_root: &Path, key: ProcessKey, wanted: Wanted) -> Option<Look> {
+    let directory = proc_root.join(key.pid.to_string());
+    let exe = fs::read_link(directory.join("exe")).ok()?.to_string_lossy().into_owned();
+    let path = exe.strip_suffix(" (deleted)");
+    // Its own root: a container's path means nothing here.
+    let in_place =
+        |path: &str| fs::symlink_metadata(directory.join("root").join(path.trim_start_matches('/'))).is_ok();
+    let is_deleted = path.is_some_and(|path| !in_place(path));
+    let owner = if wanted.exe_later || is_deleted { fs::metadata(directory.join("exe")).ok() } else { None };
+    let stdin = if wanted.stdin { stdin(&directory) } else { None };
+    let look = Look { exe, is_deleted, owner: owner.map(|file| file.uid()), stdin };
+    (start_ticks(&directory) == Some(key.start_ticks)).then_some(look)
+}
+
+/// What fd 0 is; `None` where it is closed or must not be read.
+fn stdin(directory: &Path) -> Option<Stdin> {
+    let link = fs::read_link(directory.join("fd/0")).ok()?;
+    let link = link.to_string_lossy();
+    let Some(inode) = link.strip_prefix("socket:[").and_then(|it| it.strip_suffix(']')) else {
+        return Some(Stdin::Ordinary);
+    };
+    let listed = |table: &str, column| has_inode(&directory.join("net").join(table), column, inode);
+    // The tables of the process's own network namespace (proc_pid_net(5)).
+    if ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| listed(table, 9)) {
+        Some(Stdin::Network)
+    } else if listed("unix", 6) {
+        Some(Stdin::Local)
+    } else {
+        Some(Stdin::OtherSocket)
+    }
+}
+
+fn has_inode(table: &Path, column: usize, inode: &str) -> bool {
+    let mut text = String::new();
+    let read = fs::File::open(table).and_then(|file| file.take(TABLE_MAX).read_to_string(&mut text));
+    read.is_ok() && text.lines().skip(1).any(|line| line.split_whitespace().nth(column) == Some(inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    const ALL: Wanted = Wanted { exe: true, exe_later: true, stdin: true };
+
+    /// `cat` with this stdin, looked at while it waits for more.
+    fn look_at_cat(stdin: Stdio) -> Look {
+        let mut child = Command::new("/bin/cat").stdin(stdin).stdout(Stdio::null()).spawn().unwrap();
+        let directory = Path::new("/proc").join(child.id().to_string());
+        let key = ProcessKey { pid: child.id(), start_ticks: start_ticks(&directory).unwrap() };
+        let found = look(Path::new("/proc"), key, ALL);
+        assert_eq!(
+            look(Path::new("/proc"), ProcessKey { start_ticks: key.start_ticks + 1, ..key }, ALL),
+            None
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(look(Path::new("/proc"), key, ALL), None, "gone");
+        found.unwrap()
+    }
+
+    #[test]
+    fn sockets_are_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let network = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (local, _other) = UnixStream::pair().unwrap();
+        for (stdin, want) in [
+            (Stdio::from(OwnedFd::from(network)), Stdin::Network),
+            (Stdio::from(OwnedFd::from(local)), Stdin::Local),
+            (Stdio::piped(), Stdin::Ordinary),
+        ] {
+            let look = look_at_cat(stdin);
+            assert_eq!(
+                (look.stdin, look.is_deleted, look.owner),
+                (Some(want), false, Some(0)),
+                "{}",
+                look.exe
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_way_turns_looks_away() {
+        let looks = Looks::new("/nonexistent".into());
+        let key = ProcessKey { pid: 1, start_ticks: 1 };
+        let asked = (0..WAITING * 3).filter(|_| looks.ask(key, ALL)).count();
+        assert!(asked < WAITING * 3, "results wait for somebody to take them: {asked}");
+        drop(looks);
+    }
+}

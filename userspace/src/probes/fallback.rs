@@ -1,0 +1,126 @@
+//! Classic tracepoints in place of the BTF tracepoints that could not be had: less is known of each event, and it is
+//! said which hook has come to that, and why.
+
+use anyhow::{Context as _, Result};
+use aya::Ebpf;
+use aya::programs::TracePoint;
+use tracing::warn;
+
+use super::layout::HOOKS;
+use super::load::{Options, Outcome, attach, maps, object, short};
+use super::{formats, tracefs};
+use crate::health::HookState;
+
+/// What the fallback programs of this kernel can tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fallback {
+    /// Whether a process's last thread is known as such.
+    pub(super) ends_are_certain: bool,
+}
+
+/// A classic tracepoint and the program on it.
+struct Classic {
+    category: &'static str,
+    name: &'static str,
+    program: &'static str,
+}
+
+const fn classic(category: &'static str, name: &'static str, program: &'static str) -> Classic {
+    Classic { category, name, program }
+}
+
+/// What stands in for each hook, and what it still gives.
+const STAND_INS: [(&str, &[Classic], &str); 5] = [
+    (
+        "sched_process_exec",
+        &[classic("sched", "sched_process_exec", "fallback_exec")],
+        "argv is read from /proc, too late for processes of a moment",
+    ),
+    (
+        "sched_process_exit",
+        &[
+            classic("sched", "sched_process_exit", "fallback_exit"),
+            classic("signal", "signal_deliver", "fallback_deliver"),
+            classic("signal", "signal_generate", "fallback_generate"),
+        ],
+        "an exit's status is not known, nor is what the process used; a signal that ended it is",
+    ),
+    ("mark_victim", &[classic("oom", "mark_victim", "fallback_victim")], "start times are found by pid"),
+    ("signal_generate", &[], ""),
+    (
+        "sched_process_fork",
+        &[classic("sched", "sched_process_fork", "fallback_fork")],
+        "start times alone: forks are not counted",
+    ),
+];
+
+/// Loads anew, with classic tracepoints for the hooks that `states` lacks. `None` where that brings no more.
+pub(super) fn load(options: &Options, states: &[(String, HookState)]) -> Option<Outcome> {
+    match tracefs::with(|tracefs| load_at(options, states, formats::read(tracefs))) {
+        Ok(outcome) => Some(outcome),
+        Err(error) => {
+            warn!("no classic tracepoints either: {error:#}");
+            None
+        }
+    }
+}
+
+fn load_at(
+    options: &Options,
+    states: &[(String, HookState)],
+    formats: ai_debugger_ebpf::formats::Formats,
+) -> Result<Outcome> {
+    let (mut ebpf, types) = object(options, formats, |_| {})?;
+    let mut used = 0;
+    let mut now = Vec::new();
+    for hook in HOOKS {
+        let state = states.iter().find(|(name, _)| name == hook).map(|(_, state)| state);
+        let state = match state {
+            Some(HookState { attached: false, reason: Some(reason) }) => {
+                let state = stand_in(&mut ebpf, hook, reason);
+                used += usize::from(state.attached);
+                state
+            }
+            _ => {
+                let reason = attach(&mut ebpf, hook, types.as_ref()).err();
+                let reason = reason.map(|error| short(&format!("{error:#}")));
+                HookState { attached: reason.is_none(), reason }
+            }
+        };
+        now.push((hook.to_owned(), state));
+    }
+    anyhow::ensure!(used > 0, "none could be attached");
+    let ends_are_certain = formats.exit_group_dead != ai_debugger_ebpf::layout::MISSING;
+    Ok((maps(ebpf, options.log, Some(Fallback { ends_are_certain })), now))
+}
+
+/// The state of a hook whose stand-ins were tried.
+fn stand_in(ebpf: &mut Ebpf, hook: &str, why: &str) -> HookState {
+    let (classics, gives) = STAND_INS
+        .iter()
+        .find(|(name, ..)| *name == hook)
+        .map_or((&[][..], ""), |(_, classics, gives)| (*classics, *gives));
+    if classics.is_empty() {
+        return HookState { attached: false, reason: Some(why.to_owned()) };
+    }
+    match classics.iter().try_for_each(|classic| attach_classic(ebpf, classic)) {
+        Ok(()) => HookState {
+            attached: true,
+            reason: Some(format!("in fallback, on classic tracepoints ({gives}), because: {why}")),
+        },
+        Err(error) => HookState {
+            attached: false,
+            reason: Some(format!("{why}; and no fallback: {}", short(&format!("{error:#}")))),
+        },
+    }
+}
+
+fn attach_classic(ebpf: &mut Ebpf, classic: &Classic) -> Result<()> {
+    let Classic { category, name, program } = classic;
+    let program =
+        ebpf.program_mut(program).with_context(|| format!("the object has no program {program}"))?;
+    let program: &mut TracePoint = program.try_into()?;
+    program.load().with_context(|| format!("the kernel refused the program on {category}:{name}"))?;
+    program.attach(category, name).with_context(|| format!("cannot attach to {category}:{name}"))?;
+    Ok(())
+}
