@@ -17,7 +17,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::{bench, process};
+use crate::bench;
+use crate::process::{self, Root};
 use scene::{Scene, Stage};
 use services::{Alertmanager, Played};
 use tools::Tools;
@@ -51,13 +52,11 @@ pub(crate) fn oracles() -> Result<ExitCode> {
     let scene = stage.play(alertmanager.as_ref().ok());
     said.push(("promtool", on(&scene, |scene| metrics::promtool(&tools, scene))));
     said.push(("openmetrics", on(&scene, |scene| metrics::open_metrics(&tools, scene, &dir))));
-    said.push((
-        "alertmanager",
-        on(&scene, |scene| match &alertmanager {
-            Ok(alertmanager) => alertmanager::receives(alertmanager, scene),
-            Err(why) => Outcome::Skipped(why.clone()),
-        }),
-    ));
+    let received = match alertmanager {
+        Ok(alertmanager) => on(&scene, |scene| alertmanager::receives(&alertmanager, scene)),
+        Err(outcome) => outcome,
+    };
+    said.push(("alertmanager", received));
     drop(scene);
 
     let sent = played.end()?;
@@ -78,13 +77,17 @@ fn build() -> Result<(PathBuf, PathBuf)> {
     Ok((target.join("debug/ai-debugger"), target.join("debug/examples/oracles")))
 }
 
-fn start_alertmanager(tools: &Tools, stage: &Stage<'_>, dir: &Path) -> Result<Alertmanager, String> {
-    let program = tools.alertmanager.as_ref().map_err(Clone::clone)?;
-    let shown = |error: anyhow::Error| format!("{error:#}");
-    if !stage.knows(scene::ALERTMANAGER).map_err(shown)? {
-        return Err(format!("this daemon has no {}", scene::ALERTMANAGER));
+/// Where it can't be asked here, that; where it does not start, that it failed.
+fn start_alertmanager(tools: &Tools, stage: &Stage<'_>, dir: &Path) -> Result<Alertmanager, Outcome> {
+    let program = tools.alertmanager.as_ref().map_err(|why| Outcome::Skipped(why.clone()))?;
+    let failed = |error: anyhow::Error| Outcome::Failed(format!("{error:#}"));
+    if !stage.knows(scene::ALERTMANAGER).map_err(failed)? {
+        return Err(Outcome::Skipped(format!("this daemon has no {}", scene::ALERTMANAGER)));
     }
-    Alertmanager::start(program, dir).map_err(shown)
+    if !matches!(Root::find(), Root::Already) {
+        return Err(Outcome::Skipped("only root sees the crash that it is to be told of".to_owned()));
+    }
+    Alertmanager::start(program, dir).map_err(failed)
 }
 
 /// What the oracle says of the scene; that it could not be played is a failure too.

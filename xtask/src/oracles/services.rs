@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::fetch;
+use super::{fetch, tools};
 use crate::bench::running::Running;
 
 /// Time for a service to become ready, on a busy machine.
@@ -22,6 +22,19 @@ const READY: Duration = Duration::from_secs(20);
 pub(super) fn bound(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
+}
+
+/// As [`bound`], for a program of Debian's that was unpacked and not installed: Alertmanager reads its templates from
+/// /usr/share, which is the package's own in a mount namespace of its own.
+fn at_home(program: &Path) -> Command {
+    if !program.starts_with(tools::root()) {
+        return bound(program);
+    }
+    let mut command = Command::new("unshare");
+    let script = "mount --bind \"$1\" /usr/share && shift && exec \"$@\"";
+    command.args(["--mount", "setpriv", "--pdeathsig", "KILL", "sh", "-c", script, "sh"]);
+    command.arg(tools::debian().join("usr/share")).arg(program);
     command
 }
 
@@ -84,7 +97,7 @@ impl Alertmanager {
         // It does not say which port it got, so it is given one that was free a moment ago.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = dir.join("log");
-        let mut command = bound(program);
+        let mut command = at_home(program);
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.path={}", dir.join("data").display()));
         command.arg(format!("--web.listen-address={address}")).arg("--cluster.listen-address=");

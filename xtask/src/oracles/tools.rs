@@ -169,7 +169,8 @@ fn python() -> PathBuf {
     root().join("python")
 }
 
-fn debian() -> PathBuf {
+/// Where Debian's packages are unpacked.
+pub(super) fn debian() -> PathBuf {
     root().join("debian")
 }
 
