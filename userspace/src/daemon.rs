@@ -67,7 +67,7 @@ pub async fn run(
     if config.show_secrets {
         warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
     }
-    let sinks = Sinks::new(config.slack.clone())?;
+    let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
@@ -78,7 +78,7 @@ pub async fn run(
         cases: cases.clone(),
         scan_interval: config.scan_interval,
     };
-    let audience = audience(&config, &host, sinks.names());
+    let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
     let judge = Judge::start(&config, &store, &analyst, sinks, audience, sight, &ended);
     let app = http::App {
@@ -273,11 +273,12 @@ impl Judge {
 }
 
 /// Who is told of what, by a daemon that starts now.
-fn audience(config: &Config, host: &Host, sinks: Vec<&'static str>) -> Audience {
+fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
     let quiet_until = Timestamp::now().saturating_add(config.alerts.quiet_start);
     let since_boot_ns = u64::try_from(boot_time().as_nanos()).unwrap_or(u64::MAX);
     Audience {
-        sinks,
+        sinks: sinks.names(),
+        editing: sinks.editing(),
         min_severity: config.alerts.min_severity,
         quiet_until: quiet_until.unwrap_or(Timestamp::MAX),
         since_ticks: host.ticks_from_boot_ns(since_boot_ns),

@@ -28,8 +28,8 @@ const CONTAINER_DIGITS: usize = 12;
 
 const REPEAT: &str = " (may be a repeat)";
 
-/// The webhook's payload.
-pub fn message(alert: &DueAlert) -> Value {
+/// The webhook's payload; `public_url`: where people reach this daemon.
+pub fn message(alert: &DueAlert, public_url: Option<&str>) -> Value {
     let incident = &redacted(&alert.incident);
     let repeat = if alert.may_repeat { REPEAT } else { "" };
     let lead = occasion::lead(alert);
@@ -50,7 +50,7 @@ pub fn message(alert: &DueAlert) -> Value {
         }
     }
     blocks.extend(occasion::also(alert).map(|text| section(&text)));
-    blocks.push(json!({"type": "context", "elements": [mrkdwn(&footer(incident))]}));
+    blocks.push(json!({"type": "context", "elements": [mrkdwn(&footer(incident, public_url))]}));
     json!({
         "text": notification(incident, &lead, repeat),
         "blocks": blocks,
@@ -129,7 +129,7 @@ fn facts(incident: &Incident) -> String {
 }
 
 /// How sure, by whom, what was lost, where to read on.
-fn footer(incident: &Incident) -> String {
+fn footer(incident: &Incident, public_url: Option<&str>) -> String {
     let verdict = &incident.verdict;
     let confidence = match verdict.confidence {
         Confidence::Low => "low",
@@ -146,7 +146,13 @@ fn footer(incident: &Incident) -> String {
         out += &format!(" {}", plain(note, SENTENCE));
     }
     out += &format!("\n{}", losses(&incident.completeness));
-    out += &format!("\nIncident {}", code(&format!("/api/v1/incidents/{}", incident.id), NAME));
+    let path = format!("/api/v1/incidents/{}", incident.id);
+    out += &match public_url {
+        Some(base) => {
+            format!("\n<{}{}|Incident {}>", plain(base, NAME), plain(&path, NAME), plain(&incident.id, NAME))
+        }
+        None => format!("\nIncident {}", code(&path, NAME)),
+    };
     out
 }
 

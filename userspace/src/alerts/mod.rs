@@ -1,12 +1,17 @@
 //! Alerts: drains the store's outbox to the receivers. At least once: what was sent but could not be noted as
 //! sent is sent again, and says that it may be a repeat.
 
+mod alertmanager;
+mod bot;
 mod message;
 mod mrkdwn;
+mod post;
+mod receiver;
 mod redacted;
 mod slack;
 #[cfg(test)]
 mod tests;
+mod webhook;
 mod worker;
 
 use std::sync::Arc;
@@ -14,37 +19,46 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::config::SlackConfig;
-use slack::Webhook;
+use crate::config::Receivers;
+use receiver::Receiver;
 
 pub use message::message;
 pub use worker::run;
 
-/// The name of Slack's webhook as a receiver.
+/// The name of Slack as a receiver, by a webhook or a bot.
 pub const SLACK: &str = "slack";
+/// The name of the generic webhook.
+pub const WEBHOOK: &str = "webhook";
+/// The name of Alertmanager.
+pub const ALERTMANAGER: &str = "alertmanager";
 
 /// The receivers of alerts. Cheap to clone.
 #[derive(Clone)]
 pub struct Sinks {
-    slack: Option<Arc<Webhook>>,
+    receivers: Vec<Arc<Receiver>>,
     pace: Pace,
 }
 
 impl Sinks {
     /// The receivers that are configured.
-    pub fn new(slack: Option<SlackConfig>) -> Result<Self> {
-        Self::with_pace(slack, Pace::default())
+    pub fn new(config: Receivers) -> Result<Self> {
+        Self::with_pace(config, Pace::default())
     }
 
     /// As [`Sinks::new`], with other times than the usual.
-    pub fn with_pace(slack: Option<SlackConfig>, pace: Pace) -> Result<Self> {
-        let slack = slack.map(|it| Webhook::new(it.webhook_url, pace.timeout)).transpose()?;
-        Ok(Self { slack: slack.map(Arc::new), pace })
+    pub fn with_pace(config: Receivers, pace: Pace) -> Result<Self> {
+        let receivers = Receiver::all(config, pace)?.into_iter().map(Arc::new).collect();
+        Ok(Self { receivers, pace })
     }
 
     /// Their names; none: no alert leaves the host.
     pub fn names(&self) -> Vec<&'static str> {
-        self.slack.iter().map(|_| SLACK).collect()
+        self.receivers.iter().map(|it| it.name()).collect()
+    }
+
+    /// Of these, those that can improve on what they told: nothing is gained by waiting for the model.
+    pub fn editing(&self) -> Vec<&'static str> {
+        self.receivers.iter().filter(|it| it.can_edit()).map(|it| it.name()).collect()
     }
 }
 

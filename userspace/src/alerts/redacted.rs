@@ -75,7 +75,7 @@ mod tests {
         it.verdict.next_steps = vec![NextStep { why: secret.into(), command: format!("mysql -p{secret}") }];
         for text in [
             serde_json::to_string(&redacted(&it)).unwrap(),
-            super::super::message(&due_alert(it.clone())).to_string(),
+            super::super::message(&due_alert(it.clone()), None).to_string(),
         ] {
             assert!(!text.contains("hunter2"), "{text}");
             assert!(text.contains("redacted"), "{text}");

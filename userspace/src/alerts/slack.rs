@@ -1,32 +1,14 @@
-//! Slack's incoming webhook: one request, and what its answer means.
+//! Slack's incoming webhook: posts, and can neither edit nor answer in a thread.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
+use super::post::{self, Answer, Reply};
 use crate::outbound;
-use crate::text::{printable, truncate};
-
-/// Bytes read of an answer that says no.
-const ANSWER_BYTES: usize = 1024;
-
-/// Characters of a reason that are kept.
-const REASON: usize = 200;
-
-/// What became of one request.
-#[derive(Debug)]
-pub(super) enum Answer {
-    /// Slack has it.
-    Delivered,
-    /// Not now: to be tried again, after the time Slack asked for.
-    Later { error: String, retry_after: Option<Duration>, may_have_arrived: bool },
-    /// Never like this; what the operator can do, where it is not about this one message.
-    Refused { error: String, remedy: Option<&'static str> },
-}
 
 /// A webhook.
 pub(super) struct Webhook {
@@ -46,34 +28,20 @@ impl Webhook {
     }
 
     pub(super) async fn post(&self, payload: &Value) -> Answer {
-        match self.client.post(self.url.expose_secret()).json(payload).send().await {
-            Ok(response) => judge(response).await,
-            Err(err) => {
-                // Without a connection nothing was sent; after it there is no telling.
-                let may_have_arrived = !err.is_connect();
-                let error = if err.is_timeout() {
-                    "Slack did not answer in time".to_owned()
-                } else {
-                    // reqwest's errors show the URL unless told not to.
-                    format!("Slack can't be reached: {:#}", anyhow::Error::from(err.without_url()))
-                };
-                Answer::Later { error: reason(&error), retry_after: None, may_have_arrived }
-            }
-        }
+        let request = self.client.post(self.url.expose_secret()).json(payload);
+        post::send("Slack", request).await.map_or_else(|answer| answer, |reply| judge(&reply))
     }
 }
 
-async fn judge(response: Response) -> Answer {
-    let status = response.status();
-    if status.is_success() {
-        return Answer::Delivered;
+fn judge(reply: &Reply) -> Answer {
+    if reply.status.is_success() {
+        return Answer::Delivered { receipt: None };
     }
-    let retry_after = retry_after(&response);
-    let error = reason(&format!("Slack answered {}: {}", status.as_u16(), body_start(response).await));
-    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        return Answer::Later { error, retry_after, may_have_arrived: false };
+    let error = reply.error("Slack");
+    if reply.is_passing() {
+        return reply.later(error);
     }
-    let remedy = match status {
+    let remedy = match reply.status {
         StatusCode::FORBIDDEN => Some("ask an administrator of the Slack workspace to let this webhook post"),
         StatusCode::NOT_FOUND => Some("make a new incoming webhook in Slack and set SLACK_WEBHOOK_URL to it"),
         StatusCode::GONE => {
@@ -83,27 +51,4 @@ async fn judge(response: Response) -> Answer {
         _ => None,
     };
     Answer::Refused { error, remedy }
-}
-
-/// Slack gives seconds; the other form, a date, is treated as none given.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-async fn body_start(mut response: Response) -> String {
-    let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            // The status says what counts; a body that breaks off is as good as none.
-            Ok(None) | Err(_) => break,
-        }
-    }
-    body.truncate(ANSWER_BYTES);
-    String::from_utf8_lossy(&body).trim().to_owned()
-}
-
-fn reason(text: &str) -> String {
-    truncate(printable(text).trim_end_matches([':', ' ']), REASON)
 }

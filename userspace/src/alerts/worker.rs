@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::slack::{Answer, Webhook};
-use super::{SLACK, Sinks, message};
+use super::post::Answer;
+use super::receiver::Receiver;
+use super::{Pace, Sinks};
 use crate::health::Health;
 use crate::incidents::{self, DueAlert, Failure, Store};
 use crate::metrics::{AlertLabels, Metrics};
 
-/// The name under which health knows this stage.
+/// The name under which health knows that nobody is told.
 const COMPONENT: &str = "alerts";
 
 /// The longest sleep: due times are wall-clock times, and the wall clock can be set.
@@ -24,7 +26,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// Between two tries to use a store that does not work.
 const STORE_RETRY: Duration = Duration::from_secs(5);
 
-/// Sends alerts until `shutdown`; then finishes the request in flight, if there is one.
+/// Sends alerts until `shutdown`, to each receiver at its own pace; then finishes the requests in flight.
 ///
 /// Aborted in the middle of a request, the alert stays in the outbox, marked as tried.
 pub async fn run(
@@ -34,33 +36,53 @@ pub async fn run(
     health: Health,
     shutdown: CancellationToken,
 ) {
-    let mut worker =
-        Worker { store, sinks, metrics, health, shutdown, quiet_until: Instant::now(), outbox_fails: false };
-    worker.say_what_is_missing();
-    loop {
-        let wait = match worker.step().await {
-            Ok(wait) => {
-                worker.outbox_works();
-                wait
-            }
-            Err(err) => worker.outbox_fails(&err),
+    if sinks.receivers.is_empty() {
+        // Everything works, and nobody is told: that is worth saying.
+        let reason = "no receiver is configured: no alert leaves this host";
+        let remedy = "set SLACK_WEBHOOK_URL, ALERT_WEBHOOK_URL or --alertmanager-url";
+        health.degrade(COMPONENT, reason, remedy);
+    }
+    match store.give_up_without(sinks.names(), Timestamp::now()).await {
+        Ok(0) => {}
+        Ok(given_up) => {
+            let labels = AlertLabels { sink: "unknown", outcome: "failed" };
+            metrics.alerts.get_or_create(&labels).inc_by(given_up);
+            tracing::warn!("{given_up} alerts are given up: their receivers are not configured any more");
+        }
+        Err(err) => tracing::warn!("alerts without a receiver can't be looked for: {err:#}"),
+    }
+    let mut workers = JoinSet::new();
+    for receiver in &sinks.receivers {
+        let worker = Worker {
+            store: store.clone(),
+            receiver: Arc::clone(receiver),
+            pace: sinks.pace,
+            metrics: Arc::clone(&metrics),
+            health: health.clone(),
+            shutdown: shutdown.clone(),
+            quiet_until: Instant::now(),
+            outbox_fails: false,
         };
-        tokio::select! {
-            biased;
-            () = worker.shutdown.cancelled() => return,
-            () = sleep(wait) => {}
-            () = worker.store.alerts_changed() => {}
+        workers.spawn(worker.work());
+    }
+    while let Some(ended) = workers.join_next().await {
+        if let Err(err) = ended
+            && err.is_panic()
+        {
+            std::panic::resume_unwind(err.into_panic());
         }
     }
+    shutdown.cancelled().await;
 }
 
 struct Worker {
     store: Store,
-    sinks: Sinks,
+    receiver: Arc<Receiver>,
+    pace: Pace,
     metrics: Arc<Metrics>,
     health: Health,
     shutdown: CancellationToken,
-    /// Slack gets nothing before this moment: its pace, or what it asked for.
+    /// The receiver gets nothing before this moment: its pace, or what it asked for.
     quiet_until: Instant,
     /// Whether health has been told that the outbox can't be used.
     outbox_fails: bool,
@@ -68,33 +90,45 @@ struct Worker {
 
 /// What to write down about a try.
 enum Outcome {
-    Sent,
+    Sent(Option<String>),
     Retry(Failure, Timestamp),
     Failed(Failure),
 }
 
 impl Worker {
-    /// Without a receiver everything works, and nobody is told: that is worth saying.
-    fn say_what_is_missing(&self) {
-        if self.sinks.names().is_empty() {
-            let reason = "no Slack webhook is set: no alert leaves this host";
-            self.health.degrade(COMPONENT, reason, "set SLACK_WEBHOOK_URL (or SLACK_WEBHOOK_URL_FILE)");
+    async fn work(mut self) {
+        let mut changes = self.store.alerts_changes();
+        loop {
+            let wait = match self.step().await {
+                Ok(wait) => {
+                    self.outbox_works();
+                    wait
+                }
+                Err(err) => self.outbox_fails(&err),
+            };
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                () = sleep(wait) => {}
+                // It ends with the store, of which this worker has a share.
+                _ = changes.changed() => {}
+            }
         }
     }
 
     /// How long to wait then.
     fn outbox_fails(&mut self, err: &anyhow::Error) -> Duration {
         tracing::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
-        let reason = format!("no alerts are sent, the outbox can't be used: {err:#}");
-        self.health.degrade(COMPONENT, reason, incidents::remedy(err));
+        let reason =
+            format!("no alerts are sent to {}, the outbox can't be used: {err:#}", self.receiver.title());
+        self.health.degrade(self.receiver.component(), reason, incidents::remedy(err));
         self.outbox_fails = true;
         STORE_RETRY
     }
 
     fn outbox_works(&mut self) {
         if std::mem::take(&mut self.outbox_fails) {
-            self.health.recover(COMPONENT);
-            self.say_what_is_missing();
+            self.health.recover(self.receiver.component());
         }
     }
 
@@ -105,8 +139,8 @@ impl Worker {
             return Ok(quiet);
         }
         let now = Timestamp::now();
-        let Some(due) = self.store.due_alerts(now, 1).await?.pop() else {
-            let next = self.store.next_due().await?;
+        let Some(due) = self.store.due_alerts(self.receiver.name(), now, 1).await?.pop() else {
+            let next = self.store.next_due(self.receiver.name()).await?;
             let wait = next.map_or(LONGEST_SLEEP, |next| {
                 // Due times are whole milliseconds: a little late finds it due, a little early spins.
                 let wait = next.duration_since(Timestamp::now()) + SignedDuration::from_millis(1);
@@ -123,28 +157,24 @@ impl Worker {
     }
 
     async fn deliver(&mut self, alert: &DueAlert) -> Outcome {
-        let slack = self.sinks.slack.clone().filter(|_| alert.sink == SLACK);
-        let Some(slack) = slack else {
-            let error = format!("`{}` is not configured any more", alert.sink);
-            return Outcome::Failed(Failure { at: Timestamp::now(), error, may_have_arrived: false });
-        };
-        let outcome = self.send(&slack, alert).await;
-        self.quiet_until = self.quiet_until.max(Instant::now() + self.sinks.pace.between);
+        let answer = self.receiver.tell(alert).await;
+        let outcome = self.judge(alert, answer);
+        self.quiet_until = self.quiet_until.max(Instant::now() + self.pace.between);
         outcome
     }
 
-    async fn send(&mut self, slack: &Webhook, alert: &DueAlert) -> Outcome {
-        let answer = slack.post(&message(alert)).await;
+    fn judge(&mut self, alert: &DueAlert, answer: Answer) -> Outcome {
         let at = Timestamp::now();
         match answer {
-            Answer::Delivered => {
-                self.health.recover(COMPONENT);
-                Outcome::Sent
+            Answer::Delivered { receipt } => {
+                self.health.recover(self.receiver.component());
+                Outcome::Sent(receipt)
             }
             Answer::Refused { error, remedy } => {
                 tracing::error!("the alert of incident {} is given up: {error}", alert.incident.id);
                 if let Some(remedy) = remedy {
-                    self.health.degrade(COMPONENT, format!("Slack takes no alerts: {error}"), remedy);
+                    let reason = format!("{} takes no alerts: {error}", self.receiver.title());
+                    self.health.degrade(self.receiver.component(), reason, remedy);
                 }
                 Outcome::Failed(Failure { at, error, may_have_arrived: false })
             }
@@ -155,7 +185,7 @@ impl Worker {
     }
 
     fn later(&mut self, alert: &DueAlert, failure: Failure, retry_after: Option<Duration>) -> Outcome {
-        let pace = self.sinks.pace;
+        let pace = self.pace;
         let (id, error) = (&alert.incident.id, &failure.error);
         if failure.at.duration_since(alert.created).unsigned_abs() >= pace.give_up_after {
             tracing::error!("the alert of incident {id} is given up after {:?}: {error}", pace.give_up_after);
@@ -164,7 +194,7 @@ impl Worker {
         }
         let delay = match retry_after {
             Some(asked) => {
-                // It is about the webhook, not about this one message.
+                // It is about the receiver, not about this one message.
                 let asked = asked.min(pace.longest_retry_after);
                 self.quiet_until = Instant::now() + asked;
                 asked
@@ -172,8 +202,9 @@ impl Worker {
             None => pace.delay(alert.attempts.saturating_add(1), getrandom::u32().unwrap_or(u32::MAX)),
         };
         tracing::warn!("the alert of incident {id} waits for {delay:?}: {error}");
-        let remedy = "alerts are kept and tried again; check this host's way to Slack";
-        self.health.degrade(COMPONENT, error.as_str(), remedy);
+        let remedy =
+            format!("alerts are kept and tried again; check this host's way to {}", self.receiver.title());
+        self.health.degrade(self.receiver.component(), error.as_str(), remedy);
         let next = failure.at.saturating_add(delay).unwrap_or(Timestamp::MAX);
         Outcome::Retry(failure, next)
     }
@@ -182,16 +213,18 @@ impl Worker {
     /// again and again.
     async fn settle(&mut self, alert: &DueAlert, outcome: &Outcome) {
         let outcome_name = match outcome {
-            Outcome::Sent => "sent",
+            Outcome::Sent(_) => "sent",
             Outcome::Retry(..) => "retried",
             Outcome::Failed(_) => "failed",
         };
-        let sink = if alert.sink == SLACK { SLACK } else { "unknown" };
-        let labels = AlertLabels { sink, outcome: outcome_name };
+        let labels = AlertLabels { sink: self.receiver.name(), outcome: outcome_name };
         self.metrics.alerts.get_or_create(&labels).inc();
         loop {
             let written = match outcome {
-                Outcome::Sent => self.store.mark_sent(alert.id, Timestamp::now()).await,
+                Outcome::Sent(receipt) => {
+                    let told = (alert.incident.verdict.by, receipt.clone());
+                    self.store.mark_sent(alert.id, told, Timestamp::now()).await
+                }
                 Outcome::Retry(failure, next) => {
                     self.store.mark_retry(alert.id, failure.clone(), *next).await
                 }

@@ -1,16 +1,17 @@
 //! From the layers to a checked configuration. Loading only reads; what the first run has to make, `prepare` makes.
 
+mod receivers;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, SlackConfig, Sources, key, parse,
-    secret,
+    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, key, parse, secret,
 };
 use crate::incidents::LifeRules;
 
@@ -107,7 +108,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         btf_path: it.required("btf_path", parse::path),
         llm: it.llm(),
         no_llm,
-        slack: it.slack(),
+        receivers: it.receivers(),
         alerts: it.alerts(),
         life: it.life(),
         detect: it.detect(),
@@ -138,6 +139,11 @@ impl Reader {
             let default = find(name).map_or("", |setting| setting.default);
             parse(default).unwrap_or_else(|_| unreachable!("the default of {name} is valid"))
         })
+    }
+
+    fn optional<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Rejected>) -> Option<T> {
+        let found = self.layers.get(name)?;
+        self.note(parse(found.text()), &found.origin)
     }
 
     fn list<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Rejected>) -> Vec<T> {
@@ -209,20 +215,6 @@ impl Reader {
             prompt_tokens: self.required("llm_prompt_tokens", parse::count(3_000, 100_000)),
             prices: self.list("llm_prices", parse::price),
         }
-    }
-
-    fn slack(&mut self) -> Option<SlackConfig> {
-        for name in ["slack_bot_token", "slack_channel"] {
-            if let Some(found) = self.layers.get(name) {
-                self.warnings.push(format!(
-                    "{} is ignored: this version posts by SLACK_WEBHOOK_URL only",
-                    found.origin
-                ));
-            }
-        }
-        let (webhook_url, origin) = self.secret("slack_webhook_url", "slack_webhook_url_file")?;
-        self.note(parse::webhook(webhook_url.expose_secret()), &origin)?;
-        Some(SlackConfig { webhook_url })
     }
 
     fn alerts(&mut self) -> AlertRules {

@@ -12,6 +12,7 @@ mod life;
 mod llm;
 mod parse;
 mod problem;
+mod receivers;
 mod secret;
 pub(crate) mod settings;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use layers::Sources;
 pub use life::AlertRules;
 pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
+pub use receivers::{HookConfig, Receivers, SlackConfig};
 
 pub(crate) use client::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
@@ -66,19 +68,12 @@ pub struct Config {
     pub llm: Option<LlmConfig>,
     /// Whether the model was turned off on purpose.
     pub no_llm: bool,
-    /// Slack; `None`: no alerts leave the host.
-    pub slack: Option<SlackConfig>,
+    /// Who gets alerts.
+    pub receivers: Receivers,
     /// What is alerted, and when.
     pub alerts: AlertRules,
     /// How long things take in the life of an incident.
     pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
-}
-
-/// Slack's incoming webhook.
-#[derive(Clone, Debug)]
-pub struct SlackConfig {
-    /// A secret: whoever has it can post.
-    pub webhook_url: SecretString,
 }

@@ -226,6 +226,30 @@ pub(super) fn webhook(text: &str) -> Parsed<()> {
     }
 }
 
+/// A webhook of anybody's: a secret as well. Inside a cluster they speak plain http.
+pub(super) fn secret_url(text: &str) -> Parsed<()> {
+    let accepted = "give an http or https URL";
+    let url = Url::parse(text).map_err(|_| Rejected::new("the value is not a URL", accepted))?;
+    let web = matches!(url.scheme(), "https" | "http") && url.has_host();
+    if web { Ok(()) } else { Err(Rejected::new("the value is not a web address", accepted)) }
+}
+
+/// The token of a Slack app's bot; never repeated.
+pub(super) fn bot_token(text: &str) -> Parsed<()> {
+    let shape = text.starts_with("xoxb-") && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let accepted = "give the bot token of a Slack app, xoxb-…";
+    if shape { Ok(()) } else { Err(Rejected::new("the value is not a bot's token", accepted)) }
+}
+
+/// A channel's id, or its name with or without `#`.
+pub(super) fn slack_channel(text: &str) -> Parsed<String> {
+    let name = text.trim();
+    let plain = !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    let accepted = "give the channel's id, such as C0123456789, or its name, such as #alerts";
+    let wrong = || Rejected::new(format!("{} is not a channel", quoted(text)), accepted);
+    if plain { Ok(name.to_owned()) } else { Err(wrong()) }
+}
+
 /// Whether a URL stays on this host.
 pub(crate) fn is_this_host(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };

@@ -48,7 +48,9 @@ fn every_default_is_valid_and_the_limits_agree_with_the_table() {
     let draft = load_with(&[], &[], None).unwrap();
     assert_eq!(draft.config.detect, DetectLimits::default());
     assert_eq!(draft.config.listen.to_string(), "127.0.0.1:7878");
-    assert!(draft.config.llm.is_none() && draft.config.slack.is_none() && draft.warnings.is_empty());
+    assert!(
+        draft.config.llm.is_none() && draft.config.receivers.slack.is_none() && draft.warnings.is_empty()
+    );
     assert!(matches!(draft.key, KeySource::Kept(path) if path == Path::new("/var/lib/ai-debugger/key")));
     assert!(draft.config.key.expose_secret().len() > 40, "the placeholder opens nothing");
 }
@@ -247,7 +249,7 @@ fn prepare_makes_the_folder_and_the_key_and_checks_a_kept_one() {
 fn what_is_odd_but_not_wrong_is_mentioned() {
     for (flags, env, file, want) in [
         (&[("key", "correct-horse-battery")][..], &[][..], None, "--key shows the access key"),
-        (&[], &[("SLACK_BOT_TOKEN", SECRET)][..], None, "SLACK_BOT_TOKEN is ignored"),
+        (&[], &[("SLACK_BOT_TOKEN", SECRET)][..], None, "SLACK_BOT_TOKEN is ignored without SLACK_CHANNEL"),
         (&[], &[("AI_DEBUGGER_SCAN_INTERVALL", "1s")], None, "did you mean AI_DEBUGGER_SCAN_INTERVAL?"),
         (&[], &[], Some("llm_base_url = \"http://127.0.0.1:1/v1\""), "the model is not asked"),
     ] {

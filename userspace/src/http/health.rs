@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Core;
 use super::error::Error;
-use crate::config::Config;
+use crate::config::{Config, SlackConfig};
 use crate::health::{Degradation, Health};
 use crate::text;
 
@@ -37,7 +37,12 @@ pub(super) fn degraded(health: &Health, config: &Config) -> Vec<Degradation> {
     let keys = [
         Some(&config.key),
         config.llm.as_ref().map(|it| &it.api_key),
-        config.slack.as_ref().map(|it| &it.webhook_url),
+        config.receivers.slack.as_ref().map(|it| match it {
+            SlackConfig::Webhook { url } => url,
+            SlackConfig::Bot { token, .. } => token,
+        }),
+        config.receivers.webhook.as_ref().map(|it| &it.url),
+        config.receivers.webhook.as_ref().and_then(|it| it.secret.as_ref()),
     ];
     let secrets: Vec<&str> =
         keys.into_iter().flatten().map(SecretString::expose_secret).filter(|it| !it.is_empty()).collect();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, named_params, params};
 
 use super::LifeRules;
@@ -58,7 +59,8 @@ fn put_own(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>, sink: &str, occasi
         }
         (occasion, floor) = (Occasion::Digest, until.as_millisecond());
     }
-    let held = entry.plan.hold_until.map_or(floor, |until| until.as_millisecond().max(floor));
+    let hold = entry.plan.hold_until.filter(|_| !entry.plan.editing.contains(&sink));
+    let held = hold.map_or(floor, |until| until.as_millisecond().max(floor));
     let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, floor_ms, due_ms)
                VALUES (:id, :sink, 'pending', :occasion, :now_ms, :floor_ms, :due_ms)";
     tx.prepare_cached(sql)?.execute(named_params! {
@@ -149,9 +151,21 @@ fn told_by(
 }
 
 fn waits_untried(tx: &Transaction<'_>, id: &str, sink: &str) -> Result<bool> {
-    let sql =
-        "SELECT 1 FROM alerts WHERE incident = ?1 AND sink = ?2 AND status = 'pending' AND attempts = 0";
+    let sql = "SELECT 1 FROM alerts WHERE incident = ?1 AND sink = ?2 AND status = 'pending' AND attempts = 0
+               AND occasion <> 'verdict'";
     Ok(tx.prepare_cached(sql)?.exists([id, sink])?)
+}
+
+/// Tells those of the model's verdict who had the rules' and can be told more; once.
+pub(super) fn announce_verdict(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+    let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, floor_ms, due_ms)
+               SELECT incident, sink, 'pending', 'verdict', ?2, ?2, ?2 FROM alerts AS told
+               WHERE incident = ?1 AND status = 'sent' AND receipt IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM alerts AS other WHERE other.incident = ?1
+                                 AND other.sink = told.sink AND other.id > told.id AND other.status <> 'folded')
+               GROUP BY sink";
+    tx.prepare_cached(sql)?.execute(params![id, now.as_millisecond()])?;
+    Ok(())
 }
 
 /// Whether the receiver has, or will have, heard of it on its own.

@@ -47,6 +47,8 @@ pub struct AlertPlan {
     pub sinks: Vec<&'static str>,
     /// Not before this moment, so that a better verdict may come first; `None`: at once.
     pub hold_until: Option<Timestamp>,
+    /// Those of them that are told at once all the same: they can improve on what they told.
+    pub editing: Vec<&'static str>,
     /// It was there before the daemon was: at this moment one message tells of all such; `None`: it was not.
     pub digest_until: Option<Timestamp>,
 }
@@ -122,6 +124,8 @@ pub struct DueAlert {
     pub count: u64,
     /// How often it had happened when this receiver was told last; absent: it has not been told.
     pub told_before: Option<u64>,
+    /// What the receiver calls the first message it got of this incident, where it can be answered or edited.
+    pub first_receipt: Option<String>,
     /// Other incidents that this message tells of, worst first: its effects, or the rest of a digest. The first
     /// few; filled in when a try starts.
     pub also: Vec<Brief>,

@@ -5,10 +5,11 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
+use super::announce::announce_verdict;
 use super::row::{collect, incident, time, unsigned, word};
 use super::unreadable::collect_readable;
 use super::{Brief, DueAlert, related};
-use crate::model::Occasion;
+use crate::model::{Occasion, VerdictBy};
 
 /// A try that did not go well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ const ALSO: i64 = 10;
 const DUE: &str = "SELECT incidents.*, alerts.id AS alert, sink, occasion, attempts, may_repeat, created_ms,
                        (SELECT max(told_count) FROM alerts AS before WHERE before.incident = alerts.incident
                         AND before.sink = alerts.sink AND before.status = 'sent') AS told_before,
+                       (SELECT receipt FROM alerts AS first WHERE first.incident = alerts.incident
+                        AND first.sink = alerts.sink AND first.receipt IS NOT NULL
+                        ORDER BY first.id LIMIT 1) AS first_receipt,
                        (SELECT count(*) FROM alerts AS folded WHERE folded.folded_into = alerts.incident
                         AND folded.sink = alerts.sink AND folded.status = 'folded'
                         AND (folded.occasion = 'digest') = (alerts.occasion = 'digest')) AS also_count
@@ -48,22 +52,24 @@ pub(super) struct Broken {
 /// due time. Without the other incidents that it tells of.
 pub(super) fn due(
     tx: &Transaction<'_>,
+    sink: &str,
     now: Timestamp,
     limit: usize,
 ) -> Result<(Vec<DueAlert>, Vec<Broken>)> {
-    let sql =
-        format!("{DUE} WHERE alerts.status = 'pending' AND due_ms <= ?1 ORDER BY {BY_URGENCY} LIMIT ?2");
+    let sql = format!(
+        "{DUE} WHERE alerts.status = 'pending' AND sink = ?3 AND due_ms <= ?1 ORDER BY {BY_URGENCY} LIMIT ?2"
+    );
     let limit = i64::try_from(limit)?;
     let mut statement = tx.prepare_cached(&sql)?;
-    let rows = statement.query(params![now.as_millisecond(), limit])?;
+    let rows = statement.query(params![now.as_millisecond(), limit, sink])?;
     let broken = |row: &Row<'_>, err| Ok(Broken { alert: row.get("alert")?, reason: format!("{err:#}") });
     collect_readable(rows, due_alert, broken)
 }
 
 /// When the next alert is due.
-pub(super) fn next_due(tx: &Transaction<'_>) -> Result<Option<Timestamp>> {
-    let sql = "SELECT due_ms FROM alerts WHERE status = 'pending' ORDER BY due_ms LIMIT 1";
-    let due = tx.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+pub(super) fn next_due(tx: &Transaction<'_>, sink: &str) -> Result<Option<Timestamp>> {
+    let sql = "SELECT due_ms FROM alerts WHERE status = 'pending' AND sink = ?1 ORDER BY due_ms LIMIT 1";
+    let due = tx.prepare_cached(sql)?.query_row([sink], |row| row.get::<_, i64>(0)).optional()?;
     // A damaged time may be none at all; one alert's must not stop the others.
     let bound = |ms| if ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Ok(due.map(|ms| Timestamp::from_millisecond(ms).unwrap_or_else(|_| bound(ms))))
@@ -98,11 +104,34 @@ pub(super) fn start_attempt(tx: &Transaction<'_>, alert: i64, at: Timestamp) -> 
     Ok(Some(found))
 }
 
-/// The receiver has it.
-pub(super) fn mark_sent(tx: &Transaction<'_>, alert: i64, at: Timestamp) -> Result<()> {
-    let sql = "UPDATE alerts SET status = 'sent', at_ms = ?2, error = NULL, in_flight = 0 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute(params![alert, at.as_millisecond()])?;
-    Ok(())
+/// The receiver has it, with a verdict by this analyst. Where the model's has come since, it follows.
+pub(super) fn mark_sent(
+    tx: &Transaction<'_>,
+    alert: i64,
+    (by, receipt): &(VerdictBy, Option<String>),
+    at: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE alerts SET status = 'sent', at_ms = ?2, error = NULL, in_flight = 0, receipt = ?3
+               WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![alert, at.as_millisecond(), receipt])?;
+    if receipt.is_none() || *by == VerdictBy::Model {
+        return Ok(());
+    }
+    let sql = "SELECT incidents.* FROM incidents JOIN alerts ON alerts.incident = incidents.id WHERE alerts.id = ?1";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut rows = statement.query([alert])?;
+    let Some(now) = rows.next()?.map(incident).transpose()? else { return Ok(()) };
+    if now.verdict.by == VerdictBy::Model { announce_verdict(tx, &now.id, at) } else { Ok(()) }
+}
+
+/// Gives up what waits for a receiver that is none of these; how many.
+pub(super) fn give_up_without(tx: &Transaction<'_>, sinks: &[&str], at: Timestamp) -> Result<u64> {
+    let sql = "UPDATE alerts SET status = 'failed', at_ms = ?2, in_flight = 0,
+                   error = '`' || sink || '` is not configured any more'
+               WHERE status = 'pending' AND sink NOT IN (SELECT value FROM json_each(?1))";
+    let sinks = serde_json::to_string(sinks)?;
+    let changed = tx.prepare_cached(sql)?.execute(params![sinks, at.as_millisecond()])?;
+    Ok(u64::try_from(changed)?)
 }
 
 /// It is to be tried again.
@@ -154,6 +183,7 @@ fn due_alert(row: &Row<'_>) -> Result<DueAlert> {
         occasion: word(row, "occasion")?,
         count: incident.count,
         told_before: row.get::<_, Option<i64>>("told_before")?.and_then(|it| u64::try_from(it).ok()),
+        first_receipt: row.get("first_receipt")?,
         also: Vec::new(),
         also_count: unsigned(row, "also_count")?,
         attempts: row.get("attempts")?,

@@ -52,6 +52,8 @@ pub fn model_queue(metrics: &Metrics) -> Queue<Pending> {
 pub struct Audience {
     /// The receivers of alerts.
     pub sinks: Vec<&'static str>,
+    /// Those of them that can improve on what they told.
+    pub editing: Vec<&'static str>,
     /// What is less grave is told to nobody.
     pub min_severity: Severity,
     /// Conditions found until then are told in one message,
@@ -68,7 +70,7 @@ impl Audience {
         // What the kernel reports happens now, whatever was there before.
         let was_there = case.kind.is_condition() && case.file.process.start_ticks < self.since_ticks;
         let digest_until = (was_there && now < self.quiet_until).then_some(self.quiet_until);
-        AlertPlan { sinks: self.sinks.clone(), hold_until, digest_until }
+        AlertPlan { sinks: self.sinks.clone(), hold_until, editing: self.editing.clone(), digest_until }
     }
 }
 

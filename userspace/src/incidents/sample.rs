@@ -157,6 +157,7 @@ pub(crate) fn due_alert(incident: Incident) -> DueAlert {
         occasion: Occasion::New,
         count: incident.count,
         told_before: None,
+        first_receipt: None,
         also: Vec::new(),
         also_count: 0,
         attempts: 0,

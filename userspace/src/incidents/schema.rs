@@ -6,7 +6,7 @@ use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first; SQLite's `user_version` says how many a database has had.
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3)]));
 
 /// Times are milliseconds since the Unix epoch, as the contract shows no more than that. What is only ever
 /// read whole is JSON. Blobs stand last in their row, so that nothing else has to be read through them.
@@ -105,6 +105,13 @@ ALTER TABLE alerts ADD COLUMN told_count   INTEGER;
 ALTER TABLE alerts ADD COLUMN told_seen_ms INTEGER;
 ALTER TABLE alerts ADD COLUMN folded_into  TEXT;
 CREATE INDEX alerts_folded ON alerts (folded_into) WHERE status = 'folded';
+";
+
+/// What the receiver calls a message, where it can be answered or edited; and each receiver's own due alerts.
+const V3: &str = "
+ALTER TABLE alerts ADD COLUMN receipt TEXT;
+DROP INDEX alerts_due;
+CREATE INDEX alerts_due ON alerts (sink, due_ms, id) WHERE status = 'pending';
 ";
 
 /// The migrations up to the first version, as a database of then has had them.

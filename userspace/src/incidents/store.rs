@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
+use super::announce;
 use super::open::open;
 use super::outbox::{self, Failure};
 use super::record::{Entry, record};
@@ -20,7 +21,7 @@ use super::{
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{Case, EvidenceFile, Incident, Severity, Verdict};
+use crate::model::{Case, EvidenceFile, Incident, Severity, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -31,7 +32,7 @@ struct Inner {
     /// std Mutexes: SQLite blocks, so they are locked on threads of the blocking pool only.
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
-    alerts_changed: Notify,
+    alerts_changed: watch::Sender<()>,
     dir: PathBuf,
     host: Host,
     limits: Limits,
@@ -73,7 +74,7 @@ impl Store {
         Ok(Self(Arc::new(Inner {
             writer: Mutex::new(opened.writer),
             reader: Mutex::new(opened.reader),
-            alerts_changed: Notify::new(),
+            alerts_changed: watch::Sender::new(()),
             dir: dir.to_owned(),
             host,
             limits,
@@ -123,7 +124,7 @@ impl Store {
         self.count_turned_away("incidents", removed.incidents);
         self.count_turned_away("alerts", removed.pending_alerts);
         if recorded.new || recorded.rose || recorded.reopened {
-            self.0.alerts_changed.notify_one();
+            self.tell_alerts_changed();
         }
         Ok(recorded)
     }
@@ -142,7 +143,7 @@ impl Store {
         let rules = self.0.rules.clone();
         let advanced = self.write(move |tx| advance::advance(tx, watched, &rules, &sinks, now)).await?;
         if advanced.alerts > 0 {
-            self.0.alerts_changed.notify_one();
+            self.tell_alerts_changed();
         }
         Ok(advanced)
     }
@@ -167,6 +168,7 @@ impl Store {
 
     async fn replace_verdict(&self, id: &str, at: Option<Severity>, verdict: Verdict) -> Result<bool> {
         let id = id.to_owned();
+        let by_model = verdict.by == VerdictBy::Model;
         let set = self
             .write(move |tx| {
                 let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND (?3 IS NULL OR severity = ?3)";
@@ -175,11 +177,14 @@ impl Store {
                     tx.prepare_cached(sql)?.execute(params![id, verdict, at.map(Severity::as_str)])?;
                 if changed > 0 {
                     outbox::release(tx, &id, Timestamp::now())?;
+                    if by_model {
+                        announce::announce_verdict(tx, &id, Timestamp::now())?;
+                    }
                 }
                 Ok(changed > 0)
             })
             .await?;
-        self.0.alerts_changed.notify_one();
+        self.tell_alerts_changed();
         Ok(set)
     }
 
@@ -187,7 +192,7 @@ impl Store {
     pub async fn release_alerts(&self, id: &str) -> Result<()> {
         let id = id.to_owned();
         self.write(move |tx| outbox::release(tx, &id, Timestamp::now())).await?;
-        self.0.alerts_changed.notify_one();
+        self.tell_alerts_changed();
         Ok(())
     }
 
@@ -201,7 +206,7 @@ impl Store {
     ) -> Result<Change> {
         let id = id.to_owned();
         let change = self.write(move |tx| status::change(tx, &id, wish, &sinks, now)).await?;
-        self.0.alerts_changed.notify_one();
+        self.tell_alerts_changed();
         Ok(change)
     }
 
@@ -232,9 +237,14 @@ impl Store {
 
     /// The alerts that are due, the longest due first. Those whose incident can't be read are given up, with
     /// the reason: nothing could be said in them, and they must not hold the others.
-    pub async fn due_alerts(&self, now: Timestamp, limit: usize) -> Result<Vec<DueAlert>> {
+    pub async fn due_alerts(
+        &self,
+        sink: &'static str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueAlert>> {
         loop {
-            let (due, broken) = self.read(move |tx| outbox::due(tx, now, limit)).await?;
+            let (due, broken) = self.read(move |tx| outbox::due(tx, sink, now, limit)).await?;
             let (Some(first), count) = (broken.first(), broken.len()) else { return Ok(due) };
             self.tell_unreadable(&first.reason, count);
             self.write(move |tx| {
@@ -249,8 +259,8 @@ impl Store {
     }
 
     /// When the next alert is due; `None`: none waits.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
-        self.read(outbox::next_due).await
+    pub async fn next_due(&self, sink: &'static str) -> Result<Option<Timestamp>> {
+        self.read(move |tx| outbox::next_due(tx, sink)).await
     }
 
     /// Notes that a try begins, before anything is sent, so that after a crash it is known that the alert may
@@ -259,9 +269,21 @@ impl Store {
         self.write(move |tx| outbox::start_attempt(tx, alert, at)).await
     }
 
-    /// Notes that the receiver has it.
-    pub async fn mark_sent(&self, alert: i64, at: Timestamp) -> Result<()> {
-        self.write(move |tx| outbox::mark_sent(tx, alert, at)).await
+    /// Notes that the receiver has it: with whose verdict, and what it calls it.
+    pub async fn mark_sent(
+        &self,
+        alert: i64,
+        told: (VerdictBy, Option<String>),
+        at: Timestamp,
+    ) -> Result<()> {
+        self.write(move |tx| outbox::mark_sent(tx, alert, &told, at)).await?;
+        self.tell_alerts_changed();
+        Ok(())
+    }
+
+    /// Gives up what waits for a receiver that is none of `sinks`; how many.
+    pub async fn give_up_without(&self, sinks: Vec<&'static str>, at: Timestamp) -> Result<u64> {
+        self.write(move |tx| outbox::give_up_without(tx, &sinks, at)).await
     }
 
     /// Notes that it did not go well, and when to try again.
@@ -274,10 +296,13 @@ impl Store {
         self.write(move |tx| outbox::mark_failed(tx, alert, &failure)).await
     }
 
-    /// Returns when the outbox may have something due that it had not before. For one waiter: a change
-    /// while nobody waits is kept for the next wait.
-    pub async fn alerts_changed(&self) {
-        self.0.alerts_changed.notified().await;
+    /// Changes when the outbox may have something due that it had not before.
+    pub fn alerts_changes(&self) -> watch::Receiver<()> {
+        self.0.alerts_changed.subscribe()
+    }
+
+    fn tell_alerts_changed(&self) {
+        self.0.alerts_changed.send_replace(());
     }
 
     /// Makes the disk full at so many pages.

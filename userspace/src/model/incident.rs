@@ -61,6 +61,8 @@ pub enum Occasion {
     /// It is the first that is heard of it.
     #[default]
     New,
+    /// The model has said what it thinks of it: for receivers that were told before it had.
+    Verdict,
     /// It became graver.
     Rose,
     /// It was resolved, and is back.
@@ -75,13 +77,14 @@ pub enum Occasion {
 
 impl Occasion {
     /// Every occasion.
-    pub const ALL: [Self; 6] =
-        [Self::New, Self::Rose, Self::Reopened, Self::Reminder, Self::Resolved, Self::Digest];
+    pub const ALL: [Self; 7] =
+        [Self::New, Self::Verdict, Self::Rose, Self::Reopened, Self::Reminder, Self::Resolved, Self::Digest];
 
     /// The spelling used in JSON and SQL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Verdict => "verdict",
             Self::Rose => "rose",
             Self::Reopened => "reopened",
             Self::Reminder => "reminder",

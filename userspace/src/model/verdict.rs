@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Who spoke.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictBy {
     /// The built-in rules.

@@ -63,9 +63,12 @@ impl Incident {
     }
 }
 
-/// An incident and when it was first seen at warning or above, in seconds since 1970; at lower severity: never.
+/// An incident and when it was first seen, in seconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Seen {
+    /// At any severity.
+    pub(super) at: f64,
+    /// At warning or above; absent: never.
     pub(super) alarmed_at: Option<f64>,
     pub(super) incident: Incident,
 }
@@ -115,9 +118,11 @@ impl Sightings {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for value in incidents {
             let incident = Incident::deserialize(value).context("an incident that is not as agreed")?;
-            let earlier = known.get(&incident.id).and_then(|it| it.alarmed_at);
-            let alarmed_at = earlier.or_else(|| incident.alarms().then_some(now));
-            known.insert(incident.id.clone(), Seen { alarmed_at, incident });
+            let earlier = known.get(&incident.id);
+            let at = earlier.map_or(now, |it| it.at);
+            let alarmed = earlier.and_then(|it| it.alarmed_at);
+            let alarmed_at = alarmed.or_else(|| incident.alarms().then_some(now));
+            known.insert(incident.id.clone(), Seen { at, alarmed_at, incident });
         }
         Ok(())
     }
@@ -146,7 +151,7 @@ mod tests {
         {
             sightings.note(&[incident(severity)], now).unwrap();
             let all = sightings.all();
-            assert_eq!((all.len(), all[0].alarmed_at), (1, want), "{severity}");
+            assert_eq!((all.len(), all[0].at, all[0].alarmed_at), (1, 1.0, want), "{severity}");
         }
         assert_eq!(sightings.all()[0].incident.line(), "critical crash: Crash: a (pid 7) (a crashed.)");
         assert!(sightings.note(&[json!({"id": "2"})], 4.0).is_err());

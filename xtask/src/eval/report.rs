@@ -44,6 +44,8 @@ struct Row {
     noticed: usize,
     /// With an incident of this kind that names the right process.
     found: usize,
+    /// Of those, at severity info only.
+    quiet: usize,
     delays_s: Vec<f64>,
     /// Incidents of this kind that are right, and all that are not companions.
     right: usize,
@@ -83,6 +85,7 @@ fn row(kind: Kind, played: &[Played]) -> Option<Row> {
             .filter(|it| !it.score.right.is_empty() || !it.score.wrong_process.is_empty())
             .count(),
         found: faults.iter().filter(|it| it.score.delay_s.is_some()).count(),
+        quiet: faults.iter().filter(|it| it.score.delay_s.is_some() && !it.score.alarmed).count(),
         // Seen before the program could tell that it is real.
         delays_s: faults.iter().filter_map(|it| it.score.delay_s).map(|it| it.max(0.0)).collect(),
         right,
@@ -150,6 +153,7 @@ fn by_kind(rows: &[Row], windows: &Windows) -> Table {
         "faults",
         "noticed",
         "right process",
+        "info only",
         "recall %",
         "precision %",
         "median s",
@@ -164,6 +168,7 @@ fn by_kind(rows: &[Row], windows: &Windows) -> Table {
             row.faults.to_string(),
             row.noticed.to_string(),
             row.found.to_string(),
+            row.quiet.to_string(),
             number(row.recall_percent()),
             number(row.precision_percent()),
             number(median(&row.delays_s)),
@@ -173,8 +178,8 @@ fn by_kind(rows: &[Row], windows: &Windows) -> Table {
         ]);
     }
     table.notes.push(
-        "Counted is what is raised at warning or above. Recall: faults with an incident of their kind that names \
-         the right process. Precision: of all incidents of a kind, in all cases, those that are right; what tells \
+        "Recall: faults with an incident of their kind, of any severity, that names the right process; `info only` \
+         says for how many nobody would have been told. False is what is raised at warning or above. Precision: of all incidents of a kind, in all cases, those that are right; what tells \
          another truth about the same fault (the crash behind a crash loop) counts neither way. Time to detect: \
          from the moment the fault is real, as its program tells it, to the incident's first showing over HTTP, \
          looked at every 50 ms; of a state that must last, from the end of that time."

@@ -27,6 +27,8 @@ pub(super) struct Outcome {
 pub(super) struct Score {
     /// From when on the fault was one to when its incident could be seen; absent: it was missed.
     pub(super) delay_s: Option<f64>,
+    /// Whether it was found at warning or above.
+    pub(super) alarmed: bool,
     /// Incidents of the right kind that name the right process.
     pub(super) right: Vec<Incident>,
     /// Of the right kind, naming another one.
@@ -37,24 +39,26 @@ pub(super) struct Score {
     pub(super) false_alarms: Vec<Incident>,
 }
 
-/// Judges what was raised while the case was going on.
+/// Judges what was raised while the case was going on. A fault is found by an incident of any severity: how bad it
+/// is is for the rules to say; false is only what somebody is told of.
 pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Score {
     let mut score = Score::default();
-    for it in seen {
-        let Some(at) = it.alarmed_at.filter(|at| *at >= outcome.started_s && *at <= outcome.ended_s) else {
-            continue;
-        };
+    let meanwhile = |at: &f64| *at >= outcome.started_s && *at <= outcome.ended_s;
+    for it in seen.iter().filter(|it| meanwhile(&it.at)) {
         let incident = &it.incident;
         if case.role != Role::Idle && !belongs(outcome, incident) {
             continue;
         }
+        let alarms = it.alarmed_at.as_ref().is_some_and(meanwhile);
         let is = |kind: &Kind| incident.kind == kind.as_str();
         match case.role {
             Role::Fault(kind) if is(&kind) && names_right(case, outcome, incident) => {
-                let delay_s = at - outcome.real_s.unwrap_or(at);
+                let delay_s = it.at - outcome.real_s.unwrap_or(it.at);
+                score.alarmed |= alarms;
                 score.delay_s = Some(score.delay_s.map_or(delay_s, |earlier| earlier.min(delay_s)));
                 score.right.push(incident.clone());
             }
+            _ if !alarms => {}
             Role::Fault(kind) if is(&kind) => score.wrong_process.push(incident.clone()),
             Role::Fault(_) if case.also.iter().any(is) => score.companions.push(incident.clone()),
             _ => score.false_alarms.push(incident.clone()),
@@ -122,7 +126,7 @@ mod tests {
             process,
             findings: vec![],
         };
-        Seen { alarmed_at, incident }
+        Seen { at: alarmed_at.unwrap_or(102.0), alarmed_at, incident }
     }
 
     const OWN: Option<&str> = Some("/run/crash-x");
@@ -155,11 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_nobody_or_at_another_time_does_not_count() {
-        for at in [None, Some(99.9), Some(110.1)] {
+    fn what_comes_at_another_time_does_not_count() {
+        for at in [Some(99.9), Some(110.1)] {
             check(&FAULT, &[seen("crash", 7, OWN, at)], [0; 4], None);
             check(&NEAR_MISS, &[seen("crash", 7, OWN, at)], [0; 4], None);
         }
+    }
+
+    #[test]
+    fn what_alarms_nobody_finds_a_fault_and_is_never_false() {
+        check(&FAULT, &[seen("crash", 7, OWN, None)], [1, 0, 0, 0], Some(1.0));
+        assert!(!score(&FAULT, &outcome(), &[seen("crash", 7, OWN, None)]).alarmed);
+        for (kind, pid) in [("crash", 8), ("crash_loop", 7), ("cpu_spin", 7)] {
+            check(&FAULT, &[seen(kind, pid, OWN, None)], [0; 4], None);
+        }
+        check(&NEAR_MISS, &[seen("crash", 7, OWN, None)], [0; 4], None);
     }
 
     #[test]

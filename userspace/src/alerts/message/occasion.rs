@@ -24,6 +24,7 @@ pub(super) const fn mark(occasion: Occasion, severity: Severity) -> &'static str
 pub(super) fn lead(alert: &DueAlert) -> String {
     match (alert.occasion, alert.also_count) {
         (Occasion::New, _) => String::new(),
+        (Occasion::Verdict, _) => "The model's verdict: ".to_owned(),
         (Occasion::Rose, _) => "Graver: ".to_owned(),
         (Occasion::Reopened, _) => "Back again: ".to_owned(),
         (Occasion::Reminder, _) => "Still happening: ".to_owned(),
@@ -37,7 +38,7 @@ pub(super) fn lead(alert: &DueAlert) -> String {
 pub(super) fn news(alert: &DueAlert) -> Option<String> {
     let more = alert.told_before.map(|before| alert.count.saturating_sub(before));
     let since = match (alert.occasion, more) {
-        (Occasion::New | Occasion::Digest, _) => None,
+        (Occasion::New | Occasion::Verdict | Occasion::Digest, _) => None,
         (Occasion::Resolved, _) => Some(match alert.count {
             1 => "*Over:* it happened once.".to_owned(),
             count => format!("*Over:* it happened {count} times in all."),

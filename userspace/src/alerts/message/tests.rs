@@ -68,7 +68,7 @@ fn hostile() -> Incident {
 }
 
 fn check(incident: &Incident, may_repeat: bool, want: &Expect) {
-    let message = message(&DueAlert { may_repeat, ..due_alert(incident.clone()) });
+    let message = message(&DueAlert { may_repeat, ..due_alert(incident.clone()) }, None);
     assert_within_limits(&message);
     let mut shown = String::new();
     for text in texts(&message) {
@@ -160,13 +160,13 @@ fn whatever_the_size_it_fits() {
             also_count: u64::MAX,
             ..due_alert(it)
         };
-        assert_within_limits(&message(&alert));
+        assert_within_limits(&message(&alert, None));
     }
 }
 
 #[test]
 fn the_payload_is_block_kit() {
-    let message = message(&due_alert(zombie_pileup()));
+    let message = message(&due_alert(zombie_pileup()), None);
     expect![[r#"
         {
           "blocks": [

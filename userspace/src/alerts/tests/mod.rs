@@ -1,13 +1,18 @@
 //! The worker against a Slack that answers by a script.
 
+mod receivers;
 mod rig;
 
-use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 
+use jiff::Timestamp;
+
 use super::*;
-use crate::model::AlertStatus;
-use rig::{Reply, Rig, quick};
+use crate::incidents::AlertPlan;
+use crate::incidents::sample::{case, verdict};
+use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
+use receivers::bot;
+use rig::{Reply, Rig, quick, slack};
 
 /// For each script: requests made, what became of the alert, the error shown, and what health says.
 #[tokio::test]
@@ -183,9 +188,9 @@ async fn after_a_day_it_is_given_up() {
 async fn a_receiver_that_is_gone_from_the_configuration_fails_its_alerts() {
     let mut rig = Rig::new(&[]).await;
     let id = rig.record("a").await;
-    let worker = rig.work(Sinks::new(None).unwrap());
+    let worker = rig.work(Sinks::new(Receivers::default()).unwrap());
     let failed = async {
-        while rig.store.next_due().await.unwrap().is_some() {
+        while rig.store.next_due("slack").await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
     };
@@ -195,18 +200,84 @@ async fn a_receiver_that_is_gone_from_the_configuration_fails_its_alerts() {
     assert_eq!(alert.error.unwrap(), "`slack` is not configured any more");
 }
 
+const POSTED: &str = r#"{"ok":true,"channel":"C042","ts":"1700.5"}"#;
+
+#[tokio::test]
+async fn a_bot_is_told_at_once_and_the_models_verdict_follows_in_the_thread() {
+    let posted = Reply::Status(200, POSTED);
+    let mut rig = Rig::new(&[posted, posted, posted]).await;
+    rig.serve().await;
+    let sinks = Sinks::with_pace(bot(&rig.url()), quick()).unwrap();
+    let plan = AlertPlan {
+        sinks: sinks.names(),
+        editing: sinks.editing(),
+        hold_until: Some(Timestamp::MAX),
+        ..AlertPlan::default()
+    };
+    let id = rig.store.record(case("a"), verdict("By the rules."), plan).await.unwrap().id;
+    let worker = rig.work(sinks);
+    let (_, first) = rig.request().await;
+    assert!(first["thread_ts"].is_null() && first["blocks"].to_string().contains("By the rules."), "{first}");
+    let by_model = Verdict { by: VerdictBy::Model, ..verdict("By the model.") };
+    rig.store.set_verdict(&id, by_model).await.unwrap();
+    let ((_, edited), (_, news)) = (rig.request().await, rig.request().await);
+    assert_eq!((&edited["ts"], &news["thread_ts"]), (&"1700.5".into(), &"1700.5".into()));
+    for (message, lead) in [(edited, false), (news, true)] {
+        let said = message["blocks"].to_string();
+        assert!(said.contains("By the model.") && !said.contains("By the rules."), "{said}");
+        assert_eq!(said.contains("The model's verdict"), lead, "{said}");
+    }
+    until(|| rig.counted("sent", 2)).await;
+    let alerts = rig.ended(worker, &id).await;
+    let told: Vec<_> = alerts.iter().map(|it| (it.occasion, it.status)).collect();
+    assert_eq!(told, [(Occasion::New, AlertStatus::Sent), (Occasion::Verdict, AlertStatus::Sent)]);
+}
+
+#[tokio::test]
+async fn who_cannot_edit_hears_of_a_verdict_once() {
+    let mut rig = Rig::new(&[]).await;
+    rig.serve().await;
+    let worker = rig.work(rig.sinks(quick()));
+    let id = rig.record("a").await;
+    rig.request().await;
+    until(|| rig.counted("sent", 1)).await;
+    let by_model = Verdict { by: VerdictBy::Model, ..verdict("By the model.") };
+    rig.store.set_verdict(&id, by_model).await.unwrap();
+    assert_eq!(rig.end(worker, &id).await.occasion, Occasion::New);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_down_holds_up_no_other() {
+    let mut rig = Rig::new(&[]).await;
+    rig.serve().await;
+    let gone = "http://127.0.0.1:9".to_owned();
+    let config = Receivers { alertmanager_url: Some(gone), ..slack(format!("{}/hook", rig.url())) };
+    let sinks = Sinks::with_pace(config, Pace { first_retry: Duration::from_secs(3600), ..quick() }).unwrap();
+    for name in ["a", "b", "c"] {
+        let plan = AlertPlan { sinks: sinks.names(), ..AlertPlan::default() };
+        rig.store.record(case(name), verdict(name), plan).await.unwrap();
+    }
+    let worker = rig.work(sinks);
+    for _ in 0..3 {
+        rig.request().await;
+    }
+    until(|| rig.counted("sent", 3)).await;
+    let waits = rig.health.degraded().into_iter().any(|it| it.component == "alerts.alertmanager");
+    worker.abort();
+    assert!(waits, "{:?}", rig.health.degraded());
+}
+
 #[tokio::test]
 async fn the_sinks_are_who_is_configured() {
     let rig = Rig::new(&[]).await;
     assert_eq!(rig.sinks(quick()).names(), [SLACK]);
-    assert!(Sinks::new(None).unwrap().names().is_empty());
+    assert!(Sinks::new(Receivers::default()).unwrap().names().is_empty());
 }
 
 #[test]
 fn a_webhook_that_is_no_url_is_an_error_without_the_secret() {
     for url in ["hooks.slack.com/services/SECRET", "", "ftp://h/SECRET", "https://:x/SECRET"] {
-        let config = SlackConfig { webhook_url: SecretString::from(url) };
-        let err = format!("{:#}", Sinks::new(Some(config)).err().expect("an error"));
+        let err = format!("{:#}", Sinks::new(slack(url.to_owned())).err().expect("an error"));
         assert!(err.contains("SLACK_WEBHOOK_URL") && !err.contains("SECRET"), "{err}");
     }
 }
@@ -259,7 +330,7 @@ async fn an_outbox_that_fails_degrades_until_it_works() {
 #[tokio::test]
 async fn without_a_receiver_health_says_so() {
     let rig = Rig::new(&[]).await;
-    let worker = rig.work(Sinks::new(None).unwrap());
+    let worker = rig.work(Sinks::new(Receivers::default()).unwrap());
     until(|| !rig.health.degraded().is_empty()).await;
     let shown = rig.health.degraded().remove(0);
     assert!(shown.component == "alerts" && shown.remedy.contains("SLACK_WEBHOOK_URL"), "{shown:?}");

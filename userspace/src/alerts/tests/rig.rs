@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Pace, SLACK, Sinks, run};
-use crate::config::SlackConfig;
+use crate::config::{Receivers, SlackConfig};
 use crate::health::Health;
 use crate::incidents::sample::{case, open_counting, verdict};
 use crate::incidents::{AlertPlan, Store};
@@ -53,6 +53,11 @@ async fn answer(State(script): State<Script>, body: Bytes) -> Response {
         }
         Some(Reply::Hang) => std::future::pending().await,
     }
+}
+
+pub(super) fn slack(url: String) -> Receivers {
+    let url = SecretString::from(url);
+    Receivers { slack: Some(SlackConfig::Webhook { url }), ..Receivers::default() }
 }
 
 pub(super) fn quick() -> Pace {
@@ -102,9 +107,13 @@ impl Rig {
         tokio::spawn(async move { axum::serve(listener, app).await });
     }
 
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(super) fn sinks(&self, pace: Pace) -> Sinks {
-        let url = format!("http://{}/services/T000/B000/SECRET", self.address);
-        Sinks::with_pace(Some(SlackConfig { webhook_url: SecretString::from(url) }), pace).unwrap()
+        let url = format!("{}/services/T000/B000/SECRET", self.url());
+        Sinks::with_pace(slack(url), pace).unwrap()
     }
 
     pub(super) fn work(&self, sinks: Sinks) -> JoinHandle<()> {
@@ -113,7 +122,7 @@ impl Rig {
     }
 
     pub(super) async fn record(&self, name: &str) -> String {
-        let plan = AlertPlan { sinks: vec![SLACK], hold_until: None, digest_until: None };
+        let plan = AlertPlan { sinks: vec![SLACK], ..AlertPlan::default() };
         self.store.record(case(name), verdict(name), plan).await.unwrap().id
     }
 
@@ -123,15 +132,20 @@ impl Rig {
 
     /// Ends the worker, which writes down the answer it has, and looks at the one alert of `id`.
     pub(super) async fn end(&mut self, worker: JoinHandle<()>, id: &str) -> AlertDelivery {
+        let mut alerts = self.ended(worker, id).await;
+        assert_eq!(alerts.len(), 1);
+        let alert = alerts.remove(0);
+        let waits = self.store.next_due("slack").await.unwrap().is_some();
+        assert_eq!(waits, alert.status == AlertStatus::Pending);
+        alert
+    }
+
+    /// As [`Rig::end`], with any number of alerts.
+    pub(super) async fn ended(&mut self, worker: JoinHandle<()>, id: &str) -> Vec<AlertDelivery> {
         self.shutdown.cancel();
         worker.await.unwrap();
         assert!(self.seen.try_recv().is_err(), "one request too many");
-        let mut alerts = self.store.get(id).await.unwrap().unwrap().alerts;
-        assert_eq!(alerts.len(), 1);
-        let alert = alerts.remove(0);
-        let waits = self.store.next_due().await.unwrap().is_some();
-        assert_eq!(waits, alert.status == AlertStatus::Pending);
-        alert
+        self.store.get(id).await.unwrap().unwrap().alerts
     }
 
     pub(super) fn counted(&self, outcome: &str, times: u32) -> bool {

@@ -185,7 +185,7 @@ mod tests {
     fn a_good_answer_is_the_models_verdict() {
         let verdict = judge(&good().to_string()).unwrap();
         assert_eq!(
-            (verdict.by.clone(), verdict.model.as_deref()),
+            (verdict.by, verdict.model.as_deref()),
             (VerdictBy::Model, Some("openai/gpt-oss-120b"))
         );
         assert_eq!((verdict.confidence, verdict.evidence.join(" ").as_str()), (Confidence::High, "F1 F3"));

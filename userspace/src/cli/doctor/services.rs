@@ -1,4 +1,4 @@
-//! What the daemon works with beside the kernel: its data folder, the access key, the model, Slack.
+//! What the daemon works with beside the kernel: its data folder, the access key, the model, the alerts' receivers.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::report::Check;
 use crate::analyst::Analyst;
-use crate::config::{self, Draft, KeySource, LlmConfig};
+use crate::config::{self, Draft, KeySource, LlmConfig, Receivers, SlackConfig};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn checks(draft: &Draft) -> Vec<Check> {
-    vec![data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, slack(draft)]
+    vec![data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, alerts(draft)]
 }
 
 fn data_dir(dir: &Path) -> Check {
@@ -48,11 +48,22 @@ fn key(source: &KeySource) -> Check {
     }
 }
 
-fn slack(draft: &Draft) -> Check {
-    match draft.config.slack {
-        Some(_) => Check::ok("Slack", "configured; doctor posts nothing"),
-        None => Check::warn("Slack", "not configured: no alert leaves this host", "set SLACK_WEBHOOK_URL"),
+fn alerts(draft: &Draft) -> Check {
+    let Receivers { slack, webhook, alertmanager_url, .. } = &draft.config.receivers;
+    let named = [
+        slack.as_ref().map(|it| match it {
+            SlackConfig::Webhook { .. } => "Slack by a webhook",
+            SlackConfig::Bot { .. } => "Slack by a bot",
+        }),
+        webhook.as_ref().map(|_| "a webhook"),
+        alertmanager_url.as_ref().map(|_| "Alertmanager"),
+    ];
+    let named: Vec<_> = named.into_iter().flatten().collect();
+    if named.is_empty() {
+        let remedy = "set SLACK_WEBHOOK_URL, ALERT_WEBHOOK_URL or AI_DEBUGGER_ALERTMANAGER_URL";
+        return Check::warn("alerts", "no receiver is configured: no alert leaves this host", remedy);
     }
+    Check::ok("alerts", format!("to {}; doctor posts nothing", named.join(", ")))
 }
 
 async fn model(draft: &Draft) -> Check {

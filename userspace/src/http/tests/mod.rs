@@ -27,7 +27,7 @@ use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::analyst::Analyst;
-use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, SlackConfig};
+use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, Receivers, SlackConfig};
 use crate::health::Health;
 use crate::host::Host;
 use crate::incidents::LifeRules;
@@ -79,7 +79,10 @@ impl Setup {
                 deadline: Duration::from_secs(1),
                 limits: LlmLimits::default(),
             }),
-            slack: Some(SlackConfig { webhook_url: "https://hooks.example/T/B/secret".into() }),
+            receivers: Receivers {
+                slack: Some(SlackConfig::Webhook { url: "https://hooks.example/T/B/secret".into() }),
+                ..Receivers::default()
+            },
             alerts: AlertRules::default(),
             life: LifeRules::default(),
             detect: DetectLimits::default(),

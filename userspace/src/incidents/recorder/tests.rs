@@ -37,6 +37,7 @@ impl Rig {
             metrics,
             health: Health::default(),
             audience: Audience {
+                editing: vec![],
                 sinks: vec!["slack"],
                 min_severity: Severity::Warning,
                 quiet_until: Timestamp::UNIX_EPOCH,
@@ -74,7 +75,7 @@ impl Rig {
     }
 
     async fn due(&self) -> Vec<DueAlert> {
-        self.store.due_alerts(Timestamp::now(), 10).await.unwrap()
+        self.store.due_alerts("slack", Timestamp::now(), 10).await.unwrap()
     }
 }
 
@@ -101,7 +102,7 @@ async fn with_a_model_the_alert_waits_for_its_verdict() {
     rig.push(case("a"));
     rig.record_all(Some(DEADLINE)).await;
     assert!(rig.due().await.is_empty());
-    let hold = rig.store.next_due().await.unwrap().unwrap().duration_since(Timestamp::now());
+    let hold = rig.store.next_due("slack").await.unwrap().unwrap().duration_since(Timestamp::now());
     let longest = SignedDuration::from_millis(3_600_500);
     assert!(hold > SignedDuration::from_secs(3500) && hold <= longest, "the deadline and a little: {hold}");
 
@@ -120,8 +121,8 @@ async fn the_alert_of_an_unheard_model_goes_out_after_the_deadline_and_says_so()
     rig.record_all(Some(deadline)).await;
     // A verdict at the very end of the deadline still finds the alert held.
     let at_deadline = Timestamp::now() + deadline;
-    assert!(rig.store.due_alerts(at_deadline, 1).await.unwrap().is_empty());
-    let due = rig.store.due_alerts(at_deadline + SETTLING, 1).await.unwrap();
+    assert!(rig.store.due_alerts("slack", at_deadline, 1).await.unwrap().is_empty());
+    let due = rig.store.due_alerts("slack", at_deadline + SETTLING, 1).await.unwrap();
     let said = &due[0].incident.verdict;
     assert_eq!((said.summary.as_str(), said.note.as_deref()), ("By the rules, of 13674.", Some(UNHEARD)));
 }
@@ -130,6 +131,7 @@ async fn the_alert_of_an_unheard_model_goes_out_after_the_deadline_and_says_so()
 fn who_is_told_of_what() {
     let (start, end) = (at(0), at(120));
     let audience = Audience {
+        editing: vec![],
         sinks: vec!["slack"],
         min_severity: Severity::Warning,
         quiet_until: end,

@@ -7,7 +7,7 @@ use crate::model::Occasion;
 const UNTIL: i64 = 120;
 
 fn at_start() -> AlertPlan {
-    AlertPlan { sinks: vec!["slack"], hold_until: None, digest_until: Some(at(UNTIL)) }
+    AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: None, digest_until: Some(at(UNTIL)) }
 }
 
 fn zombies(name: &str, severity: Severity) -> crate::model::Case {
@@ -23,7 +23,7 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
         store.record_at(case, verdict("1"), at_start(), at(n)).await.unwrap();
     }
     store.record_at(case("oom"), verdict("1"), slack_now(), at(3)).await.unwrap();
-    let due = store.due_alerts(at(4), 9).await.unwrap();
+    let due = store.due_alerts("slack", at(4), 9).await.unwrap();
     assert_eq!(due.iter().map(|it| it.incident.fingerprint.as_str()).collect::<Vec<_>>(), ["oom"]);
 
     // A verdict does not hurry it, and a restart does not lose it.
@@ -32,15 +32,15 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
     store.set_verdict(&ids[3], verdict("By the model.")).await.unwrap();
     std::mem::forget(store);
     let store = open(dir.path());
-    assert_eq!(store.due_alerts(at(UNTIL - 1), 9).await.unwrap().len(), 1);
-    let due = store.due_alerts(at(UNTIL), 9).await.unwrap();
+    assert_eq!(store.due_alerts("slack", at(UNTIL - 1), 9).await.unwrap().len(), 1);
+    let due = store.due_alerts("slack", at(UNTIL), 9).await.unwrap();
     assert_eq!(due.len(), 2);
     let digest = due.into_iter().find(|it| it.occasion == Occasion::Digest).unwrap();
     let digest = store.start_attempt(digest.id, at(UNTIL)).await.unwrap().unwrap();
     assert_eq!((digest.incident.title.as_str(), digest.also_count), ("0", 2));
     let also: Vec<_> = digest.also.iter().map(|it| it.title.as_str()).collect();
     assert_eq!(also, ["2", "1"], "worst first");
-    store.mark_sent(digest.id, at(UNTIL)).await.unwrap();
+    store.mark_sent(digest.id, (crate::model::VerdictBy::Rules, None), at(UNTIL)).await.unwrap();
 
     // The others say whose message told of them.
     let page = store.list(Filter::default()).await.unwrap();
@@ -61,7 +61,7 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
     assert_eq!(advanced.alerts, 0);
     let graver = zombies("1", Severity::Critical);
     store.record_at(graver, verdict("1"), slack_now(), at(100_001)).await.unwrap();
-    let due = store.due_alerts(at(100_001), 9).await.unwrap();
+    let due = store.due_alerts("slack", at(100_001), 9).await.unwrap();
     let due: Vec<_> = due.iter().filter(|it| it.incident.title == "1").map(|it| it.occasion).collect();
     assert_eq!(due, [Occasion::New], "its first message of its own");
 }

@@ -46,9 +46,12 @@ impl Rig {
     /// Sends all that is due, and says what: `new 1`, `reminder 1000+999`.
     async fn send(&self, seconds: i64) -> Vec<String> {
         let mut said = Vec::new();
-        for due in self.store.due_alerts(at(seconds), 100).await.unwrap() {
+        for due in self.store.due_alerts("slack", at(seconds), 100).await.unwrap() {
             let alert = self.store.start_attempt(due.id, at(seconds)).await.unwrap().unwrap();
-            self.store.mark_sent(alert.id, at(seconds)).await.unwrap();
+            self.store
+                .mark_sent(alert.id, (crate::model::VerdictBy::Rules, None), at(seconds))
+                .await
+                .unwrap();
             let more = alert.told_before.map(|before| format!("+{}", alert.count - before));
             said.push(format!(
                 "{} {}{}",
@@ -126,7 +129,7 @@ async fn what_does_not_happen_again_is_not_reminded_of() {
 async fn reminders_go_only_where_the_first_alert_arrived() {
     let rig = Rig::new();
     rig.happens(IncidentKind::Crash, 1, 0).await;
-    let alert = rig.store.due_alerts(at(0), 1).await.unwrap().remove(0).id;
+    let alert = rig.store.due_alerts("slack", at(0), 1).await.unwrap().remove(0).id;
     let failure = super::super::Failure { at: at(1), error: "no".into(), may_have_arrived: false };
     rig.store.mark_failed(alert, failure).await.unwrap();
     rig.happens(IncidentKind::Crash, 2, HOUR).await;
@@ -302,10 +305,10 @@ async fn what_is_graver_and_what_is_news_goes_first_and_nothing_waits_for_ever()
     record("old", Severity::Warning, 0).await;
     record("grave", Severity::Critical, 50).await;
     record("late", Severity::Critical, 70).await;
-    let due: Vec<DueAlert> = rig.store.due_alerts(at(100), 9).await.unwrap();
+    let due: Vec<DueAlert> = rig.store.due_alerts("slack", at(100), 9).await.unwrap();
     let names: Vec<_> = due.iter().map(|it| it.incident.fingerprint.as_str()).collect();
     assert_eq!(names, ["grave", "old", "late"]);
     assert!(due.iter().all(|it| it.occasion == Occasion::New));
     let later = Timestamp::from_second(0).unwrap() + SignedDuration::ZERO;
-    assert!(rig.store.due_alerts(later, 9).await.unwrap().is_empty());
+    assert!(rig.store.due_alerts("slack", later, 9).await.unwrap().is_empty());
 }

@@ -13,7 +13,7 @@ use super::{AlertPlan, Change, Filter, Wish};
 use crate::model::{AlertStatus, Incident, IncidentKind, IncidentStatus, Severity, Verdict};
 
 fn slack_now() -> AlertPlan {
-    AlertPlan { sinks: vec!["slack"], hold_until: None, digest_until: None }
+    AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: None, digest_until: None }
 }
 
 async fn get(store: &Store, id: &str) -> Incident {
@@ -184,9 +184,9 @@ async fn a_rise_in_severity_alerts_again_and_shows_the_graver_case() {
     let mut mild = case("b");
     mild.severity = Severity::Warning;
     let id = store.record(mild, verdict("Mild."), slack_now()).await.unwrap().id;
-    let due = store.due_alerts(jiff::Timestamp::now(), 10).await.unwrap();
+    let due = store.due_alerts("slack", jiff::Timestamp::now(), 10).await.unwrap();
     let first = due.iter().find(|it| it.incident.id == id).unwrap().id;
-    store.mark_sent(first, at(1)).await.unwrap();
+    store.mark_sent(first, (crate::model::VerdictBy::Rules, None), at(1)).await.unwrap();
     store.record(case_by("b", 8, 10), verdict("Grave."), slack_now()).await.unwrap();
     let alerts = get(&store, &id).await.alerts;
     let statuses: Vec<_> = alerts.iter().map(|it| it.status).collect();

@@ -1,7 +1,5 @@
 //! The outbox as the alert worker sees it.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{DueAlert, Failure};
@@ -12,12 +10,12 @@ fn failure(seconds: i64, may_have_arrived: bool) -> Failure {
 }
 
 async fn due(store: &Store) -> Vec<DueAlert> {
-    store.due_alerts(Timestamp::now(), 10).await.unwrap()
+    store.due_alerts("slack", Timestamp::now(), 10).await.unwrap()
 }
 
 fn held() -> AlertPlan {
     let hold_until = Timestamp::now() + SignedDuration::from_secs(3600);
-    AlertPlan { sinks: vec!["slack"], hold_until: Some(hold_until), digest_until: None }
+    AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: Some(hold_until), digest_until: None }
 }
 
 #[tokio::test]
@@ -27,10 +25,10 @@ async fn a_held_alert_waits_for_its_time_a_verdict_or_a_release() {
     let plan = held();
     let hold_until = plan.hold_until.unwrap();
     let id = store.record(case("a"), verdict("1"), plan).await.unwrap().id;
-    let next = store.next_due().await.unwrap().unwrap();
+    let next = store.next_due("slack").await.unwrap().unwrap();
     assert_eq!(next.as_millisecond(), hold_until.as_millisecond());
     assert!(due(&store).await.is_empty());
-    assert_eq!(store.due_alerts(hold_until, 10).await.unwrap().len(), 1);
+    assert_eq!(store.due_alerts("slack", hold_until, 10).await.unwrap().len(), 1);
 
     store.set_verdict(&id, verdict("By the model.")).await.unwrap();
     assert_eq!(due(&store).await[0].incident.verdict.summary, "By the model.");
@@ -67,14 +65,14 @@ async fn deliveries_show_on_the_incident() {
     assert_eq!((shown.status, shown.attempts, shown.at), (AlertStatus::Pending, 1, Some(at(2))));
     assert_eq!((shown.sink.as_str(), shown.error.as_deref()), ("slack", Some("HTTP 500")));
     assert_eq!(store.start_attempt(alert, at(4)).await.unwrap().unwrap().attempts, 1);
-    store.mark_sent(alert, at(5)).await.unwrap();
+    store.mark_sent(alert, (crate::model::VerdictBy::Rules, None), at(5)).await.unwrap();
     let shown = get(&store, &id).await.alerts.remove(0);
     assert_eq!((shown.status, shown.attempts, shown.at), (AlertStatus::Sent, 2, Some(at(5))));
     assert_eq!(shown.error, None);
     // What is settled is not tried again.
     assert!(store.start_attempt(alert, at(6)).await.unwrap().is_none());
     assert_eq!(get(&store, &id).await.alerts[0].attempts, 2);
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due("slack").await.unwrap(), None);
 
     let id = store.record(case("b"), verdict("1"), slack_now()).await.unwrap().id;
     let alert = due(&store).await[0].id;
@@ -121,7 +119,8 @@ async fn the_longest_due_comes_first_and_a_retry_goes_behind() {
         store.record(case(name), verdict("1"), slack_now()).await.unwrap();
     }
     let names = async |limit| {
-        let due = store.due_alerts(Timestamp::now() + SignedDuration::from_secs(9), limit).await.unwrap();
+        let due =
+            store.due_alerts("slack", Timestamp::now() + SignedDuration::from_secs(9), limit).await.unwrap();
         due.into_iter().map(|it| it.incident.fingerprint).collect::<Vec<_>>().join("")
     };
     assert_eq!(names(10).await, "abc");
@@ -136,17 +135,19 @@ async fn the_longest_due_comes_first_and_a_retry_goes_behind() {
 async fn the_worker_is_woken_by_what_it_has_to_send() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let woken = async || {
-        let wait = tokio::time::timeout(Duration::from_millis(1), store.alerts_changed());
-        wait.await.is_ok()
+    let mut changes = store.alerts_changes();
+    let mut woken = || {
+        let changed = changes.has_changed().unwrap();
+        changes.mark_unchanged();
+        changed
     };
-    assert!(!woken().await);
+    assert!(!woken());
     let id = store.record(case("a"), verdict("1"), held()).await.unwrap().id;
-    assert!(woken().await);
+    assert!(woken());
     store.record(case_by("a", 2, 2), verdict("1"), held()).await.unwrap();
-    assert!(!woken().await, "a repeat alerts nobody");
+    assert!(!woken(), "a repeat alerts nobody");
     store.set_verdict(&id, verdict("2")).await.unwrap();
-    assert!(woken().await);
+    assert!(woken());
     store.release_alerts(&id).await.unwrap();
-    assert!(woken().await);
+    assert!(woken());
 }

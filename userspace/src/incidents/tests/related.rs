@@ -40,7 +40,7 @@ async fn record(store: &Store, it: Fault) -> String {
 }
 
 async fn due(store: &Store, seconds: i64) -> Vec<String> {
-    let due = store.due_alerts(at(seconds), 9).await.unwrap();
+    let due = store.due_alerts("slack", at(seconds), 9).await.unwrap();
     due.into_iter().map(|it| it.incident.title).collect()
 }
 
@@ -62,7 +62,7 @@ async fn the_kill_tells_of_the_exit_and_the_loop_in_any_order() {
             ids.insert(it.kind, record(&store, it).await);
         }
         assert_eq!(due(&store, 3600).await, ["oom_kill of 20"], "{shown:?}");
-        let root = store.due_alerts(at(60), 1).await.unwrap().remove(0).id;
+        let root = store.due_alerts("slack", at(60), 1).await.unwrap().remove(0).id;
         let root = store.start_attempt(root, at(60)).await.unwrap().unwrap();
         let also: Vec<_> = root.also.iter().map(|it| it.kind).collect();
         assert_eq!((also, root.also_count), (vec![CrashLoop, AbnormalExit], 2), "{shown:?}");
@@ -152,15 +152,15 @@ async fn what_was_told_long_before_does_not_tell_of_what_comes_now() {
     let store = open(dir.path());
     let crash = Fault { kind: Crash, ..KILL };
     record(&store, crash).await;
-    let alert = store.due_alerts(at(0), 1).await.unwrap().remove(0).id;
+    let alert = store.due_alerts("slack", at(0), 1).await.unwrap().remove(0).id;
     store.start_attempt(alert, at(0)).await.unwrap();
-    store.mark_sent(alert, at(0)).await.unwrap();
+    store.mark_sent(alert, (crate::model::VerdictBy::Rules, None), at(0)).await.unwrap();
     // The third crash, minutes later, makes it a loop: that is news.
     for pid in [21, 22] {
         record(&store, Fault { pid, seconds: 300, ..crash }).await;
     }
     record(&store, Fault { pid: 22, seconds: 300, ..LOOP }).await;
-    let told = store.due_alerts(at(310), 9).await.unwrap().remove(0);
+    let told = store.due_alerts("slack", at(310), 9).await.unwrap().remove(0);
     let told = store.start_attempt(told.id, at(310)).await.unwrap().unwrap();
     assert_eq!((told.incident.kind, told.occasion), (CrashLoop, Occasion::New));
     assert_eq!(told.incident.related[0].relation, Relation::CausedBy, "the root cause is on top");
@@ -173,7 +173,7 @@ async fn an_effect_waits_a_moment_for_its_cause_and_no_longer() {
     let id = record(&store, LOOP).await;
     // A verdict does not hurry it.
     store.set_verdict(&id, verdict("By the model.")).await.unwrap();
-    let next = store.next_due().await.unwrap().unwrap();
+    let next = store.next_due("slack").await.unwrap().unwrap();
     assert_eq!(next.duration_since(at(0)).as_secs(), 3);
 }
 
@@ -183,21 +183,21 @@ async fn an_effect_that_outlives_its_cause_is_told_of_by_itself() {
     let store = open(dir.path());
     record(&store, KILL).await;
     record(&store, EXIT).await;
-    let alert = store.due_alerts(at(1), 1).await.unwrap().remove(0).id;
+    let alert = store.due_alerts("slack", at(1), 1).await.unwrap().remove(0).id;
     store.start_attempt(alert, at(1)).await.unwrap();
-    store.mark_sent(alert, at(1)).await.unwrap();
+    store.mark_sent(alert, (crate::model::VerdictBy::Rules, None), at(1)).await.unwrap();
     let advance = async |seconds| {
         store.advance(Watched::default(), vec!["slack"], at(seconds)).await.unwrap();
-        let due = store.due_alerts(at(seconds), 9).await.unwrap();
+        let due = store.due_alerts("slack", at(seconds), 9).await.unwrap();
         due.into_iter().map(|it| (it.incident.kind, it.occasion)).collect::<Vec<_>>()
     };
     // Both go on: the cause's reminder does for both.
     record(&store, Fault { pid: 120, ppid: 110, seconds: 900, ..KILL }).await;
     record(&store, Fault { pid: 110, seconds: 901, ..EXIT }).await;
     assert_eq!(advance(902).await, [(OomKill, Occasion::Reminder)]);
-    let alert = store.due_alerts(at(902), 1).await.unwrap().remove(0).id;
+    let alert = store.due_alerts("slack", at(902), 1).await.unwrap().remove(0).id;
     store.start_attempt(alert, at(902)).await.unwrap();
-    store.mark_sent(alert, at(902)).await.unwrap();
+    store.mark_sent(alert, (crate::model::VerdictBy::Rules, None), at(902)).await.unwrap();
     // It fails without any kill now.
     record(&store, Fault { pid: 210, seconds: 1700, ..EXIT }).await;
     assert_eq!(advance(1701).await, [(AbnormalExit, Occasion::New)]);

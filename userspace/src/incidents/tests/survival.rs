@@ -30,7 +30,7 @@ async fn what_was_recorded_outlives_the_daemon() {
     assert_eq!(again.recovered_from(), None);
     assert_eq!(get(&again, &id).await, before);
     assert!(again.evidence(&id, "status").await.unwrap().is_some());
-    let due = again.due_alerts(jiff::Timestamp::now(), 10).await.unwrap();
+    let due = again.due_alerts("slack", jiff::Timestamp::now(), 10).await.unwrap();
     assert_eq!(due.iter().map(|it| it.incident.id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
     let repeat = again.record(case_by("a", 5, 5), verdict("2"), slack_now()).await.unwrap();
     assert_eq!((repeat.new, repeat.count, repeat.id), (false, 2, id.clone()));
@@ -155,7 +155,7 @@ async fn what_the_first_version_wrote_lives_on() {
     let it = get(&store, "01A").await;
     assert_eq!((it.count, it.alerts[0].status, it.alerts[0].occasion), (3, AlertStatus::Sent, Occasion::New));
     assert_eq!((it.resolved_at, it.acknowledged_at, it.related.len()), (None, None, 0));
-    let due = store.due_alerts(at(0), 9).await.unwrap();
+    let due = store.due_alerts("slack", at(0), 9).await.unwrap();
     assert_eq!((due.len(), due[0].incident.id.as_str(), due[0].told_before), (1, "01C", None));
     // The one that was told of before its last occurrence reminds, and ends like any other.
     let watched = |seconds| {

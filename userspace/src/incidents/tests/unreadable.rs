@@ -32,7 +32,7 @@ async fn it_stops_neither_the_list_nor_the_alerts_nor_the_recorder() {
         let raw = Connection::open(dir.path().join("incidents.db")).unwrap();
         raw.execute(damage, [&ids[0]]).unwrap();
 
-        let due = store.due_alerts(Timestamp::now(), 9).await.unwrap();
+        let due = store.due_alerts("slack", Timestamp::now(), 9).await.unwrap();
         assert_eq!(due[0].incident.fingerprint, "b", "{damage}");
         let sql = "SELECT status || ': ' || error FROM alerts WHERE incident = ?1";
         let given_up: String = raw.query_row(sql, [&ids[0]], |row| row.get(0)).unwrap();
@@ -81,7 +81,7 @@ async fn a_due_time_that_is_none_holds_nobody() {
         store.record(case("a"), verdict("a"), slack_now()).await.unwrap();
         let raw = Connection::open(dir.path().join("incidents.db")).unwrap();
         raw.execute("UPDATE alerts SET due_ms = ?1", [ms]).unwrap();
-        assert_eq!(store.next_due().await.unwrap(), want);
-        assert_eq!(store.due_alerts(Timestamp::now(), 1).await.unwrap().is_empty(), ms > 0);
+        assert_eq!(store.next_due("slack").await.unwrap(), want);
+        assert_eq!(store.due_alerts("slack", Timestamp::now(), 1).await.unwrap().is_empty(), ms > 0);
     }
 }

@@ -15,12 +15,12 @@ pub(super) const ALL: &[Case] = &[
     ),
     Case::fault(SuspiciousExec, "suspicious_exec/tmp", "by root from where anybody may write", r#"
         cp "$PROGRAMS/stripped" "$LOOSE/update"
-        "$LOOSE/update" exit 0 0"#,
+        "$LOOSE/update" idle 0"#,
     ).quick(),
     Case::fault(SuspiciousExec, "suspicious_exec/shm", "by root from /dev/shm, hidden", r#"
         cp "$PROGRAMS/fault" "/dev/shm/.$$"
         (sleep 1; rm "/dev/shm/.$$") &
-        exec "/dev/shm/.$$" exit 0 300"#,
+        exec "/dev/shm/.$$" idle 300"#,
     ),
     Case::fault(SuspiciousExec, "suspicious_exec/tmp-script", "a script by root from where anybody may write", r#"
         printf '#!/bin/sh\nsleep 1\n' > "$LOOSE/install.sh"; chmod +x "$LOOSE/install.sh"
@@ -29,11 +29,11 @@ pub(super) const ALL: &[Case] = &[
     ),
     Case::fault(SuspiciousExec, "suspicious_exec/kernel-thread", "a program that calls itself [kworker/u8:3]", "
         name miner
-        exec bash -c 'exec -a \"[kworker/u8:3]\" ./miner exit 0 3000'",
+        exec bash -c 'exec -a \"[kworker/u8:3]\" ./miner idle 3000'",
     ).needs(&["bash"]),
     Case::fault(SuspiciousExec, "suspicious_exec/kernel-thread-file", "a program whose file is called kswapd0", "
         name kswapd0 stripped
-        exec ./kswapd0 exit 0 3000",
+        exec ./kswapd0 idle 3000",
     ),
     Case::fault(SuspiciousExec, "suspicious_exec/shell-on-socket", "sh on a connection", "
         name web

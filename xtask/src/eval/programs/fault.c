@@ -498,6 +498,11 @@ static int run(int argc, char **argv) {
         pause_ms(N(2));
         crossed();
         return N(1);
+    } else if (IS("idle")) {
+        /* A program that is there: MS. */
+        culprit();
+        crossed();
+        pause_ms(N(1));
     } else if (IS("grow"))
         grow(N(1), N(2), N(3), number(argc, argv, 4, -1));
     else if (IS("grow-thread"))

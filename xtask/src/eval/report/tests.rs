@@ -24,6 +24,7 @@ fn sample() -> Vec<Played> {
     let other = Case::near_miss(Kind::CpuSpin, "cpu_spin/c", "another", "");
     let found = |delay_s| Score {
         delay_s: Some(delay_s),
+        alarmed: delay_s > 0.0,
         right: vec![incident("crash")],
         companions: vec![incident("crash_loop")],
         ..Score::default()
@@ -49,6 +50,7 @@ fn rows_count_what_is_right_and_what_is_not() {
         faults: 4,
         noticed: 3,
         found: 2,
+        quiet: 1,
         delays_s: vec![0.25, 0.0],
         right: 2,
         raised: 4,

@@ -71,7 +71,7 @@ fn alert(file: &CaseFile, verdict: &Verdict) -> (Incident, Value) {
     incident.findings = file.findings.clone();
     incident.facts = file.facts.clone();
     incident.verdict = verdict.clone();
-    let message = message(&sample::due_alert(incident.clone()));
+    let message = message(&sample::due_alert(incident.clone()), None);
     (incident, message)
 }
 

@@ -98,7 +98,7 @@ async fn the_same_fault_is_asked_about_once_and_a_graver_one_anew() {
     let mut again = oom();
     again.process.pid = 777;
     let second = asked.analyst.verdict(&again).await;
-    assert_eq!((second.by.clone(), &second.summary, peer.requests()), (VerdictBy::Model, &first.summary, 1));
+    assert_eq!((second.by, &second.summary, peer.requests()), (VerdictBy::Model, &first.summary, 1));
     assert!(second.note.unwrap().contains("on the same fault"));
     assert_eq!(second.next_steps, built_in(&again).next_steps, "for this pid");
     let mut milder = oom();

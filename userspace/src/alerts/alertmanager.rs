@@ -1,0 +1,205 @@
+//! Prometheus' Alertmanager, API v2: an incident is one alert there, told from others by its labels, and firing
+//! until it is resolved here. <https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+use super::post::{self, Answer};
+use super::redacted::redacted;
+use crate::incidents::DueAlert;
+use crate::model::{Incident, Occasion, Severity};
+use crate::outbound;
+use crate::text::{printable, truncate};
+
+/// A firing alert without an end is resolved by Alertmanager itself after five minutes: what is told once needs
+/// an end of its own. So long it fires unless it is resolved, or told again, before.
+const FIRES_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Characters of one label.
+const LABEL: usize = 200;
+/// Characters of one annotation.
+const ANNOTATION: usize = 1500;
+const WHO: &str = "Alertmanager";
+
+/// The receiver.
+pub(super) struct Alertmanager {
+    client: Client,
+    url: String,
+    /// Where people reach this daemon, for the link back.
+    public_url: Option<String>,
+}
+
+impl Alertmanager {
+    pub(super) fn new(base_url: &str, public_url: Option<String>, timeout: Duration) -> Result<Self> {
+        let url = format!("{}/api/v2/alerts", base_url.trim_end_matches('/'));
+        Ok(Self { client: outbound::client(timeout)?, url, public_url })
+    }
+
+    pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
+        let payload = payload(alert, self.public_url.as_deref(), Timestamp::now());
+        let reply = match post::send(WHO, self.client.post(&self.url).json(&payload)).await {
+            Ok(reply) => reply,
+            Err(answer) => return answer,
+        };
+        if reply.status.is_success() {
+            return Answer::Delivered { receipt: None };
+        }
+        let error = reply.error(WHO);
+        if reply.is_passing() {
+            return reply.later(error);
+        }
+        let remedy = match reply.status {
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
+                Some("set ALERTMANAGER_URL to Alertmanager's base, such as http://alertmanager:9093")
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Some("let this host post to Alertmanager without a login, or through a proxy that adds it")
+            }
+            status if status.is_redirection() => Some("set ALERTMANAGER_URL to the address it has moved to"),
+            _ => None,
+        };
+        Answer::Refused { error, remedy }
+    }
+}
+
+/// The alert; behind it, where the incident became graver, what was known of it by another severity: that is over.
+fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value {
+    let mut incident = redacted(&alert.incident);
+    let mut all = vec![postable(&incident, alert.occasion == Occasion::Resolved, public_url, now)];
+    if alert.occasion == Occasion::Rose {
+        for lesser in
+            [Severity::Warning, Severity::Info].into_iter().filter(|it| *it < alert.incident.severity)
+        {
+            incident.severity = lesser;
+            all.push(postable(&incident, true, public_url, now));
+        }
+    }
+    Value::Array(all)
+}
+
+/// One `postableAlert`.
+fn postable(incident: &Incident, over: bool, public_url: Option<&str>, now: Timestamp) -> Value {
+    let ends = if over { now } else { now.saturating_add(FIRES_FOR).unwrap_or(Timestamp::MAX) };
+    let mut out = json!({
+        "labels": labels(incident),
+        "annotations": annotations(incident),
+        "startsAt": incident.first_seen.to_string(),
+        "endsAt": ends.to_string(),
+    });
+    if let Some(base) = public_url {
+        out["generatorURL"] = json!(format!("{base}/api/v1/incidents/{}", incident.id));
+    }
+    out
+}
+
+/// What an alert is known by: nothing that changes while the incident lives, so its severity, which may rise,
+/// is the one label that makes another alert of it.
+fn labels(incident: &Incident) -> BTreeMap<&'static str, String> {
+    let process = &incident.process;
+    let mut labels = BTreeMap::from([
+        ("alertname", alert_name(incident)),
+        ("job", "ai-debugger".to_owned()),
+        ("instance", incident.host.clone()),
+        ("kind", incident.kind.as_str().to_owned()),
+        ("severity", incident.severity.as_str().to_owned()),
+        ("process", process.name.clone()),
+        ("fingerprint", incident.fingerprint.clone()),
+    ]);
+    labels.extend(process.container_id.clone().map(|id| ("container_id", id)));
+    labels.values_mut().for_each(|text| *text = truncate(&printable(text), LABEL));
+    // An empty label is none, to Alertmanager.
+    labels.retain(|_, text| !text.is_empty());
+    labels
+}
+
+/// `oom_kill` as `OomKill`, the way alerts are named there.
+fn alert_name(incident: &Incident) -> String {
+    let capital = |word: &str| {
+        let mut chars = word.chars();
+        chars
+            .next()
+            .map(|first| format!("{}{}", first.to_ascii_uppercase(), chars.as_str()))
+            .unwrap_or_default()
+    };
+    incident.kind.as_str().split('_').map(capital).collect()
+}
+
+fn annotations(incident: &Incident) -> BTreeMap<&'static str, String> {
+    let verdict = &incident.verdict;
+    let facts: Vec<_> = verdict
+        .evidence
+        .iter()
+        .filter_map(|id| incident.facts.iter().find(|fact| fact.id == *id))
+        .map(|fact| format!("{} ({})", fact.text, fact.source))
+        .collect();
+    let mut all = BTreeMap::from([
+        ("summary", incident.title.clone()),
+        ("description", verdict.summary.clone()),
+        ("cause", verdict.probable_cause.clone()),
+        ("facts", facts.join("; ")),
+        ("incident", incident.id.clone()),
+        ("count", incident.count.to_string()),
+    ]);
+    all.extend(verdict.next_steps.first().map(|step| ("next", format!("{}: {}", step.why, step.command))));
+    all.values_mut().for_each(|text| *text = truncate(&printable(text), ANNOTATION));
+    all.retain(|_, text| !text.is_empty());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::incidents::sample::{at, due_alert, incident};
+
+    #[test]
+    fn an_incident_is_one_alert_that_ends_when_it_is_resolved() {
+        let alert = due_alert(incident());
+        let firing = payload(&alert, Some("https://debug.example.org"), at(0));
+        expect![[r#"
+            [
+              {
+                "annotations": {
+                  "cause": "The limit of its cgroup is too low for it.",
+                  "count": "1",
+                  "description": "The kernel killed python3 because its cgroup reached its memory limit.",
+                  "facts": "memory.max of /oomtest is 50 MiB. (cgroup:memory.max)",
+                  "incident": "01K7ZZZZZZZZZZZZZZZZZZZZZZ",
+                  "next": "Shows the limit.: cat /sys/fs/cgroup/oomtest/memory.max",
+                  "summary": "OOM kill: python3 (pid 13674) in /oomtest"
+                },
+                "endsAt": "2027-01-16T08:00:00Z",
+                "generatorURL": "https://debug.example.org/api/v1/incidents/01K7ZZZZZZZZZZZZZZZZZZZZZZ",
+                "labels": {
+                  "alertname": "OomKill",
+                  "fingerprint": "a",
+                  "instance": "web-1",
+                  "job": "ai-debugger",
+                  "kind": "oom_kill",
+                  "process": "python3",
+                  "severity": "critical"
+                },
+                "startsAt": "2027-01-15T08:00:00Z"
+              }
+            ]"#]]
+        .assert_eq(&serde_json::to_string_pretty(&firing).unwrap());
+        let over = payload(&DueAlert { occasion: Occasion::Resolved, ..alert }, None, at(9));
+        assert_eq!(over[0]["labels"], firing[0]["labels"], "the same alert to Alertmanager");
+        assert_eq!(over[0]["endsAt"], at(9).to_string());
+    }
+
+    #[test]
+    fn what_a_process_wrote_is_bounded_and_printable() {
+        let mut it = incident();
+        it.process.name = "\u{1b}[31m\0\u{202e}".into();
+        it.title = "x".repeat(9999);
+        let out = payload(&due_alert(it), None, at(0));
+        assert!(!out[0]["labels"]["process"].as_str().unwrap().contains('\u{1b}'), "{out}");
+        assert!(out[0]["annotations"]["summary"].as_str().unwrap().chars().count() <= ANNOTATION);
+    }
+}

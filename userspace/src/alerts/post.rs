@@ -1,0 +1,98 @@
+//! One request to a receiver of alerts, and what its answer means for the alert.
+
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::{RequestBuilder, Response, StatusCode};
+
+use crate::text::{printable, truncate};
+
+/// Bytes read of an answer: more than any that is understood has.
+const ANSWER_BYTES: usize = 16 << 10;
+/// Characters of a reason that are kept.
+const REASON: usize = 200;
+
+/// What became of one alert's delivery.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The receiver has it; what it calls it, where later messages can refer to it.
+    Delivered { receipt: Option<String> },
+    /// Not now: to be tried again, after the time the receiver asked for.
+    Later { error: String, retry_after: Option<Duration>, may_have_arrived: bool },
+    /// Never like this; what the operator can do, where it is not about this one message.
+    Refused { error: String, remedy: Option<&'static str> },
+}
+
+/// An answer that came.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    /// What the receiver asked for, in seconds; the other form, a date, is treated as none given.
+    pub(super) retry_after: Option<Duration>,
+    /// The body, or its beginning.
+    pub(super) body: String,
+}
+
+impl Reply {
+    /// Why `who` does not have it.
+    pub(super) fn error(&self, who: &str) -> String {
+        reason(&format!("{who} answered {}: {}", self.status.as_u16(), self.body))
+    }
+
+    /// Not now.
+    pub(super) fn later(&self, error: String) -> Answer {
+        Answer::Later { error, retry_after: self.retry_after, may_have_arrived: false }
+    }
+
+    /// Whether the same request may do better later.
+    pub(super) fn is_passing(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.status == StatusCode::REQUEST_TIMEOUT
+            || self.status.is_server_error()
+    }
+}
+
+/// Sends it; `Err` where no answer came.
+pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<Reply, Answer> {
+    match request.send().await {
+        Ok(response) => Ok(Reply {
+            status: response.status(),
+            retry_after: retry_after(&response),
+            body: body_start(response).await,
+        }),
+        Err(err) => {
+            // Without a connection nothing was sent; after it there is no telling.
+            let may_have_arrived = !err.is_connect();
+            let error = if err.is_timeout() {
+                format!("{who} did not answer in time")
+            } else {
+                // reqwest's errors show the URL, which may be a secret, unless told not to.
+                format!("{who} can't be reached: {:#}", anyhow::Error::from(err.without_url()))
+            };
+            Err(Answer::Later { error: reason(&error), retry_after: None, may_have_arrived })
+        }
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+async fn body_start(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while body.len() < ANSWER_BYTES {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            // The status says what counts; a body that breaks off is as good as none.
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.truncate(ANSWER_BYTES);
+    String::from_utf8_lossy(&body).trim().to_owned()
+}
+
+/// One short, printable line.
+pub(super) fn reason(text: &str) -> String {
+    truncate(printable(text).trim_end_matches([':', ' ']), REASON)
+}

@@ -1,0 +1,114 @@
+//! A webhook of anybody's: the incident as JSON, signed so that the receiver knows from whom it comes.
+//!
+//! `X-AI-Debugger-Signature: v1=HEX` is HMAC-SHA256 by the shared secret of `TIMESTAMP.BODY`, where TIMESTAMP is
+//! the decimal text of `X-AI-Debugger-Timestamp` (Unix seconds); refuse old ones to refuse replays. The same
+//! `Idempotency-Key` means the same alert, delivered again because the answer to the first was not read.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use sha2::Sha256;
+
+use super::post::{self, Answer};
+use super::redacted::{redacted, redacted_title};
+use crate::incidents::DueAlert;
+use crate::outbound;
+
+/// The body's version: it changes when a field changes its meaning or goes, not when one is added.
+const VERSION: u32 = 1;
+const WHO: &str = "the webhook";
+
+/// The receiver.
+pub(super) struct Hook {
+    client: Client,
+    /// May hold a token: it must not get into an error or a log.
+    url: SecretString,
+    secret: Option<SecretString>,
+}
+
+impl Hook {
+    pub(super) fn new(url: SecretString, secret: Option<SecretString>, timeout: Duration) -> Result<Self> {
+        Ok(Self { client: outbound::client(timeout)?, url, secret })
+    }
+
+    pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
+        let body = body(alert);
+        let now = Timestamp::now().as_second().to_string();
+        let mut request = self
+            .client
+            .post(self.url.expose_secret())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", format!("{}-{}", alert.incident.id, alert.id))
+            .header("X-AI-Debugger-Timestamp", &now);
+        if let Some(secret) = &self.secret {
+            let signature = signature(secret.expose_secret().as_bytes(), &now, &body);
+            request = request.header("X-AI-Debugger-Signature", signature);
+        }
+        let reply = match post::send(WHO, request.body(body)).await {
+            Ok(reply) => reply,
+            Err(answer) => return answer,
+        };
+        if reply.status.is_success() {
+            return Answer::Delivered { receipt: None };
+        }
+        let error = reply.error(WHO);
+        if reply.is_passing() {
+            return reply.later(error);
+        }
+        let remedy = match reply.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Some("see that ALERT_WEBHOOK_SECRET is the secret the receiver checks with")
+            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                Some("set ALERT_WEBHOOK_URL to a path the receiver has")
+            }
+            status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to the address it has moved to"),
+            _ => None,
+        };
+        Answer::Refused { error, remedy }
+    }
+}
+
+/// What is sent.
+fn body(alert: &DueAlert) -> String {
+    let also: Vec<_> = alert
+        .also
+        .iter()
+        .map(|it| {
+            let title = redacted_title(&it.title);
+            json!({"id": it.id, "kind": it.kind, "severity": it.severity, "title": title, "count": it.count})
+        })
+        .collect();
+    json!({
+        "version": VERSION,
+        "occasion": alert.occasion,
+        "may_be_repeat": alert.may_repeat,
+        "incident": redacted(&alert.incident),
+        "also": also,
+    })
+    .to_string()
+}
+
+pub(super) fn signature(secret: &[u8], timestamp: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+    mac.update(format!("{timestamp}.{body}").as_bytes());
+    format!("v1={}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_what_openssl_makes_of_it() {
+        // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac s3cret
+        let want = "1698a50bc74d1ff1db85c4e0a5297c2ad9fdba245d5737cdb789e4cc6e098940";
+        assert_eq!(signature(b"s3cret", "1700000000", r#"{"a":1}"#), format!("v1={want}"));
+    }
+}
