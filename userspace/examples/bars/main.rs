@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ai_debugger::alerts::{self, Sinks};
 use ai_debugger::analyst::Analyst;
-use ai_debugger::config::{LlmConfig, LlmLimits, SlackConfig};
+use ai_debugger::config::{LlmConfig, LlmLimits, Receivers, SlackConfig};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
 use ai_debugger::incidents::Store;
@@ -64,9 +64,15 @@ async fn pipeline(
     let (metrics, health, stop) = (Metrics::new(), Health::default(), CancellationToken::new());
     let store = Store::open(dir, Host::read(Path::new("/proc")), Arc::clone(&metrics), health.clone())?;
     let analyst = Analyst::new(Some(llm(model)), health.clone(), Arc::clone(&metrics))?;
-    let sinks = Sinks::new(Some(SlackConfig { webhook_url: slack.into() }))?;
+    let sinks = Sinks::new(Receivers {
+        slack: Some(SlackConfig::Webhook { url: slack.into() }),
+        webhook: None,
+        alertmanager_url: None,
+        public_url: None,
+    })?;
     let audience = Audience {
         sinks: sinks.names(),
+        editing: sinks.editing(),
         min_severity: Severity::Info,
         quiet_until: Timestamp::MIN,
         since_ticks: 0,
