@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// Takes the daemon and its examples from this folder instead of building them for release.
     #[arg(long, value_name = "DIR")]
     built: Option<PathBuf>,
+    /// Of the alerts' bars only these; all of them where none is named.
+    #[arg(long, value_name = "BARS")]
+    only: Vec<alerts::Bars>,
     /// Writes every measurement there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -112,7 +115,7 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
             Part::Stop => stop::measure(&bench),
             Part::Memory => memory::measure(&bench),
             Part::Idle => idle::measure(&bench),
-            Part::Alerts => alerts::measure(&bench),
+            Part::Alerts => alerts::measure(&bench, &options.only),
         };
         let found = found.with_context(|| format!("{part:?}"))?;
         // Counts of what must not happen. The others are figures of this machine, now: reported, not judged.

@@ -93,7 +93,8 @@ fn one_fault(bench: &Bench, faults: &Faults) -> Result<Findings> {
         made.to_string(),
         format!("{took_s:.1}"),
         counted.to_string(),
-        format!("{lost:.0}"),
+        // Nothing summed is minus nothing.
+        format!("{:.0}", lost + 0.0),
         of_kind.to_string(),
         (incidents.len() - of_kind).to_string(),
         format!("{} + {about_loop}", all - about_loop),

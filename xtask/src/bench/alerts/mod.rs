@@ -13,20 +13,36 @@ mod service;
 mod subject;
 
 use anyhow::Result;
+use clap::ValueEnum;
 
 use super::Bench;
 use super::report::Findings;
 
-pub(super) fn measure(bench: &Bench) -> Result<Findings> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Bars {
+    /// Every kind × every mood of the model, below the kernel.
+    Moods,
+    /// Real faults from the kernel to Slack, and planted secrets.
+    Faults,
+    /// 10,000 crashes of one program, 200 different faults.
+    Floods,
+    /// kill -9 at random moments.
+    Kills,
+}
+
+pub(super) fn measure(bench: &Bench, only: &[Bars]) -> Result<Findings> {
     let mut findings = Findings::default();
-    for (name, part) in [
-        ("kinds × moods", matrix::measure as fn(&Bench) -> Result<Findings>),
-        ("real faults, and secrets", ends::measure),
-        ("floods", flood::measure),
-        ("kill -9", killed::measure),
-    ] {
-        eprintln!("bench: alerts: {name}");
-        findings.add(part(bench)?);
+    for bars in Bars::value_variants() {
+        if !only.is_empty() && !only.contains(bars) {
+            continue;
+        }
+        eprintln!("bench: alerts: {bars:?}");
+        findings.add(match bars {
+            Bars::Moods => matrix::measure(bench)?,
+            Bars::Faults => ends::measure(bench)?,
+            Bars::Floods => flood::measure(bench)?,
+            Bars::Kills => killed::measure(bench)?,
+        });
     }
     Ok(findings)
 }
