@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::report::{Figure, Findings, Table};
 use super::super::{Bench, empty_dir};
 use super::message::{Message, messages};
-use super::mood::{EVIL, Mood};
+use super::mood::{EVIL, Mood, SIGNED};
 use super::service::{Reply, Service};
 use crate::process;
 
@@ -127,6 +127,9 @@ fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
         let severity = it["severity"].as_str().unwrap_or_default();
         let mut cell = Cell::of(mood, severity, it["event_ms"].as_i64().unwrap_or_default(), &its);
         cell.wrong_severity |= it["incident"]["severity"] != severity;
+        // One question in a pipeline of its own: nothing excuses a model that was not heard.
+        cell.unmarked |=
+            mood == Mood::Answers && !its.iter().all(|it| it.by_model && it.body.contains(SIGNED));
         cell.obeyed |= !cites_facts_only(&it);
         if !cell.is_good() {
             eprintln!(
