@@ -1,7 +1,8 @@
 //! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
 //! monitor. Bounded both ways; a look counts only if the process is still the same one after it.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,8 +19,10 @@ use crate::model::ProcessKey;
 
 /// Most looks that wait, each way.
 const WAITING: usize = 512;
-/// After this time a program in a temporary folder is looked at again: some delete themselves once they run.
-const LATER: Duration = Duration::from_millis(700);
+/// After these times, one after the other, a program in a temporary folder is looked at again: some delete themselves
+/// once they run. The first also asks again after a file that is gone, which may only be about to be replaced.
+const LATER: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
 /// Most of a socket table read to find one socket.
 const TABLE_MAX: u64 = 8 << 20;
 
@@ -57,17 +60,26 @@ impl Looks {
     }
 }
 
+/// A look that is due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    at: Instant,
+    pid: u32,
+    start_ticks: u64,
+    /// How many later looks there were before.
+    stage: usize,
+}
+
 /// Until nobody asks any more, or nobody wants to know.
 fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Sender<Looked>) {
-    let mut later: VecDeque<(Instant, ProcessKey)> = VecDeque::new();
+    let mut later: BinaryHeap<Reverse<Due>> = BinaryHeap::new();
     loop {
-        let due = later.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+        let due = later.peek().map(|Reverse(due)| due.at.saturating_duration_since(Instant::now()));
         let result = match requests.recv_timeout(due.unwrap_or(Duration::from_secs(3600))) {
             Ok((key, wanted)) => {
                 let look = look(proc_root, key, wanted);
-                let again = wanted.exe_later && look.as_ref().is_some_and(|it| !it.is_deleted);
-                if again && later.len() < WAITING {
-                    later.push_back((Instant::now() + LATER, key));
+                if look.is_some() && wanted.exe_later {
+                    again(&mut later, key, 0);
                 }
                 Some(Looked { key, look, is_later: false })
             }
@@ -77,13 +89,26 @@ fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Se
         if result.is_some_and(|it| results.blocking_send(it).is_err()) {
             return;
         }
-        while later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-            let Some((_, key)) = later.pop_front() else { break };
-            let look = look(proc_root, key, Wanted { exe: true, ..Wanted::default() });
-            if look.is_some() && results.blocking_send(Looked { key, look, is_later: true }).is_err() {
+        while later.peek().is_some_and(|Reverse(due)| due.at <= Instant::now()) {
+            let Some(Reverse(due)) = later.pop() else { break };
+            let key = ProcessKey { pid: due.pid, start_ticks: due.start_ticks };
+            let Some(look) = look(proc_root, key, Wanted { exe: true, ..Wanted::default() }) else {
+                continue;
+            };
+            if !look.is_deleted {
+                again(&mut later, key, due.stage + 1);
+            } else if results.blocking_send(Looked { key, look: Some(look), is_later: true }).is_err() {
                 return;
             }
         }
+    }
+}
+
+/// Plans the next later look, if there is one and room for it.
+fn again(later: &mut BinaryHeap<Reverse<Due>>, key: ProcessKey, stage: usize) {
+    if let Some(wait) = LATER.get(stage).filter(|_| later.len() < WAITING) {
+        let at = Instant::now() + *wait;
+        later.push(Reverse(Due { at, pid: key.pid, start_ticks: key.start_ticks, stage }));
     }
 }
 
@@ -91,14 +116,27 @@ fn look(proc_root: &Path, key: ProcessKey, wanted: Wanted) -> Option<Look> {
     let directory = proc_root.join(key.pid.to_string());
     let exe = fs::read_link(directory.join("exe")).ok()?.to_string_lossy().into_owned();
     let path = exe.strip_suffix(" (deleted)");
-    // Its own root: a container's path means nothing here.
-    let in_place =
-        |path: &str| fs::symlink_metadata(directory.join("root").join(path.trim_start_matches('/'))).is_ok();
-    let is_deleted = path.is_some_and(|path| !in_place(path));
+    let is_deleted = path.is_some_and(|path| !is_in_place(proc_root, &directory, path));
+    // Of a process that has ended meanwhile, nothing is in place: a zombie has no root (proc_pid_root(5)).
+    if is_deleted && fs::metadata(directory.join("root/.")).is_err() {
+        return None;
+    }
     let owner = if wanted.exe_later || is_deleted { fs::metadata(directory.join("exe")).ok() } else { None };
     let stdin = if wanted.stdin { stdin(&directory) } else { None };
     let look = Look { exe, is_deleted, owner: owner.map(|file| file.uid()), stdin };
     (start_ticks(&directory) == Some(key.start_ticks)).then_some(look)
+}
+
+/// Whether there is a file at the path that /proc gave for an executable without a name.
+fn is_in_place(proc_root: &Path, directory: &Path, path: &str) -> bool {
+    // Its own root: a container's path means nothing here.
+    if fs::symlink_metadata(directory.join("root").join(path.trim_start_matches('/'))).is_ok() {
+        return true;
+    }
+    // In chroot(2) and in our own mount namespace the path is as seen from here (kernel fs/d_path.c, d_path).
+    let namespace = |directory: &Path| fs::read_link(directory.join("ns/mnt")).ok();
+    let ours = namespace(&proc_root.join("self"));
+    ours.is_some() && namespace(directory) == ours && fs::symlink_metadata(path).is_ok()
 }
 
 /// What fd 0 is; `None` where it is closed or must not be read.
