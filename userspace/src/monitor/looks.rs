@@ -1,8 +1,6 @@
 //! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
 //! monitor. Bounded both ways; a look counts only if the process is still the same one after it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +18,7 @@ use crate::model::ProcessKey;
 /// Most looks that wait, each way.
 const WAITING: usize = 512;
 /// After these times, one after the other, a program in a temporary folder is looked at again: some delete themselves
-/// once they run. The first also asks again after a file that is gone, which may only be about to be replaced.
+/// once they run. After the first, too, a program whose file was gone: it may only have been about to be replaced.
 const LATER: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
 /// Most of a socket table read to find one socket.
@@ -61,55 +59,81 @@ impl Looks {
 }
 
 /// A look that is due.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     at: Instant,
-    pid: u32,
-    start_ticks: u64,
+    key: ProcessKey,
+    wanted: Wanted,
     /// How many later looks there were before.
     stage: usize,
+    /// What the first look found where the file was gone: it stands where the process is gone, too.
+    doubted: Option<Look>,
+}
+
+/// What was asked for, and what is due; the soonest first.
+#[derive(Default)]
+struct Later(Vec<Due>);
+
+impl Later {
+    /// Plans the next look of a stage, if there is one and room for it.
+    fn plan(&mut self, due: Due) {
+        let Some(wait) = LATER.get(due.stage).filter(|_| self.0.len() < WAITING) else { return };
+        let due = Due { at: Instant::now() + *wait, ..due };
+        let place = self.0.partition_point(|other| other.at <= due.at);
+        self.0.insert(place, due);
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        self.0.first().map(|due| due.at.saturating_duration_since(Instant::now()))
+    }
+
+    fn take(&mut self) -> Option<Due> {
+        self.0.first().is_some_and(|due| due.at <= Instant::now()).then(|| self.0.remove(0))
+    }
 }
 
 /// Until nobody asks any more, or nobody wants to know.
 fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Sender<Looked>) {
-    let mut later: BinaryHeap<Reverse<Due>> = BinaryHeap::new();
+    let mut later = Later::default();
     loop {
-        let due = later.peek().map(|Reverse(due)| due.at.saturating_duration_since(Instant::now()));
-        let result = match requests.recv_timeout(due.unwrap_or(Duration::from_secs(3600))) {
-            Ok((key, wanted)) => {
-                let look = look(proc_root, key, wanted);
-                if look.is_some() && wanted.exe_later {
-                    again(&mut later, key, 0);
-                }
-                Some(Looked { key, look, is_later: false })
-            }
+        let result = match requests.recv_timeout(later.wait().unwrap_or(Duration::from_secs(3600))) {
+            Ok((key, wanted)) => Some(first_look(proc_root, key, wanted, &mut later)),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         if result.is_some_and(|it| results.blocking_send(it).is_err()) {
             return;
         }
-        while later.peek().is_some_and(|Reverse(due)| due.at <= Instant::now()) {
-            let Some(Reverse(due)) = later.pop() else { break };
-            let key = ProcessKey { pid: due.pid, start_ticks: due.start_ticks };
-            let Some(look) = look(proc_root, key, Wanted { exe: true, ..Wanted::default() }) else {
-                continue;
-            };
-            if !look.is_deleted {
-                again(&mut later, key, due.stage + 1);
-            } else if results.blocking_send(Looked { key, look: Some(look), is_later: true }).is_err() {
+        while let Some(due) = later.take() {
+            let result = later_look(proc_root, due, &mut later);
+            if result.is_some_and(|it| results.blocking_send(it).is_err()) {
                 return;
             }
         }
     }
 }
 
-/// Plans the next later look, if there is one and room for it.
-fn again(later: &mut BinaryHeap<Reverse<Due>>, key: ProcessKey, stage: usize) {
-    if let Some(wait) = LATER.get(stage).filter(|_| later.len() < WAITING) {
-        let at = Instant::now() + *wait;
-        later.push(Reverse(Due { at, pid: key.pid, start_ticks: key.start_ticks, stage }));
+fn first_look(proc_root: &Path, key: ProcessKey, wanted: Wanted, later: &mut Later) -> Looked {
+    let mut look = look(proc_root, key, wanted);
+    // What runs from memory never had a file.
+    let doubted = look.as_ref().filter(|it| it.is_deleted && !it.exe.starts_with("/memfd:")).cloned();
+    if doubted.is_some() || (look.is_some() && wanted.exe_later) {
+        look = look.map(|it| Look { is_deleted: it.is_deleted && doubted.is_none(), ..it });
+        later.plan(Due { at: Instant::now(), key, wanted, stage: 0, doubted });
     }
+    Looked { key, look, is_later: false }
+}
+
+/// What is news: a file that is gone by now, or still.
+fn later_look(proc_root: &Path, due: Due, later: &mut Later) -> Option<Looked> {
+    let (key, wanted) = (due.key, due.wanted);
+    let found = look(proc_root, key, wanted).or(due.doubted)?;
+    if found.is_deleted {
+        return Some(Looked { key, look: Some(found), is_later: true });
+    }
+    if wanted.exe_later {
+        later.plan(Due { stage: due.stage + 1, doubted: None, ..due });
+    }
+    None
 }
 
 fn look(proc_root: &Path, key: ProcessKey, wanted: Wanted) -> Option<Look> {
@@ -207,6 +231,40 @@ mod tests {
                 "{}",
                 look.exe
             );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_looked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        for (what, replaced, over, want) in [
+            ("deleted", false, false, Some(true)),
+            ("replaced at once", true, false, None),
+            ("deleted, and over", false, true, Some(true)),
+        ] {
+            fs::copy("/bin/cat", &program).unwrap();
+            let mut child =
+                Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let directory = Path::new("/proc").join(child.id().to_string());
+            let key = ProcessKey { pid: child.id(), start_ticks: start_ticks(&directory).unwrap() };
+            fs::remove_file(&program).unwrap();
+            let mut later = Later::default();
+            let wanted = Wanted { exe: true, ..Wanted::default() };
+            let first = first_look(Path::new("/proc"), key, wanted, &mut later);
+            assert_eq!(first.look.map(|look| look.is_deleted), Some(false), "{what}: not sure yet");
+            if replaced {
+                fs::write(&program, "").unwrap();
+            }
+            if over {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            let due = later.0.remove(0);
+            let found = later_look(Path::new("/proc"), due, &mut later);
+            assert_eq!(found.and_then(|it| it.look).map(|look| look.is_deleted), want, "{what}");
+            child.kill().ok();
+            child.wait().unwrap();
         }
     }
 
