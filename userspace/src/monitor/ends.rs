@@ -12,7 +12,7 @@ use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
 use super::{roots, stacks};
-use crate::detect::{self, Ended, Life, OomTrigger, Respawns};
+use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
 use crate::host::{Host, wall_time};
 use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{KernelExit, OomVictim, PeakRss};
@@ -91,10 +91,14 @@ impl Monitor {
         let trigger = chosen.as_ref().map(Chosen::trigger);
         let child_crashed = crash.as_ref().is_some_and(|it| self.ends.fallen.is_after_child(it));
         self.ends.fallen.add(event.process.parent, exit.cause, event.process.at);
+        let origin = match process.origin() {
+            Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
+            origin => origin,
+        };
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
-            origin: process.origin(),
+            origin,
             session: process.session,
             forks: process.forks,
             exit,
