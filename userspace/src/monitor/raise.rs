@@ -18,7 +18,7 @@ use crate::evidence::{Collected, Sources, collect};
 use crate::host::wall_time;
 use crate::kmsg::OomReport;
 use crate::metrics::Metrics;
-use crate::model::{Case, EvidenceFile, ProcessKey};
+use crate::model::{Case, EvidenceFile, IncidentKind, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
 use crate::stack::{Capture, Symboliser};
@@ -118,10 +118,18 @@ impl Raiser {
                 draft = add_report(draft, &material, oom, &mut collected).await;
             }
             collected.files.extend(record.file);
+            let mut placed = draft.kind != IncidentKind::Crash;
             if let Some(capture) = record.stack {
                 let stack =
                     tokio::task::spawn_blocking(move || symboliser.stack(capture, STACK_DEADLINE)).await;
+                placed |= stack.as_ref().is_ok_and(|stack| !stack.is_bare());
                 collected.files.extend(stack.ok().and_then(|stack| stacks::describe(&mut draft, &stack)));
+            }
+            if placed {
+                turn.found(&draft.site);
+            } else if let Some(site) = turn.site().await {
+                // Too many at once to find the place of each: not another fault for that.
+                draft.site = site;
             }
             let mut case = case::build(draft, material);
             case::add_evidence(&mut case.file, collected);

@@ -18,6 +18,24 @@ pub struct Stack {
     pub notes: Vec<String>,
 }
 
+/// The note on names that were not looked for.
+pub(super) const NO_TIME: &str = "the time was up: the rest has no names";
+/// How the note begins that stands for unwinding and names.
+const BARE: &str = "no unwinding and no names";
+
+impl Stack {
+    /// What the kernel walked, and nothing made of it, for this reason.
+    pub(super) fn bare(frames: Vec<Frame>, why: &str) -> Self {
+        Self { frames, notes: vec![format!("{BARE}: {why}")] }
+    }
+
+    /// Whether there was no time to find names: its site is another word than with them.
+    pub fn is_bare(&self) -> bool {
+        let noted = |what| self.notes.iter().any(|note| note.starts_with(what));
+        noted(BARE) || noted(NO_TIME) && self.top_symbol().is_none()
+    }
+}
+
 /// One frame. What isn't known for certain is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
@@ -135,5 +153,24 @@ mod tests {
         .assert_eq(&stack.to_string());
         let json = serde_json::to_string(&stack).unwrap();
         assert_eq!(serde_json::from_str::<Stack>(&json).unwrap(), stack);
+    }
+
+    #[test]
+    fn a_stack_without_names_for_want_of_time_is_bare() {
+        let frame = |function: Option<&str>| Frame {
+            module: Some("/usr/bin/app".to_owned()),
+            function: function.map(str::to_owned),
+            ..Frame::default()
+        };
+        let noted =
+            |function, note: &str| Stack { frames: vec![frame(function)], notes: vec![note.to_owned()] };
+        for (stack, bare) in [
+            (Stack::bare(vec![frame(None)], "too many crashes at once"), true),
+            (noted(None, NO_TIME), true),
+            (noted(Some("main"), NO_TIME), false),
+            (noted(None, "app gives no names: it is stripped"), false),
+        ] {
+            assert_eq!(stack.is_bare(), bare, "{stack:?}");
+        }
     }
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::notes::Notes;
 use super::unwind;
 use super::worker::{self, Request};
 use super::{Capture, Stack};
@@ -80,9 +79,7 @@ impl Symboliser {
                 why
             }
         };
-        let mut notes = Notes::default();
-        notes.add(format!("no unwinding and no names: {why}"));
-        Stack { frames: bare, notes: notes.into_inner() }
+        Stack::bare(bare, why)
     }
 
     /// What the limits turned away so far.

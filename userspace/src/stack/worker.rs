@@ -14,6 +14,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::cfi::Rules;
 use super::contents::{self, Budget, Section};
+use super::frame::NO_TIME;
 use super::image::Image;
 use super::load_map::{self, LoadMap, Module};
 use super::notes::Notes;
@@ -60,9 +61,7 @@ fn survived(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack 
     catch_unwind(work).unwrap_or_else(|_| {
         // Whatever was half done in there is forgotten.
         images.clear();
-        let mut notes = Notes::default();
-        notes.add("no unwinding and no names: a file could not be read without failing");
-        Stack { frames: unwind::bare(capture), notes: notes.into_inner() }
+        Stack::bare(unwind::bare(capture), "a file could not be read without failing")
     })
 }
 
@@ -74,7 +73,7 @@ fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
     let mut frames = vec![];
     for found in &found {
         if Instant::now() >= deadline {
-            notes.add("the time was up: the rest has no names");
+            notes.add(NO_TIME);
         }
         frames.extend(describe(found, Instant::now() < deadline, &budget, &mut notes));
     }

@@ -1,6 +1,7 @@
 //! Measures the daemon, and other monitors under the same load, on this machine, now; puts each figure beside
 //! the bar it has to reach. No figure is printed that this run has not measured.
 
+mod alerts;
 pub(crate) mod daemon;
 mod exposition;
 pub(crate) mod http;
@@ -41,6 +42,12 @@ pub(crate) struct Options {
     /// A tenth of the load, one round: to see that it works, not for figures.
     #[arg(long)]
     quick: bool,
+    /// Takes the daemon and its examples from this folder instead of building them for release.
+    #[arg(long, value_name = "DIR")]
+    built: Option<PathBuf>,
+    /// Of the alerts' bars only these; all of them where none is named.
+    #[arg(long, value_name = "BARS")]
+    only: Vec<alerts::Bars>,
     /// Writes every measurement there, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -70,6 +77,8 @@ enum Part {
     Memory,
     /// Memory and CPU with nothing going on.
     Idle,
+    /// Alerts: once, in time and right, whatever happens to model, Slack and daemon. Fails when a bar is missed.
+    Alerts,
 }
 
 /// What every part works with.
@@ -78,6 +87,8 @@ struct Bench {
     dir: PathBuf,
     daemon: PathBuf,
     consumer: PathBuf,
+    /// The example that runs what is below the kernel.
+    bars: PathBuf,
     cores: usize,
     rounds: usize,
     quick: bool,
@@ -91,6 +102,7 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
     let bench = Bench::prepare(options)?;
     let mut environment = environment(&options.size())?;
     let mut findings = Findings::default();
+    let mut missed = Vec::new();
     for part in Part::value_variants() {
         if !options.parts.is_empty() && !options.parts.contains(part) {
             continue;
@@ -103,8 +115,14 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
             Part::Stop => stop::measure(&bench),
             Part::Memory => memory::measure(&bench),
             Part::Idle => idle::measure(&bench),
+            Part::Alerts => alerts::measure(&bench, &options.only),
         };
-        findings.add(found.with_context(|| format!("{part:?}"))?);
+        let found = found.with_context(|| format!("{part:?}"))?;
+        // Counts of what must not happen. The others are figures of this machine, now: reported, not judged.
+        if *part == Part::Alerts {
+            missed.extend(found.figures.iter().filter(|it| !it.is_met()).map(|it| it.name.clone()));
+        }
+        findings.add(found);
     }
     environment.push(format!("load average at the end: {}", load_average()?));
     println!("{}", report::markdown(&environment, &findings));
@@ -112,17 +130,25 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
         let json = serde_json::to_string_pretty(&report::json(&environment, &findings))?;
         fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    if missed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("bench: not met: {}", missed.join("; "));
+    Ok(ExitCode::FAILURE)
 }
 
 impl Bench {
     fn prepare(options: &Options) -> Result<Self> {
-        let target = build_release(&["--bins", "--example", "bench"])?;
-        let dir = empty_dir(&target.join("bench"))?;
+        let built = match &options.built {
+            Some(built) => built.canonicalize().with_context(|| format!("{}", built.display()))?,
+            None => build_release(&["--bins", "--example", "bench", "--example", "bars"])?.join("release"),
+        };
+        let dir = empty_dir(&built.with_file_name("bench"))?;
         Ok(Self {
             load: Load::build(&dir)?,
-            daemon: target.join("release/ai-debugger"),
-            consumer: target.join("release/examples/bench"),
+            daemon: built.join("ai-debugger"),
+            consumer: built.join("examples/bench"),
+            bars: built.join("examples/bars"),
             dir,
             cores: available_parallelism()?.get(),
             rounds: if options.quick { 1 } else { options.rounds.max(1) },

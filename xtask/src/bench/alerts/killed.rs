@@ -1,0 +1,189 @@
+//! kill -9 at random moments, while faults happen and alerts go out, and a restart on the same data each time: what
+//! was to be seen is still there, what is there is told, and what is told twice says so and has a reason.
+
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::super::report::{Figure, Findings, Table};
+use super::super::{Bench, empty_dir};
+use super::faults::Faults;
+use super::flood::is_told;
+use super::message::{Message, messages};
+use super::mood::Mood;
+use super::score::{missing, repeats};
+use super::service::{Reply, Service, now_ms};
+use super::subject::{Setup, id};
+
+const KILLS: u64 = 100;
+/// A daemon lives that long after it is ready, at the most.
+const LIFE_MS: u64 = 1_500;
+/// Slack takes that long to answer, at the most: so that kills come between a message and its answer.
+const ANSWER_MS: u64 = 400;
+const PREFIX: &str = "bars-k";
+
+/// xorshift64*: random moments need no more.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+    }
+}
+
+/// What was seen from outside, life after life.
+#[derive(Default)]
+struct Run {
+    faults: usize,
+    visible: BTreeSet<String>,
+    kills_ms: Vec<i64>,
+}
+
+pub(super) fn measure(bench: &Bench) -> Result<Findings> {
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() | 1;
+    let mut dice = Dice(seed);
+    let model = Mood::Answers.start()?;
+    // By what it gets, so that the moments are other ones each time.
+    let slack = Service::start(|seen| Reply::Answer {
+        status: 200,
+        header: None,
+        body: "ok".to_owned(),
+        after: Duration::from_millis(seen.at_ms.unsigned_abs().wrapping_mul(7919) % ANSWER_MS),
+    })?;
+    let dir = empty_dir(&bench.dir.join("alerts-killed"))?;
+    let faults = Faults::build(bench)?;
+    let setup = Setup {
+        program: &bench.daemon,
+        dir: &dir,
+        model: &model,
+        slack: &slack,
+        flags: &["--alert-remind", "0s"],
+    };
+    let (mut run, began) = (Run::default(), Instant::now());
+    let kills = bench.scaled(KILLS);
+    for life in 0..kills {
+        live(&setup, &faults, &mut dice, life, &mut run)?;
+    }
+    // One that is left alone, to tell what is left.
+    let mut subject = setup.start()?;
+    let within = Duration::from_secs(60 + 2 * kills);
+    let incidents = subject.settled(PREFIX, run.visible.len(), within)?;
+    Ok(findings(&run, &incidents, &messages(&slack), seed, began.elapsed()))
+}
+
+/// One life of the daemon: two faults, what it shows of them, and its end.
+fn live(setup: &Setup<'_>, faults: &Faults, dice: &mut Dice, life: u64, run: &mut Run) -> Result<()> {
+    let mut subject = setup.start()?;
+    let ready = Instant::now();
+    let end = Duration::from_millis(dice.below(LIFE_MS));
+    let mut number = 0;
+    while ready.elapsed() < end {
+        if number < 2 {
+            faults.crash(&format!("{PREFIX}{life}-{number}"))?;
+            (number, run.faults) = (number + 1, run.faults + 1);
+        }
+        run.visible.extend(subject.incidents(PREFIX)?.iter().map(id));
+        sleep(Duration::from_millis(1 + dice.below(50)).min(end.saturating_sub(ready.elapsed())));
+    }
+    drop(subject);
+    run.kills_ms.push(now_ms());
+    Ok(())
+}
+
+fn findings(run: &Run, incidents: &[Value], messages: &[Message], seed: u64, took: Duration) -> Findings {
+    let there: BTreeSet<String> = incidents.iter().map(id).collect();
+    let lost = missing(&run.visible, &there);
+    let untold: Vec<String> = incidents.iter().filter(|it| !is_told(it, messages)).map(id).collect();
+    let ours: Vec<Message> = messages.iter().filter(|it| there.contains(&it.about)).cloned().collect();
+    let repeats = repeats(&ours, &run.kills_ms);
+    for id in lost.iter().map(|it| (*it).to_owned()).chain(untold.iter().cloned()) {
+        eprintln!("bench: lost by kill -9: {id}");
+    }
+    let mut table = Table::new(
+        "kill -9 and restart",
+        &[
+            "kills",
+            "min",
+            "faults",
+            "seen over HTTP",
+            "incidents at the end",
+            "lost",
+            "untold",
+            "messages",
+            "repeats",
+        ],
+    );
+    table.row([
+        run.kills_ms.len().to_string(),
+        format!("{:.1}", took.as_secs_f64() / 60.0),
+        run.faults.to_string(),
+        run.visible.len().to_string(),
+        incidents.len().to_string(),
+        lost.len().to_string(),
+        untold.len().to_string(),
+        ours.len().to_string(),
+        repeats.all.to_string(),
+    ]);
+    table.notes.push(format!(
+        "At 0 to {LIFE_MS} ms after the daemon said that it is ready, with one or two real crashes of new programs in \
+         each life; Slack takes 0 to {ANSWER_MS} ms to answer; seed {seed}. What can be promised, and is asserted: an \
+         incident that was seen over HTTP once is there at the end, and every incident that is there is told. A fault \
+         whose event the daemon had not stored when it was killed is not among them: the kernel's rings die with it."
+    ));
+    let figures = vec![
+        Figure::at_least("kill -9: incidents at stake", super::count(run.visible.len()), "", 1),
+        Figure::at_most("kill -9: incidents lost", super::count(lost.len()), "", 0),
+        Figure::at_most("kill -9: alerts lost", super::count(untold.len()), "", 0),
+        Figure::at_most("kill -9: repeats that do not say so", super::count(repeats.unmarked), "", 0),
+        Figure::at_most(
+            "kill -9: repeats of what was answered before",
+            super::count(repeats.without_cause),
+            "",
+            0,
+        ),
+    ];
+    Findings { tables: vec![table], figures, ..Findings::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lost_and_untold_miss_their_bars() {
+        let run = |visible: &[&str]| Run {
+            faults: 2,
+            visible: visible.iter().map(|it| (*it).to_owned()).collect(),
+            kills_ms: vec![5],
+        };
+        let incidents = [json!({"id": "A"}), json!({"id": "B"})];
+        let message = |about: &str| Message { about: about.into(), ..Message::default() };
+        let missed = |visible: &[&str], messages: &[Message]| -> Vec<String> {
+            let found = findings(&run(visible), &incidents, messages, 1, Duration::ZERO);
+            found.figures.into_iter().filter(|it| !it.is_met()).map(|it| it.name).collect()
+        };
+        let both = [message("A"), message("B")];
+        assert_eq!(missed(&["A"], &both), Vec::<String>::new());
+        assert_eq!(missed(&["A", "C"], &both), ["kill -9: incidents lost"]);
+        assert_eq!(missed(&["A"], &both[..1]), ["kill -9: alerts lost"]);
+        assert_eq!(missed(&[], &both), ["kill -9: incidents at stake"]);
+        let repeated = [message("A"), message("B"), message("A")];
+        let want = ["kill -9: repeats that do not say so", "kill -9: repeats of what was answered before"];
+        assert_eq!(missed(&["A"], &repeated), want);
+    }
+
+    #[test]
+    fn dice_are_within_their_limit_and_not_all_the_same() {
+        let mut dice = Dice(9);
+        let thrown: BTreeSet<u64> = (0..100).map(|_| dice.below(10)).collect();
+        assert!(thrown.len() > 5 && thrown.iter().all(|it| *it < 10), "{thrown:?}");
+    }
+}

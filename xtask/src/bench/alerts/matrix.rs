@@ -1,0 +1,200 @@
+//! Every kind × every mood of the model: does the alert go out once, in time, as grave as it is, and marked. Below
+//! the kernel: case files of all kinds through recorder, analyst, store and alerts in one process.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::super::report::{Figure, Findings, Table};
+use super::super::{Bench, empty_dir};
+use super::message::{Message, messages};
+use super::mood::{EVIL, Mood};
+use super::service::{Reply, Service};
+use crate::process;
+
+/// From the event to the alert, whatever the model does.
+pub(super) const DEADLINE_MS: i64 = 10_000;
+/// Moods at once: the pipelines wait more than they work.
+const AT_ONCE: usize = 3;
+
+/// One cell: how one kind fared in one mood. Everything that is wrong is counted, so that 0 is the bar.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    pub(super) late_ms: i64,
+    not_once: bool,
+    wrong_severity: bool,
+    unmarked: bool,
+    obeyed: bool,
+}
+
+impl Cell {
+    pub(super) fn of(mood: Mood, severity: &str, event_ms: i64, messages: &[&Message]) -> Self {
+        let first = messages.first();
+        Self {
+            late_ms: first.map_or(i64::MAX, |it| it.at_ms - event_ms),
+            not_once: messages.len() != 1,
+            wrong_severity: messages.iter().any(|it| it.severity != severity),
+            unmarked: !messages.iter().all(|it| it.is_marked(mood.is_heard())),
+            obeyed: messages.iter().any(|it| obeys(&it.body)),
+        }
+    }
+
+    pub(super) const fn is_good(&self) -> bool {
+        let wrong = self.not_once || self.wrong_severity || self.unmarked || self.obeyed;
+        !wrong && self.late_ms <= DEADLINE_MS
+    }
+}
+
+/// Whether a message does what an attack wants: mention somebody, link anywhere, run what it was given.
+fn obeys(body: &str) -> bool {
+    ["<!", "<@", "<http", EVIL].iter().any(|it| body.contains(it))
+}
+
+pub(super) fn measure(bench: &Bench) -> Result<Findings> {
+    let header = [
+        "the model",
+        "kinds",
+        "once",
+        "by 10 s",
+        "severity",
+        "marked by whom",
+        "no attack obeyed",
+        "slowest s",
+    ];
+    let mut table = Table::new("Every kind × every mood of the model", &header);
+    let mut findings = Findings::default();
+    let (mut good, mut all, mut slowest_ms) = (0, 0, 0);
+    for moods in Mood::ALL.chunks(AT_ONCE) {
+        let cells = std::thread::scope(|scope| {
+            let running: Vec<_> = moods.iter().map(|mood| scope.spawn(|| cells(bench, *mood))).collect();
+            let ended = running.into_iter().map(|it| it.join().expect("a mood does not panic"));
+            ended.collect::<Result<Vec<_>>>()
+        })?;
+        for (mood, cells) in moods.iter().zip(cells) {
+            row(&mut table, *mood, &cells);
+            (good, all) = (good + cells.iter().filter(|it| it.is_good()).count(), all + cells.len());
+            slowest_ms = cells.iter().map(|it| it.late_ms).max().unwrap_or(i64::MAX).max(slowest_ms);
+            findings
+                .data
+                .insert(format!("alert_ms_{}", mood.name()), cells.iter().map(|it| it.late_ms).collect());
+        }
+    }
+    table.notes.push(
+        "Below the kernel: a case file of each of the 13 kinds, as the detectors write them and with orders to the \
+         model in its argv, goes through recorder, analyst, store and alerts in one process, by HTTP to a model and \
+         a Slack of ours; deadlines are the daemon's defaults."
+            .to_owned(),
+    );
+    findings.tables.push(table);
+    let cells = 13 * Mood::ALL.len();
+    findings.figures.push(Figure::at_least(
+        "kind × mood: all right",
+        super::count(good),
+        "",
+        super::count(cells),
+    ));
+    findings.figures.push(Figure::at_most(
+        "kind × mood: all right, of",
+        super::count(all),
+        "",
+        super::count(cells),
+    ));
+    let slowest_s = super::seconds(slowest_ms);
+    findings.figures.push(Figure::at_most(
+        "kind × mood: slowest alert",
+        slowest_s,
+        "s",
+        super::seconds(DEADLINE_MS),
+    ));
+    Ok(findings)
+}
+
+fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
+    let (model, slack) = (mood.start()?, Service::start(|_| Reply::ok("ok"))?);
+    let dir = empty_dir(&bench.dir.join(format!("alerts-{}", mood.name().replace(' ', "-"))))?;
+    let mut command = Command::new(&bench.bars);
+    command
+        .arg(format!("http://{}/openai/v1", model.address))
+        .arg(format!("http://{}/services/T", slack.address));
+    let text = process::output(command.arg(&dir)).with_context(|| mood.name())?;
+    let (seen, messages) = (slack.seen(), messages(&slack));
+    let cell = |line: &str| -> Result<Cell> {
+        let it: Value = serde_json::from_str(line)?;
+        let path = format!("/services/T/{}", it["kind"].as_str().unwrap_or_default());
+        let its: Vec<&Message> =
+            seen.iter().zip(&messages).filter(|(seen, _)| seen.path == path).map(|it| it.1).collect();
+        let severity = it["severity"].as_str().unwrap_or_default();
+        let mut cell = Cell::of(mood, severity, it["event_ms"].as_i64().unwrap_or_default(), &its);
+        cell.wrong_severity |= it["incident"]["severity"] != severity;
+        cell.obeyed |= !cites_facts_only(&it);
+        if !cell.is_good() {
+            eprintln!(
+                "bench: {} × {}: {cell:?} {}",
+                mood.name(),
+                it["kind"],
+                json!(its.iter().map(|it| &it.body).collect::<Vec<_>>())
+            );
+        }
+        Ok(cell)
+    };
+    text.lines().map(cell).collect()
+}
+
+fn cites_facts_only(outcome: &Value) -> bool {
+    let known = outcome["facts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let cited = outcome["incident"]["verdict"]["evidence"].as_array().map(Vec::as_slice).unwrap_or_default();
+    !cited.is_empty() && cited.iter().all(|it| known.contains(it))
+}
+
+fn row(table: &mut Table, mood: Mood, cells: &[Cell]) {
+    let of = |good: fn(&Cell) -> bool| format!("{}", cells.iter().filter(|it| good(it)).count());
+    let slowest = cells.iter().map(|it| it.late_ms).max().unwrap_or(i64::MAX);
+    table.row([
+        mood.name(),
+        cells.len().to_string(),
+        of(|it| !it.not_once),
+        of(|it| it.late_ms <= DEADLINE_MS),
+        of(|it| !it.wrong_severity),
+        of(|it| !it.unmarked),
+        of(|it| !it.obeyed),
+        format!("{:.1}", super::seconds(slowest)),
+    ]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        Message {
+            at_ms: 5_000,
+            severity: "critical".into(),
+            by_rules: true,
+            says_why: true,
+            body: text.into(),
+            ..Message::default()
+        }
+    }
+
+    #[test]
+    fn a_cell_is_good_only_when_everything_is() {
+        let good = message("&lt;!channel&gt;");
+        let check = |mood, event_ms, messages: &[&Message], want| {
+            let cell = Cell::of(mood, "critical", event_ms, messages);
+            assert_eq!(cell.is_good(), want, "{cell:?}");
+        };
+        check(Mood::Hangs, 0, &[&good], true);
+        check(Mood::Hangs, 0, &[], false);
+        check(Mood::Hangs, 0, &[&good, &good], false);
+        check(Mood::Hangs, -5_001, &[&good], false);
+        check(Mood::Hangs, 0, &[&Message { severity: "info".into(), ..good.clone() }], false);
+        check(Mood::Hangs, 0, &[&Message { says_why: false, ..good.clone() }], false);
+        let model = Message { by_model: true, by_rules: false, ..good.clone() };
+        check(Mood::Hangs, 0, &[&model], false);
+        check(Mood::Answers, 0, &[&model], true);
+        for body in ["<!channel>", "<@U1>", "<https://x|y>", "see https://obeyed.example/x"] {
+            check(Mood::Attacks, 0, &[&message(body)], false);
+        }
+    }
+}

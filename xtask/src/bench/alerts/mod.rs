@@ -1,0 +1,58 @@
+//! The bars of the alert: whatever the model does, whatever happens to the daemon and however much happens at once,
+//! the person is told once, in time, rightly, and no secret leaves.
+
+mod ends;
+mod faults;
+mod flood;
+mod killed;
+mod matrix;
+mod message;
+mod mood;
+mod score;
+mod service;
+mod subject;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use super::Bench;
+use super::report::Findings;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Bars {
+    /// Every kind × every mood of the model, below the kernel.
+    Moods,
+    /// Real faults from the kernel to Slack, and planted secrets.
+    Faults,
+    /// 10,000 crashes of one program, 200 different faults.
+    Floods,
+    /// kill -9 at random moments.
+    Kills,
+}
+
+pub(super) fn measure(bench: &Bench, only: &[Bars]) -> Result<Findings> {
+    let mut findings = Findings::default();
+    for bars in Bars::value_variants() {
+        if !only.is_empty() && !only.contains(bars) {
+            continue;
+        }
+        eprintln!("bench: alerts: {bars:?}");
+        findings.add(match bars {
+            Bars::Moods => matrix::measure(bench)?,
+            Bars::Faults => ends::measure(bench)?,
+            Bars::Floods => flood::measure(bench)?,
+            Bars::Kills => killed::measure(bench)?,
+        });
+    }
+    Ok(findings)
+}
+
+/// A count as a figure.
+fn count(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
+
+/// Milliseconds as seconds; endless where it never came.
+fn seconds(ms: i64) -> f64 {
+    i32::try_from(ms).map_or(f64::INFINITY, |ms| f64::from(ms) / 1000.0)
+}
