@@ -18,7 +18,8 @@ pub struct TaskLimit {
     pub limit: u64,
     /// `pids.current`.
     pub used: u64,
-    /// How many forks failed by it since the cgroup was made (`max` in `pids.events`); absent on old kernels.
+    /// How many forks have failed from the process's cgroup up to this one (`max` in `pids.events`); absent on old
+    /// kernels.
     pub refused: Option<u64>,
 }
 
@@ -34,8 +35,18 @@ impl TaskLimit {
 pub fn task_limit(hierarchy: &Hierarchy, cgroup_text: &str) -> Option<TaskLimit> {
     let (root, path) = place(hierarchy, cgroup_text)?;
     let safe = path.split('/').all(|part| part != ".." && part != ".");
-    let levels = Path::new(path).ancestors().take(LEVELS).filter(|_| safe);
-    levels.filter_map(Path::to_str).filter_map(|path| at(&root, path)).min_by_key(TaskLimit::left)
+    let levels = Path::new(path).ancestors().take(LEVELS).filter(|_| safe).filter_map(Path::to_str);
+    // v1, v2 before 6.10, and v2 mounted with pids_localevents count a refusal in the cgroup of the task that forked,
+    // later kernels in the one that has the limit and those above it (kernel/cgroup/pids.c, pids_event).
+    let mut refused_below = None;
+    let limits = levels.filter_map(|path| {
+        let directory = root.join(path.trim_start_matches('/'));
+        if let Some(refused) = refused(&directory) {
+            refused_below = Some(refused_below.unwrap_or(0_u64).saturating_add(refused));
+        }
+        at(&directory, path, refused_below)
+    });
+    limits.min_by_key(TaskLimit::left)
 }
 
 /// Where the controller is mounted, and the process's path in it.
@@ -58,19 +69,19 @@ fn place<'a>(hierarchy: &Hierarchy, text: &'a str) -> Option<(PathBuf, &'a str)>
     }
 }
 
-fn at(root: &Path, path: &str) -> Option<TaskLimit> {
-    let directory = root.join(path.trim_start_matches('/'));
-    let read = |name| fs::read_to_string(directory.join(name)).ok();
-    let number = |name| read(name)?.trim().parse().ok();
-    let events = read("pids.events");
-    let refused =
-        events.and_then(|text| text.lines().find_map(|line| line.strip_prefix("max ")?.trim().parse().ok()));
+fn at(directory: &Path, path: &str, refused: Option<u64>) -> Option<TaskLimit> {
+    let number = |name| fs::read_to_string(directory.join(name)).ok()?.trim().parse().ok();
     Some(TaskLimit {
         path: path.to_owned(),
         limit: number("pids.max")?,
         used: number("pids.current")?,
         refused,
     })
+}
+
+fn refused(directory: &Path) -> Option<u64> {
+    let events = fs::read_to_string(directory.join("pids.events")).ok()?;
+    events.lines().find_map(|line| line.strip_prefix("max ")?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -109,6 +120,25 @@ mod tests {
             (Hierarchy::Unified(v2.path().into()), "0::/a/b\n"),
         ] {
             assert_eq!(task_limit(&hierarchy, text), want);
+        }
+    }
+
+    #[test]
+    fn refusals_are_read_where_the_kernel_counts_them() {
+        for (what, events, want) in [
+            ("v1, and v2 with pids_localevents: where the task is", [("a/b/c", 9)].as_slice(), Some(9)),
+            ("since 6.10: at the limit and above", &[("a", 7), ("", 7)], Some(7)),
+            ("below, by a limit of its own, and here", &[("a/b/c", 2), ("a/b", 3), ("a", 4)], Some(9)),
+            ("in a cgroup beside it", &[("a/other", 5)], None),
+        ] {
+            let root = tree(&[("a/pids.max", "100"), ("a/pids.current", "99"), ("a/b/c/pids.max", "max")]);
+            for (path, count) in events {
+                let directory = root.path().join(path);
+                fs::create_dir_all(&directory).unwrap();
+                fs::write(directory.join("pids.events"), format!("max {count}\n")).unwrap();
+            }
+            let found = task_limit(&Hierarchy::Unified(root.path().into()), "0::/a/b/c\n").unwrap();
+            assert_eq!((found.path.as_str(), found.refused), ("/a", want), "{what}");
         }
     }
 

@@ -4,7 +4,9 @@
 //! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running
 //! for a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or
 //! which are part of ordinary pipelines; a handled SIGSEGV, after which the process lives on or exits by status. A
-//! signal that another process sent on purpose is told apart by its siginfo and is only worth knowing.
+//! signal that another process sent on purpose is told apart by its siginfo and is only worth knowing. Who waits for
+//! a program and ends the way it did (unshare(1), timeout(1), su(1): the same signal, to themselves, right after)
+//! only passes the news on: the crash is the child's.
 
 use super::{Draft, Ended, signals};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
@@ -15,7 +17,7 @@ const LONG_LIVED_MS: u64 = 60_000;
 
 pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
     let ExitCause::Signal(signal) = ended.exit.cause else { return None };
-    if !is_crash_signal(signal) {
+    if !is_crash_signal(signal) || is_relayed(ended) {
         return None;
     }
     let name = text::printable(&ended.process.name);
@@ -39,6 +41,11 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
         facts,
         site: signal_name(signal),
     })
+}
+
+/// Whether its signal was its own doing, after a child's.
+pub(super) fn is_relayed(ended: &Ended<'_>) -> bool {
+    ended.child_crashed && ended.crash.is_some_and(signals::is_own)
 }
 
 #[cfg(test)]
@@ -91,6 +98,35 @@ mod tests {
             let draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit, &[]) }).unwrap();
             assert_eq!(draft.severity, want, "{code} {sender}");
             assert!(draft.facts[0].text.starts_with("ended by"), "{:?}", draft.facts);
+        }
+    }
+
+    #[test]
+    fn who_passes_a_childs_signal_on_has_not_crashed() {
+        let process = process();
+        let exit = exit(ExitCause::Signal(6));
+        for (what, child_crashed, code, sender, want) in [
+            ("kill(getpid(), …), as unshare does", true, Some(0), 42, false),
+            ("raise(), as timeout does", true, Some(-6), 42, false),
+            ("abort(3) of its own", false, Some(-6), 42, true),
+            ("a fault of its own, after the child's", true, Some(1), 42, true),
+            ("sent by another, after the child's", true, Some(0), 7, true),
+            ("nothing known of the signal", true, None, 42, true),
+        ] {
+            let crash = KernelCrash {
+                key: process.key(),
+                tid: process.pid,
+                at: Duration::ZERO,
+                signal: 6,
+                code,
+                fault_address: None,
+                sender,
+                sender_comm: Box::default(),
+                capture: None,
+            };
+            let it = Ended { crash: Some(&crash), child_crashed, ..ended(&process, &exit, &[]) };
+            assert_eq!(detect(&it).is_some(), want, "{what}");
+            assert_eq!(super::super::counts_as_death(&it), want && sender == 42, "{what}: a death");
         }
     }
 

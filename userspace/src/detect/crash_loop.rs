@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::{Draft, Ended, Statement, oom, programs, respawn, signals};
+use super::{Draft, Ended, Statement, crash, oom, programs, respawn, signals};
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal};
 use crate::text;
@@ -21,7 +21,9 @@ const TREND_TENTHS: u32 = 15;
 /// Whether this end is one of those that make a loop.
 pub fn counts(ended: &Ended<'_>) -> bool {
     match ended.exit.cause {
-        ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) => false,
+        ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) || crash::is_relayed(ended) => {
+            false
+        }
         ExitCause::Signal(signal) if is_crash_signal(signal) || ended.exit.oom_killed => true,
         ExitCause::Signal(signal) => !is_expected_signal(signal) && ended.is_service_managed(),
         ExitCause::Status(status) => is_failure(ended, status) && ended.is_service_managed(),
@@ -32,9 +34,10 @@ pub fn counts(ended: &Ended<'_>) -> bool {
 /// Whether this end may be one of those that a parent which is no known supervisor makes good.
 pub fn may_be_respawned(ended: &Ended<'_>) -> bool {
     let ExitCause::Status(status) = ended.exit.cause else { return false };
-    // A shell's subshell: forked to run one more command.
-    let subshell = !ended.is_program() && programs::is_shell_name(ended.parent_name);
-    is_failure(ended, status) && !subshell && !programs::is_command(ended.process) && !counts(ended)
+    // A shell's subshell: forked to run one more command; or a fork that found no program to become (127, 126).
+    let no_program =
+        !ended.is_program() && (programs::is_shell_name(ended.parent_name) || matches!(status, 126 | 127));
+    is_failure(ended, status) && !no_program && !programs::is_command(ended.process) && !counts(ended)
 }
 
 /// Whether a status means that something went wrong.

@@ -58,6 +58,8 @@ pub struct Ended<'a> {
     pub exit: &'a ExitRecord,
     /// The signal that ended it, where it was one that dumps core.
     pub crash: Option<&'a KernelCrash>,
+    /// Whether a child of it had ended by that signal a moment before the signal came.
+    pub child_crashed: bool,
     /// Whose allocation triggered the OOM killer, where the kernel said so.
     pub oom_trigger: Option<OomTrigger<'a>>,
     /// Its memory cgroup's limit and use, where it has a limit.
@@ -104,9 +106,9 @@ impl Ended<'_> {
             Origin::Found => self.session.is_none_or(|it| !it.has_terminal && it.id == self.process.pid),
             Origin::Forked | Origin::Orphan => false,
         };
-        // A login session's processes are the manager's children only once they are orphans.
-        let login = self.process.cgroup.as_deref().is_some_and(is_login_session);
-        (started && supervisor && !beside && !login) || self.is_first_of_container()
+        // A scope's processes are the manager's children only once they are orphans.
+        let scope = self.process.cgroup.as_deref().is_some_and(is_scope);
+        (started && supervisor && !beside && !scope) || self.is_first_of_container()
     }
 
     /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
@@ -172,9 +174,11 @@ impl Ended<'_> {
     }
 }
 
-/// `…/session-3.scope`, of logind.
-fn is_login_session(cgroup: &str) -> bool {
-    cgroup.split('/').any(|part| part.starts_with("session-") && part.ends_with(".scope"))
+/// `…/session-3.scope` of logind, `…/run-r1.scope` of systemd-run: processes that systemd was handed and has not
+/// started (systemd.scope(5)). A container's scope holds a manager of its own, with slices below it.
+fn is_scope(cgroup: &str) -> bool {
+    let unit = |part: &&str| part.ends_with(".scope") || part.ends_with(".service");
+    cgroup.rsplit('/').find(unit).is_some_and(|part| part.ends_with(".scope") && part != "init.scope")
 }
 
 /// Literals for the detectors' tests.
@@ -215,6 +219,7 @@ pub(super) mod tests {
             forks: None,
             exit,
             crash: None,
+            child_crashed: false,
             oom_trigger: None,
             memory: None,
             deaths,
@@ -274,9 +279,17 @@ pub(super) mod tests {
             };
             assert_eq!(it.is_supervised(), want, "{session:?}");
         }
-        let login = Some("/user.slice/user-0.slice/session-3.scope".to_owned());
-        let process = ProcessInfo { cgroup: login, ..process };
-        assert!(!ended(&process, &exit, &[]).is_supervised(), "an orphan of a login session");
+        for (cgroup, want) in [
+            ("/user.slice/user-0.slice/session-3.scope", false),
+            ("/user.slice/user-0.slice/user@0.service/app.slice/run-r5.scope", false),
+            ("/user.slice/user-0.slice/user@0.service/app.slice/app.service", true),
+            ("/machine.slice/libpod-3f.scope/system.slice/app.service", true),
+            ("/system.slice/app.service", true),
+            ("/app", true),
+        ] {
+            let process = ProcessInfo { cgroup: Some(cgroup.to_owned()), ..process.clone() };
+            assert_eq!(ended(&process, &exit, &[]).is_supervised(), want, "an orphan in {cgroup}");
+        }
     }
 
     #[test]

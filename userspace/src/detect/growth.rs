@@ -4,20 +4,28 @@
 //! RssAnon and VmSwap: page cache and shared files are given back when they are needed. Thresholds:
 //! `growth_window` of steady growth after `growth_startup` (or three of them, for slow leaks, up to `growth_history`), by at least
 //! `memory_growth_bytes` and `memory_growth_percent`, to more than it ever was. Critical when the limit is near in
-//! time (`growth_critical`), or when most of it is used and the rest will not last the window. Cites the growth, its
-//! steadiness, the limit and the time to it. Near misses: a start-up, a cache that fills up to a plateau, a
-//! garbage collector's sawtooth, a large allocation, the rise of every morning.
+//! time (`growth_critical`) and half of it is gone, or when most of it is used and the rest will not last the window.
+//! Cites the growth, its steadiness, the limit and the time to it. Near misses: a start-up, a cache that fills up to a
+//! plateau, a garbage collector's sawtooth, a large allocation, the rise of every morning. A young program that has
+//! worked without a rest all its life (a compiler, a link, a load of data) has an end, and grows until then: info
+//! alone, until its limit is near.
 
 use std::time::Duration;
 
 use super::trend::{self, Least, Past, SOURCE, Trend, whole};
 use super::{Draft, Statement};
-use crate::config::DetectLimits;
+use crate::config::{DetectLimits, GrowthLimits};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::text;
 
 /// From so much of the limit on, in percent, fast growth need not last the window.
 const URGENT_PERCENT: f64 = 60.0;
+/// With less of the limit used, in percent, nothing is about to happen: what grows so fast is young.
+const PRESSED_PERCENT: f64 = 50.0;
+/// Running, or waiting for a CPU, in percent of its life, from which on a process works something off.
+const WORKING_PERCENT: u128 = 70;
+/// What is as old as the start-up and so many windows works without an end.
+const YOUNG_WINDOWS: u32 = 3;
 
 /// One process's anonymous memory over time. Points are in KiB.
 #[derive(Clone, Copy)]
@@ -30,6 +38,10 @@ pub struct MemoryGrowth<'a> {
     pub anon_bytes: u64,
     /// What it can grow into, where that is known.
     pub room: Option<&'a MemoryRoom>,
+    /// How old its program is.
+    pub age: Duration,
+    /// The time its threads were running or waiting for a CPU, where it was measured.
+    pub worked: Option<Duration>,
 }
 
 /// The limit that binds first.
@@ -54,7 +66,14 @@ pub fn detect(process: &ProcessInfo, memory: &MemoryGrowth<'_>, limits: &DetectL
     let left = memory.room.map(|room| room.left_bytes);
     let (trend, severity) = if let Some(trend) = trend::growth(memory.past, least) {
         let lasts = left.map(|left| trend.lasts(left / 1024));
-        (trend, trend::severity(lasts, limits))
+        let severity = trend::severity(lasts, limits);
+        let pressed = left.is_some_and(|left| share(memory.anon_bytes, left) >= PRESSED_PERCENT);
+        let severity = match severity {
+            Severity::Critical if pressed => Severity::Critical,
+            _ if is_job(memory, limits) => Severity::Info,
+            severity => severity.min(Severity::Warning),
+        };
+        (trend, severity)
     } else {
         let trend = trend::steady(memory.from_start).filter(|it| it.grown() >= least.grown)?;
         if !is_urgent(&trend, memory.anon_bytes, left?, limits.growth_window) {
@@ -67,8 +86,21 @@ pub fn detect(process: &ProcessInfo, memory: &MemoryGrowth<'_>, limits: &DetectL
 
 /// Whether it will meet the limit, of which it holds most, before a window is over.
 fn is_urgent(trend: &Trend, anon_bytes: u64, left_bytes: u64, window: Duration) -> bool {
-    let share = anon_bytes as f64 * 100.0 / (anon_bytes.saturating_add(left_bytes)) as f64;
-    share >= URGENT_PERCENT && trend.lasts(left_bytes / 1024) <= window
+    share(anon_bytes, left_bytes) >= URGENT_PERCENT && trend.lasts(left_bytes / 1024) <= window
+}
+
+/// What it holds of what it may hold, in percent.
+fn share(anon_bytes: u64, left_bytes: u64) -> f64 {
+    anon_bytes as f64 * 100.0 / (anon_bytes.saturating_add(left_bytes)) as f64
+}
+
+/// Whether it has worked all its life, which was not long.
+fn is_job(memory: &MemoryGrowth<'_>, limits: &GrowthLimits) -> bool {
+    let young = memory.age < limits.growth_startup + limits.growth_window * YOUNG_WINDOWS;
+    let working = memory
+        .worked
+        .is_some_and(|worked| worked.as_millis() * 100 >= memory.age.as_millis() * WORKING_PERCENT);
+    young && working
 }
 
 fn draft(process: &ProcessInfo, trend: &Trend, memory: &MemoryGrowth<'_>, severity: Severity) -> Draft {
@@ -130,6 +162,16 @@ mod tests {
         now_mib: u64,
         left_mib: Option<u64>,
     ) -> Option<Draft> {
+        judge_worker(past, from_start, (now_mib, left_mib), 30)
+    }
+
+    /// A process of 20 minutes that has worked for `worked_s` seconds of them.
+    fn judge_worker(
+        past: &[(f64, f64)],
+        from_start: &[(f64, f64)],
+        (now_mib, left_mib): (u64, Option<u64>),
+        worked_s: u64,
+    ) -> Option<Draft> {
         let room = left_mib.map(|left| MemoryRoom {
             what: "the memory limit of /app".into(),
             source: "cgroup:memory",
@@ -140,6 +182,8 @@ mod tests {
             from_start,
             anon_bytes: now_mib << 20,
             room: room.as_ref(),
+            age: Duration::from_secs(1200),
+            worked: Some(Duration::from_secs(worked_s)),
         };
         detect(&process(), &memory, &DetectLimits::default())
     }
@@ -168,6 +212,32 @@ mod tests {
             draft.facts[3].text,
             "the memory limit of /app leaves 100.0 MiB: at this rate it lasts 10 min"
         );
+    }
+
+    #[test]
+    fn a_young_program_that_works_without_a_rest_has_an_end() {
+        let link = line(1000.0, 4000.0, 600.0);
+        for (what, left, worked_s, want) in [
+            ("a link on a large host", Some(20_000), 1100, Severity::Info),
+            ("on four cores", Some(20_000), 4400, Severity::Info),
+            ("where nothing is known of the limit", None, 1100, Severity::Info),
+            ("with the limit near", Some(1000), 1100, Severity::Critical),
+            ("a server that leaks as fast", Some(20_000), 300, Severity::Warning),
+            ("a server with the limit near in time, and little used", Some(5000), 300, Severity::Warning),
+        ] {
+            let draft = judge_worker(&link, &[], (4000, left), worked_s).unwrap();
+            assert_eq!(draft.severity, want, "{what}");
+        }
+        let memory = |minutes: u64| MemoryGrowth {
+            past: Past { recent: &[], long: &[], peak_before: &|_| None },
+            from_start: &[],
+            anon_bytes: 0,
+            room: None,
+            age: Duration::from_secs(minutes * 60),
+            worked: Some(Duration::from_secs(minutes * 60)),
+        };
+        let limits = GrowthLimits::default();
+        assert!(is_job(&memory(39), &limits) && !is_job(&memory(40), &limits), "it works without an end");
     }
 
     #[test]

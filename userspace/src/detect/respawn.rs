@@ -3,6 +3,7 @@
 //! and `make -k` by what they do not have in common with it:
 //!
 //! - the same argv by the same parent, and never a success in between (a success starts the count anew);
+//! - each began after the one before had ended (a pool's and a batch's run side by side);
 //! - the parent starts little else (a build and a test suite start many things);
 //! - the parent has no terminal (nobody sits and watches);
 //! - the program is none that is run for its answer (`curl`, `grep`, a compiler, a package manager);
@@ -57,17 +58,20 @@ const LONG: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs
 /// Whether these lives are a service that its parent keeps starting.
 pub(super) fn is_loop(ended: &Ended<'_>, respawns: &Respawns<'_>, limits: &DetectLimits) -> bool {
     let needed = u64::from(limits.crash_loop_respawns);
-    if respawns.total < needed || respawns.has_terminal || respawns.of_children > respawns.total * SHARE {
+    // What ran side by side (a pool, a batch) counts once for each time that it was started again.
+    let lives = in_turn(respawns.lives);
+    let all = u64::try_from(respawns.lives.len().max(1)).unwrap_or(u64::MAX);
+    let total = respawns.total.saturating_mul(u64::try_from(lives.len()).unwrap_or(0)) / all;
+    if total < needed || respawns.has_terminal || respawns.of_children > respawns.total * SHARE {
         return false;
     }
-    let since =
-        respawns.lives.last().map_or(Duration::ZERO, |it| it.ended.saturating_sub(limits.crash_loop_window));
-    let recent = respawns.lives.iter().filter(|it| it.ended >= since).count();
+    let since = lives.last().map_or(Duration::ZERO, |it| it.ended.saturating_sub(limits.crash_loop_window));
+    let recent = lives.iter().filter(|it| it.ended >= since).count();
     if recent < usize::try_from(needed).unwrap_or(usize::MAX) {
         return false;
     }
-    let life = median(respawns.lives.iter().map(|it| it.ended.saturating_sub(it.started)));
-    let pause = median(pauses(respawns.lives));
+    let life = median(lives.iter().map(|it| it.ended.saturating_sub(it.started)));
+    let pause = median(pauses(&lives));
     if life >= limits.crash_loop_life && life * LIFE_OF_PAUSE >= pause {
         return true;
     }
@@ -75,11 +79,22 @@ pub(super) fn is_loop(ended: &Ended<'_>, respawns: &Respawns<'_>, limits: &Detec
         return false;
     }
     let by_shell = programs::is_shell_name(ended.parent_name);
-    let paced = !by_shell && (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && respawns.total >= needed * 2;
-    let last = respawns.lives.last().map_or(Duration::ZERO, |it| it.ended);
+    let paced = !by_shell && (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && total >= needed * 2;
+    let last = lives.last().map_or(Duration::ZERO, |it| it.ended);
     let long = if by_shell { LONG.1 } else { LONG.0 };
-    let lasting = respawns.total >= MANY && last.saturating_sub(respawns.since) >= long && pause <= PAUSE_MAX;
-    paced || backs_off(respawns.lives) || lasting
+    let lasting = total >= MANY && last.saturating_sub(respawns.since) >= long && pause <= PAUSE_MAX;
+    paced || backs_off(&lives) || lasting
+}
+
+/// Those lives that began when the one before was over: the most there are, taken in the order of their ends.
+fn in_turn(lives: &[Life]) -> Vec<Life> {
+    let mut turns: Vec<Life> = Vec::new();
+    for life in lives {
+        if turns.last().is_none_or(|before| life.started >= before.ended) {
+            turns.push(*life);
+        }
+    }
+    turns
 }
 
 /// The typical time from an end to the next start.
@@ -178,6 +193,18 @@ mod tests {
             |_| {},
             true,
         );
+    }
+
+    #[test]
+    fn what_runs_side_by_side_is_not_started_again() {
+        let pool = |turns: u64, width: usize| -> Vec<Life> {
+            let one = lives(900, &vec![100; usize::try_from(turns).unwrap() - 1]);
+            one.iter().flat_map(|life| vec![*life; width]).collect()
+        };
+        let (server, sh) = (["./server"], ["sh", "-c", "cat; exit 1"]);
+        check("a batch", "/bin/sh", &sh, &pool(1, 30), |_| {}, false);
+        check("five batches", "./server", &server, &pool(5, 4), |_| {}, false);
+        check("a pool that is started again", "./server", &server, &pool(6, 4), |_| {}, true);
     }
 
     #[test]

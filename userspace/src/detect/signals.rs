@@ -27,6 +27,11 @@ pub(super) fn is_sent(crash: &KernelCrash) -> bool {
     crash.sender != crash.key.pid && crash.code.is_some_and(|code| code <= 0)
 }
 
+/// Whether the process sent the signal to itself: kill(2), raise(3), abort(3).
+pub(super) fn is_own(crash: &KernelCrash) -> bool {
+    crash.sender == crash.key.pid && crash.code.is_some_and(|code| code <= 0)
+}
+
 /// The kernel's own reason, with the address where it means one.
 fn fault(crash: &KernelCrash) -> Option<String> {
     const SI_TKILL: i32 = -6;

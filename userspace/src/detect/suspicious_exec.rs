@@ -261,12 +261,27 @@ fn place(executed: &Executed<'_>) -> Option<Sign> {
     facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
     let quiet = facts.len() == 1 || is_below(executed, BUILDERS);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
-    let site = if facts.len() > 1 { "place, with signs".to_owned() } else { format!("{PLACE}{root}") };
+    let site = if facts.len() > 1 {
+        "place, with signs".to_owned()
+    } else {
+        format!("{PLACE}{root}{}", stable_name(path))
+    };
     Some(Sign { severity, summary: "was run from a place where everybody may write", facts, site })
 }
 
-/// How the site of a finding on nothing but the place begins: one for all programs there.
+/// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all
+/// those whose names look made up.
 pub const PLACE: &str = "place ";
+
+/// The file's name where it is a word; mktemp(3) and its kin make names of digits and letters of both cases.
+fn stable_name(path: &str) -> &str {
+    let name = programs::base(path);
+    let is_word = name.len() <= NAME_MAX && name.chars().all(|c| c.is_ascii_lowercase() || "-_.".contains(c));
+    if is_word { name } else { "" }
+}
+
+/// A longer name is no word.
+const NAME_MAX: usize = 32;
 
 /// A hidden file, or below a hidden folder; not Rust's and AppImage's temporary folders.
 fn is_hidden(path: &str) -> bool {

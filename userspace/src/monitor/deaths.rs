@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::cgroup;
-use crate::detect;
+use crate::detect::{self, Life};
 use crate::model::ProcessInfo;
 
 /// Most programs remembered.
@@ -17,16 +17,19 @@ const DEATHS: usize = 32;
 pub(super) struct Deaths(HashMap<String, VecDeque<Duration>>);
 
 impl Deaths {
-    /// Remembers a death at `at`; all of that program's that are remembered, the new one last.
-    pub(super) fn add(&mut self, process: &ProcessInfo, at: Duration) -> &[Duration] {
+    /// Remembers a death; all of that program's that are remembered, the new one last. What had begun before the
+    /// last of them was not started again after it but ran beside it: a batch, a pool. It is not added.
+    pub(super) fn add(&mut self, process: &ProcessInfo, life: Life) -> &[Duration] {
         if self.0.len() >= PROGRAMS {
             self.forget_longest_ago();
         }
         let deaths = self.0.entry(program(process)).or_default();
-        if deaths.len() >= DEATHS {
-            deaths.pop_front();
+        if deaths.back().is_none_or(|last| life.started >= *last) {
+            if deaths.len() >= DEATHS {
+                deaths.pop_front();
+            }
+            deaths.push_back(life.ended);
         }
-        deaths.push_back(at);
         deaths.make_contiguous()
     }
 
@@ -69,6 +72,27 @@ mod tests {
         }
     }
 
+    /// A life without length.
+    fn at(second: u64) -> Life {
+        let at = Duration::from_secs(second);
+        Life { started: at, ended: at }
+    }
+
+    #[test]
+    fn what_ran_side_by_side_died_once() {
+        let mut deaths = Deaths::default();
+        let app = process(1, "app", None, None);
+        let mut add = |started, ended| {
+            let [started, ended] = [started, ended].map(Duration::from_secs);
+            deaths.add(&app, Life { started, ended }).len()
+        };
+        for (started, ended, want) in
+            [(0, 10, 1), (0, 10, 1), (1, 11, 1), (10, 12, 2), (11, 12, 2), (12, 13, 3), (20, 21, 4)]
+        {
+            assert_eq!(add(started, ended), want, "{started} {ended}");
+        }
+    }
+
     #[test]
     fn the_same_program_is_recognised_across_restarts() {
         let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -101,17 +125,14 @@ mod tests {
         let mut deaths = Deaths::default();
         let app = process(1, "app", None, None);
         for second in 0..40 {
-            deaths.add(&app, Duration::from_secs(second));
+            deaths.add(&app, at(second));
         }
-        let kept = deaths.add(&app, Duration::from_secs(40));
+        let kept = deaths.add(&app, at(40));
         assert_eq!((kept.len(), kept[0].as_secs(), kept[DEATHS - 1].as_secs()), (DEATHS, 9, 40));
         for other in 0..u32::try_from(PROGRAMS).unwrap() + 10 {
-            deaths.add(
-                &process(1, &format!("p{other}"), None, None),
-                Duration::from_secs(100 + u64::from(other)),
-            );
+            deaths.add(&process(1, &format!("p{other}"), None, None), at(100 + u64::from(other)));
         }
         assert_eq!(deaths.0.len(), PROGRAMS);
-        assert_eq!(deaths.add(&app, Duration::from_secs(9999)).len(), 1, "the oldest was forgotten");
+        assert_eq!(deaths.add(&app, at(9999)).len(), 1, "the oldest was forgotten");
     }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::Monitor;
 use super::case::Material;
 use super::deaths::Deaths;
+use super::fallen::Fallen;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
 use super::{roots, stacks};
-use crate::detect::{self, Ended, Life, OomTrigger, Respawns};
+use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
 use crate::host::{Host, wall_time};
 use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{KernelExit, OomVictim, PeakRss};
@@ -41,6 +42,7 @@ pub(super) struct Ends {
     chosen: HashMap<u32, Chosen>,
     deaths: Deaths,
     starters: Starters,
+    fallen: Fallen,
 }
 
 impl Monitor {
@@ -87,22 +89,29 @@ impl Monitor {
             process.cgroup.as_ref().filter(|_| event.oom_killed).and_then(|it| self.hierarchy.memory(it));
         let chosen_at = chosen.as_ref().map_or(event.process.at, |it| it.victim.at);
         let trigger = chosen.as_ref().map(Chosen::trigger);
+        let child_crashed = crash.as_ref().is_some_and(|it| self.ends.fallen.is_after_child(it));
+        self.ends.fallen.add(event.process.parent, exit.cause, event.process.at);
+        let origin = match process.origin() {
+            Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
+            origin => origin,
+        };
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
-            origin: process.origin(),
+            origin,
             session: process.session,
             forks: process.forks,
             exit,
             crash: crash.as_deref(),
+            child_crashed,
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
             deaths: &[],
             respawns: None,
         };
         let starter = event.process.parent;
+        let life = Life { started: event.process.started, ended: event.process.at };
         if detect::may_be_respawned(&ended) {
-            let life = Life { started: event.process.started, ended: event.process.at };
             let has_terminal =
                 self.table.get(starter).and_then(|it| it.session).is_some_and(|it| it.has_terminal);
             let shape = shape(&info, event);
@@ -112,7 +121,7 @@ impl Monitor {
             self.ends.starters.ended(starter, None);
         }
         if detect::counts_as_death(&ended) {
-            ended.deaths = self.ends.deaths.add(&info, event.process.at);
+            ended.deaths = self.ends.deaths.add(&info, life);
         }
         let drafts = detect::on_exit(&ended, &self.limits);
         if drafts.is_empty() {

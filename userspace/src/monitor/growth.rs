@@ -84,7 +84,7 @@ impl Monitor {
         let tasks = self.growth.nodes.iter().map(|node| node.threads).sum();
         let host = HostTasks::read(&self.examiner.sources.proc_root, tasks);
         let drafts: Vec<_> = self
-            .memory_drafts()
+            .memory_drafts(now)
             .into_iter()
             .chain(self.fd_drafts())
             .chain(self.thread_drafts(&host))
@@ -99,7 +99,7 @@ impl Monitor {
         self.growth.listings = 0;
     }
 
-    fn memory_drafts(&self) -> Vec<(Draft, ProcessInfo)> {
+    fn memory_drafts(&self, now: Duration) -> Vec<(Draft, ProcessInfo)> {
         let window = self.limits.growth.growth_window;
         let going_on = self.going_on_limits();
         let mut host_left = None;
@@ -123,6 +123,11 @@ impl Monitor {
                 from_start: &from_start,
                 anon_bytes: kib << 10,
                 room: room.as_ref(),
+                age: now.saturating_sub(series.began()),
+                worked: process.sample.map(|sample| {
+                    let queued = rooms::queued(&self.examiner.sources.proc_root, key).unwrap_or_default();
+                    self.host.ticks_to_duration(sample.cpu_ticks) + queued
+                }),
             };
             let info = process.info();
             drafts.extend(detect::memory_growth(&info, &memory, limits).map(|draft| (draft, info)));

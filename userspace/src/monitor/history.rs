@@ -123,6 +123,11 @@ impl Series {
         Self { began, recent: Ring::default(), long: Ring::default(), past: [ABSENT; 3], seen: now }
     }
 
+    /// When the process, or its program, began.
+    pub(super) const fn began(&self) -> Duration {
+        self.began
+    }
+
     /// Seconds since boot and values within `window` before the last point, the first `startup` of the program left
     /// out; oldest first.
     pub(super) fn recent(&self, measure: Measure, window: Duration, startup: Duration) -> Vec<(f64, f64)> {

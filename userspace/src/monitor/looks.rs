@@ -1,7 +1,6 @@
 //! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
 //! monitor. Bounded both ways; a look counts only if the process is still the same one after it.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,8 +17,10 @@ use crate::model::ProcessKey;
 
 /// Most looks that wait, each way.
 const WAITING: usize = 512;
-/// After this time a program in a temporary folder is looked at again: some delete themselves once they run.
-const LATER: Duration = Duration::from_millis(700);
+/// After these times, one after the other, a program in a temporary folder is looked at again: some delete themselves
+/// once they run. After the first, too, a program whose file was gone: it may only have been about to be replaced.
+const LATER: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
 /// Most of a socket table read to find one socket.
 const TABLE_MAX: u64 = 8 << 20;
 
@@ -57,48 +58,109 @@ impl Looks {
     }
 }
 
+/// A look that is due.
+struct Due {
+    at: Instant,
+    key: ProcessKey,
+    wanted: Wanted,
+    /// How many later looks there were before.
+    stage: usize,
+    /// What the first look found where the file was gone: it stands where the process is gone, too.
+    doubted: Option<Look>,
+}
+
+/// What was asked for, and what is due; the soonest first.
+#[derive(Default)]
+struct Later(Vec<Due>);
+
+impl Later {
+    /// Plans the next look of a stage, if there is one and room for it.
+    fn plan(&mut self, due: Due) {
+        let Some(wait) = LATER.get(due.stage).filter(|_| self.0.len() < WAITING) else { return };
+        let due = Due { at: Instant::now() + *wait, ..due };
+        let place = self.0.partition_point(|other| other.at <= due.at);
+        self.0.insert(place, due);
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        self.0.first().map(|due| due.at.saturating_duration_since(Instant::now()))
+    }
+
+    fn take(&mut self) -> Option<Due> {
+        self.0.first().is_some_and(|due| due.at <= Instant::now()).then(|| self.0.remove(0))
+    }
+}
+
 /// Until nobody asks any more, or nobody wants to know.
 fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Sender<Looked>) {
-    let mut later: VecDeque<(Instant, ProcessKey)> = VecDeque::new();
+    let mut later = Later::default();
     loop {
-        let due = later.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
-        let result = match requests.recv_timeout(due.unwrap_or(Duration::from_secs(3600))) {
-            Ok((key, wanted)) => {
-                let look = look(proc_root, key, wanted);
-                let again = wanted.exe_later && look.as_ref().is_some_and(|it| !it.is_deleted);
-                if again && later.len() < WAITING {
-                    later.push_back((Instant::now() + LATER, key));
-                }
-                Some(Looked { key, look, is_later: false })
-            }
+        let result = match requests.recv_timeout(later.wait().unwrap_or(Duration::from_secs(3600))) {
+            Ok((key, wanted)) => Some(first_look(proc_root, key, wanted, &mut later)),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
         if result.is_some_and(|it| results.blocking_send(it).is_err()) {
             return;
         }
-        while later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-            let Some((_, key)) = later.pop_front() else { break };
-            let look = look(proc_root, key, Wanted { exe: true, ..Wanted::default() });
-            if look.is_some() && results.blocking_send(Looked { key, look, is_later: true }).is_err() {
+        while let Some(due) = later.take() {
+            let result = later_look(proc_root, due, &mut later);
+            if result.is_some_and(|it| results.blocking_send(it).is_err()) {
                 return;
             }
         }
     }
 }
 
+fn first_look(proc_root: &Path, key: ProcessKey, wanted: Wanted, later: &mut Later) -> Looked {
+    let mut look = look(proc_root, key, wanted);
+    // What runs from memory never had a file.
+    let doubted = look.as_ref().filter(|it| it.is_deleted && !it.exe.starts_with("/memfd:")).cloned();
+    if doubted.is_some() || (look.is_some() && wanted.exe_later) {
+        look = look.map(|it| Look { is_deleted: it.is_deleted && doubted.is_none(), ..it });
+        later.plan(Due { at: Instant::now(), key, wanted, stage: 0, doubted });
+    }
+    Looked { key, look, is_later: false }
+}
+
+/// What is news: a file that is gone by now, or still.
+fn later_look(proc_root: &Path, due: Due, later: &mut Later) -> Option<Looked> {
+    let (key, wanted) = (due.key, due.wanted);
+    let found = look(proc_root, key, wanted).or(due.doubted)?;
+    if found.is_deleted {
+        return Some(Looked { key, look: Some(found), is_later: true });
+    }
+    if wanted.exe_later {
+        later.plan(Due { stage: due.stage + 1, doubted: None, ..due });
+    }
+    None
+}
+
 fn look(proc_root: &Path, key: ProcessKey, wanted: Wanted) -> Option<Look> {
     let directory = proc_root.join(key.pid.to_string());
     let exe = fs::read_link(directory.join("exe")).ok()?.to_string_lossy().into_owned();
     let path = exe.strip_suffix(" (deleted)");
-    // Its own root: a container's path means nothing here.
-    let in_place =
-        |path: &str| fs::symlink_metadata(directory.join("root").join(path.trim_start_matches('/'))).is_ok();
-    let is_deleted = path.is_some_and(|path| !in_place(path));
+    let is_deleted = path.is_some_and(|path| !is_in_place(proc_root, &directory, path));
+    // Of a process that has ended meanwhile, nothing is in place: a zombie has no root (proc_pid_root(5)).
+    if is_deleted && fs::metadata(directory.join("root/.")).is_err() {
+        return None;
+    }
     let owner = if wanted.exe_later || is_deleted { fs::metadata(directory.join("exe")).ok() } else { None };
     let stdin = if wanted.stdin { stdin(&directory) } else { None };
     let look = Look { exe, is_deleted, owner: owner.map(|file| file.uid()), stdin };
     (start_ticks(&directory) == Some(key.start_ticks)).then_some(look)
+}
+
+/// Whether there is a file at the path that /proc gave for an executable without a name.
+fn is_in_place(proc_root: &Path, directory: &Path, path: &str) -> bool {
+    // Its own root: a container's path means nothing here.
+    if fs::symlink_metadata(directory.join("root").join(path.trim_start_matches('/'))).is_ok() {
+        return true;
+    }
+    // In chroot(2) and in our own mount namespace the path is as seen from here (kernel fs/d_path.c, d_path).
+    let namespace = |directory: &Path| fs::read_link(directory.join("ns/mnt")).ok();
+    let ours = namespace(&proc_root.join("self"));
+    ours.is_some() && namespace(directory) == ours && fs::symlink_metadata(path).is_ok()
 }
 
 /// What fd 0 is; `None` where it is closed or must not be read.
@@ -169,6 +231,40 @@ mod tests {
                 "{}",
                 look.exe
             );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_looked_for_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        for (what, replaced, over, want) in [
+            ("deleted", false, false, Some(true)),
+            ("replaced at once", true, false, None),
+            ("deleted, and over", false, true, Some(true)),
+        ] {
+            fs::copy("/bin/cat", &program).unwrap();
+            let mut child =
+                Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let directory = Path::new("/proc").join(child.id().to_string());
+            let key = ProcessKey { pid: child.id(), start_ticks: start_ticks(&directory).unwrap() };
+            fs::remove_file(&program).unwrap();
+            let mut later = Later::default();
+            let wanted = Wanted { exe: true, ..Wanted::default() };
+            let first = first_look(Path::new("/proc"), key, wanted, &mut later);
+            assert_eq!(first.look.map(|look| look.is_deleted), Some(false), "{what}: not sure yet");
+            if replaced {
+                fs::write(&program, "").unwrap();
+            }
+            if over {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            let due = later.0.remove(0);
+            let found = later_look(Path::new("/proc"), due, &mut later);
+            assert_eq!(found.and_then(|it| it.look).map(|look| look.is_deleted), want, "{what}");
+            child.kill().ok();
+            child.wait().unwrap();
         }
     }
 

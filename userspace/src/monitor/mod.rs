@@ -9,6 +9,7 @@ mod descriptors;
 mod ends;
 mod examine;
 mod execs;
+mod fallen;
 mod families;
 mod growth;
 mod handle;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cgroup::{self, Hierarchy};
 use crate::detect::{MemoryRoom, TaskRoom};
@@ -13,6 +14,8 @@ use crate::text;
 
 /// Longest name of a cgroup in a sentence: whoever makes a container chooses it.
 const PATH_CHARS: usize = 120;
+/// Most threads asked how long they waited for a CPU.
+const THREADS: usize = 64;
 
 /// Tasks on the whole host, and how many there may be.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +95,19 @@ pub(super) fn of_memory<'a>(
         left_bytes,
     });
     cgroups.chain(host).min_by_key(|room| room.left_bytes)
+}
+
+/// How long the process's threads that are alive have waited for a CPU, as far as the first of them say
+/// (kernel Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat).
+pub(super) fn queued(proc_root: &Path, key: ProcessKey) -> Option<Duration> {
+    let directory = proc_root.join(key.pid.to_string());
+    let threads = fs::read_dir(directory.join("task")).ok()?.flatten().take(THREADS);
+    let waited = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    let waited = waited.fold(0_u64, u64::saturating_add);
+    (start_ticks(&directory) == Some(key.start_ticks)).then(|| Duration::from_nanos(waited))
 }
 
 /// What the host can still give: MemAvailable and SwapFree.

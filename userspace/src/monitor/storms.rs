@@ -47,17 +47,27 @@ struct Counts {
 }
 
 impl Sizes {
-    fn add(&mut self, at: f64, members: u64, refused_total: Option<u64>, limits: &GrowthLimits) {
+    fn add(
+        &mut self,
+        (at, members): (f64, u64),
+        refused_total: Option<u64>,
+        is_full: bool,
+        limits: &GrowthLimits,
+    ) {
         self.scans.push((at, members));
         let keep = usize::try_from(limits.fork_scans).unwrap_or(16) + 1;
         if self.scans.len() > keep {
             self.scans.remove(0);
         }
         spaced(&mut self.window, (at, members as f64), limits.fork_window.as_secs_f64(), SIZES);
+        // Of those before the first scan it is not known when they were; where there is no room, it is just now.
+        let just_met =
+            self.refused_total.is_none() && is_full && refused_total.is_some_and(|total| total > 0);
         self.refused =
             refused_total.zip(self.refused_total).map_or(0, |(now, before)| now.saturating_sub(before));
         self.refused_total = refused_total;
-        self.refused_scans = if self.refused > 0 { self.refused_scans.saturating_add(1) } else { 0 };
+        self.refused_scans =
+            if self.refused > 0 || just_met { self.refused_scans.saturating_add(1) } else { 0 };
     }
 }
 
@@ -128,7 +138,9 @@ impl Monitor {
     ) -> Option<(Draft, ProcessInfo)> {
         let sources = &self.examiner.sources;
         let (room, refused) = rooms::of_tasks(&sources.proc_root, &sources.hierarchy, kin.head, host);
-        sizes.add(now.as_secs_f64(), u64::from(kin.members), refused, &self.limits.growth);
+        let is_full = room.as_ref().is_some_and(|room| room.left() == 0);
+        let members = (now.as_secs_f64(), u64::from(kin.members));
+        sizes.add(members, refused, is_full, &self.limits.growth);
         let head = self.suspect(kin.head)?;
         let (name, count) = self.most_frequent(&kin.pids);
         let family = Family {
@@ -236,9 +248,20 @@ mod tests {
             (50.0, None, (0, 0)),
             (60.0, Some(900), (0, 0)),
         ] {
-            sizes.add(at, 95, total, &limits);
+            sizes.add((at, 95), total, false, &limits);
             assert_eq!((sizes.refused, sizes.refused_scans), want, "{at}");
         }
         assert_eq!(sizes.scans.len(), 4);
+        for (total, is_full, want) in
+            [(Some(9), true, 1), (Some(9), false, 0), (Some(0), true, 0), (None, true, 0)]
+        {
+            let mut sizes = Sizes::default();
+            sizes.add((10.0, 95), total, is_full, &limits);
+            assert_eq!(
+                (sizes.refused, sizes.refused_scans),
+                (0, want),
+                "at first sight: {total:?} {is_full}"
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::process::{Begun, Judged, Process};
+use crate::cgroup;
 use crate::host::Host;
 use crate::model::{ExitRecord, ProcessKey};
 use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
@@ -123,6 +124,19 @@ impl Table {
         if let Some(process) = self.take(key) {
             self.keep_ended(process, now);
         }
+    }
+
+    /// Whether the service manager had started another process of this one's unit that is still there: then it did not
+    /// start this one, which was left to it before it began its program.
+    pub(super) fn has_elder(&self, process: &Process) -> bool {
+        let Some(cgroup) = process.cgroup.as_ref().filter(|path| cgroup::unit(path).is_some()) else {
+            return false;
+        };
+        self.live.values().any(|other| {
+            other.cgroup.as_ref() == Some(cgroup)
+                && other.ppid == process.ppid
+                && other.key.start_ticks < process.key.start_ticks
+        })
     }
 
     /// Live processes of which nothing was heard since `since`.
@@ -260,6 +274,25 @@ mod tests {
         assert_eq!((table.live_len(), table.ended_len()), (1, 1));
         table.end(&event(key(5, 60), 3, "new"), None, exit);
         assert_eq!(table.by_pid(5).unwrap().key, key(5, 60), "the latest of the ended");
+    }
+
+    #[test]
+    fn a_service_has_one_elder() {
+        let mut table = Table::default();
+        let mut add = |pid, ppid, start_ticks, cgroup: &str| {
+            let event = KernelProcess { parent: key(ppid, 0), ..event(key(pid, start_ticks), 1, "x") };
+            table.exec(&event, Some(cgroup.into()));
+        };
+        let cron = "/system.slice/cron.service";
+        add(5, 1, 50, cron);
+        add(6, 5, 60, cron);
+        add(7, 1, 70, cron);
+        add(8, 1, 80, "/system.slice/app.service");
+        add(9, 1, 90, "/");
+        add(10, 1, 100, "/");
+        for (pid, want) in [(5, false), (6, false), (7, true), (8, false), (10, false)] {
+            assert_eq!(table.has_elder(table.by_pid(pid).unwrap()), want, "{pid}");
+        }
     }
 
     #[test]

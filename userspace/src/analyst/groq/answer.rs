@@ -184,10 +184,7 @@ mod tests {
     #[test]
     fn a_good_answer_is_the_models_verdict() {
         let verdict = judge(&good().to_string()).unwrap();
-        assert_eq!(
-            (verdict.by, verdict.model.as_deref()),
-            (VerdictBy::Model, Some("openai/gpt-oss-120b"))
-        );
+        assert_eq!((verdict.by, verdict.model.as_deref()), (VerdictBy::Model, Some("openai/gpt-oss-120b")));
         assert_eq!((verdict.confidence, verdict.evidence.join(" ").as_str()), (Confidence::High, "F1 F3"));
         assert_eq!((verdict.hypotheses.len(), verdict.next_steps.len(), &verdict.note), (1, 1, &None));
         for wrapped in [format!("```json\n{}\n```", good()), format!("<think>hm</think> {}", good())] {

@@ -117,7 +117,15 @@ fn programs_without_a_file() {
 #[test]
 fn places_where_everybody_may_write() {
     let draft = check("root in /tmp", it("/tmp/x", &[]), |_| {}, INFO).unwrap();
-    assert_eq!(draft.site, "place /tmp/");
+    assert_eq!(draft.site, "place /tmp/x");
+    for (path, site) in [
+        ("/tmp/a1/install.sh", "place /tmp/install.sh"),
+        ("/var/tmp/rust_out", "place /var/tmp/rust_out"),
+        ("/tmp/tmp.Xa81kQ", "place /tmp/"),
+        ("/tmp/tmp8zi_3", "place /tmp/"),
+    ] {
+        assert_eq!(check(path, it(path, &[]), |_| {}, INFO).unwrap().site, site);
+    }
     check("gone by now", it("/var/tmp/x", &[]), |it| it.look = None, INFO);
     check("by a relative path", it("./x", &[]), |it| seen(it, "/tmp/a/x", false), INFO);
     check("a user in /tmp", it("/tmp/x", &[]), |it| it.process.uid = Some(1000), None);
