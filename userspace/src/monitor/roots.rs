@@ -19,10 +19,12 @@ pub(super) fn root(process: &Process, exit: &ExitRecord, table: &Table, proc_roo
         // Not ours where we run in a container ourselves; the same else. The second needs no privilege.
         return Root::Host(vec![way(1), PathBuf::from("/")]);
     }
-    // Itself: a core dump may still hold it. Not all in its cgroup need be in its container, as who joined it.
-    let companions = table.live().filter(|it| it.cgroup == process.cgroup && it.key != process.key);
-    let companions = companions.take(COMPANIONS).map(|it| it.key.pid);
-    Root::Another { ways: [process.key.pid].into_iter().chain(companions).map(way).collect(), host: way(1) }
+    // Itself: a core dump may still hold it. Its parent: most are of the same container. Then whoever shares its
+    // cgroup, where that is known: not all of those need be in its container, as who joined it.
+    let shares = |it: &&Process| it.cgroup.is_some() && it.cgroup == process.cgroup && it.key != process.key;
+    let companions = table.live().filter(shares).take(COMPANIONS).map(|it| it.key.pid);
+    let ways = [process.key.pid, process.ppid].into_iter().chain(companions).map(way).collect();
+    Root::Another { ways, host: way(1) }
 }
 
 fn in_container(process: &Process, exit: &ExitRecord) -> bool {

@@ -44,9 +44,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// With budgets that the crashes of all other tests, which it sees too, do not use up.
     pub(crate) fn model(self, address: SocketAddr) -> Self {
         self.variable("GROQ_API_KEY", "gsk_integration_tests_only")
             .variable("AI_DEBUGGER_LLM_BASE_URL", format!("http://{address}/openai/v1"))
+            .variable("AI_DEBUGGER_LLM_REQUESTS_PER_MINUTE", "10000")
+            .variable("AI_DEBUGGER_LLM_TOKENS_PER_MINUTE", "100000000")
     }
 
     pub(crate) fn slack(self, address: SocketAddr) -> Self {
