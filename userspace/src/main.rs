@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         Ok(action) => action,
         Err(said) => return cli::usage(&said),
     };
+    if matches!(action, cli::Action::Run(_)) {
+        cli::protect();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = match runtime.context("cannot start the runtime") {
         Ok(runtime) => runtime,

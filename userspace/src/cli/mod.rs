@@ -6,6 +6,7 @@ mod daemon;
 mod doctor;
 mod incidents;
 mod output;
+mod protect;
 mod ps;
 mod serve;
 mod table;
@@ -17,6 +18,7 @@ use anyhow::Result;
 
 pub use args::{Action, command, parse};
 pub use output::{complain, print};
+pub use protect::protect;
 pub use serve::serve;
 
 use crate::config::{self, ConfigErrors};

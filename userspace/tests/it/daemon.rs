@@ -96,6 +96,10 @@ impl<'a> Setup<'a> {
 
 impl Daemon {
     /// The JSON at `path`; `None` on 404.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Option<Value> {
         let request = self.client.get(format!("http://{}{path}", self.address)).bearer_auth(KEY);
         let answer = request.send().await.expect("the daemon answers");

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::daemon::{Daemon, KEY, Setup};
 use crate::faults::Fault;
+use crate::requires::{no_kernel_events, skip_if};
 
 /// Sends the request line as it is; the status, the head and the body of the answer.
 async fn raw(daemon: &Daemon, target: &[u8], key: Option<&str>) -> (u16, String, Vec<u8>) {
@@ -240,4 +241,28 @@ async fn status_and_metrics_tell_what_is_attached_and_what_was_lost() {
             (raw(&daemon, b"/readyz", None).await.0 == 200).then_some(())
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watcher_is_served_before_what_it_watches_and_killed_after_it() {
+    skip_if!(no_kernel_events());
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let process = std::path::Path::new("/proc").join(daemon.pid().to_string());
+    // capabilities(7): CAP_SYS_NICE, CAP_SYS_RESOURCE.
+    let (may_nice, may_adjust) = (has_capability(23), has_capability(24));
+    for thread in std::fs::read_dir(process.join("task")).unwrap() {
+        let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        // After the name come state, ppid, …; nice is field 19 of proc_pid_stat(5).
+        let nice = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16);
+        assert_eq!(nice, Some(if may_nice { "-10" } else { "0" }), "{stat}");
+    }
+    let adjusted = std::fs::read_to_string(process.join("oom_score_adj")).unwrap();
+    assert_eq!(adjusted.trim(), if may_adjust { "-900" } else { "0" });
+}
+
+fn has_capability(number: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap().trim();
+    u64::from_str_radix(effective, 16).unwrap() >> number & 1 == 1
 }
