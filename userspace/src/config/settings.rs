@@ -261,7 +261,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new(Detect, "detect.fork_percent", "detect-fork-percent", &["AI_DEBUGGER_DETECT_FORK_PERCENT"], "PERCENT", "70",
         "So much of a limit on tasks a storm of processes holds"),
     Setting::new(Detect, "detect.fork_scans", "detect-fork-scans", &["AI_DEBUGGER_DETECT_FORK_SCANS"], "N", "3",
-        "A storm has to grow, or be refused forks, for so many scans in a row"),
+        "A storm has to grow on so many scans in a row"),
     Setting::new(Detect, "detect.fork_growth", "detect-fork-growth", &["AI_DEBUGGER_DETECT_FORK_GROWTH"], "N", "100",
         "So many processes more on each of these scans are growth"),
     Setting::new(Detect, "detect.fork_time_to_limit", "detect-fork-time-to-limit", &["AI_DEBUGGER_DETECT_FORK_TIME_TO_LIMIT"], "TIME", "10m",

@@ -2,7 +2,7 @@
 //!
 //! To an operator: when pids.max, pid_max or threads-max is reached, nothing under that limit can start a process:
 //! no shell to repair it either. The family is judged, not its rate alone. Thresholds, any of:
-//! - the kernel refused forks under a limit on each of `fork_scans` scans, and the family has most of the tasks;
+//! - the kernel refused forks under a limit on each of two scans, and the family has most of the tasks;
 //! - the family grew on each of `fork_scans` scans, holds `fork_percent` of a limit, and reaches it within
 //!   `fork_time_to_limit`; or grew by `fork_growth` on each of them, and does;
 //! - it grows steadily over `fork_window`, has five times `fork_growth` processes, and reaches the limit within
@@ -25,6 +25,8 @@ use crate::text;
 const LARGE: u64 = 5;
 /// With so much of the limit in use, in percent, it is about to fail.
 const FULL_PERCENT: u64 = 90;
+/// What is refused is a fault already: it only has to go on.
+const REFUSED_SCANS: u32 = 2;
 
 /// A process and its descendants, or a process group whose leader has ended.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +67,7 @@ pub fn detect(root: &ProcessInfo, family: &Family<'_>, limits: &DetectLimits) ->
     let limits = &limits.growth;
     let members = family.scans.last().map_or(0, |(_, members)| *members);
     let name = format!("{} (pid {})", text::printable(&root.name), root.pid);
-    let (severity, summary, trend) = if let Some(room) = refused(family, limits) {
+    let (severity, summary, trend) = if let Some(room) = refused(family) {
         let text = format!(
             "{name} and what it started fill {} ({} of {} tasks): the kernel refuses every further fork.",
             room.what, room.used, room.limit
@@ -110,9 +112,9 @@ pub fn is_churn(children: Children, limits: &GrowthLimits) -> bool {
     children.count >= u64::from(limits.fork_count) && children.per_second >= average / 2.0
 }
 
-fn refused<'a>(family: &Family<'a>, limits: &GrowthLimits) -> Option<&'a TaskRoom> {
+fn refused<'a>(family: &Family<'a>) -> Option<&'a TaskRoom> {
     let mostly_its_own = |room: &&TaskRoom| family.tasks.saturating_mul(2) >= room.used;
-    family.room.filter(|_| family.refused_scans >= limits.fork_scans).filter(mostly_its_own)
+    family.room.filter(|_| family.refused_scans >= REFUSED_SCANS).filter(mostly_its_own)
 }
 
 fn filling<'a>(family: &Family<'a>, limits: &GrowthLimits) -> Option<(&'a TaskRoom, Duration)> {
