@@ -41,28 +41,22 @@ impl Alertmanager {
 
     pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
         let payload = payload(alert, self.public_url.as_deref(), Timestamp::now());
-        let reply = match post::send(WHO, self.client.post(&self.url).json(&payload)).await {
-            Ok(reply) => reply,
-            Err(answer) => return answer,
-        };
-        if reply.status.is_success() {
-            return Answer::Delivered { receipt: None };
+        post::deliver(WHO, self.client.post(&self.url).json(&payload), remedy).await
+    }
+}
+
+fn remedy(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
+            Some("set AI_DEBUGGER_ALERTMANAGER_URL to Alertmanager's base, such as http://alertmanager:9093")
         }
-        let error = reply.error(WHO);
-        if reply.is_passing() {
-            return reply.later(error);
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Some("let this host post to Alertmanager without a login, or through a proxy that adds it")
         }
-        let remedy = match reply.status {
-            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
-                Some("set ALERTMANAGER_URL to Alertmanager's base, such as http://alertmanager:9093")
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Some("let this host post to Alertmanager without a login, or through a proxy that adds it")
-            }
-            status if status.is_redirection() => Some("set ALERTMANAGER_URL to the address it has moved to"),
-            _ => None,
-        };
-        Answer::Refused { error, remedy }
+        status if status.is_redirection() => {
+            Some("set AI_DEBUGGER_ALERTMANAGER_URL to the address it has moved to")
+        }
+        _ => None,
     }
 }
 

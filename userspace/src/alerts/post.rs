@@ -34,6 +34,19 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// What the status means for the alert; `remedy`: what helps where it is refused.
+    pub(super) fn judge(&self, who: &str, remedy: fn(StatusCode) -> Option<&'static str>) -> Answer {
+        if self.status.is_success() {
+            return Answer::Delivered { receipt: None };
+        }
+        let error = self.error(who);
+        if self.is_passing() {
+            self.later(error)
+        } else {
+            Answer::Refused { error, remedy: remedy(self.status) }
+        }
+    }
+
     /// Why `who` does not have it.
     pub(super) fn error(&self, who: &str) -> String {
         reason(&format!("{who} answered {}: {}", self.status.as_u16(), self.body))
@@ -50,6 +63,15 @@ impl Reply {
             || self.status == StatusCode::REQUEST_TIMEOUT
             || self.status.is_server_error()
     }
+}
+
+/// Sends it to a receiver whose answer is its status.
+pub(super) async fn deliver(
+    who: &str,
+    request: RequestBuilder,
+    remedy: fn(StatusCode) -> Option<&'static str>,
+) -> Answer {
+    send(who, request).await.map_or_else(|answer| answer, |reply| reply.judge(who, remedy))
 }
 
 /// Sends it; `Err` where no answer came.

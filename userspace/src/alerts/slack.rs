@@ -7,7 +7,7 @@ use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::post::{self, Answer, Reply};
+use super::post::{self, Answer};
 use crate::outbound;
 
 /// A webhook.
@@ -29,19 +29,12 @@ impl Webhook {
 
     pub(super) async fn post(&self, payload: &Value) -> Answer {
         let request = self.client.post(self.url.expose_secret()).json(payload);
-        post::send("Slack", request).await.map_or_else(|answer| answer, |reply| judge(&reply))
+        post::deliver("Slack", request, remedy).await
     }
 }
 
-fn judge(reply: &Reply) -> Answer {
-    if reply.status.is_success() {
-        return Answer::Delivered { receipt: None };
-    }
-    let error = reply.error("Slack");
-    if reply.is_passing() {
-        return reply.later(error);
-    }
-    let remedy = match reply.status {
+fn remedy(status: StatusCode) -> Option<&'static str> {
+    match status {
         StatusCode::FORBIDDEN => Some("ask an administrator of the Slack workspace to let this webhook post"),
         StatusCode::NOT_FOUND => Some("make a new incoming webhook in Slack and set SLACK_WEBHOOK_URL to it"),
         StatusCode::GONE => {
@@ -49,6 +42,5 @@ fn judge(reply: &Reply) -> Answer {
         }
         status if status.is_redirection() => Some("set SLACK_WEBHOOK_URL to the address it has moved to"),
         _ => None,
-    };
-    Answer::Refused { error, remedy }
+    }
 }

@@ -50,28 +50,18 @@ impl Hook {
             let signature = signature(secret.expose_secret().as_bytes(), &now, &body);
             request = request.header("X-AI-Debugger-Signature", signature);
         }
-        let reply = match post::send(WHO, request.body(body)).await {
-            Ok(reply) => reply,
-            Err(answer) => return answer,
-        };
-        if reply.status.is_success() {
-            return Answer::Delivered { receipt: None };
+        post::deliver(WHO, request.body(body), remedy).await
+    }
+}
+
+fn remedy(status: StatusCode) -> Option<&'static str> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Some("see that ALERT_WEBHOOK_SECRET is the secret the receiver checks with")
         }
-        let error = reply.error(WHO);
-        if reply.is_passing() {
-            return reply.later(error);
-        }
-        let remedy = match reply.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Some("see that ALERT_WEBHOOK_SECRET is the secret the receiver checks with")
-            }
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
-                Some("set ALERT_WEBHOOK_URL to a path the receiver has")
-            }
-            status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to the address it has moved to"),
-            _ => None,
-        };
-        Answer::Refused { error, remedy }
+        StatusCode::NOT_FOUND | StatusCode::GONE => Some("set ALERT_WEBHOOK_URL to a path the receiver has"),
+        status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to the address it has moved to"),
+        _ => None,
     }
 }
 
