@@ -35,9 +35,7 @@ pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_sta
 pub use programs::{program, script};
 pub use respawn::{Life, Respawns};
 pub use spin::{Cpu, CpuPast, Spin, detect as spins};
-pub use suspicious_exec::{
-    Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, is_posing, wanted,
-};
+pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
 pub use threads::{TaskRoom, ThreadUse, detect as threads};
 pub use trend::Past;
 pub use zombie::{Zombie, detect as zombies};

@@ -76,6 +76,8 @@ pub struct Wanted {
     pub exe_later: bool,
     /// fd 0.
     pub stdin: bool,
+    /// The executable, because the process has a kernel thread's name.
+    pub posing: bool,
 }
 
 impl Wanted {
@@ -96,11 +98,12 @@ pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>) ->
     let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
     let posing = poses(comm) || poses(first);
     let shell = std::str::from_utf8(comm).is_ok_and(programs::is_shell_name);
-    Wanted { exe: descriptor || temporary || relative || posing || shell, exe_later: temporary, stdin: shell }
+    let exe = descriptor || temporary || relative || posing || shell;
+    Wanted { exe, exe_later: temporary, stdin: shell, posing }
 }
 
 /// Whether a process of user space has a kernel thread's name.
-pub fn is_posing(process: &ProcessInfo) -> bool {
+fn is_posing(process: &ProcessInfo) -> bool {
     poses(process.name.as_bytes()) || process.argv.first().is_some_and(|first| poses(first.as_bytes()))
 }
 

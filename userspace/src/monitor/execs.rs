@@ -25,7 +25,7 @@ impl Monitor {
         }
         let wanted = detect::wanted(&process.comm, &process.argv, process.exe.as_deref(), process.uid);
         // After the first look only a new name is news: a process may take a kernel thread's at any time.
-        let posing = wanted.exe && !process.judged.name && detect::is_posing(&process.info());
+        let posing = wanted.posing && !process.judged.name;
         if !wanted.any() || (process.judged.exec && !posing) {
             return;
         }
@@ -52,7 +52,7 @@ impl Monitor {
             None => String::new(),
         };
         let ancestors = self.ancestors(process);
-        let has_just_begun = process.exec_at.is_some_and(|at| boot_time().saturating_sub(at) < JUST_BEGUN);
+        let has_just_begun = process.began.is_some_and(|at| boot_time().saturating_sub(at) < JUST_BEGUN);
         let executed = Executed {
             process: &info,
             parent_name: &parent_name,

@@ -56,8 +56,6 @@ pub(super) struct Process {
     pub(super) own: bool,
     /// Whether the present program's beginning was judged, and its name.
     pub(super) judged: Judged,
-    /// When the present program began, where that was seen.
-    pub(super) exec_at: Option<Duration>,
     pub(super) comm: Box<[u8]>,
     pub(super) parent_comm: Box<[u8]>,
     pub(super) argv: Box<[u8]>,
@@ -92,7 +90,6 @@ impl Process {
             session: None,
             own: is_us(event.key.pid, event.parent.pid),
             judged: Judged::default(),
-            exec_at: None,
             comm: event.comm.clone(),
             parent_comm: event.parent_comm.clone(),
             argv: event.argv.clone(),
@@ -122,7 +119,6 @@ impl Process {
             session: Some(seen.session),
             own: is_us(seen.key.pid, seen.ppid),
             judged: Judged::default(),
-            exec_at: None,
             comm: seen.comm.clone(),
             parent_comm: Box::default(),
             argv: details.map(|it| it.argv.clone()).unwrap_or_default(),

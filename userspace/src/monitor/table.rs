@@ -78,7 +78,7 @@ impl Table {
         // Those of the program before are not this one's, even where its own could not be read.
         process.argv = Box::default();
         process.learn(event, cgroup);
-        (process.judged, process.exec_at) = (Judged::default(), Some(event.at));
+        process.judged = Judged::default();
         if process.begun != Begun::Exec {
             (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
         }
@@ -216,7 +216,6 @@ impl Table {
 mod tests {
     use super::*;
     use crate::model::ExitCause;
-    use crate::observation::CgroupIds;
 
     fn key(pid: u32, start_ticks: u64) -> ProcessKey {
         ProcessKey { pid, start_ticks }
@@ -224,21 +223,10 @@ mod tests {
 
     fn event(key: ProcessKey, at: u64, comm: &str) -> KernelProcess {
         KernelProcess {
-            key,
-            at: Duration::from_secs(at),
-            started: Duration::ZERO,
-            parent: self::key(1, 0),
             comm: comm.as_bytes().into(),
             parent_comm: b"init"[..].into(),
             argv: b"arg\0"[..].into(),
-            argv_cut: false,
-            exe: None,
-            uid: 0,
-            gid: 0,
-            ns_pid: None,
-            cgroup: CgroupIds::default(),
-            kernel_thread: false,
-            peak_rss: None,
+            ..KernelProcess::sample(key, Duration::from_secs(at))
         }
     }
 

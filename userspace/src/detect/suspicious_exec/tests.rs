@@ -192,7 +192,8 @@ fn shells_on_sockets() {
 
 #[test]
 fn only_what_may_matter_is_looked_at() {
-    let all = Wanted { exe: true, exe_later: true, stdin: false };
+    let all = Wanted { exe: true, exe_later: true, ..Wanted::default() };
+    let posing = Wanted { exe: true, posing: true, ..Wanted::default() };
     let exe = Wanted { exe: true, ..Wanted::default() };
     let shell = Wanted { exe: true, stdin: true, ..Wanted::default() };
     for (comm, argv, path, uid, want) in [
@@ -202,7 +203,7 @@ fn only_what_may_matter_is_looked_at() {
         ("x", "x\0", "/tmp/x", 1000, all),
         ("3", "x\0", "/dev/fd/3", 1000, exe),
         ("sh", "sh\0-c\0", "/bin/sh", 1000, shell),
-        ("x", "[kworker/0:1]\0", "/opt/x", 1000, exe),
+        ("x", "[kworker/0:1]\0", "/opt/x", 1000, posing),
     ] {
         let got = wanted(comm.as_bytes(), argv.as_bytes(), Some(path.as_bytes()), Some(uid));
         assert_eq!(got, want, "{comm} {path}");
