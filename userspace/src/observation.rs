@@ -256,6 +256,30 @@ pub struct SeenDetails {
     pub cgroup: Option<Arc<str>>,
 }
 
+#[cfg(test)]
+impl KernelProcess {
+    /// A process of root's that says no more than this.
+    pub(crate) fn sample(key: ProcessKey, at: Duration) -> Self {
+        Self {
+            key,
+            at,
+            started: Duration::ZERO,
+            parent: ProcessKey { pid: 1, start_ticks: 0 },
+            comm: Box::default(),
+            parent_comm: Box::default(),
+            argv: Box::default(),
+            argv_cut: false,
+            exe: None,
+            uid: 0,
+            gid: 0,
+            ns_pid: None,
+            cgroup: CgroupIds::default(),
+            kernel_thread: false,
+            peak_rss: None,
+        }
+    }
+}
+
 /// A memory cgroup that has a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupMemory {

@@ -105,29 +105,18 @@ fn field(stat: &str, name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
+    use super::super::fixture::tree;
     use super::*;
-
-    fn cgroup(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (name, body) in files {
-            let path = root.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, body).unwrap();
-        }
-        root
-    }
 
     #[test]
     fn a_limited_cgroup_is_read_on_both_versions() {
-        let v2 = cgroup(&[
+        let v2 = tree(&[
             ("cgroup.controllers", "memory\n"),
             ("a/memory.max", "1000\n"),
             ("a/memory.current", "900\n"),
             ("a/memory.stat", "anon 1\ninactive_file 60\nactive_file 40\ninactive_file_x 5\n"),
         ]);
-        let v1 = cgroup(&[
+        let v1 = tree(&[
             ("memory/a/memory.limit_in_bytes", "1000\n"),
             ("memory/a/memory.usage_in_bytes", "900\n"),
             ("memory/a/memory.stat", "inactive_file 7\ntotal_inactive_file 60\ntotal_active_file 40\n"),
@@ -140,8 +129,8 @@ mod tests {
 
     #[test]
     fn no_limit_is_none() {
-        let v2 = cgroup(&[("cgroup.controllers", ""), ("a/memory.max", "max\n"), ("a/memory.stat", "")]);
-        let v1 = cgroup(&[
+        let v2 = tree(&[("cgroup.controllers", ""), ("a/memory.max", "max\n"), ("a/memory.stat", "")]);
+        let v1 = tree(&[
             ("memory/a/memory.limit_in_bytes", "9223372036854771712\n"),
             ("memory/a/memory.stat", ""),
         ]);

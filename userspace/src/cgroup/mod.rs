@@ -2,6 +2,8 @@
 //! Both versions: v1's memory controller, v2's unified hierarchy.
 
 mod attribution;
+#[cfg(test)]
+mod fixture;
 mod freezer;
 mod memory;
 mod path;

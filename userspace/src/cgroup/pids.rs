@@ -86,17 +86,8 @@ fn refused(directory: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::tree;
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (name, body) in files {
-            let path = root.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, body).unwrap();
-        }
-        root
-    }
 
     #[test]
     fn the_tightest_limit_counts_on_both_versions() {

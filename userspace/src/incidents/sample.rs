@@ -166,3 +166,13 @@ pub(crate) fn due_alert(incident: Incident) -> DueAlert {
         incident,
     }
 }
+
+/// Returns when it is so: other tasks run meanwhile.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("the condition in time");
+}

@@ -66,26 +66,10 @@ impl Delays {
 mod tests {
     use super::*;
     use crate::model::ProcessKey;
-    use crate::observation::{CgroupIds, KernelExit, KernelProcess, ScanDone};
+    use crate::observation::{KernelExit, KernelProcess, ScanDone};
 
     fn process() -> KernelProcess {
-        KernelProcess {
-            key: ProcessKey { pid: 5, start_ticks: 50 },
-            at: Duration::from_secs(7),
-            started: Duration::ZERO,
-            parent: ProcessKey { pid: 1, start_ticks: 0 },
-            comm: Box::default(),
-            parent_comm: Box::default(),
-            argv: Box::default(),
-            argv_cut: false,
-            exe: None,
-            uid: 0,
-            gid: 0,
-            ns_pid: None,
-            cgroup: CgroupIds::default(),
-            kernel_thread: false,
-            peak_rss: None,
-        }
+        KernelProcess::sample(ProcessKey { pid: 5, start_ticks: 50 }, Duration::from_secs(7))
     }
 
     fn exit(exit_code: u32, oom_killed: bool) -> Observation {

@@ -176,7 +176,6 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::observation::CgroupIds;
 
     fn identities(ends_are_certain: bool) -> Identities {
         let host = Host::read("/proc".as_ref());
@@ -186,21 +185,10 @@ mod tests {
     /// As a classic tracepoint tells it: of a process forked then, or nobody knows when.
     fn event(pid: u32, forked: Duration) -> KernelProcess {
         KernelProcess {
-            key: ProcessKey { pid, start_ticks: 0 },
-            at: boot_time(),
             started: forked,
             parent: ProcessKey { pid: 0, start_ticks: 0 },
             comm: b"x"[..].into(),
-            parent_comm: Box::default(),
-            argv: Box::default(),
-            argv_cut: false,
-            exe: None,
-            uid: 0,
-            gid: 0,
-            ns_pid: None,
-            cgroup: CgroupIds::default(),
-            kernel_thread: false,
-            peak_rss: None,
+            ..KernelProcess::sample(ProcessKey { pid, start_ticks: 0 }, boot_time())
         }
     }
 

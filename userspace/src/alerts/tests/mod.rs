@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::incidents::AlertPlan;
-use crate::incidents::sample::{case, verdict};
+use crate::incidents::sample::{case, until, verdict};
 use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
 use receivers::bot;
 use rig::{Reply, Rig, quick, slack};
@@ -298,15 +298,6 @@ fn delays_double_up_to_a_cap_and_half_of_each_is_chance() {
     ] {
         assert_eq!(pace.delay(tries, chance), Duration::from_millis(want_ms), "{tries} {chance}");
     }
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(60), wait).await.expect("the condition in time");
 }
 
 #[tokio::test]

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tempfile::TempDir;
-use tokio::time::timeout;
 
-use super::super::sample::{at, case, case_by, open, verdict};
+use super::super::sample::{at, case, case_by, open, until, verdict};
 use super::super::{DueAlert, Filter};
 use super::*;
 use crate::model::{Incident, IncidentKind};
@@ -241,15 +240,6 @@ async fn at_shutdown_what_waits_is_recorded_first() {
     rig.recorder(None).run(rig.cases.clone(), rig.shutdown.clone()).await;
     assert_eq!(rig.incidents().await.len(), 20);
     assert!(matches!(rig.cases.push(entry(case("late"))), Pushed::Refused(_)));
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(60), wait).await.expect("the condition in time");
 }
 
 #[tokio::test]
