@@ -82,7 +82,8 @@ fn service(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Service> {
         return None;
     }
     // A process that no walk of /proc saw for that long has not lived that long.
-    let session = ended.session.filter(|session| !session.has_terminal)?;
+    // Nor has one whose session leads out of our pid namespace (id 0) a session that could be told from another.
+    let session = ended.session.filter(|session| !session.has_terminal && session.id != 0)?;
     let orphan = ended.process.ppid == 1;
     // daemon(3), a double fork, a script's `server &`: an interactive shell's job has a group of its own.
     if orphan && session.group == session.id {

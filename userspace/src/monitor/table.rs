@@ -303,12 +303,12 @@ mod tests {
         let (child, grandchild, other) = (us.wrapping_add(1), us.wrapping_add(2), us.wrapping_add(3));
         table.exec(&below(child, us), None);
         table.exec(&below(grandchild, child), None);
-        table.exec(&below(other, 1), None);
+        table.exec(&below(other, us + 100), None);
         assert!(table.end(&below(child, us), None, exit).unwrap().own);
         // An orphan by now; its fork was never seen before.
         assert!(table.end(&below(grandchild + 9, grandchild), None, exit).unwrap().own);
-        assert!(table.end(&below(grandchild, 1), None, exit).unwrap().own);
-        assert!(!table.end(&below(other, 1), None, exit).unwrap().own);
+        assert!(table.end(&below(grandchild, us + 100), None, exit).unwrap().own);
+        assert!(!table.end(&below(other, us + 100), None, exit).unwrap().own);
     }
 
     #[test]

@@ -265,8 +265,13 @@ mod tests {
         assert_eq!(details.uid, Some(rustix::process::geteuid().as_raw()));
         let exe = std::env::current_exe().unwrap();
         assert_eq!(details.exe.as_deref(), Some(exe.as_os_str().as_bytes()));
-        let sid = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
-        assert_eq!(i64::from(me.session.id), i64::from(sid));
+        let sid = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let sid = sid.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap();
+        assert_eq!(
+            me.session.id.to_string(),
+            sid,
+            "0 where the session's leader is outside the pid namespace"
+        );
         assert!(details.argv.starts_with(std::env::args_os().next().unwrap().as_bytes()));
         assert!(matches!(first.last(), Some(Observation::ScanDone(_))));
         let second = walker.walk().unwrap();
