@@ -88,30 +88,28 @@ const MEANINGS: [Meaning; 11] = [
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let meaning = meaning(file, finding);
     let fault = Fault::of(file, finding);
-    let (cause, confidence) = match fault.sent_by() {
+    let (cause, confidence, hypotheses) = match fault.sent_by() {
         Some(sender) => {
             let signal = if meaning.signal.is_empty() { "the signal" } else { meaning.signal };
             let cause = format!(
                 "was ended on purpose: {sender} sent it {signal}. That is no fault of the program itself"
             );
-            (cause, Confidence::High)
+            (cause, Confidence::High, Vec::new())
         }
-        None => told(fault, meaning),
+        None => {
+            let (cause, confidence, otherwise) = told(fault, meaning);
+            let build = format!(
+                "A new build of {} or of a library it loads has the fault; compare with its last update",
+                name(file)
+            );
+            let hypotheses = vec![
+                hypothesis(file, finding, &["kernel:"], otherwise),
+                hypothesis(file, finding, &["proc:", "kernel:"], build),
+            ];
+            (cause, confidence, hypotheses)
+        }
     };
     let cause = format!("{} {cause}.{}", who(file), place(fault));
-    let sent = fault.sent_by().is_some();
-    let build = format!(
-        "A new build of {} or of a library it loads has the fault; compare with its last update",
-        name(file)
-    );
-    let hypotheses = if sent {
-        Vec::new()
-    } else {
-        vec![
-            hypothesis(file, finding, &["kernel:"], meaning.otherwise),
-            hypothesis(file, finding, &["proc:", "kernel:"], build),
-        ]
-    };
     let next_steps = next_steps(file, fault, meaning);
     Opinion { cause, confidence, sources: &["kernel:"], hypotheses, next_steps }
 }
@@ -123,41 +121,65 @@ pub(super) fn place(fault: Fault<'_>) -> String {
     format!("{place}{stack}")
 }
 
-/// What raised the signal, where the kernel said so; else what the signal means most often.
-fn told(fault: Fault<'_>, meaning: &'static Meaning) -> (String, Confidence) {
+/// What raised the signal, where the kernel said so, else what the signal means most often; how sure that is; and
+/// what else would fit.
+fn told(fault: Fault<'_>, meaning: &'static Meaning) -> (String, Confidence, &'static str) {
+    const EARLIER: &str = "An earlier fault elsewhere, an overrun buffer or a use after free, damaged the pointer: \
+                           a run under valgrind or built with -fsanitize=address shows where";
     let kernel = fault.raised_by();
     let says = |words: &str| kernel.is_some_and(|kernel| kernel.contains(words));
-    let (cause, confidence) = match meaning.signal {
-        "SIGSEGV" if says("a null pointer") => ("used a null pointer", Confidence::High),
+    let (cause, confidence, otherwise) = match meaning.signal {
+        "SIGSEGV" if says("a null pointer") => (
+            "used a null pointer",
+            Confidence::High,
+            "A call that can fail (an allocation, a look-up, an open) gave nothing back and was not checked: what \
+             it asked for is missing",
+        ),
         "SIGSEGV" if fault.is_recursive() => (
             "ran out of stack: endless or very deep recursion, as the same functions repeat on it",
             Confidence::High,
+            "The input is nested deeper than the stack's limit (RLIMIT_STACK, or the thread's) has room for",
         ),
         "SIGSEGV" if says("SEGV_ACCERR") => (
             "wrote to memory that it may only read, or jumped to memory that holds no code",
             Confidence::Medium,
+            EARLIER,
         ),
-        "SIGSEGV" if says("general protection") => {
-            ("used a pointer whose bits are no address: damaged memory, or never set", Confidence::Medium)
-        }
+        "SIGSEGV" if says("general protection") => (
+            "used a pointer whose bits are no address: damaged memory, or never set",
+            Confidence::Medium,
+            EARLIER,
+        ),
         "SIGSEGV" if says("SEGV_MAPERR") => (
             "used a pointer that leads nowhere: to memory given back, beyond a buffer, or never set",
             Confidence::Medium,
+            meaning.otherwise,
         ),
-        "SIGFPE" if says("division by zero") => ("divided an integer by zero", Confidence::High),
-        "SIGABRT" => aborted(fault, meaning),
-        _ => (meaning.cause, meaning.confidence),
+        "SIGFPE" if says("division by zero") => {
+            let other =
+                "The smallest integer was divided by -1: its result has no room, and raises the same signal";
+            ("divided an integer by zero", Confidence::High, other)
+        }
+        "SIGABRT" => match aborted(fault) {
+            Some(cause) => (
+                cause,
+                Confidence::High,
+                "Its input, its configuration or what it depends on was in a state that it takes for impossible",
+            ),
+            None => (meaning.cause, meaning.confidence, meaning.otherwise),
+        },
+        _ => (meaning.cause, meaning.confidence, meaning.otherwise),
     };
     let why = match (kernel, meaning.signal) {
         (Some(kernel), signal) => format!(" ({signal} was raised by {kernel})"),
         (None, "") => String::new(),
         (None, signal) => format!(" ({signal})"),
     };
-    (format!("{cause}{why}"), confidence)
+    (format!("{cause}{why}"), confidence, otherwise)
 }
 
 /// Who called abort(3), by the functions on the stack.
-fn aborted(fault: Fault<'_>, meaning: &'static Meaning) -> (&'static str, Confidence) {
+fn aborted(fault: Fault<'_>) -> Option<&'static str> {
     const CALLERS: [(&[&str], &str); 4] = [
         (&["__assert_fail", "__assert_perror_fail"], "failed an assertion of its own and gave up"),
         (&["panicking::", "rust_panic"], "panicked and gave up"),
@@ -167,8 +189,7 @@ fn aborted(fault: Fault<'_>, meaning: &'static Meaning) -> (&'static str, Confid
             "was stopped by libc, which found its heap or stack damaged",
         ),
     ];
-    let caller = CALLERS.iter().find(|(functions, _)| fault.went_through(functions));
-    caller.map_or((meaning.cause, meaning.confidence), |(_, cause)| (cause, Confidence::High))
+    CALLERS.iter().find(|(functions, _)| fault.went_through(functions)).map(|(_, cause)| *cause)
 }
 
 fn next_steps(file: &CaseFile, fault: Fault<'_>, meaning: &Meaning) -> Vec<NextStep> {

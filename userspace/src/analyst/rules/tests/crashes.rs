@@ -84,13 +84,14 @@ fn a_crash_is_judged_by_what_raised_it() {
     let deep = stack(std::iter::once("leaf").chain(std::iter::repeat_n("walk", 30)));
     let turns = stack(["a", "b"].into_iter().cycle().take(30));
     let flat = stack(["a", "b", "c", "main"]);
-    for (signal, statement, stack, want, confidence) in [
+    for (signal, statement, stack, want, confidence, otherwise) in [
         (
             "SIGSEGV",
             "SIGSEGV was raised by an access to address 0x8, where nothing is mapped (SEGV_MAPERR): a null pointer, or a field of one",
             flat.as_str(),
             "used a null pointer",
             Confidence::High,
+            "was not checked",
         ),
         (
             "SIGSEGV",
@@ -98,6 +99,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             &deep,
             "ran out of stack",
             Confidence::High,
+            "nested deeper",
         ),
         (
             "SIGSEGV",
@@ -105,6 +107,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             &turns,
             "ran out of stack",
             Confidence::High,
+            "nested deeper",
         ),
         (
             "SIGSEGV",
@@ -112,6 +115,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             &flat,
             "a pointer that leads nowhere",
             Confidence::Medium,
+            "recursion",
         ),
         (
             "SIGFPE",
@@ -119,6 +123,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             "",
             "divided an integer by zero (SIGFPE was raised by",
             Confidence::High,
+            "The smallest integer",
         ),
         (
             "SIGABRT",
@@ -126,6 +131,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             "#0  0x01 in abort (/lib/libc.so.6+0x1)\n#1  0x02 in __assert_fail (/lib/libc.so.6+0x2)\n",
             "failed an assertion",
             Confidence::High,
+            "takes for impossible",
         ),
         (
             "SIGABRT",
@@ -133,6 +139,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             &flat,
             "gave up by itself",
             Confidence::Medium,
+            "A watchdog",
         ),
         (
             "SIGSEGV",
@@ -140,6 +147,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             &flat,
             "was ended on purpose: gdb (pid 7) sent it SIGSEGV",
             Confidence::High,
+            "",
         ),
     ] {
         let verdict = judge(&crash(signal, statement, stack));
@@ -152,6 +160,12 @@ fn a_crash_is_judged_by_what_raised_it() {
             verdict.probable_cause
         );
         assert_eq!(verdict.confidence, confidence, "{statement}");
+        // What the kernel's word rules out is not offered beside it.
+        let first = verdict.hypotheses.first().map_or("", |it| it.cause.as_str());
+        assert!(
+            first.contains(otherwise) && first.is_empty() == otherwise.is_empty(),
+            "{statement}: {first}"
+        );
         let finds = verdict.next_steps.iter().any(|step| step.why.contains("stack, from the core"));
         assert_eq!(finds, stack.is_empty(), "nobody is told to find a stack that is there");
         assert_eq!(verdict.probable_cause.contains("stack.txt"), !stack.is_empty());
