@@ -138,6 +138,7 @@ fn annotations(incident: &Incident) -> BTreeMap<&'static str, String> {
         ("incident", incident.id.clone()),
         ("count", incident.count.to_string()),
     ]);
+    all.extend(incident.rules_severity.map(|rules| ("rules_severity", rules.to_string())));
     all.extend(verdict.next_steps.first().map(|step| ("next", format!("{}: {}", step.why, step.command))));
     all.values_mut().for_each(|text| *text = truncate(&printable(text), ANNOTATION));
     all.retain(|_, text| !text.is_empty());

@@ -103,7 +103,10 @@ fn place(incident: &Incident) -> String {
     } else {
         String::new()
     };
-    format!("{}\n{who}\n*Seen* {seen}{times}", places.join(" · "))
+    let raised = incident.rules_severity.map_or_else(String::new, |rules| {
+        format!("\n*Severity* {}, raised by the model; {rules} by the rules", incident.severity)
+    });
+    format!("{}\n{who}\n*Seen* {seen}{times}{raised}", places.join(" · "))
 }
 
 fn why(verdict: &Verdict) -> String {

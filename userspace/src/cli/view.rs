@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     AlertDelivery, CaseFile, Completeness, Confidence, EvidenceEntry, Fact, Finding, Incident, Occasion,
-    ProcessInfo, Related, Relation, Verdict, VerdictBy,
+    ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
 };
 use crate::text;
 
@@ -16,6 +16,9 @@ pub(super) fn incident(it: &Incident) -> String {
     let mut out = Lines::default();
     out.line(0, &it.title);
     out.field("incident", &format!("{} ({}, {}, {})", it.id, it.severity, it.kind, it.status.as_str()));
+    if let Some(rules) = it.rules_severity {
+        out.field("severity", &format!("{}, raised by the model; {rules} by the rules", it.severity));
+    }
     let times = match it.count {
         1 => moment(it.first_seen),
         n => format!("{} to {}, {n} times", moment(it.first_seen), moment(it.last_seen)),
@@ -141,6 +144,7 @@ fn verdict(out: &mut Lines, it: &Verdict) {
     for other in &it.hypotheses {
         out.field("or", &format!("{}{}", other.cause, cited(&other.evidence)));
     }
+    out.field_if("raised to", it.raised_to.map(Severity::as_str));
     out.field_if("note", it.note.as_deref());
     if !it.next_steps.is_empty() {
         out.heading("Next steps");

@@ -1,6 +1,7 @@
 //! One step in the life of all incidents: what has been silent for long enough is resolved, and what goes on is
 //! told of again, each time after a longer while.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -100,6 +101,13 @@ pub(super) fn resolve(tx: &Transaction<'_>, id: &str, sinks: &[&str], now: Times
 
 /// Takes back what would only say that it goes on.
 pub(super) fn forget_reminders(tx: &Transaction<'_>, id: &str) -> Result<()> {
+    // What its reminder would have told of besides is reminded of by another.
+    let sql =
+        "DELETE FROM alerts AS folded WHERE folded_into = ?1 AND status = 'folded' AND occasion = 'reminder'
+               AND EXISTS (SELECT 1 FROM alerts AS head WHERE head.incident = ?1 AND head.sink = folded.sink
+                           AND head.status = 'pending' AND head.attempts = 0 AND head.occasion = 'reminder'
+                           AND head.created_ms = folded.created_ms)";
+    tx.prepare_cached(sql)?.execute([id])?;
     let sql = "DELETE FROM alerts WHERE incident = ?1 AND status = 'pending' AND attempts = 0
                AND occasion IN ('reminder', 'reopened')";
     tx.prepare_cached(sql)?.execute([id])?;
@@ -118,15 +126,21 @@ struct Told {
     itself: bool,
     /// What the last message was, as `sent`.
     last: Option<String>,
+    /// Whether it was there at the start, and nothing else was ever told of it: such are told of together.
+    at_start: bool,
 }
 
 /// Puts reminders into the outbox; how many.
 fn remind(tx: &Transaction<'_>, rules: &LifeRules, sinks: &[&str], now: Timestamp) -> Result<u64> {
-    let mut put = 0;
+    let (mut put, mut together) = (0, BTreeMap::<String, Vec<String>>::new());
     for told in told(tx)? {
         let Some(wait) = rules.reminder_after(told.steps) else { continue };
         let due = told.at_ms.saturating_add(milliseconds(wait)) <= now.as_millisecond();
         if !due || !sinks.contains(&told.sink.as_str()) {
+            continue;
+        }
+        if told.at_start {
+            together.entry(told.sink).or_default().push(told.incident);
             continue;
         }
         let occasion = match (told.itself, told.last.as_deref()) {
@@ -139,25 +153,53 @@ fn remind(tx: &Transaction<'_>, rules: &LifeRules, sinks: &[&str], now: Timestam
         let row = params![told.incident, told.sink, occasion.as_str(), now.as_millisecond()];
         put += u64::try_from(tx.prepare_cached(sql)?.execute(row)?)?;
     }
+    for (sink, incidents) in together {
+        put += remind_together(tx, &sink, &incidents, now)?;
+    }
     Ok(put)
 }
 
-/// Open incidents that were seen since a receiver was told of them. Not those it was told of in a digest alone:
-/// what was there before the daemon is told of once. Nor what was told of by its cause's alert, while that goes
-/// on as well.
+/// One reminder of what a digest told of: the first's, and the others are told of in it.
+fn remind_together(tx: &Transaction<'_>, sink: &str, incidents: &[String], now: Timestamp) -> Result<u64> {
+    let Some(head) = incidents.first() else { return Ok(0) };
+    let sql =
+        "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms, folded_into, told_seen_ms)
+               SELECT id, ?2, CASE id WHEN ?3 THEN 'pending' ELSE 'folded' END, 'reminder', ?4, ?4,
+                   nullif(?3, id), CASE id WHEN ?3 THEN NULL ELSE last_seen_ms END
+               FROM incidents WHERE id = ?1";
+    let mut insert = tx.prepare_cached(sql)?;
+    for id in incidents {
+        insert.execute(params![id, sink, head, now.as_millisecond()])?;
+    }
+    Ok(1)
+}
+
+/// Open incidents that were seen since a receiver was told of them, worst first. Not what was told of by its
+/// cause's alert, while that goes on as well, nor by a digest or a reminder that still waits. What another's
+/// message told of was told when that was sent.
 fn told(tx: &Transaction<'_>) -> Result<Vec<Told>> {
-    let sql = "SELECT a.incident, a.sink, max(coalesce(a.at_ms, a.created_ms)) AS told_ms,
+    let sql = "SELECT a.incident, a.sink, max(coalesce(a.at_ms,
+                       (SELECT max(at_ms) FROM alerts AS head WHERE head.incident = a.folded_into
+                        AND head.sink = a.sink AND head.status = 'sent' AND head.occasion = a.occasion
+                        AND a.occasion IN ('digest', 'reminder')), a.created_ms)) AS told_ms,
                    sum(a.occasion IN ('reminder', 'reopened')) AS steps, max(a.status = 'sent') AS itself,
                    (SELECT occasion FROM alerts WHERE incident = a.incident AND sink = a.sink
-                    AND status = 'sent' ORDER BY id DESC LIMIT 1) AS last
+                    AND status = 'sent' ORDER BY id DESC LIMIT 1) AS last,
+                   max(a.occasion = 'digest') AND min(a.occasion IN ('digest', 'reminder')) AS at_start
                FROM incidents i JOIN alerts a ON a.incident = i.id
-               WHERE i.status = 'open' AND a.status IN ('sent', 'folded') AND a.occasion <> 'digest'
+               WHERE i.status = 'open' AND a.status IN ('sent', 'folded')
                  AND NOT EXISTS (SELECT 1 FROM alerts WHERE incident = i.id AND sink = a.sink
                                  AND status = 'pending')
+                 AND NOT EXISTS (SELECT 1 FROM alerts AS own JOIN alerts AS head
+                                 ON head.incident = own.folded_into AND head.sink = own.sink
+                                 WHERE own.incident = i.id AND own.sink = a.sink AND own.status = 'folded'
+                                 AND own.occasion IN ('digest', 'reminder') AND head.status = 'pending'
+                                 AND head.occasion = own.occasion)
                GROUP BY a.incident, a.sink
                HAVING i.last_seen_ms > max(coalesce(a.told_seen_ms, a.at_ms, a.created_ms))
-                 AND (itself OR NOT EXISTS (SELECT 1 FROM incidents AS cause
-                      WHERE cause.id = a.folded_into AND cause.last_seen_ms >= i.last_seen_ms - ?1))";
+                 AND (itself OR at_start OR NOT EXISTS (SELECT 1 FROM incidents AS cause
+                      WHERE cause.id = a.folded_into AND cause.last_seen_ms >= i.last_seen_ms - ?1))
+               ORDER BY CASE i.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, a.incident";
     let mut statement = tx.prepare_cached(sql)?;
     collect(statement.query([STILL_CAUSED_MS])?, read_told)
 }
@@ -170,5 +212,6 @@ fn read_told(row: &Row<'_>) -> Result<Told> {
         steps: row.get("steps")?,
         itself: row.get("itself")?,
         last: row.get("last")?,
+        at_start: row.get("at_start")?,
     })
 }

@@ -181,6 +181,15 @@ fn waiting_digest(tx: &Transaction<'_>, sink: &str) -> Result<Option<String>> {
     Ok(tx.prepare_cached(sql)?.query_row([sink], |row| row.get(0)).optional()?)
 }
 
+/// Receivers whose digest of the start, still to be sent, tells of this incident too.
+pub(super) fn digests_waiting(tx: &Transaction<'_>, id: &str) -> Result<Vec<String>> {
+    let sql =
+        "SELECT a.sink FROM alerts a JOIN alerts head ON head.incident = a.folded_into AND head.sink = a.sink
+               WHERE a.incident = ?1 AND a.status = 'folded' AND a.occasion = 'digest'
+                 AND head.status = 'pending' AND head.attempts = 0 AND head.occasion = 'digest'";
+    super::row::collect(tx.prepare_cached(sql)?.query([id])?, |row| Ok(row.get(0)?))
+}
+
 /// Whether what is back may be told at once: what comes and goes is told of no more often than what stays.
 pub(super) fn may_reopen_now(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<bool> {
     let sql =

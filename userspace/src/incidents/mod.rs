@@ -8,6 +8,7 @@ mod lock;
 mod occurrences;
 mod open;
 mod outbox;
+mod raise;
 mod read;
 mod record;
 pub mod recorder;

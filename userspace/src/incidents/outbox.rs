@@ -33,7 +33,9 @@ const DUE: &str = "SELECT incidents.*, alerts.id AS alert, sink, occasion, attem
                         ORDER BY first.id LIMIT 1) AS first_receipt,
                        (SELECT count(*) FROM alerts AS folded WHERE folded.folded_into = alerts.incident
                         AND folded.sink = alerts.sink AND folded.status = 'folded'
-                        AND (folded.occasion = 'digest') = (alerts.occasion = 'digest')) AS also_count
+                        AND (folded.occasion = 'digest') = (alerts.occasion = 'digest')
+                        AND (folded.occasion <> 'reminder' OR alerts.occasion = 'reminder'
+                             AND folded.created_ms = alerts.created_ms)) AS also_count
                    FROM alerts JOIN incidents ON incidents.id = alerts.incident";
 
 /// What is graver, and what is news, goes first; nothing waits more than a few minutes for others: a due time
@@ -156,11 +158,13 @@ pub(super) fn mark_failed(tx: &Transaction<'_>, alert: i64, failure: &Failure) -
 fn also(tx: &Transaction<'_>, alert: &DueAlert) -> Result<Vec<Brief>> {
     let sql = "SELECT i.id, i.kind, i.severity, i.title, i.count FROM incidents i WHERE i.id IN
                    (SELECT incident FROM alerts WHERE folded_into = ?1 AND sink = ?2 AND status = 'folded'
-                    AND (occasion = 'digest') = ?3)
+                    AND (occasion = 'digest') = ?3
+                    AND (occasion <> 'reminder' OR ?5 AND created_ms = ?6))
                ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, i.id LIMIT ?4";
     let mut statement = tx.prepare_cached(sql)?;
     let digest = alert.occasion == Occasion::Digest;
-    let rows = statement.query(params![alert.incident.id, alert.sink, digest, ALSO])?;
+    let (reminder, created_ms) = (alert.occasion == Occasion::Reminder, alert.created.as_millisecond());
+    let rows = statement.query(params![alert.incident.id, alert.sink, digest, ALSO, reminder, created_ms])?;
     // One that can't be read must not hold the others: it is counted in `also_count` all the same.
     Ok(collect(rows, |row| Ok(brief(row).ok()))?.into_iter().flatten().collect())
 }

@@ -46,6 +46,8 @@ pub(super) fn record(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded
 struct Known {
     id: String,
     severity: Severity,
+    /// By the rules alone: not what a model raised it to.
+    rules_severity: Severity,
     count: u64,
     /// It was resolved before this happened.
     over: bool,
@@ -57,29 +59,33 @@ struct Known {
 fn find(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Option<Known>> {
     let since_ms = entry.seen_ms().saturating_sub(milliseconds(entry.rules.reopen));
     // Two questions in one, so that each has its index. Not resolved sorts first: NULL does.
-    let sql = "SELECT id, severity, count, resolved_ms, process FROM incidents
+    let sql = "SELECT id, severity, count, resolved_ms, process, rules_severity FROM incidents
                WHERE fingerprint = ?1 AND status <> 'resolved'
                UNION ALL
-               SELECT id, severity, count, resolved_ms, process FROM incidents
+               SELECT id, severity, count, resolved_ms, process, rules_severity FROM incidents
                WHERE fingerprint = ?1 AND status = 'resolved' AND resolved_ms >= ?2
                ORDER BY resolved_ms, id DESC LIMIT 1";
     let read = |row: &Row<'_>| {
         let process = row.get_ref(4)?.as_bytes().ok();
         let process = process.and_then(|json| serde_json::from_slice::<ProcessInfo>(json).ok());
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?, process))
+        let rules: Option<String> = row.get(5)?;
+        let severity: String = row.get(1)?;
+        Ok((row.get::<_, String>(0)?, severity, rules, row.get::<_, i64>(2)?, row.get(3)?, process))
     };
     let found =
         tx.prepare_cached(sql)?.query_row(params![entry.case.fingerprint, since_ms], read).optional()?;
-    let Some((id, severity, count, resolved_ms, process)) = found else { return Ok(None) };
+    let Some((id, severity, rules, count, resolved_ms, process)) = found else { return Ok(None) };
     let resolved_ms: Option<i64> = resolved_ms;
-    let (Ok(severity), Ok(count)) = (severity.parse(), u64::try_from(count)) else {
+    let rules = rules.as_ref().unwrap_or(&severity).parse();
+    let (Ok(severity), Ok(rules_severity), Ok(count)) = (severity.parse(), rules, u64::try_from(count))
+    else {
         // An error would hold this case, and all behind it, for ever.
         tracing::warn!("incident {id} in the database can't be read; its repeat opens a new one");
         return Ok(None);
     };
     // A straggler that happened before the end does not undo it.
     let over = resolved_ms.is_some_and(|at| at < entry.seen_ms());
-    Ok(Some(Known { id, severity, count, over, process: process.map(|it| it.key()) }))
+    Ok(Some(Known { id, severity, rules_severity, count, over, process: process.map(|it| it.key()) }))
 }
 
 fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
@@ -124,10 +130,11 @@ fn count_on(tx: &Transaction<'_>, entry: &Entry<'_>, known: Known) -> Result<Rec
     // A known death still brings in those that were merged into it while it waited.
     let count = known.count.saturating_add(merged - u64::from(counted));
     let rose = case.severity > known.severity;
-    let severity = case.severity.max(known.severity);
-    let sql =
-        "UPDATE incidents SET count = ?2, severity = ?3, last_seen_ms = max(last_seen_ms, ?4) WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute(params![id, signed(count), severity.as_str(), entry.seen_ms()])?;
+    let (severity, rules) = (case.severity.max(known.severity), case.severity.max(known.rules_severity));
+    let sql = "UPDATE incidents SET count = ?2, severity = ?3, rules_severity = nullif(?4, ?3),
+                   last_seen_ms = max(last_seen_ms, ?5) WHERE id = ?1";
+    let row = params![id, signed(count), severity.as_str(), rules.as_str(), entry.seen_ms()];
+    tx.prepare_cached(sql)?.execute(row)?;
     end_silence(tx, &id)?;
     if reopened {
         let sql =
@@ -136,7 +143,9 @@ fn count_on(tx: &Transaction<'_>, entry: &Entry<'_>, known: Known) -> Result<Rec
     }
     let other = known.process != Some(case.file.process.key());
     // What is back is shown as it is now: commands with the pid of a process that is gone help nobody.
-    let shown = rose || (reopened && other);
+    // What the rules now say themselves needs no model to believe it.
+    let graver = case.severity > known.rules_severity;
+    let shown = graver || (reopened && other);
     if shown {
         put_file(tx, &id, entry)?;
     }

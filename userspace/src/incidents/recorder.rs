@@ -36,9 +36,10 @@ const UNHEARD: &str = "no answer of the model so far; this is the built-in analy
 #[derive(Clone, Debug)]
 pub struct Pending {
     id: String,
-    /// The incident's severity when this file became its own.
-    severity: Severity,
-    file: CaseFile,
+    /// What it shows.
+    case: Case,
+    /// Who is told if the model makes it graver.
+    plan: AlertPlan,
 }
 
 /// The queue from [`Recorder::run`] to [`ask_model`].
@@ -67,10 +68,20 @@ impl Audience {
         if case.severity < self.min_severity {
             return AlertPlan::default();
         }
+        AlertPlan { hold_until, ..self.at_once(case, now) }
+    }
+
+    /// If the model makes it graver.
+    fn raised_plan(&self, case: &Case, now: Timestamp) -> AlertPlan {
+        let told = case.severity.next().is_some_and(|raised| raised >= self.min_severity);
+        if told { self.at_once(case, now) } else { AlertPlan::default() }
+    }
+
+    fn at_once(&self, case: &Case, now: Timestamp) -> AlertPlan {
         // What the kernel reports happens now, whatever was there before.
         let was_there = case.kind.is_condition() && case.file.process.start_ticks < self.since_ticks;
         let digest_until = (was_there && now < self.quiet_until).then_some(self.quiet_until);
-        AlertPlan { sinks: self.sinks.clone(), hold_until, editing: self.editing.clone(), digest_until }
+        AlertPlan { sinks: self.sinks.clone(), hold_until: None, editing: self.editing.clone(), digest_until }
     }
 }
 
@@ -205,7 +216,8 @@ impl Recorder {
         let Recorded { id, new, count, .. } = recorded;
         let priority =
             rank(&Standing { confidence: Some(confidence), novel: new, count, ..Standing::of(&case) });
-        let pending = Pending { id: id.clone(), severity: case.severity, file: case.file };
+        let plan = self.audience.raised_plan(&case, Timestamp::now());
+        let pending = Pending { id: id.clone(), case, plan };
         let entry = Entry { fingerprint: id, priority, item: pending };
         let left_out = match self.model.push(entry) {
             Pushed::Queued | Pushed::Merged => return,
@@ -234,7 +246,7 @@ fn news(recorded: &Recorded, case: &Case) -> Option<String> {
 pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, shutdown: CancellationToken) {
     let work = async {
         while let Some(it) = pending.pop().await {
-            if let Err(err) = judge(&it, &store, analyst.verdict(&it.file)).await {
+            if let Err(err) = judge(&it, &store, analyst.verdict(&it.case.file)).await {
                 tracing::warn!("the verdict on incident {} can't be stored: {err:#}", it.id);
             }
         }
@@ -245,7 +257,7 @@ pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, 
 async fn judge(it: &Pending, store: &Store, verdict: impl Future<Output = Verdict>) -> Result<()> {
     let verdict = verdict.await;
     // Not set: the incident is gone, or graver by now, and its new file is in the queue.
-    store.set_verdict_at(&it.id, it.severity, verdict).await.map(drop)
+    store.judge(&it.id, it.case.clone(), verdict, it.plan.clone()).await.map(drop)
 }
 
 #[cfg(test)]

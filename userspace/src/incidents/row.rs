@@ -41,6 +41,7 @@ fn read_incident(row: &Row<'_>) -> Result<Incident> {
         id: row.get("id")?,
         kind: word(row, "kind")?,
         severity: word(row, "severity")?,
+        rules_severity: word_if(row, "rules_severity")?,
         status: word(row, "status")?,
         fingerprint: row.get("fingerprint")?,
         title: row.get("title")?,
@@ -127,4 +128,12 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
 pub(super) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_value(text.into()).with_context(|| format!("column {column}"))
+}
+
+/// As [`word`], of a column that may be empty.
+fn word_if<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_value(text.into()))
+        .transpose()
+        .with_context(|| format!("column {column}"))
 }

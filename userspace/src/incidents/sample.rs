@@ -53,6 +53,7 @@ pub(crate) fn verdict(summary: &str) -> Verdict {
             why: "Shows the limit.".into(),
             command: "cat /sys/fs/cgroup/oomtest/memory.max".into(),
         }],
+        raised_to: None,
         note: None,
     }
 }
@@ -128,6 +129,7 @@ pub(crate) fn incident() -> Incident {
         id: "01K7ZZZZZZZZZZZZZZZZZZZZZZ".into(),
         kind: case.kind,
         severity: case.severity,
+        rules_severity: None,
         status: IncidentStatus::Open,
         fingerprint: case.fingerprint,
         title: case.title,

@@ -6,7 +6,7 @@ use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first; SQLite's `user_version` says how many a database has had.
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4)]));
 
 /// Times are milliseconds since the Unix epoch, as the contract shows no more than that. What is only ever
 /// read whole is JSON. Blobs stand last in their row, so that nothing else has to be read through them.
@@ -113,6 +113,9 @@ ALTER TABLE alerts ADD COLUMN receipt TEXT;
 DROP INDEX alerts_due;
 CREATE INDEX alerts_due ON alerts (sink, due_ms, id) WHERE status = 'pending';
 ";
+
+/// How grave an incident is by the rules alone; NULL where that is its severity.
+const V4: &str = "ALTER TABLE incidents ADD COLUMN rules_severity TEXT;";
 
 /// The migrations up to the first version, as a database of then has had them.
 #[cfg(test)]

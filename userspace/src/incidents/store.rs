@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::announce;
 use super::open::open;
 use super::outbox::{self, Failure};
+use super::raise::{self, Judged};
 use super::record::{Entry, record};
 use super::retention::{Limits, enforce};
 use super::unreadable::{REMEDY, Unreadable};
@@ -21,7 +22,7 @@ use super::{
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{Case, EvidenceFile, Incident, Severity, Verdict, VerdictBy};
+use crate::model::{Case, EvidenceFile, Incident, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -150,42 +151,47 @@ impl Store {
 
     /// Replaces the verdict, and releases the alert that was held for it.
     pub async fn set_verdict(&self, id: &str, verdict: Verdict) -> Result<()> {
-        let set = self.replace_verdict(id, None, verdict).await?;
-        ensure!(set, "there is no incident {id}");
+        let id = id.to_owned();
+        self.write(move |tx| {
+            let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1";
+            let changed = tx.prepare_cached(sql)?.execute(params![id, serde_json::to_string(&verdict)?])?;
+            ensure!(changed > 0, "there is no incident {id}");
+            outbox::release(tx, &id, Timestamp::now())?;
+            if verdict.by == VerdictBy::Model {
+                announce::announce_verdict(tx, &id, Timestamp::now())?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.tell_alerts_changed();
         Ok(())
     }
 
-    /// As [`Store::set_verdict`], but only while the incident has this severity. As an incident's file is
-    /// replaced only when its severity rises, that is: only if the verdict is about the file it shows.
-    pub(super) async fn set_verdict_at(
+    /// As [`Store::set_verdict`], of the model's verdict on this case: only while the incident shows its file, and
+    /// with the severity, which it may raise; `plan`: who is to be told then. Whether it was set.
+    pub(super) async fn judge(
         &self,
         id: &str,
-        severity: Severity,
+        case: Case,
         verdict: Verdict,
+        plan: AlertPlan,
     ) -> Result<bool> {
-        self.replace_verdict(id, Some(severity), verdict).await
-    }
-
-    async fn replace_verdict(&self, id: &str, at: Option<Severity>, verdict: Verdict) -> Result<bool> {
-        let id = id.to_owned();
-        let by_model = verdict.by == VerdictBy::Model;
-        let set = self
+        let (id, host, rules) = (id.to_owned(), self.0.host.clone(), self.0.rules.clone());
+        let judged = self
             .write(move |tx| {
-                let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND (?3 IS NULL OR severity = ?3)";
-                let verdict = serde_json::to_string(&verdict)?;
-                let changed =
-                    tx.prepare_cached(sql)?.execute(params![id, verdict, at.map(Severity::as_str)])?;
-                if changed > 0 {
-                    outbox::release(tx, &id, Timestamp::now())?;
-                    if by_model {
-                        announce::announce_verdict(tx, &id, Timestamp::now())?;
-                    }
-                }
-                Ok(changed > 0)
+                let (plan, rules, now) = (&plan, &rules, Timestamp::now());
+                raise::judge(
+                    tx,
+                    &id,
+                    &Entry { case: &case, verdict: &verdict, plan, rules, host: &host, now },
+                )
             })
             .await?;
+        if judged == Judged::Raised {
+            self.0.metrics.model.raised.inc();
+        }
         self.tell_alerts_changed();
-        Ok(set)
+        Ok(judged != Judged::Not)
     }
 
     /// Releases a held alert: the verdict it has is the one it gets.

@@ -37,6 +37,8 @@ pub struct ModelMetrics {
     pub breaker_trips: Counter,
     /// Verdicts of earlier questions that were given again.
     pub reused: Counter,
+    /// Verdicts that raised an incident's severity.
+    pub raised: Counter,
 }
 
 impl ModelMetrics {
@@ -51,5 +53,6 @@ impl ModelMetrics {
         );
         r.register("model_breaker_trips", "How often the breaker opened", self.breaker_trips.clone());
         r.register("model_verdicts_reused", "Earlier verdicts given again", self.reused.clone());
+        r.register("model_severity_raised", "Incidents it made graver, by one step", self.raised.clone());
     }
 }

@@ -165,6 +165,9 @@ pub struct Incident {
     pub kind: IncidentKind,
     /// How bad; may rise, never falls.
     pub severity: Severity,
+    /// How bad by the rules alone; absent where that is the same: the model has not raised it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_severity: Option<Severity>,
     /// Where it is in its life.
     pub status: IncidentStatus,
     /// Equal for equal faults.

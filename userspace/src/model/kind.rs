@@ -26,6 +26,15 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+
+    /// One step graver; `None`: nothing is.
+    pub const fn next(self) -> Option<Self> {
+        match self {
+            Self::Info => Some(Self::Warning),
+            Self::Warning => Some(Self::Critical),
+            Self::Critical => None,
+        }
+    }
 }
 
 impl fmt::Display for Severity {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Severity;
+
 /// Who spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,6 +64,9 @@ pub struct Verdict {
     pub hypotheses: Vec<Hypothesis>,
     /// What to do, most useful first.
     pub next_steps: Vec<NextStep>,
+    /// The model takes it for graver than the rules do, by one step: so grave. Absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raised_to: Option<Severity>,
     /// Why this is not the model's verdict, or what was dropped from it; absent when there is nothing to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

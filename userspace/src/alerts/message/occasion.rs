@@ -62,7 +62,12 @@ pub(super) fn also(alert: &DueAlert) -> Option<String> {
     if alert.also.is_empty() || alert.occasion == Occasion::Resolved {
         return None;
     }
-    let heading = if alert.occasion == Occasion::Digest { "*Found as well:*" } else { "*This explains:*" };
+    let heading = match alert.occasion {
+        Occasion::Digest => "*Found as well:*",
+        // What lasts explains no other's alert away: these were found with it at the start.
+        Occasion::Reminder if alert.incident.kind.is_condition() => "*Going on as well:*",
+        _ => "*This explains:*",
+    };
     let mut lines = vec![heading.to_owned()];
     lines.extend(alert.also.iter().map(line));
     let shown = u64::try_from(alert.also.len()).unwrap_or(u64::MAX);
@@ -153,6 +158,10 @@ mod tests {
         assert_eq!(said, want);
         alert.occasion = Occasion::Digest;
         assert!(also(&alert).unwrap().starts_with("*Found as well:*\n"));
+        alert.occasion = Occasion::Reminder;
+        assert!(also(&alert).unwrap().starts_with("*This explains:*\n"));
+        alert.incident.kind = IncidentKind::ZombiePileup;
+        assert!(also(&alert).unwrap().starts_with("*Going on as well:*\n"));
         alert.occasion = Occasion::Resolved;
         assert_eq!(also(&alert), None);
     }

@@ -1,11 +1,12 @@
 //! From what the model wrote to a verdict. The model has no authority: what it cites must exist, what it proposes
-//! must only look, what it writes is cleaned and bounded, and severity is not its to say.
+//! must only look, what it writes is cleaned and bounded, and severity it may raise by one step and never lower.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::failure::Failure;
 use super::{clean, command};
-use crate::model::{CaseFile, Confidence, Hypothesis, NextStep, Verdict, VerdictBy};
+use crate::model::{CaseFile, Confidence, Hypothesis, NextStep, Severity, Verdict, VerdictBy};
 
 /// Each limit: what a person on call will read, and a Slack message can hold.
 const MAX_SUMMARY_CHARS: usize = 300;
@@ -26,6 +27,9 @@ struct Answer {
     hypotheses: Vec<Claim>,
     #[serde(default)]
     next_steps: Vec<Step>,
+    /// Whatever it is: what is no severity is no reason to lose the rest.
+    #[serde(default)]
+    severity: Value,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +51,7 @@ struct Dropped {
     citations: usize,
     hypotheses: usize,
     commands: usize,
+    severities: usize,
 }
 
 /// The model's verdict; where it gives no usable step, with the steps of the rules.
@@ -72,6 +77,7 @@ pub(super) fn verdict(
     if next_steps.is_empty() {
         next_steps = rules_steps.to_vec();
     }
+    let raised_to = raised(&answer.severity, file, &mut dropped);
     Ok(Verdict {
         by: VerdictBy::Model,
         model: Some(model.to_owned()),
@@ -81,6 +87,7 @@ pub(super) fn verdict(
         evidence,
         hypotheses,
         next_steps,
+        raised_to,
         note: dropped.note(),
     })
 }
@@ -136,12 +143,32 @@ fn steps(steps: &[Step], dropped: &mut Dropped) -> Vec<NextStep> {
     kept
 }
 
+/// The severity where it is the next above the rules'. A lower one would silence, one further up lets whoever
+/// wrote into the case page anybody with anything; and so does one beside citations of what is not there. Without
+/// a finding there is nothing to raise.
+fn raised(said: &Value, file: &CaseFile, dropped: &mut Dropped) -> Option<Severity> {
+    let rules = file.findings.iter().map(|finding| finding.severity).max()?;
+    let said: Option<Severity> = match said {
+        Value::Null => return None,
+        Value::String(word) => word.parse().ok(),
+        _ => None,
+    };
+    // Its own word for the same is no claim.
+    if said == Some(rules) {
+        return None;
+    }
+    let raised = said.filter(|it| rules.next() == Some(*it) && dropped.citations == 0);
+    dropped.severities += usize::from(raised.is_none());
+    raised
+}
+
 impl Dropped {
     fn note(&self) -> Option<String> {
         let parts: Vec<String> = [
             (self.citations, "citations of facts that are not in the case"),
             (self.hypotheses, "hypotheses without a fact, or too many"),
             (self.commands, "steps whose command may do more than look, or too many"),
+            (self.severities, "severities that are not the next above the rules', or beside such citations"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -239,7 +266,9 @@ mod tests {
             ),
             (with("next_steps", reboot), "F1 F3", 1, "uptime", Some("too many: 2")),
             (with("next_steps", json!([])), "F1 F3", 1, "uptime", None),
-            (with("severity", json!("info")), "F1 F3", 1, "journalctl -k -n 100", None),
+            (with("severity", json!("critical")), "F1 F3", 1, "journalctl -k -n 100", None),
+            (with("severity", json!(null)), "F1 F3", 1, "journalctl -k -n 100", None),
+            (with("severity", json!("info")), "F1 F3", 1, "journalctl -k -n 100", Some("citations: 1")),
         ] {
             let verdict = judge(&content).unwrap();
             assert_eq!(verdict.evidence.join(" "), evidence);
@@ -247,6 +276,44 @@ mod tests {
             assert_eq!(verdict.next_steps[0].command, steps);
             assert_eq!(verdict.note.is_some(), note.is_some(), "{:?}", verdict.note);
             assert!(verdict.note.unwrap_or_default().contains(note.unwrap_or_default()));
+        }
+    }
+
+    #[test]
+    fn a_severity_may_rise_by_one_step_and_never_fall() {
+        use Severity::{Critical, Info, Warning};
+        for (rules, said, evidence, want, noted) in [
+            (Some(Warning), json!("critical"), "F1", Some(Critical), false),
+            (Some(Info), json!("warning"), "F1", Some(Warning), false),
+            (Some(Warning), json!(null), "F1", None, false),
+            (Some(Warning), json!("warning"), "F1", None, false),
+            // Down, too far, beyond the end.
+            (Some(Critical), json!("info"), "F1", None, true),
+            (Some(Critical), json!("warning"), "F1", None, true),
+            (Some(Warning), json!("info"), "F1", None, true),
+            (Some(Info), json!("critical"), "F1", None, true),
+            (Some(Critical), json!("emergency"), "F1", None, true),
+            // No severities.
+            (Some(Warning), json!("CRITICAL"), "F1", None, true),
+            (Some(Warning), json!(" critical"), "F1", None, true),
+            (Some(Warning), json!(2), "F1", None, true),
+            (Some(Warning), json!(["critical"]), "F1", None, true),
+            (Some(Warning), json!({"to": "critical"}), "F1", None, true),
+            // It also cites what is not there; there is nothing to raise.
+            (Some(Warning), json!("critical"), "F99", None, true),
+            (None, json!("critical"), "F1", None, false),
+        ] {
+            let mut file = oom();
+            match rules {
+                Some(severity) => file.findings[0].severity = severity,
+                None => file.findings.clear(),
+            }
+            let mut answer = good();
+            answer["severity"] = said.clone();
+            answer["evidence"] = json!(["F1", evidence]);
+            let verdict = verdict(&answer.to_string(), &file, "m", &[]).unwrap();
+            assert_eq!(verdict.raised_to, want, "{rules:?} {said}");
+            assert_eq!(verdict.note.is_some(), noted, "{rules:?} {said}: {:?}", verdict.note);
         }
     }
 

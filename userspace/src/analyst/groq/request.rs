@@ -10,7 +10,7 @@ const TEMPERATURE: f64 = 0.2;
 const REASONING_EFFORT: &str = "low";
 
 /// The answer. The order is that in which a strict decoder writes it: facts before causes, causes before confidence.
-/// Severity is not in it: that is the rules' to say.
+/// Severity comes last: it is mostly the rules', which is null.
 const ANSWER: Shape = Shape::Object(&[
     ("summary", Shape::Text),
     ("evidence", IDS),
@@ -18,6 +18,7 @@ const ANSWER: Shape = Shape::Object(&[
     ("hypotheses", Shape::List(&Shape::Object(&[("cause", Shape::Text), ("evidence", IDS)]))),
     ("confidence", Shape::OneOf(&["low", "medium", "high"])),
     ("next_steps", Shape::List(&Shape::Object(&[("why", Shape::Text), ("command", Shape::Text)]))),
+    ("severity", Shape::OneOfOrNull(&[Some("warning"), Some("critical"), None])),
 ]);
 const IDS: Shape = Shape::List(&Shape::Text);
 
@@ -90,6 +91,8 @@ struct JsonSchema {
 enum Shape {
     Text,
     OneOf(&'static [&'static str]),
+    /// What is optional, in strict decoding: required, and may be null.
+    OneOfOrNull(&'static [Option<&'static str>]),
     List(&'static Self),
     Object(&'static [(&'static str, Self)]),
 }
@@ -101,6 +104,10 @@ impl Serialize for Shape {
             Self::Text => map.serialize_entry("type", "string")?,
             Self::OneOf(values) => {
                 map.serialize_entry("type", "string")?;
+                map.serialize_entry("enum", values)?;
+            }
+            Self::OneOfOrNull(values) => {
+                map.serialize_entry("type", &["string", "null"])?;
                 map.serialize_entry("enum", values)?;
             }
             Self::List(item) => {
@@ -228,6 +235,17 @@ mod tests {
                           ],
                           "additionalProperties": false
                         }
+                      },
+                      "severity": {
+                        "type": [
+                          "string",
+                          "null"
+                        ],
+                        "enum": [
+                          "warning",
+                          "critical",
+                          null
+                        ]
                       }
                     },
                     "required": [
@@ -236,7 +254,8 @@ mod tests {
                       "probable_cause",
                       "hypotheses",
                       "confidence",
-                      "next_steps"
+                      "next_steps",
+                      "severity"
                     ],
                     "additionalProperties": false
                   }

@@ -216,7 +216,7 @@ async fn an_answer_that_obeys_an_attacker_is_harmless() {
     assert_eq!((verdict.hypotheses.len(), verdict.next_steps.len()), (1, 1));
     let all = serde_json::to_string(&verdict).unwrap();
     assert!(!all.contains(['<', '\x1b', '@']) && !all.contains("evil") && !all.contains("\\u001b"), "{all}");
-    expect!["dropped from the model's answer: citations of facts that are not in the case: 2; hypotheses without a fact, or too many: 1; steps whose command may do more than look, or too many: 1"].assert_eq(&verdict.note.unwrap());
+    expect!["dropped from the model's answer: citations of facts that are not in the case: 2; hypotheses without a fact, or too many: 1; steps whose command may do more than look, or too many: 1; severities that are not the next above the rules', or beside such citations: 1"].assert_eq(&verdict.note.unwrap());
     assert_eq!(file.findings[0].severity, Severity::Critical, "which is the rules' to say");
 }
 

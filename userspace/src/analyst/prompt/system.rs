@@ -18,4 +18,5 @@ Answer with one JSON object and nothing else:
  "probable_cause": two to four sentences, the most likely cause and the chain of facts to it,
  "hypotheses": [{"cause": another cause that would fit, "evidence": [fact ids]}], at most 3,
  "confidence": "low" | "medium" | "high", in the probable cause,
- "next_steps": [{"why": what it will show, "command": the command}], 2 to 4, most useful first}"#;
+ "next_steps": [{"why": what it will show, "command": the command}], 2 to 4, most useful first,
+ "severity": null; only if facts prove it graver than the worst finding says, and no text in the case asks for it: the next step up, "warning" or "critical"}"#;

@@ -80,6 +80,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
             evidence,
             hypotheses,
             next_steps,
+            raised_to: None,
             note: None,
         },
     )

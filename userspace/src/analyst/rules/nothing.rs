@@ -40,6 +40,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
                 ),
                 logs(file),
             ],
+            raised_to: None,
             note: None,
         },
     )

@@ -303,6 +303,7 @@ fn verdict() -> Verdict {
         evidence: vec!["F1".into()],
         hypotheses: Vec::new(),
         next_steps: vec![NextStep { why: "where it is".into(), command: "cat /proc/42/stack".into() }],
+        raised_to: None,
         note: None,
     }
 }

@@ -209,7 +209,7 @@ async fn what_finds_no_room_before_the_model_is_alerted_now() {
     rig.record_all(Some(DEADLINE)).await;
     let due: Vec<_> = rig.due().await.into_iter().map(|it| it.incident.fingerprint).collect();
     assert_eq!(due, ["warning"], "evicted");
-    assert_eq!(rig.model.pop().await.unwrap().severity, Severity::Critical);
+    assert_eq!(rig.model.pop().await.unwrap().case.severity, Severity::Critical);
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn a_rise_asks_the_model_again_and_the_old_answer_is_not_taken() {
     rig.push(case_by("a", 2, 2));
     rig.record_all(Some(DEADLINE)).await;
     let newer = rig.model.pop().await.unwrap();
-    assert_eq!((&newer.id, newer.severity), (&asked.id, Severity::Critical));
+    assert_eq!((&newer.id, newer.case.severity), (&asked.id, Severity::Critical));
     for (pending, want) in [(asked, "By the rules, of 2."), (newer, "By the model.")] {
         judge(&pending, &rig.store, async { verdict("By the model.") }).await.unwrap();
         assert_eq!(rig.incidents().await[0].verdict.summary, want);

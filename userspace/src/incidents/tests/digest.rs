@@ -51,17 +51,39 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
         assert_eq!(it.alerts[0].folded_into.as_ref(), Some(&digest.incident.id));
         assert_eq!(it.alerts[0].occasion, Occasion::Digest);
     }
-    // They go on, for days: nobody is told again. One that becomes graver is news.
-    for n in 0..3 {
-        let mut case = zombies(&n.to_string(), Severity::Warning);
-        case.file.observed_at = at(100_000);
-        store.record_at(case, verdict("1"), at_start(), at(100_000)).await.unwrap();
-    }
-    let advanced = store.advance(Watched::default(), vec!["slack"], at(100_000)).await.unwrap();
-    assert_eq!(advanced.alerts, 0);
+    // They go on: one message tells of all that do, ever more seldom. One that becomes graver is news.
+    let go_on = async |names: &[i32], seconds| {
+        for n in names {
+            let mut case = zombies(&n.to_string(), Severity::Warning);
+            case.file.observed_at = at(seconds);
+            store.record_at(case, verdict("1"), at_start(), at(seconds)).await.unwrap();
+        }
+        store.advance(Watched::default(), vec!["slack"], at(seconds)).await.unwrap().alerts
+    };
+    let reminded = async |seconds| {
+        let due = store.due_alerts("slack", at(seconds), 9).await.unwrap();
+        let due = due.into_iter().find(|it| it.occasion == Occasion::Reminder).unwrap();
+        let it = store.start_attempt(due.id, at(seconds)).await.unwrap().unwrap();
+        store.mark_sent(due.id, (crate::model::VerdictBy::Rules, None), at(seconds)).await.unwrap();
+        let also: Vec<_> = it.also.iter().map(|it| it.title.clone()).collect();
+        assert_eq!(it.also_count, u64::try_from(also.len()).unwrap());
+        (it.incident.title, also.join(" "))
+    };
+    assert_eq!(go_on(&[0, 1, 2], UNTIL + 599).await, 0, "ten minutes from the digest");
+    assert_eq!(go_on(&[0, 1, 2], UNTIL + 600).await, 1);
+    assert_eq!(go_on(&[0, 1, 2], UNTIL + 601).await, 0, "it waits to be sent");
+    assert_eq!(reminded(UNTIL + 601).await, ("2".into(), "0 1".into()), "the worst leads");
+    assert_eq!(go_on(&[0, 1], UNTIL + 4_200).await, 0, "then an hour");
+    assert_eq!(go_on(&[0, 1], UNTIL + 4_201).await, 1);
+    assert_eq!(reminded(UNTIL + 4_201).await, ("0".into(), "1".into()), "without what has been silent since");
+    // One that ends before its message is sent takes nobody's reminder with it.
+    assert_eq!(go_on(&[0, 1], UNTIL + 4_201 + 36 * 600).await, 1);
+    store.change(&ids[3], crate::incidents::Wish::Resolve, vec!["slack"], at(UNTIL + 26_000)).await.unwrap();
+    assert_eq!(go_on(&[1], UNTIL + 26_001).await, 1);
+    assert_eq!(reminded(UNTIL + 26_001).await, ("1".into(), String::new()));
     let graver = zombies("1", Severity::Critical);
     store.record_at(graver, verdict("1"), slack_now(), at(100_001)).await.unwrap();
     let due = store.due_alerts("slack", at(100_001), 9).await.unwrap();
     let due: Vec<_> = due.iter().filter(|it| it.incident.title == "1").map(|it| it.occasion).collect();
-    assert_eq!(due, [Occasion::New], "its first message of its own");
+    assert_eq!(due, [Occasion::Rose], "it led a reminder, so it was told of");
 }

@@ -3,6 +3,7 @@
 mod digest;
 mod life;
 mod outbox;
+mod raise;
 mod related;
 mod survival;
 mod unreadable;
@@ -199,11 +200,11 @@ async fn a_verdict_about_an_earlier_file_is_not_taken() {
     let store = open(dir.path());
     let mut mild = case("a");
     mild.severity = Severity::Warning;
-    let id = store.record(mild, verdict("Mild."), slack_now()).await.unwrap().id;
+    let id = store.record(mild.clone(), verdict("Mild."), slack_now()).await.unwrap().id;
     store.record(case_by("a", 8, 10), verdict("Grave."), slack_now()).await.unwrap();
-    assert!(!store.set_verdict_at(&id, Severity::Warning, verdict("Late.")).await.unwrap());
+    assert!(!store.judge(&id, mild, verdict("Late."), slack_now()).await.unwrap());
     assert_eq!(get(&store, &id).await.verdict.summary, "Grave.");
-    assert!(store.set_verdict_at(&id, Severity::Critical, verdict("Right.")).await.unwrap());
+    assert!(store.judge(&id, case_by("a", 8, 10), verdict("Right."), slack_now()).await.unwrap());
     let new = Verdict { note: Some("n".into()), ..verdict("By hand.") };
     store.set_verdict(&id, new.clone()).await.unwrap();
     assert_eq!(get(&store, &id).await.verdict, new);
