@@ -69,16 +69,20 @@ impl Monitor {
 
     /// The programs above it, the parent first.
     fn ancestors(&self, process: &Process) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut parent = process.ppid;
-        while names.len() < ANCESTORS {
-            let Some(above) = self.table.live_by_pid(parent) else { break };
-            names.push(detect::program(&above.info()).to_owned());
-            if above.ppid == parent || above.ppid == 0 {
-                break;
-            }
-            parent = above.ppid;
-        }
-        names
+        self.above(process).map(|above| detect::program(&above.info()).to_owned()).collect()
+    }
+
+    /// The nearest program above it that runs tests.
+    pub(super) fn test_runner(&self, process: &Process) -> Option<String> {
+        let above = self.above(process).map(Process::info).find(detect::is_test_runner)?;
+        Some(detect::program(&above).to_owned())
+    }
+
+    fn above(&self, process: &Process) -> impl Iterator<Item = &Process> {
+        let next = |above: &&Process| {
+            let parent = Some(above.ppid).filter(|parent| *parent != 0 && *parent != above.key.pid);
+            parent.and_then(|parent| self.table.live_by_pid(parent))
+        };
+        std::iter::successors(self.table.live_by_pid(process.ppid), next).take(ANCESTORS)
     }
 }
