@@ -176,7 +176,10 @@ impl Process {
         self.touched = now;
         if let Some(details) = &seen.details {
             self.comm.clone_from(&seen.comm);
-            self.argv.clone_from(&details.argv);
+            if !details.argv.is_empty() {
+                // Empty, too, where it could not be read: a fork storm holds the reader up.
+                self.argv.clone_from(&details.argv);
+            }
             self.exe = details.exe.clone().or(self.exe.take());
             self.uid = details.uid.or(self.uid);
             self.cgroup = details.cgroup.clone().or(self.cgroup.take());
