@@ -88,6 +88,8 @@ pub struct CpuPast {
     pub age: Duration,
     /// CPU time in it.
     pub cpu: Duration,
+    /// The time in it that it was ready to run and others had the CPUs.
+    pub queued: Duration,
 }
 
 impl Spin<'_> {
@@ -133,7 +135,8 @@ impl Spin<'_> {
     /// Whether it did something else for at least as long as it then has to be watched.
     fn was_idle(&self, limits: &DetectLimits) -> bool {
         self.past.age >= limits.spin_window / WITH_A_PAST
-            && percent(self.past.cpu, self.past.age) <= IDLE_PERCENT
+            // What had to wait for a CPU was not idle: a compiler on a full host.
+            && percent(self.past.cpu.saturating_add(self.past.queued), self.past.age) <= IDLE_PERCENT
     }
 
     fn is_due(&self, limits: &DetectLimits) -> bool {
@@ -242,7 +245,12 @@ fn past(spin: &Spin<'_>, limits: &DetectLimits) -> Statement {
     let text = if spin.was_idle(limits) {
         format!("in the {age} before, it used {share} % of a core: this is new")
     } else {
-        format!("it used {share} % of a core in the {age} before: it may never have done anything else")
+        let queued = percent(spin.past.queued, spin.past.age).min(100);
+        let queued =
+            if queued > 0 { format!(", waited for one for {queued} % of the time") } else { String::new() };
+        format!(
+            "it used {share} % of a core in the {age} before{queued}: it may never have done anything else"
+        )
     };
     Statement::new("proc:stat", text)
 }

@@ -27,19 +27,30 @@ struct Episode {
     since: Duration,
     looks: u32,
     wakes: Option<u64>,
+    /// The most tasks ready to run for each CPU meanwhile.
+    crowd: u32,
     last: Duration,
 }
 
 impl Episode {
     fn new(look: &CloseLook, thread: &ThreadLook) -> Self {
         let (since, last) = (look.at, look.at);
-        Self { first: thread.clone(), process_io: look.io, since, looks: 1, wakes: Some(0), last }
+        Self {
+            first: thread.clone(),
+            process_io: look.io,
+            since,
+            looks: 1,
+            wakes: Some(0),
+            crowd: look.crowd,
+            last,
+        }
     }
 
     /// Whether the thread still does what it did; if so, that is noted.
     fn goes_on(&mut self, look: &CloseLook, thread: &ThreadLook, host: &Host) -> bool {
         self.last = look.at;
         self.looks += 1;
+        self.crowd = self.crowd.max(look.crowd);
         if thread.state != 'D' {
             return self.spin(look, thread, host).goes_on();
         }
@@ -50,7 +61,7 @@ impl Episode {
 
     fn wait<'a>(&self, look: &CloseLook, thread: &'a ThreadLook) -> Wait<'a> {
         let lasted = look.at.saturating_sub(self.since);
-        Wait { thread, lasted, looks: self.looks, wakes: self.wakes }
+        Wait { thread, lasted, looks: self.looks, wakes: self.wakes, crowd: self.crowd }
     }
 
     fn spin<'a>(&'a self, look: &CloseLook, thread: &'a ThreadLook, host: &Host) -> Spin<'a> {
@@ -62,6 +73,7 @@ impl Episode {
         let past = CpuPast {
             age: self.since.saturating_sub(host.ticks_to_duration(self.first.start_ticks)),
             cpu: host.ticks_to_duration(self.first.cpu_ticks()),
+            queued: self.first.queued.unwrap_or_default(),
         };
         let moved = |io: Option<IoCounts>| io.map(|io| io.bytes);
         Spin {

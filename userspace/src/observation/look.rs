@@ -14,6 +14,8 @@ pub struct CloseLook {
     pub at: Duration,
     /// All its threads, those that were not worth a look included.
     pub threads_total: u64,
+    /// Tasks of the whole host that were ready to run, for each CPU; 1 where every one of them had one.
+    pub crowd: u32,
     /// Whether a cgroup's freezer holds it.
     pub frozen: bool,
     /// What all its threads have moved; read only where it has several.
@@ -53,6 +55,8 @@ pub struct ThreadLook {
     pub io: Option<IoCounts>,
     /// The kernel function it waits in; absent where the kernel does not say.
     pub wchan: Option<Box<str>>,
+    /// Whether the child that it waits for in vfork(2) is ready to run: it only needs a CPU.
+    pub child_is_ready: bool,
     /// The system call it is in.
     pub syscall: Option<SystemCall>,
     /// The kernel's functions, innermost first; empty where it could not be read.

@@ -176,6 +176,7 @@ impl Suspects {
             key: seen.key,
             at,
             threads_total: seen.threads,
+            crowd: if waits { crowd(places.proc_root) } else { 1 },
             frozen: is_frozen(places.hierarchy, &cgroup),
             io,
             threads,
@@ -199,6 +200,14 @@ impl Suspects {
         tids.sort_by_key(|tid| !watched.contains(tid));
         tids.iter().take(THREADS).filter_map(|tid| task::stat(&task_directory(directory, *tid))).collect()
     }
+}
+
+/// How many tasks are ready to run for each CPU: the fourth field of proc_loadavg(5).
+fn crowd(proc_root: &Path) -> u32 {
+    let text = fs::read_to_string(proc_root.join("loadavg")).unwrap_or_default();
+    let ready = text.split_ascii_whitespace().nth(3).and_then(|it| it.split('/').next()?.parse::<u32>().ok());
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    ready.unwrap_or(1).div_ceil(u32::try_from(cpus).unwrap_or(1)).max(1)
 }
 
 fn task_directory(directory: &Path, tid: u32) -> PathBuf {

@@ -38,7 +38,11 @@ fn spin<'a>(first: &'a ThreadLook, now: &'a ThreadLook, lasted: Duration) -> Spi
             user: ticks(now.user_ticks, first.user_ticks),
             system: ticks(now.system_ticks, first.system_ticks),
         },
-        past: CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30) },
+        past: CpuPast {
+            age: Duration::from_secs(7200),
+            cpu: Duration::from_secs(30),
+            queued: Duration::ZERO,
+        },
         others_work: false,
     }
 }
@@ -87,12 +91,15 @@ fn whatever_moves_is_work() {
 fn how_long_it_takes_depends_on_its_past_and_its_priority() {
     let first = spinning(0);
     let limits = DetectLimits::default();
-    let new = CpuPast { age: Duration::from_secs(1), cpu: Duration::from_secs(1) };
-    let idle = CpuPast { age: WINDOW, cpu: Duration::from_secs(299) };
-    let busy = CpuPast { age: WINDOW, cpu: Duration::from_secs(590) };
+    let new = CpuPast { age: Duration::from_secs(1), cpu: Duration::from_secs(1), queued: Duration::ZERO };
+    let idle = CpuPast { age: WINDOW, cpu: Duration::from_secs(299), queued: Duration::ZERO };
+    let starved = CpuPast { queued: Duration::from_secs(10), ..idle };
+    let busy = CpuPast { age: WINDOW, cpu: Duration::from_secs(590), queued: Duration::ZERO };
     for (what, past, secs, nice, policy, want) in [
         ("an idle service", idle, 600, 0, 0, Some(Severity::Warning)),
         ("an idle service, too early", idle, 599, 0, 0, None),
+        ("one that waited for a CPU", starved, 600, 0, 0, None),
+        ("one that waited for a CPU, long", starved, 1800, 0, 0, Some(Severity::Warning)),
         ("a new program", new, 600, 0, 0, None),
         ("a new program, long", new, 1800, 0, 0, Some(Severity::Warning)),
         ("one that computes since long", busy, 1799, 0, 0, None),
@@ -114,7 +121,8 @@ fn how_long_it_takes_depends_on_its_past_and_its_priority() {
 fn a_pool_of_workers_is_no_spin() {
     let first = spinning(0);
     let new = CpuPast::default();
-    let idle = CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30) };
+    let idle =
+        CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30), queued: Duration::ZERO };
     for (what, past, sleeps, others_work, want) in [
         ("a worker of a compressor", new, 3, true, false),
         ("a thread that never waits beside others that work", new, 2, true, true),
@@ -164,7 +172,7 @@ fn a_loop_and_a_retry_without_a_pause() {
     let long = Duration::from_secs(1800);
     let retry_first = ThreadLook { tid: 77, comm: b"net-\x1b[0m1"[..].into(), ..spinning(0) };
     let spin = Spin { others_work: true, ..spin(&retry_first, &retry, long) };
-    let past = CpuPast { age: Duration::from_secs(2), cpu: Duration::from_secs(2) };
+    let past = CpuPast { age: Duration::from_secs(2), cpu: Duration::from_secs(2), queued: Duration::ZERO };
     check(
         &[Spin { past, ..spin }],
         &expect![[r#"
