@@ -79,10 +79,10 @@ db.execute("create index i on t (b, a)"); db.execute("delete from t where a % 2"
         py hang_up 1500 './job sleep 60000\n' bash -i
         py hang_up 1500 'cat\n' sh -i; true",
     ).needs(&["bash"]),
-    Case::noise("noise/signals", "a person ends programs by SIGTERM, SIGINT and SIGKILL, among them busy ones", r#"
+    Case::noise("noise/signals", "a person ends programs by SIGTERM, SIGHUP and SIGKILL, among them busy ones", r#"
         name batch
         export EVENTS=
-        for signal in TERM INT KILL; do
+        for signal in TERM HUP KILL; do
             ./batch sleep 60000 & "$PYTHON" -c 'while True: pass' & yes > /dev/null &
             sleep 1; kill -$signal $(jobs -p); wait
         done; true"#,
