@@ -97,7 +97,7 @@ impl Stuck {
     /// Notes a look; says how many threads found no room.
     fn note(&mut self, look: &CloseLook, host: &Host) -> u64 {
         let mut turned_away = 0;
-        for thread in &look.threads {
+        for thread in look.threads.iter().chain(&look.whole) {
             let id = (look.key, thread.tid);
             let goes_on =
                 self.threads.get_mut(&id).is_some_and(|episode| episode.goes_on(look, thread, host));
@@ -121,6 +121,7 @@ impl Stuck {
     ) -> impl Iterator<Item = (&'a Episode, &'a ThreadLook)> {
         look.threads
             .iter()
+            .chain(&look.whole)
             .filter(move |thread| (thread.state == 'D') == waiting)
             .filter_map(|thread| Some((self.threads.get(&(look.key, thread.tid))?, thread)))
     }

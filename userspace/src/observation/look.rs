@@ -22,6 +22,9 @@ pub struct CloseLook {
     pub io: Option<IoCounts>,
     /// The threads worth a look.
     pub threads: Vec<ThreadLook>,
+    /// All its threads taken together, where several share the work: none of them may be at it for long. In state R
+    /// if those that have done anything lately wait for nothing but each other; with what they waited for a CPU in all.
+    pub whole: Option<ThreadLook>,
 }
 
 /// One thread, at one moment.
@@ -66,6 +69,9 @@ pub struct ThreadLook {
 }
 
 impl ThreadLook {
+    /// The id that stands for all threads of a process.
+    pub const WHOLE: u32 = 0;
+
     /// All its CPU time, in clock ticks.
     pub const fn cpu_ticks(&self) -> u64 {
         self.user_ticks.saturating_add(self.system_ticks)

@@ -115,7 +115,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 /// The second of time on a CPU, time waited for one (both in nanoseconds) and turns (kernel
 /// Documentation/scheduler/sched-stats.rst); all zero where the kernel was built without.
-fn queued(schedstat: &str) -> Option<Duration> {
+pub(super) fn queued(schedstat: &str) -> Option<Duration> {
     let mut numbers = schedstat.split_ascii_whitespace().map(str::parse::<u64>);
     let (on_cpu, waited) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
     (on_cpu > 0).then(|| Duration::from_nanos(waited))

@@ -204,3 +204,50 @@ fn a_loop_and_a_retry_without_a_pause() {
         "#]],
     );
 }
+
+/// All threads of a process after `secs` of an endless loop in each, one at a time.
+fn whole(secs: u64) -> ThreadLook {
+    ThreadLook { tid: ThreadLook::WHOLE, voluntary_switches: None, ..spinning(secs) }
+}
+
+#[test]
+fn threads_that_take_turns_are_judged_as_one() {
+    let first = whole(0);
+    let limits = DetectLimits::default();
+    let long = limits.spin_window.as_secs();
+    for (what, now, secs, want) in [
+        ("for the window", whole(long), long, Some(Severity::Warning)),
+        ("for a third of it, idle before", whole(long / 3), long / 3, None),
+        ("one waits for something else", ThreadLook { state: 'S', ..whole(long) }, long, None),
+        ("a byte", ThreadLook { io: Some(IoCounts { bytes: 9001, calls: 30 }), ..whole(long) }, long, None),
+        ("new memory", ThreadLook { faults: 200 + long * 2, ..whole(long) }, long, None),
+        ("half of the time", whole(long / 2), long, None),
+        (
+            "half of the time, and else it waits for a CPU",
+            ThreadLook { queued: Some(Duration::from_secs(7 + long / 2)), ..whole(long / 2) },
+            long,
+            Some(Severity::Warning),
+        ),
+    ] {
+        let spin = spin(&first, &now, Duration::from_secs(secs));
+        assert_eq!(detect(&process(), &[spin], &limits).map(|it| it.severity), want, "{what}");
+    }
+    let (one, now, all) = (spinning(0), spinning(long), whole(long));
+    let lasted = limits.spin_window;
+    let both = [spin(&first, &all, lasted), spin(&one, &now, lasted)];
+    let draft = detect(&process(), &both, &limits).unwrap();
+    assert!(draft.facts[0].text.starts_with("its main thread"), "{}", draft.facts[0].text);
+    let draft = detect(&process(), &both[..1], &limits).unwrap();
+    assert!(draft.facts[0].text.starts_with("one or another of its threads"), "{}", draft.facts[0].text);
+}
+
+#[test]
+fn a_command_and_a_pool_get_the_whole_window() {
+    let (first, now) = (spinning(0), spinning(600));
+    let rustc = ProcessInfo { exe: Some("/usr/bin/rustc".into()), ..process() };
+    let limits = DetectLimits::default();
+    let spin = spin(&first, &now, WINDOW);
+    assert!(detect(&process(), &[spin], &limits).is_some());
+    assert!(detect(&rustc, &[spin], &limits).is_none());
+    assert!(detect(&process(), &[Spin { others_work: true, ..spin }], &limits).is_none());
+}

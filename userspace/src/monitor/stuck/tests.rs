@@ -16,6 +16,7 @@ fn look(at: u64, threads: Vec<ThreadLook>) -> CloseLook {
         frozen: false,
         io: None,
         threads,
+        whole: None,
     }
 }
 

@@ -337,6 +337,15 @@ def spin_in_turns(threads):
     forever()
 
 
+def compute_in_turns(threads, seconds):
+    """A pool whose threads have work that takes long, and tell of each piece."""
+    pool_of = [threading.Thread(target=compute, args=(seconds,)) for _ in range(threads)]
+    for thread in pool_of:
+        thread.start()
+    for thread in pool_of:
+        thread.join()
+
+
 def spin_quietly():
     while True:
         pass
