@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::mrkdwn::{code, code_block, plain};
 use super::redacted::redacted;
+use crate::cgroup;
 use crate::incidents::DueAlert;
 use crate::model::{Completeness, Confidence, Fact, Incident, Occasion, Verdict, VerdictBy};
 
@@ -23,8 +24,8 @@ const COMMAND: usize = 1000;
 const FACTS: usize = 3;
 /// What could not be had; the rest is on the incident.
 const MISSING: usize = 3;
-/// Hex digits of a container's id, as `docker ps` shows it.
-const CONTAINER_DIGITS: usize = 12;
+/// Longest name of a container; ids are shorter.
+const CONTAINER: usize = 20;
 
 const REPEAT: &str = " (may be a repeat)";
 
@@ -80,8 +81,7 @@ fn place(incident: &Incident) -> String {
     let process = &incident.process;
     let mut places = vec![format!("*Host* {}", code(&incident.host, NAME))];
     if let Some(id) = &process.container_id {
-        let short: String = id.chars().take(CONTAINER_DIGITS).collect();
-        places.push(format!("*container* {}", code(&short, NAME)));
+        places.push(format!("*container* {}", code(cgroup::short_id(id), CONTAINER)));
     }
     if let Some(pod) = &process.pod_uid {
         places.push(format!("*pod* {}", code(pod, NAME)));

@@ -1,7 +1,7 @@
 //! Pure: whose a cgroup is, from its path alone: the service unit, the container and its runtime, the Kubernetes
 //! pod. Cgroup names are chosen by whoever may make cgroups: what does not look right is `None`.
 
-use super::path::{container_id, is_hex};
+use super::path::{container_at, container_id, is_hex, is_hex_id};
 
 /// Longest unit name (systemd src/basic/unit-def.h, `UNIT_NAME_MAX`).
 const UNIT_NAME_MAX: usize = 255;
@@ -37,10 +37,13 @@ impl Runtime {
 /// is one. None for sessions and scopes, whose names do not last.
 pub fn unit(path: &str) -> Option<&str> {
     let mut parts: Vec<&str> = path.split('/').collect();
-    if let Some(container) = parts.iter().rposition(|part| container_id(part).is_some()) {
+    if let Some(container) = (0..parts.len()).rev().find(|at| container_at(&parts, *at).is_some()) {
         // `podman run --cgroups=split` puts the container inside the service that started it.
         if parts[container].starts_with("libpod-payload-") {
             parts.truncate(container);
+        } else if parts[container].starts_with("systemd-nspawn@") {
+            // A service itself, where none inside is named.
+            parts.drain(..container);
         } else {
             parts.drain(..=container);
         }
@@ -77,9 +80,9 @@ pub fn pod_uid(path: &str) -> Option<String> {
     })
 }
 
-/// The runtime of the innermost container in the path.
+/// The runtime of the innermost container in the path, where it is one that knows containers by ids.
 pub fn runtime(path: &str) -> Option<Runtime> {
-    container_id(path)?;
+    container_id(path).filter(|id| is_hex_id(id))?;
     if path.split('/').any(|part| part.contains("kubepods")) {
         return Some(Runtime::Cri);
     }
@@ -90,7 +93,7 @@ pub fn runtime(path: &str) -> Option<Runtime> {
         ("cri-containerd-", Runtime::Cri),
         ("crio-", Runtime::Cri),
     ];
-    let part = path.rsplit('/').find(|part| container_id(part).is_some())?;
+    let part = path.rsplit('/').find(|part| container_id(part).is_some_and(|id| is_hex_id(&id)))?;
     let named = named.into_iter().find(|(mark, _)| part.starts_with(mark)).map(|(_, runtime)| runtime);
     // A bare id: docker's cgroupfs driver, as a rule below `/docker`, or below what `--cgroup-parent` says.
     Some(named.unwrap_or(Runtime::Docker))
@@ -155,8 +158,6 @@ mod tests {
                 "/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service",
                 Some("sync.service"),
             ),
-            case("/machine.slice/systemd-nspawn@web.service/payload", Some("systemd-nspawn@web.service")),
-            case("/lxc.payload.web/system.slice/cron.service", Some("cron.service")),
             case("/system.slice/$(reboot).service", None),
             case("/system.slice/-rf.service", None),
             case("/system.slice/.service", None),
@@ -233,9 +234,22 @@ mod tests {
             services().into_iter().chain(containers()).chain(pods())
         {
             assert_eq!(unit(&path), want_unit, "unit of {path}");
-            assert_eq!(container_id(&path), in_container.then_some(ID), "container of {path}");
+            assert_eq!(container_id(&path).as_deref(), in_container.then_some(ID), "container of {path}");
             assert_eq!(pod_uid(&path).as_deref(), pod, "pod of {path}");
             assert_eq!(runtime(&path), want_runtime, "runtime of {path}");
+        }
+    }
+
+    #[test]
+    fn units_in_and_around_containers_with_names() {
+        for (path, want) in [
+            ("/machine.slice/systemd-nspawn@web.service/payload", Some("systemd-nspawn@web.service")),
+            ("/machine.slice/systemd-nspawn@web.service/payload/system.slice/a.service", Some("a.service")),
+            ("/machine.slice/machine-web.scope/payload", None),
+            ("/lxc.payload.web/system.slice/cron.service", Some("cron.service")),
+            ("/lxc/web", None),
+        ] {
+            assert_eq!((unit(path), runtime(path)), (want, None), "{path}");
         }
     }
 

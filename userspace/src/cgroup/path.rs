@@ -1,5 +1,7 @@
 //! Pure: from the text of `/proc/PID/cgroup` to a path, and from a path to a container id.
 
+use std::borrow::Cow;
+
 use super::attribution::uuid_len;
 
 /// The path that memory limits hang on: the v1 memory controller's, else v2's (cgroups(7)).
@@ -22,18 +24,82 @@ pub fn of_process(text: &str) -> Option<&str> {
     unified
 }
 
-/// The 64-hex id in the innermost part of the path that has one, as docker, containerd, cri-o and podman
-/// write it: bare, or as `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID.scope`, `libpod-ID.scope`.
-pub fn container_id(path: &str) -> Option<&str> {
-    path.rsplit('/').find_map(|part| {
-        let part = part.strip_suffix(".scope").unwrap_or(part);
-        // `crio-conmon-ID` is the container's monitor, outside the container.
-        if part.contains("conmon") {
-            return None;
-        }
-        let id = part.rsplit(['-', ':']).next().unwrap_or(part);
-        is_container_id(id).then_some(id)
-    })
+/// The innermost container that the path names: by a 64-hex id, as docker, containerd, cri-o and podman write it
+/// (bare, or as `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID.scope`, `libpod-ID.scope`), or by the name that
+/// systemd-nspawn and LXC know it by.
+pub fn container_id(path: &str) -> Option<Cow<'_, str>> {
+    let parts: Vec<&str> = path.split('/').collect();
+    (0..parts.len()).rev().find_map(|at| container_at(&parts, at))
+}
+
+/// The same of the part at this place alone.
+pub(super) fn container_at<'a>(parts: &[&'a str], at: usize) -> Option<Cow<'a, str>> {
+    hex_id(parts[at]).map(Cow::Borrowed).or_else(|| machine(parts, at))
+}
+
+/// As people are shown it: ids cut as docker and its kin do, names whole.
+pub fn short_id(id: &str) -> &str {
+    const DIGITS: usize = 12;
+    if is_container_id(id) { &id[..DIGITS] } else { id }
+}
+
+/// Whether it is an id that docker and its kin know, and no name.
+pub fn is_hex_id(id: &str) -> bool {
+    is_container_id(id)
+}
+
+fn hex_id(part: &str) -> Option<&str> {
+    let part = part.strip_suffix(".scope").unwrap_or(part);
+    // `crio-conmon-ID` is the container's monitor, outside the container.
+    if part.contains("conmon") {
+        return None;
+    }
+    let id = part.rsplit(['-', ':']).next().unwrap_or(part);
+    is_container_id(id).then_some(id)
+}
+
+/// `machine-NAME.scope` of systemd-machined and `systemd-nspawn@NAME.service`, but for nspawn itself below it, which
+/// is outside; `lxc/NAME`, `lxc.payload/NAME` and `lxc.payload.NAME`, not `lxc.monitor…`. A virtual machine of libvirt's
+/// is no container.
+fn machine<'a>(parts: &[&'a str], at: usize) -> Option<Cow<'a, str>> {
+    let part = parts[at];
+    let below_lxc = at > 0 && matches!(parts[at - 1], "lxc" | "lxc.payload");
+    let (name, systemd) = if let Some(name) = part.strip_prefix("lxc.payload.") {
+        (name, false)
+    } else if below_lxc {
+        (part, false)
+    } else if let Some(name) = part.strip_prefix("machine-").and_then(|it| it.strip_suffix(".scope")) {
+        (name, true)
+    } else {
+        (part.strip_prefix("systemd-nspawn@")?.strip_suffix(".service")?, true)
+    };
+    if systemd && (parts.get(at + 1) == Some(&"supervisor") || name.starts_with("qemu\\x2d")) {
+        return None;
+    }
+    let name = if systemd { unescape(name) } else { Cow::Borrowed(name) };
+    // As hostnames go (machine-id names of systemd, lxc.container.conf(5)); a cgroup's name is anybody's choice.
+    let valid = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (!name.is_empty() && name.len() <= NAME_MAX && name.chars().all(valid)).then_some(name)
+}
+
+/// Longest name of a container (HOST_NAME_MAX, gethostname(2)).
+const NAME_MAX: usize = 64;
+
+/// `\x2d` and the like, as systemd writes what a unit's name may not hold as it is (systemd-escape(1)).
+fn unescape(text: &str) -> Cow<'_, str> {
+    let Some((before, mut rest)) = text.split_once("\\x") else { return Cow::Borrowed(text) };
+    let mut out = before.to_owned();
+    loop {
+        let code = rest.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii);
+        // What is not hex makes no valid name.
+        out.push(code.map_or('\\', char::from));
+        rest = if code.is_some() { &rest[2..] } else { rest };
+        let Some((before, after)) = rest.split_once("\\x") else { break };
+        out.push_str(before);
+        rest = after;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// The path with what changes from one start to the next replaced by `*`, for fingerprints: ids of containers and
@@ -120,7 +186,7 @@ mod tests {
             format!("/machine.slice/libpod-{ID}.scope/container"),
             format!("/k8s.io/kubepods-besteffort-pod1.slice:cri-containerd:{ID}"),
         ] {
-            assert_eq!(container_id(&path), Some(ID), "{path}");
+            assert_eq!(container_id(&path).as_deref(), Some(ID), "{path}");
         }
         for path in [
             "/".to_owned(),
@@ -132,6 +198,46 @@ mod tests {
         ] {
             assert_eq!(container_id(&path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn containers_with_names() {
+        for (path, want) in [
+            ("/machine.slice/machine-web.scope", Some("web")),
+            ("/machine.slice/machine-web.scope/payload/system.slice/nginx.service", Some("web")),
+            ("/machine.slice/machine-web.scope/supervisor", None),
+            ("/machine.slice/machine-web\\x2dfront\\x2d1.scope/init.scope", Some("web-front-1")),
+            ("/machine.slice/machine-lxc\\x2d4711\\x2ddb.scope", Some("lxc-4711-db")),
+            ("/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", None),
+            ("/machine.slice/machine-qemu\\x2d1\\x2dvm.scope/libvirt/emulator", None),
+            ("/machine.slice", None),
+            ("/machine.slice/machine-.scope", None),
+            ("/machine.slice/systemd-nspawn@web.service/payload", Some("web")),
+            ("/machine.slice/systemd-nspawn@web.service/payload/system.slice/cron.service", Some("web")),
+            ("/machine.slice/systemd-nspawn@web.service", Some("web")),
+            ("/machine.slice/systemd-nspawn@web.service/supervisor", None),
+            ("/system.slice/systemd-nspawn@.service", None),
+            ("/lxc/web", Some("web")),
+            ("/lxc/101/ns/system.slice/cron.service", Some("101")),
+            ("/lxc", None),
+            ("/lxc/", None),
+            ("/lxc.payload/web", Some("web")),
+            ("/lxc.payload.web-1/system.slice/cron.service", Some("web-1")),
+            ("/lxc.payload.", None),
+            ("/lxc.monitor.web", None),
+            ("/lxc.monitor/web", None),
+            ("/lxc.pivot", None),
+            ("/system.slice/lxc.service", None),
+            ("/system.slice/lxc-net.service", None),
+            ("/lxc/$(reboot)", None),
+            ("/machine.slice/machine-a\\xzz.scope", None),
+            ("/machine.slice/machine-a\\x.scope", None),
+        ] {
+            assert_eq!(container_id(path).as_deref(), want, "{path}");
+        }
+        let inside = format!("/lxc.payload.web/docker/{ID}");
+        assert_eq!(container_id(&inside).as_deref(), Some(ID), "the innermost");
+        assert_eq!((short_id(ID), short_id("web-frontend-1")), ("0123456789ab", "web-frontend-1"));
     }
 
     #[test]

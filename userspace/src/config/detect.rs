@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::GrowthLimits;
+use super::{ExecLimits, GrowthLimits};
 
 /// From when on something is a finding. Every field is a key of the file's `[detect]` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct DetectLimits {
     pub abnormal_exit_age: Duration,
     /// Of growth over time, and of forks.
     pub growth: GrowthLimits,
+    /// Of programs that begin.
+    pub exec: ExecLimits,
     /// How long ended processes are kept.
     pub ended_keep: Duration,
     /// Size of the ring for OOM kills, crashes and failed exits.
@@ -69,6 +71,7 @@ impl Default for DetectLimits {
             crash_loop_life: Duration::from_millis(500),
             abnormal_exit_age: Duration::from_secs(60),
             growth: GrowthLimits::default(),
+            exec: ExecLimits::default(),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
             ring_crash_bytes: 1 << 20,

@@ -11,7 +11,8 @@ use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, key, parse, secret,
+    AlertRules, Config, DetectLimits, ExecLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, key, parse,
+    secret,
 };
 use crate::incidents::LifeRules;
 
@@ -251,10 +252,19 @@ impl Reader {
             crash_loop_life: self.required("detect.crash_loop_life", parse::duration("1ms", "1h")),
             abnormal_exit_age: self.required("detect.abnormal_exit_age", parse::duration("1s", "24h")),
             growth: self.growth(),
+            exec: self.exec(),
             ended_keep: self.required("detect.ended_keep", parse::duration("1s", "24h")),
             ring_grave_bytes: self.required("detect.ring_grave_bytes", parse::ring_bytes),
             ring_crash_bytes: self.required("detect.ring_crash_bytes", parse::ring_bytes),
             ring_common_bytes: self.required("detect.ring_common_bytes", parse::ring_bytes),
+        }
+    }
+
+    fn exec(&mut self) -> ExecLimits {
+        ExecLimits {
+            exec_fresh: self.required("detect.exec_fresh", parse::duration("100ms", "1h")),
+            exec_folders: self.list("detect.exec_folders", parse::folder),
+            exec_quiet_below: self.list("detect.exec_quiet_below", parse::program_name),
         }
     }
 

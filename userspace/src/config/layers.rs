@@ -88,7 +88,11 @@ impl Layers {
             .into_iter()
             .find_map(|layer| self.found.get(&(setting.name, layer)));
         set.cloned().or_else(|| {
-            let values = vec![setting.default.to_owned()];
+            let values = if setting.shape == Shape::List {
+                split_list(setting.default)
+            } else {
+                vec![setting.default.to_owned()]
+            };
             (!setting.default.is_empty()).then(|| Found {
                 values,
                 layer: Layer::Default,

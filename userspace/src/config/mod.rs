@@ -5,6 +5,7 @@
 mod client;
 mod detect;
 mod draft;
+mod exec;
 mod growth;
 mod key;
 mod layers;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use detect::DetectLimits;
 pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
+pub use exec::ExecLimits;
 pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use life::AlertRules;

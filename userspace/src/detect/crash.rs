@@ -3,12 +3,12 @@
 //!
 //! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running
 //! for a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or
-//! which are part of ordinary pipelines; a handled SIGSEGV, after which the process lives on or exits by status. A
+//! which are part of ordinary pipelines; what a test runner started, which tells its own reader: info; a handled SIGSEGV, after which the process lives on or exits by status. A
 //! signal that another process sent on purpose is told apart by its siginfo and is only worth knowing. Who waits for
 //! a program and ends the way it did (unshare(1), timeout(1), su(1): the same signal, to themselves, right after)
 //! only passes the news on: the crash is the child's.
 
-use super::{Draft, Ended, signals};
+use super::{Draft, Ended, Statement, signals};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
 use crate::text;
 
@@ -24,11 +24,19 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
     let sent = ended.crash.is_some_and(signals::is_sent);
     let working = ended.is_supervised() || ended.exit.age_ms >= LONG_LIVED_MS;
     let mut facts = ended.facts();
+    let tested = ended.tested_by.filter(|_| !ended.is_supervised());
+    facts.extend(tested.map(|by| {
+        let by = text::printable(by);
+        Statement::new(
+            "monitor:process",
+            format!("{by}, above it, runs tests: it may have been meant to crash"),
+        )
+    }));
     // Right after the cause, which says what they explain.
     facts.splice(1..1, ended.crash.map(signals::facts).unwrap_or_default());
     Some(Draft {
         kind: IncidentKind::Crash,
-        severity: match (sent, working) {
+        severity: match (sent || tested.is_some(), working) {
             (true, _) => Severity::Info,
             (false, true) => Severity::Critical,
             (false, false) => Severity::Warning,
@@ -73,6 +81,22 @@ mod tests {
                 None,
                 "status {status}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_test_runner_started_wakes_nobody() {
+        let (process, exit) = (process(), exit(ExitCause::Signal(11)));
+        let supervised = ProcessInfo { ppid: 1, ..process.clone() };
+        for (what, process, tested_by, want) in [
+            ("by itself", &process, None, Severity::Warning),
+            ("below a test runner", &process, Some("unittest"), Severity::Info),
+            ("supervised, wherever", &supervised, Some("unittest"), Severity::Critical),
+        ] {
+            let draft = detect(&Ended { tested_by, ..ended(process, &exit, &[]) }).unwrap();
+            assert_eq!(draft.severity, want, "{what}");
+            let fact = draft.facts.iter().any(|fact| fact.text.contains("runs tests"));
+            assert_eq!(fact, want == Severity::Info, "{what}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Crash loop: the same program in the same cgroup dies again and again.
 //!
-//! To an operator: a restart does not help. Critical under a known supervisor, else a warning. Counted deaths:
+//! To an operator: a restart does not help. Critical under a known supervisor, else a warning, and info for what a
+//! shell that is no service repeats. Counted deaths:
 //! crashes and OOM kills whoever the parent is, and exits by status ≠ 0 under a supervisor, unless the status says
 //! that a signal to stop was obeyed, or is a command's way to say no. Limits: `crash_loop_count` deaths within
 //! `crash_loop_window`. A program that no known supervisor but always the same parent starts again with the same argv
@@ -24,7 +25,10 @@ pub fn counts(ended: &Ended<'_>) -> bool {
         ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) || crash::is_relayed(ended) => {
             false
         }
-        ExitCause::Signal(signal) if is_crash_signal(signal) || ended.exit.oom_killed => true,
+        ExitCause::Signal(_) if ended.exit.oom_killed => true,
+        ExitCause::Signal(signal) if is_crash_signal(signal) => {
+            ended.tested_by.is_none() || ended.is_supervised()
+        }
         ExitCause::Signal(signal) => !is_expected_signal(signal) && ended.is_service_managed(),
         ExitCause::Status(status) => is_failure(ended, status) && ended.is_service_managed(),
         ExitCause::Unknown => false,
@@ -57,9 +61,10 @@ const fn is_obedient(status: u8) -> bool {
 }
 
 pub(super) fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
-    let respawned = ended.respawns.filter(|respawns| respawn::is_loop(ended, respawns, limits));
+    let respawned =
+        ended.respawns.and_then(|respawns| Some((respawn::severity(ended, &respawns, limits)?, respawns)));
     let ends: Vec<_> = match &respawned {
-        Some(respawns) => respawns.lives.iter().map(|life| life.ended).collect(),
+        Some((_, respawns)) => respawns.lives.iter().map(|life| life.ended).collect(),
         None if counts(ended) => ended.deaths.to_vec(),
         None => return None,
     };
@@ -80,12 +85,16 @@ pub(super) fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> 
         trend(&recent)
     );
     let mut facts = vec![Statement::new("monitor:history", history)];
-    facts.extend(respawned.map(|respawns| starter(ended, &respawns)));
+    facts.extend(respawned.map(|(_, respawns)| starter(ended, &respawns)));
     facts.extend(ended.exit.oom_killed.then(oom::chosen));
     facts.extend(ended.facts());
     Some(Draft {
         kind: IncidentKind::CrashLoop,
-        severity: if ended.is_supervised() { Severity::Critical } else { Severity::Warning },
+        severity: match respawned {
+            _ if ended.is_supervised() => Severity::Critical,
+            Some((severity, _)) => severity,
+            None => Severity::Warning,
+        },
         summary: format!(
             "{name} keeps dying: {times} times in {}, last by {}.",
             text::duration(span),

@@ -58,6 +58,8 @@ pub struct Ended<'a> {
     pub exit: &'a ExitRecord,
     /// The signal that ended it, where it was one that dumps core.
     pub crash: Option<&'a KernelCrash>,
+    /// The test runner that it was started below, looked for where it crashed.
+    pub tested_by: Option<&'a str>,
     /// Whether a child of it had ended by that signal a moment before the signal came.
     pub child_crashed: bool,
     /// Whose allocation triggered the OOM killer, where the kernel said so.
@@ -95,20 +97,11 @@ pub struct OomTrigger<'a> {
 impl Ended<'_> {
     /// Whether its parent is there to start it again.
     pub fn is_supervised(&self) -> bool {
-        // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
-        let supervisor = SUPERVISORS.contains(&self.parent_name);
         // A container's runtime starts the container again, not the commands and health checks run in it.
         let beside =
             CONTAINER_RUNTIMES.contains(&self.parent_name) && self.exit.ns_pid.is_some_and(|pid| pid != 1);
-        let started = match self.origin {
-            Origin::Started => true,
-            // What was there before us: service managers make each service the leader of a session without terminal.
-            Origin::Found => self.session.is_none_or(|it| !it.has_terminal && it.id == self.process.pid),
-            Origin::Forked | Origin::Orphan => false,
-        };
-        // A scope's processes are the manager's children only once they are orphans.
-        let scope = self.process.cgroup.as_deref().is_some_and(is_scope);
-        (started && supervisor && !beside && !scope) || self.is_first_of_container()
+        let started = is_started(self.process, self.parent_name, self.origin, self.session);
+        (started && !beside) || self.is_first_of_container()
     }
 
     /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
@@ -174,6 +167,31 @@ impl Ended<'_> {
     }
 }
 
+/// Whether a supervisor started it and is there to do so again.
+fn is_started(process: &ProcessInfo, parent_name: &str, origin: Origin, session: Option<Session>) -> bool {
+    // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
+    let supervisor = SUPERVISORS.contains(&parent_name);
+    let started = match origin {
+        Origin::Started => true,
+        // What was there before us: service managers make each service the leader of a session without terminal.
+        Origin::Found => session.is_none_or(|it| !it.has_terminal && it.id == process.pid),
+        Origin::Forked | Origin::Orphan => false,
+    };
+    // A scope's processes are the manager's children only once they are orphans.
+    started && supervisor && !process.cgroup.as_deref().is_some_and(is_scope)
+}
+
+/// Whether a living process is there for good: supervised, or a daemon whose starter is gone.
+pub(super) fn is_kept(
+    process: &ProcessInfo,
+    parent_name: &str,
+    origin: Origin,
+    session: Option<Session>,
+) -> bool {
+    let daemon = |it: Session| process.ppid == 1 && !it.has_terminal && it.id != 0 && it.group == it.id;
+    is_started(process, parent_name, origin, session) || session.is_some_and(daemon)
+}
+
 /// `…/session-3.scope` of logind, `…/run-r1.scope` of systemd-run: processes that systemd was handed and has not
 /// started (systemd.scope(5)). A container's scope holds a manager of its own, with slices below it.
 fn is_scope(cgroup: &str) -> bool {
@@ -219,6 +237,7 @@ pub(super) mod tests {
             forks: None,
             exit,
             crash: None,
+            tested_by: None,
             child_crashed: false,
             oom_trigger: None,
             memory: None,

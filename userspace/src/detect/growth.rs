@@ -6,14 +6,14 @@
 //! `memory_growth_bytes` and `memory_growth_percent`, to more than it ever was. Critical when the limit is near in
 //! time (`growth_critical`) and half of it is gone, or when most of it is used and the rest will not last the window.
 //! Cites the growth, its steadiness, the limit and the time to it. Near misses: a start-up, a cache that fills up to a
-//! plateau, a garbage collector's sawtooth, a large allocation, the rise of every morning. A young program that has
-//! worked without a rest all its life (a compiler, a link, a load of data) has an end, and grows until then: info
-//! alone, until its limit is near.
+//! plateau, a garbage collector's sawtooth, a large allocation, the rise of every morning. A job (a compiler, a link, a
+//! load of data) has an end, and grows until then: info alone, until its limit is near. Two of three tell a job: it is
+//! young, it has worked without a rest all its life, it is a command that is run for a result.
 
 use std::time::Duration;
 
 use super::trend::{self, Least, Past, SOURCE, Trend, whole};
-use super::{Draft, Statement};
+use super::{Draft, Statement, programs};
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::text;
@@ -70,7 +70,7 @@ pub fn detect(process: &ProcessInfo, memory: &MemoryGrowth<'_>, limits: &DetectL
         let pressed = left.is_some_and(|left| share(memory.anon_bytes, left) >= PRESSED_PERCENT);
         let severity = match severity {
             Severity::Critical if pressed => Severity::Critical,
-            _ if is_job(memory, limits) => Severity::Info,
+            _ if is_job(process, memory, limits) => Severity::Info,
             severity => severity.min(Severity::Warning),
         };
         (trend, severity)
@@ -94,13 +94,13 @@ fn share(anon_bytes: u64, left_bytes: u64) -> f64 {
     anon_bytes as f64 * 100.0 / (anon_bytes.saturating_add(left_bytes)) as f64
 }
 
-/// Whether it has worked all its life, which was not long.
-fn is_job(memory: &MemoryGrowth<'_>, limits: &GrowthLimits) -> bool {
+/// Whether it has an end.
+fn is_job(process: &ProcessInfo, memory: &MemoryGrowth<'_>, limits: &GrowthLimits) -> bool {
     let young = memory.age < limits.growth_startup + limits.growth_window * YOUNG_WINDOWS;
     let working = memory
         .worked
         .is_some_and(|worked| worked.as_millis() * 100 >= memory.age.as_millis() * WORKING_PERCENT);
-    young && working
+    [young, working, programs::is_command(process)].into_iter().filter(|sign| *sign).count() >= 2
 }
 
 fn draft(process: &ProcessInfo, trend: &Trend, memory: &MemoryGrowth<'_>, severity: Severity) -> Draft {
@@ -237,7 +237,20 @@ mod tests {
             worked: Some(Duration::from_secs(minutes * 60)),
         };
         let limits = GrowthLimits::default();
-        assert!(is_job(&memory(39), &limits) && !is_job(&memory(40), &limits), "it works without an end");
+        let (it, rustc) = (process(), ProcessInfo { exe: Some("/usr/bin/rustc".into()), ..process() });
+        assert!(
+            is_job(&it, &memory(39), &limits) && !is_job(&it, &memory(40), &limits),
+            "it works without an end"
+        );
+        let idle = |minutes| MemoryGrowth { worked: Some(Duration::ZERO), ..memory(minutes) };
+        for (what, process, memory, want) in [
+            ("a long compilation", &rustc, memory(400), true),
+            ("one that waits for the disk", &rustc, idle(10), true),
+            ("a command that stays and mostly waits", &rustc, idle(400), false),
+            ("a young server", &it, idle(10), false),
+        ] {
+            assert_eq!(is_job(process, &memory, &limits), want, "{what}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! disk waits, told apart by the thread's switch counters as the kernel's own khungtaskd does (kernel/hung_task.c,
 //! 6.18); a task frozen by the cgroup freezer or a suspend; a thread that waits for its process's core dump; kernel
 //! threads, some of which idle in D and whose real hangs show in the processes that wait for them; a vfork(2) parent
-//! until its child's exec, which takes milliseconds: one that waits for `hung_after` is stuck, and SIGKILL ends it.
+//! until its child's exec, which takes milliseconds: one that waits for `hung_after` is stuck, and SIGKILL ends it, but
+//! not while that child only needs a CPU. Who holds a lock may need one, too: where more tasks are ready to run than
+//! there are CPUs, a wait for a lock must last as many times longer.
 
 use std::time::Duration;
 
@@ -28,6 +30,22 @@ const FRAMES: usize = 5;
 /// kernel/exit.c before 5.16).
 const BY_DESIGN: [&str; 5] =
     ["__refrigerator", "refrigerator", "do_freezer_trap", "coredump_task_exit", "exit_mm"];
+/// Where threads wait for a lock that another one holds, or for all CPUs to have come round (kernel/locking/rwsem.c,
+/// mutex.c, semaphore.c; kernel/rcu/update.c). Not `percpu_rwsem_wait`: that is a frozen file system.
+const LOCKS: [&str; 12] = [
+    "rwsem_down_write_slowpath",
+    "rwsem_down_read_slowpath",
+    "down_write",
+    "down_write_killable",
+    "down_read",
+    "down_read_killable",
+    "__mutex_lock",
+    "mutex_lock",
+    "mutex_lock_killable",
+    "__down_common",
+    "__wait_rcu_gp",
+    "synchronize_rcu_expedited",
+];
 /// Where a vfork(2) parent waits (kernel/fork.c): which of them depends on what the compiler inlined.
 const VFORK: [&str; 4] = ["kernel_clone", "wait_for_vfork_done", "_do_fork", "do_fork"];
 
@@ -42,12 +60,14 @@ pub struct Wait<'a> {
     pub looks: u32,
     /// How often it woke meanwhile and went on waiting; absent where that is not known.
     pub wakes: Option<u64>,
+    /// The most tasks that were ready to run for each CPU meanwhile.
+    pub crowd: u32,
 }
 
 /// How often a thread woke between two looks, where it is still in the same wait; `None` where it is in another.
 pub fn same_wait(first: &ThreadLook, now: &ThreadLook, lasted: Duration) -> Option<Option<u64>> {
     let same_thread = first.start_ticks == now.start_ticks;
-    if !same_thread || first.state != 'D' || now.state != 'D' {
+    if !same_thread || first.state != 'D' || now.state != 'D' || now.child_is_ready {
         return None;
     }
     let same_call = first.syscall.is_some() && first.syscall == now.syscall && first.wchan == now.wchan;
@@ -78,7 +98,7 @@ pub fn detect(
     hung.sort_by_key(|it| (std::cmp::Reverse(it.lasted), it.thread.tid));
     let worst = hung.first()?;
     let vfork = is_vfork(worst.thread);
-    let severity = if !vfork && worst.lasted >= limits.hung_after.saturating_mul(CRITICAL) {
+    let severity = if !vfork && worst.lasted >= after(worst, limits).saturating_mul(CRITICAL) {
         Severity::Critical
     } else {
         Severity::Warning
@@ -116,7 +136,13 @@ pub fn detect(
 
 fn is_hung(wait: &Wait<'_>, limits: &DetectLimits) -> bool {
     let by_design = function(wait.thread).is_some_and(|it| BY_DESIGN.contains(&it));
-    wait.lasted >= limits.hung_after && wait.looks >= LOOKS && !by_design
+    wait.lasted >= after(wait, limits) && wait.looks >= LOOKS && !by_design && !wait.thread.child_is_ready
+}
+
+/// How long it has to wait to be hung.
+fn after(wait: &Wait<'_>, limits: &DetectLimits) -> Duration {
+    let lock = function(wait.thread).is_some_and(|it| LOCKS.contains(&it));
+    limits.hung_after.saturating_mul(if lock { wait.crowd.max(1) } else { 1 })
 }
 
 fn is_vfork(thread: &ThreadLook) -> bool {

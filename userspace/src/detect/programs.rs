@@ -38,7 +38,7 @@ const ANSWERS: [&str; 22] = [
 
 /// Programs that people and scripts run for a result, again and again until they have it: clients and probes, the
 /// tools of builds and tests, package managers. None of them is a service.
-const COMMANDS: [&str; 96] = [
+const COMMANDS: [&str; 128] = [
     "curl",
     "wget",
     "nc",
@@ -135,7 +135,72 @@ const COMMANDS: [&str; 96] = [
     "dnf",
     "yum",
     "unittest",
+    // What compilers and builds start.
+    "cc1",
+    "cc1plus",
+    "c++",
+    "clang++",
+    "collect2",
+    "lto1",
+    "as",
+    "ar",
+    "ld.bfd",
+    "ld.gold",
+    "ld.lld",
+    "lld",
+    "rust-lld",
+    "mold",
+    "rustdoc",
+    "clippy-driver",
+    "javac",
+    "tsc",
+    "esbuild",
+    "webpack",
+    "meson",
+    "node-gyp",
+    "uv",
+    // What packs, copies and converts.
+    "gzip",
+    "bzip2",
+    "xz",
+    "zstd",
+    "zip",
+    "unzip",
+    "sqlite3",
+    "ffmpeg",
+    "convert",
 ];
+
+/// Programs that run tests, of which some want a program to crash.
+const TEST_RUNNERS: [&str; 18] = [
+    "pytest",
+    "py.test",
+    "unittest",
+    "tox",
+    "nose2",
+    "ctest",
+    "cargo-nextest",
+    "jest",
+    "mocha",
+    "vitest",
+    "phpunit",
+    "rspec",
+    "bats",
+    "prove",
+    "runtests",
+    "lit",
+    "kyua",
+    "stress-ng",
+];
+
+/// Programs that run tests where they are told to.
+const BUILDS: [&str; 14] = [
+    "cargo", "go", "npm", "yarn", "pnpm", "make", "gmake", "ninja", "meson", "bazel", "mvn", "gradle",
+    "dotnet", "node",
+];
+
+/// What they are told then.
+const TO_TEST: [&str; 5] = ["test", "check", "nextest", "--test", "verify"];
 
 /// Where a distribution keeps its commands.
 const SYSTEM_FOLDERS: [&str; 4] = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"];
@@ -144,6 +209,12 @@ const SYSTEM_FOLDERS: [&str; 4] = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"]
 pub(super) fn is_shell(process: &ProcessInfo) -> bool {
     SHELLS.contains(&base(&process.name))
         && process.exe.as_deref().is_none_or(|exe| SHELLS.contains(&base(exe)))
+}
+
+/// Whether a shell runs it: the shell itself, or a script whatever its name.
+pub fn runs_shell(process: &ProcessInfo) -> bool {
+    let first = process.argv.first().map(String::as_str);
+    [Some(&*process.name), process.exe.as_deref(), first].into_iter().flatten().any(is_shell_name)
 }
 
 /// Whether this name is a shell's.
@@ -160,6 +231,14 @@ pub(super) fn is_answer(process: &ProcessInfo) -> bool {
 pub(super) fn is_command(process: &ProcessInfo) -> bool {
     let name = base(program(process));
     ANSWERS.contains(&name) || COMMANDS.contains(&name)
+}
+
+/// Whether it runs tests: it reads how each of them ends, and tells its own reader.
+pub fn is_test_runner(process: &ProcessInfo) -> bool {
+    let name = base(program(process));
+    let told = || process.argv.iter().skip(1).any(|it| TO_TEST.contains(&it.as_str()));
+    TEST_RUNNERS.contains(&name)
+        || process.argv.first().is_some_and(|first| BUILDS.contains(&base(first))) && told()
 }
 
 /// Whether it is a program of somebody's own rather than one of the distribution's commands; an interpreter's script
@@ -246,6 +325,22 @@ mod tests {
             let it = of(exe, argv);
             assert_eq!(program(&it), want);
             assert_eq!((is_own_program(&it), is_command(&it)), (own, command), "{exe} {argv:?}");
+        }
+    }
+
+    #[test]
+    fn who_runs_tests() {
+        for (exe, argv, want) in [
+            ("/usr/bin/python3", &["python3", "-m", "unittest", "-q"][..], true),
+            ("/usr/bin/python3", &["/usr/bin/python3", "/usr/bin/pytest"], true),
+            ("/usr/bin/cargo", &["cargo", "test", "--lib"], true),
+            ("/usr/bin/cargo", &["cargo", "run"], false),
+            ("/usr/bin/make", &["make", "-j4", "check"], true),
+            ("/usr/bin/make", &["make"], false),
+            ("/usr/bin/python3", &["python3", "test"], false),
+            ("/srv/server", &["server", "test"], false),
+        ] {
+            assert_eq!(is_test_runner(&of(exe, argv)), want, "{argv:?}");
         }
     }
 

@@ -5,17 +5,21 @@
 //! - the same argv by the same parent, and never a success in between (a success starts the count anew);
 //! - each began after the one before had ended (a pool's and a batch's run side by side);
 //! - the parent starts little else (a build and a test suite start many things);
-//! - the parent has no terminal (nobody sits and watches);
+//! - the parent has no terminal (nobody sits and watches), and is no test runner, build or `watch`;
 //! - the program is none that is run for its answer (`curl`, `grep`, a compiler, a package manager);
 //! - and each start was meant to last: it had a working life, or the pauses grow, or it is a program of one's own that
 //!   a program which is no shell starts again after a deliberate pause, or it has gone on for long.
 //!
-//! What ends at once in a shell's loop may be waited for with `until`: only time tells those two apart.
+//! What ends at once in a shell's loop may be waited for with `until`: only time tells those two apart. And a shell's
+//! loop around what lasts is a supervisor where the shell is itself a service (started by a service manager, the first
+//! of a container, a daemon), else it may be `for i in 1 2 3; do ./integration-test; done`: that is info.
 
 use std::time::Duration;
 
-use super::{Ended, programs};
+use super::{Ended, Origin, ended, programs};
 use crate::config::DetectLimits;
+use crate::model::{ProcessInfo, Severity};
+use crate::observation::Session;
 
 /// One life of a program that ended badly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,40 @@ pub struct Respawns<'a> {
     pub since: Duration,
     /// How many children of the parent ended since then, these included.
     pub of_children: u64,
-    /// Whether the parent has a terminal, as far as that is known.
+    /// Who starts it, as far as that is known.
+    pub starter: Starter,
+}
+
+/// What kind of program starts another again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Starter {
+    /// Somebody may sit and watch.
     pub has_terminal: bool,
+    /// A shell, or a script of one.
+    pub is_shell: bool,
+    /// It is run for a result itself: a test runner, a build, `watch`.
+    pub is_command: bool,
+    /// It, or the shell that it is a part of, is a service.
+    pub is_service: bool,
+}
+
+impl Starter {
+    /// Of a living process; `service`: it, or the first of the shells above it, with its parent's name, how it came
+    /// to be that one's child, and its session.
+    pub fn of(
+        process: &ProcessInfo,
+        session: Option<Session>,
+        service: (&ProcessInfo, &str, Origin, Option<Session>),
+    ) -> Self {
+        let (kept, parent_name, origin, of_kept) = service;
+        let has_terminal = session.is_some_and(|it| it.has_terminal);
+        Self {
+            has_terminal,
+            is_shell: programs::runs_shell(process),
+            is_command: programs::is_command(process),
+            is_service: !has_terminal && ended::is_kept(kept, parent_name, origin, of_kept),
+        }
+    }
 }
 
 /// A parent most of whose children are others does many things: one in four leaves room for the `sleep` and the
@@ -55,35 +91,41 @@ const MANY: u64 = 100;
 /// … over so long under a program of one's own, and under a shell.
 const LONG: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(300));
 
-/// Whether these lives are a service that its parent keeps starting.
-pub(super) fn is_loop(ended: &Ended<'_>, respawns: &Respawns<'_>, limits: &DetectLimits) -> bool {
+/// How bad it is that a service's parent keeps starting it; `None` where these lives are none of a service.
+pub(super) fn severity(
+    ended: &Ended<'_>,
+    respawns: &Respawns<'_>,
+    limits: &DetectLimits,
+) -> Option<Severity> {
     let needed = u64::from(limits.crash_loop_respawns);
     // What ran side by side (a pool, a batch) counts once for each time that it was started again.
     let lives = in_turn(respawns.lives);
     let all = u64::try_from(respawns.lives.len().max(1)).unwrap_or(u64::MAX);
     let total = respawns.total.saturating_mul(u64::try_from(lives.len()).unwrap_or(0)) / all;
-    if total < needed || respawns.has_terminal || respawns.of_children > respawns.total * SHARE {
-        return false;
+    let starter = respawns.starter;
+    let busy = respawns.of_children > respawns.total * SHARE;
+    if total < needed || starter.has_terminal || starter.is_command || busy {
+        return None;
     }
     let since = lives.last().map_or(Duration::ZERO, |it| it.ended.saturating_sub(limits.crash_loop_window));
     let recent = lives.iter().filter(|it| it.ended >= since).count();
     if recent < usize::try_from(needed).unwrap_or(usize::MAX) {
-        return false;
+        return None;
     }
-    let life = median(lives.iter().map(|it| it.ended.saturating_sub(it.started)));
+    let by_shell = starter.is_shell || programs::is_shell_name(ended.parent_name);
     let pause = median(pauses(&lives));
-    if life >= limits.crash_loop_life && life * LIFE_OF_PAUSE >= pause {
-        return true;
-    }
-    if !programs::is_own_program(ended.process) {
-        return false;
-    }
-    let by_shell = programs::is_shell_name(ended.parent_name);
-    let paced = !by_shell && (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && total >= needed * 2;
+    let own = programs::is_own_program(ended.process);
     let last = lives.last().map_or(Duration::ZERO, |it| it.ended);
     let long = if by_shell { LONG.1 } else { LONG.0 };
-    let lasting = total >= MANY && last.saturating_sub(respawns.since) >= long && pause <= PAUSE_MAX;
-    paced || backs_off(&lives) || lasting
+    if own && total >= MANY && last.saturating_sub(respawns.since) >= long && pause <= PAUSE_MAX {
+        return Some(Severity::Warning);
+    }
+    let life = median(lives.iter().map(|it| it.ended.saturating_sub(it.started)));
+    let works = life >= limits.crash_loop_life && life * LIFE_OF_PAUSE >= pause;
+    let paced = !by_shell && (PAUSE_MIN..=PAUSE_MAX).contains(&pause) && total >= needed * 2;
+    // A person's loop around a test looks the same for as long as nobody says who started the shell.
+    let severity = if by_shell && !starter.is_service { Severity::Info } else { Severity::Warning };
+    (works || own && (paced || backs_off(&lives))).then_some(severity)
 }
 
 /// Those lives that began when the one before was over: the most there are, taken in the order of their ends.
@@ -125,6 +167,9 @@ mod tests {
     use super::*;
     use crate::model::{ExitCause, ProcessInfo};
 
+    const WARNING: Option<Severity> = Some(Severity::Warning);
+    const INFO: Option<Severity> = Some(Severity::Info);
+
     /// Lives of `life_ms`, with the pauses between them.
     fn lives(life_ms: u64, pauses_ms: &[u64]) -> Vec<Life> {
         let mut at = Duration::from_secs(1000);
@@ -143,7 +188,7 @@ mod tests {
         argv: &[&str],
         lives: &[Life],
         change: impl Fn(&mut Respawns<'_>),
-        want: bool,
+        want: impl Into<Option<Severity>>,
     ) {
         let process = ProcessInfo {
             name: programs::base(exe).into(),
@@ -153,25 +198,32 @@ mod tests {
         };
         let exit = exit(ExitCause::Status(1));
         let total = u64::try_from(lives.len()).unwrap();
-        let mut respawns =
-            Respawns { lives, total, since: lives[0].ended, of_children: total * 2, has_terminal: false };
+        let (of_children, starter) = (total * 2, Starter::default());
+        let mut respawns = Respawns { lives, total, since: lives[0].ended, of_children, starter };
         change(&mut respawns);
         let parent_name = if what.starts_with("bash: ") { "bash" } else { "python3" };
         let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
-        assert_eq!(is_loop(&it, &respawns, &DetectLimits::default()), want, "{what}");
+        assert_eq!(severity(&it, &respawns, &DetectLimits::default()), want.into(), "{what}");
     }
 
     #[test]
     fn programs_that_are_started_again_to_last() {
         let app = ["python3", "/srv/app.py"];
         let python = "/usr/bin/python3";
-        check("a working life", python, &app, &lives(700, &[1000; 5]), |_| {}, true);
-        check("once a minute", python, &app, &lives(58_000, &[2000; 5]), |_| {}, true);
-        check("no pause at all", "./server", &["./server"], &lives(900, &[1; 5]), |_| {}, true);
-        check("dead at once, with a pause", "./server", &["./server"], &lives(3, &[1000; 11]), |_| {}, true);
-        check("not often enough yet", "./server", &["./server"], &lives(3, &[1000; 10]), |_| {}, false);
+        check("a working life", python, &app, &lives(700, &[1000; 5]), |_| {}, WARNING);
+        check("once a minute", python, &app, &lives(58_000, &[2000; 5]), |_| {}, WARNING);
+        check("no pause at all", "./server", &["./server"], &lives(900, &[1; 5]), |_| {}, WARNING);
+        check(
+            "dead at once, with a pause",
+            "./server",
+            &["./server"],
+            &lives(3, &[1000; 11]),
+            |_| {},
+            WARNING,
+        );
+        check("not often enough yet", "./server", &["./server"], &lives(3, &[1000; 10]), |_| {}, None);
         let backing_off = lives(3, &[100, 200, 400, 800, 1600, 3200]);
-        check("backing off", "./server", &["./server"], &backing_off, |_| {}, true);
+        check("backing off", "./server", &["./server"], &backing_off, |_| {}, WARNING);
         let lasting = |minutes: u64| {
             move |it: &mut Respawns<'_>| {
                 let since = it.lives[0].ended.saturating_sub(Duration::from_secs(minutes * 60 + 1));
@@ -179,19 +231,24 @@ mod tests {
             }
         };
         let (server, short) = (["./server"], lives(5, &[1; 31]));
-        check("without a pause for a minute", "./server", &server, &short, lasting(1), true);
-        check("bash: for a minute", "./server", &server, &short, lasting(1), false);
-        check("bash: for five", "./server", &server, &short, lasting(5), true);
-        check("bash: a working life", "./server", &server, &lives(700, &[1000; 5]), |_| {}, true);
-        check("bash: backing off", "./server", &server, &backing_off, |_| {}, true);
-        check("bash: until it is there", "./server", &server, &lives(20, &[300; 25]), |_| {}, false);
+        check("without a pause for a minute", "./server", &server, &short, lasting(1), WARNING);
+        check("bash: for a minute", "./server", &server, &short, lasting(1), None);
+        check("bash: for five", "./server", &server, &short, lasting(5), WARNING);
+        let service = |it: &mut Respawns<'_>| it.starter.is_service = true;
+        let script = |it: &mut Respawns<'_>| it.starter.is_shell = true;
+        check("bash: a test, again", "./server", &server, &lives(700, &[1000; 5]), |_| {}, INFO);
+        check("bash: a service", "./server", &server, &lives(700, &[1000; 5]), service, WARNING);
+        check("a script: a test", "./server", &server, &lives(700, &[1000; 5]), script, INFO);
+        check("bash: backing off", "./server", &server, &backing_off, |_| {}, INFO);
+        check("bash: a service that backs off", "./server", &server, &backing_off, service, WARNING);
+        check("bash: until it is there", "./server", &server, &lives(20, &[300; 25]), |_| {}, None);
         check(
             "a line of shell that works",
             "/bin/sh",
             &["sh", "-c", "cd /x; ./y"],
             &lives(800, &[1; 5]),
             |_| {},
-            true,
+            WARNING,
         );
     }
 
@@ -202,30 +259,33 @@ mod tests {
             one.iter().flat_map(|life| vec![*life; width]).collect()
         };
         let (server, sh) = (["./server"], ["sh", "-c", "cat; exit 1"]);
-        check("a batch", "/bin/sh", &sh, &pool(1, 30), |_| {}, false);
-        check("five batches", "./server", &server, &pool(5, 4), |_| {}, false);
-        check("a pool that is started again", "./server", &server, &pool(6, 4), |_| {}, true);
+        check("a batch", "/bin/sh", &sh, &pool(1, 30), |_| {}, None);
+        check("five batches", "./server", &server, &pool(5, 4), |_| {}, None);
+        check("a pool that is started again", "./server", &server, &pool(6, 4), |_| {}, WARNING);
     }
 
     #[test]
     fn what_is_tried_again_is_no_service() {
         let server = ["./server"];
         let it = |life_ms, pauses: &[u64]| lives(life_ms, pauses);
-        check("three tries", "./server", &server, &it(9000, &[5000; 2]), |_| {}, false);
-        check("a probe", "/usr/bin/ls", &["ls", "/x"], &it(2, &[1000; 30]), |_| {}, false);
+        check("three tries", "./server", &server, &it(9000, &[5000; 2]), |_| {}, None);
+        check("a probe", "/usr/bin/ls", &["ls", "/x"], &it(2, &[1000; 30]), |_| {}, None);
         check(
             "a python line",
             "/usr/bin/python3",
             &["python3", "-c", "1"],
             &it(60, &[1000; 30]),
             |_| {},
-            false,
+            None,
         );
-        check("a test run many times", "./test", &["./test"], &it(30, &[1; 31]), |_| {}, false);
-        check("a check by the clock", "/opt/check", &["/opt/check"], &it(200, &[60_000; 8]), |_| {}, false);
-        check("in a terminal", "./server", &server, &it(900, &[1000; 9]), |it| it.has_terminal = true, false);
+        check("a test run many times", "./test", &["./test"], &it(30, &[1; 31]), |_| {}, None);
+        check("a check by the clock", "/opt/check", &["/opt/check"], &it(200, &[60_000; 8]), |_| {}, None);
+        let watched = |it: &mut Respawns<'_>| it.starter.has_terminal = true;
+        check("in a terminal", "./server", &server, &it(900, &[1000; 9]), watched, None);
+        let tested = |it: &mut Respawns<'_>| it.starter.is_command = true;
+        check("by a test runner", "./server", &server, &it(900, &[1; 59]), tested, None);
         let busy = |it: &mut Respawns<'_>| it.of_children = it.total * 5;
-        check("one of many things", "./server", &server, &it(900, &[1000; 9]), busy, false);
-        check("too slow for the window", "./server", &server, &it(900, &[150_000; 9]), |_| {}, false);
+        check("one of many things", "./server", &server, &it(900, &[1000; 9]), busy, None);
+        check("too slow for the window", "./server", &server, &it(900, &[150_000; 9]), |_| {}, None);
     }
 }

@@ -7,12 +7,14 @@
 //! output looks the same: that is why the window is long, the severity a warning, and the verdict never sure. A niced
 //! job gets the whole window, and one that takes only what nobody else wants (nice 19, SCHED_IDLE) is worth knowing,
 //! no alert; a spin at real-time priority is critical: nothing else gets that CPU.
+//! Where an interpreter's lock or a runtime moves the work from thread to thread, each of them sleeps often: there the
+//! threads are judged as one, which never sleeps but in wait for each other, for the whole window.
 //! It cites the CPU time by mode, what did not move, and what the thread did before. Near misses: compilers and
 //! encoders (faults, bytes), a pool of workers (they wait for work now and then), a program that computes and prints.
 
 use std::time::Duration;
 
-use super::{Draft, Statement};
+use super::{Draft, Statement, programs};
 use crate::config::DetectLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
@@ -88,6 +90,8 @@ pub struct CpuPast {
     pub age: Duration,
     /// CPU time in it.
     pub cpu: Duration,
+    /// The time in it that it was ready to run and others had the CPUs.
+    pub queued: Duration,
 }
 
 impl Spin<'_> {
@@ -98,12 +102,18 @@ impl Spin<'_> {
         let (Some(before), Some(after)) = (first.io, now.io) else { return false };
         let ready = self.cpu.total().saturating_add(self.queued());
         // One that never sleeps and is held back by a quota waits for no CPU that the kernel counts.
-        let runs = percent(ready, self.lasted) >= FULL_PERCENT || self.sleeps() == Some(0);
+        let alone_and_awake = !self.is_whole() && self.sleeps() == Some(0);
+        let runs = percent(ready, self.lasted) >= FULL_PERCENT || alone_and_awake;
         let runs = runs && percent(self.cpu.total(), self.lasted) >= LEAST_PERCENT;
         same && runs
             && before.bytes == after.bytes
-            && self.sleeps().is_some_and(|sleeps| self.is_few(sleeps, SLEEPS_PER_S))
+            && (self.is_whole() || self.sleeps().is_some_and(|sleeps| self.is_few(sleeps, SLEEPS_PER_S)))
             && self.is_few(self.faults(), FAULTS_PER_S)
+    }
+
+    /// Whether it stands for all threads of the process.
+    const fn is_whole(&self) -> bool {
+        self.now.tid == ThreadLook::WHOLE
     }
 
     fn is_few(&self, count: u64, per_s: u64) -> bool {
@@ -133,12 +143,17 @@ impl Spin<'_> {
     /// Whether it did something else for at least as long as it then has to be watched.
     fn was_idle(&self, limits: &DetectLimits) -> bool {
         self.past.age >= limits.spin_window / WITH_A_PAST
-            && percent(self.past.cpu, self.past.age) <= IDLE_PERCENT
+            // What had to wait for a CPU was not idle: a compiler on a full host.
+            && percent(self.past.cpu.saturating_add(self.past.queued), self.past.age) <= IDLE_PERCENT
     }
 
-    fn is_due(&self, limits: &DetectLimits) -> bool {
+    /// `is_command`: the program is run for a result.
+    fn is_due(&self, is_command: bool, limits: &DetectLimits) -> bool {
         let was_idle = self.was_idle(limits);
-        let part = if was_idle && !self.is_nice() { WITH_A_PAST } else { 1 };
+        // A command has an end, and where other threads get things done this one may be at a long task of theirs.
+        let told_by_past =
+            was_idle && !self.is_nice() && !self.is_whole() && !self.others_work && !is_command;
+        let part = if told_by_past { WITH_A_PAST } else { 1 };
         let may_be_a_worker =
             self.others_work && !was_idle && self.sleeps().is_none_or(|sleeps| sleeps > SLEEPS_OF_A_WORKER);
         self.looks >= LOOKS && self.lasted >= limits.spin_window / part && self.goes_on() && !may_be_a_worker
@@ -160,13 +175,24 @@ impl Spin<'_> {
 
 /// A finding where a thread of the process has spun for long enough.
 pub fn detect(process: &ProcessInfo, threads: &[Spin<'_>], limits: &DetectLimits) -> Option<Draft> {
-    let mut spins: Vec<_> = threads.iter().filter(|it| it.is_due(limits)).collect();
+    let is_command = programs::is_command(process);
+    let mut spins: Vec<_> = threads.iter().filter(|it| it.is_due(is_command, limits)).collect();
+    // One thread that does it says more than all of them.
+    if spins.iter().any(|it| !it.is_whole()) {
+        spins.retain(|it| !it.is_whole());
+    }
     spins.sort_by_key(|it| (std::cmp::Reverse((it.severity(), it.lasted)), it.now.tid));
     let worst = spins.first()?;
     let name = text::printable(&process.name);
     let (lasted, share) = (text::duration(worst.lasted), percent(worst.cpu.total(), worst.lasted));
     let cores = spins.len();
-    let threads = if cores == 1 { String::new() } else { format!(", in {cores} threads,") };
+    let threads = if worst.is_whole() {
+        ", by turns in several threads,".to_owned()
+    } else if cores == 1 {
+        String::new()
+    } else {
+        format!(", in {cores} threads,")
+    };
     Some(Draft {
         kind: IncidentKind::CpuSpin,
         severity: worst.severity(),
@@ -181,7 +207,9 @@ pub fn detect(process: &ProcessInfo, threads: &[Spin<'_>], limits: &DetectLimits
 }
 
 fn facts(process: &ProcessInfo, spin: &Spin<'_>, cores: usize, limits: &DetectLimits) -> Vec<Statement> {
-    let thread = if spin.now.tid == process.pid {
+    let thread = if spin.is_whole() {
+        "one or another of its threads".to_owned()
+    } else if spin.now.tid == process.pid {
         "its main thread".to_owned()
     } else {
         let name = text::printable(&String::from_utf8_lossy(&spin.now.comm));
@@ -219,11 +247,15 @@ fn facts(process: &ProcessInfo, spin: &Spin<'_>, cores: usize, limits: &DetectLi
             ),
         ));
     }
-    let sleeps = spin.sleeps().unwrap_or(0);
-    facts.push(Statement::new(
-        "proc:status",
-        format!("it waited for something {sleeps} times and touched new memory {} times", spin.faults()),
-    ));
+    let faults = spin.faults();
+    facts.push(if spin.is_whole() {
+        let text = "those at work waited for nothing but each other (futex)";
+        Statement::new("proc:wchan", format!("{text}, and touched new memory {faults} times"))
+    } else {
+        let sleeps = spin.sleeps().unwrap_or(0);
+        let text = format!("it waited for something {sleeps} times and touched new memory {faults} times");
+        Statement::new("proc:status", text)
+    });
     facts.push(past(spin, limits));
     if spin.is_nice() {
         facts.push(Statement::new("proc:stat", "its priority is that of a background job"));
@@ -242,7 +274,12 @@ fn past(spin: &Spin<'_>, limits: &DetectLimits) -> Statement {
     let text = if spin.was_idle(limits) {
         format!("in the {age} before, it used {share} % of a core: this is new")
     } else {
-        format!("it used {share} % of a core in the {age} before: it may never have done anything else")
+        let queued = percent(spin.past.queued, spin.past.age).min(100);
+        let queued =
+            if queued > 0 { format!(", waited for one for {queued} % of the time") } else { String::new() };
+        format!(
+            "it used {share} % of a core in the {age} before{queued}: it may never have done anything else"
+        )
     };
     Statement::new("proc:stat", text)
 }

@@ -13,16 +13,18 @@
 //! - *remote shell*: a shell whose stdin is a network socket. Critical. Info for a bare shell on a local socket, which
 //!   editors and agents start too. Not: what inetd and systemd start for a connection, a shell on sshd's socket pair.
 //!
+//! Limits: `exec_folders`, `exec_fresh` (deleted) and `exec_quiet_below`, which adds to the builds.
+//!
 //! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
 
 mod names;
 
 use self::names::{
-    BUILDERS, INITS, KERNEL_THREADS, NETWORK_SERVICES, PACKAGE_MANAGERS, RUNTIMES, SOCKET_STARTERS,
-    WORLD_WRITABLE, words,
+    BUILDERS, INITS, KERNEL_THREADS, NETWORK_SERVICES, PACKAGE_MANAGERS, RUNTIMES, SOCKET_STARTERS, words,
 };
 use super::{Draft, Statement, programs};
+use crate::config::ExecLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::text;
 
@@ -88,11 +90,11 @@ impl Wanted {
 }
 
 /// What to look at for a program with these names; decided for each exec, so without allocating.
-pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>) -> Wanted {
+pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>, limits: &ExecLimits) -> Wanted {
     let exe = exe.unwrap_or_default();
     let descriptor =
         exe.starts_with(b"/dev/fd/") || exe.starts_with(b"/proc/") || exe.starts_with(b"/memfd:");
-    let temporary = words(WORLD_WRITABLE).any(|root| exe.starts_with(root.as_bytes()));
+    let temporary = limits.exec_folders.iter().any(|root| exe.starts_with(root.as_bytes()));
     // A relative path may lead there.
     let relative = !exe.is_empty() && !exe.starts_with(b"/") && uid == Some(0);
     let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -108,12 +110,13 @@ fn is_posing(process: &ProcessInfo) -> bool {
 }
 
 /// The finding on an exec, if any.
-pub fn detect(executed: &Executed<'_>) -> Option<Draft> {
-    let strong: Vec<Sign> = [memory(executed), deleted(executed), posing(executed), remote_shell(executed)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let place = place(executed);
+pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
+    let strong: Vec<Sign> =
+        [memory(executed), deleted(executed, limits), posing(executed), remote_shell(executed)]
+            .into_iter()
+            .flatten()
+            .collect();
+    let place = place(executed, limits);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
     let grave = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
@@ -186,12 +189,12 @@ fn memory(executed: &Executed<'_>) -> Option<Sign> {
     ))
 }
 
-fn deleted(executed: &Executed<'_>) -> Option<Sign> {
+fn deleted(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
     let look = executed.look.filter(|look| look.is_deleted && !look.exe.starts_with("/memfd:"))?;
     if !executed.has_just_begun {
         return None;
     }
-    let build = is_below(executed, BUILDERS) || is_below(executed, PACKAGE_MANAGERS);
+    let build = is_below_build(executed, limits) || is_below(executed, PACKAGE_MANAGERS);
     let severity = if build { Severity::Info } else { Severity::Warning };
     let path = text::printable(look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe));
     let fact =
@@ -237,13 +240,13 @@ fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
     Some(Sign::new(severity, "is a shell that takes its commands from a socket", facts, what))
 }
 
-fn place(executed: &Executed<'_>) -> Option<Sign> {
+fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
     let it = executed.process;
     let looked = executed.look.map(|look| look.exe.as_str());
-    let in_temporary = |path: &&str| words(WORLD_WRITABLE).any(|root| path.starts_with(root));
-    let path = [it.exe.as_deref(), looked].into_iter().flatten().find(in_temporary)?;
+    let folder = |path: &str| limits.exec_folders.iter().find(|root| path.starts_with(root.as_str()));
+    let path = [it.exe.as_deref(), looked].into_iter().flatten().find(|path| folder(path).is_some())?;
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let root = words(WORLD_WRITABLE).find(|root| path.starts_with(*root))?;
+    let root = folder(path)?.as_str();
     let served = executed.ancestors.first().is_some_and(|parent| is_one_of(parent, NETWORK_SERVICES))
         || is_one_of(executed.parent_name, NETWORK_SERVICES);
     if (it.uid != Some(0) && !served) || is_below(executed, PACKAGE_MANAGERS) {
@@ -262,7 +265,7 @@ fn place(executed: &Executed<'_>) -> Option<Sign> {
     let place = format!("it was run from {}, where everybody may write", root.trim_end_matches('/'));
     let mut facts = vec![Statement::new("kernel:sched_process_exec", place)];
     facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
-    let quiet = facts.len() == 1 || is_below(executed, BUILDERS);
+    let quiet = facts.len() == 1 || is_below_build(executed, limits);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
     let site = if facts.len() > 1 {
         "place, with signs".to_owned()
@@ -294,6 +297,11 @@ fn is_hidden(path: &str) -> bool {
 
 fn is_below(executed: &Executed<'_>, list: &'static str) -> bool {
     executed.ancestors.iter().any(|above| is_one_of(above, list))
+}
+
+fn is_below_build(executed: &Executed<'_>, limits: &ExecLimits) -> bool {
+    let own = |above: &String| limits.exec_quiet_below.iter().any(|name| name == programs::base(above));
+    is_below(executed, BUILDERS) || executed.ancestors.iter().any(own)
 }
 
 fn is_descriptor(exe: &str) -> bool {

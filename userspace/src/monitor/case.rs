@@ -13,8 +13,6 @@ use crate::host::wall_time;
 use crate::model::{Case, CaseFile, Completeness, Fact, Finding, IncidentKind, ProcessInfo};
 use crate::text;
 
-/// Hex digits of a container's id in a title, as `docker ps` shows it.
-const CONTAINER_DIGITS: usize = 12;
 /// Longest title.
 const TITLE_MAX: usize = 150;
 
@@ -97,10 +95,8 @@ pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str)
 
 /// `OOM kill: python3 (pid 13674) in /oomtest`; the service or the container where the cgroup is one.
 fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
-    let container = process
-        .container_id
-        .as_ref()
-        .map(|id| format!("container {}", id.chars().take(CONTAINER_DIGITS).collect::<String>()));
+    let container =
+        process.container_id.as_ref().map(|id| format!("container {}", crate::cgroup::short_id(id)));
     let cgroup = process.cgroup.clone().filter(|path| path != "/");
     let place = process.unit.clone().or(container).or(cgroup);
     let place = place.map_or_else(String::new, |place| format!(" in {place}"));
@@ -180,6 +176,7 @@ mod tests {
             (None, None, "OOM kill: a (pid 1) in /app"),
             (Some("nginx.service"), None, "OOM kill: a (pid 1) in nginx.service"),
             (None, Some(id.as_str()), "OOM kill: a (pid 1) in container 3f3f3f3f3f3f"),
+            (None, Some("web-frontend-1"), "OOM kill: a (pid 1) in container web-frontend-1"),
         ] {
             let process = ProcessInfo {
                 unit: unit.map(str::to_owned),

@@ -11,10 +11,12 @@ use super::fallen::Fallen;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
-use super::{roots, stacks};
+use super::{respawns, roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
 use crate::host::{Host, wall_time};
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey};
+use crate::model::{
+    EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
+};
 use crate::observation::{KernelExit, OomVictim, PeakRss};
 
 /// How long a chosen victim may take to end before the case is raised without its end.
@@ -95,6 +97,8 @@ impl Monitor {
             Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
             origin => origin,
         };
+        let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
+        let tested_by = if crashed { self.test_runner(process) } else { None };
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
@@ -103,6 +107,7 @@ impl Monitor {
             forks: process.forks,
             exit,
             crash: crash.as_deref(),
+            tested_by: tested_by.as_deref(),
             child_crashed,
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
@@ -112,11 +117,10 @@ impl Monitor {
         let starter = event.process.parent;
         let life = Life { started: event.process.started, ended: event.process.at };
         if detect::may_be_respawned(&ended) {
-            let has_terminal =
-                self.table.get(starter).and_then(|it| it.session).is_some_and(|it| it.has_terminal);
+            let who = respawns::who(&self.table, starter);
             let shape = shape(&info, event);
-            let respawns = self.ends.starters.failed(starter, shape, life, &self.metrics);
-            ended.respawns = Some(Respawns { has_terminal, ..respawns });
+            let failed = self.ends.starters.failed(starter, shape, life, &self.metrics);
+            ended.respawns = Some(Respawns { starter: who, ..failed });
         } else {
             self.ends.starters.ended(starter, None);
         }

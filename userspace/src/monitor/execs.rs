@@ -1,8 +1,6 @@
 //! Beginnings of programs, by a kernel event or a walk of /proc: which are worth a look, and what the detector says
 //! once the look is there.
 
-use std::time::Duration;
-
 use super::Monitor;
 use super::ends::is_own;
 use super::looks::Looked;
@@ -11,8 +9,6 @@ use crate::detect::{self, Executed};
 use crate::host::boot_time;
 use crate::model::ProcessKey;
 
-/// A look so soon after an exec sees the file as the exec found it, or as the program left it at once.
-const JUST_BEGUN: Duration = Duration::from_secs(5);
 /// How far up the family is asked for a build or a package manager.
 const ANCESTORS: usize = 12;
 
@@ -23,7 +19,13 @@ impl Monitor {
         if process.kernel_thread || is_own(process) || process.exe.is_none() {
             return;
         }
-        let wanted = detect::wanted(&process.comm, &process.argv, process.exe.as_deref(), process.uid);
+        let wanted = detect::wanted(
+            &process.comm,
+            &process.argv,
+            process.exe.as_deref(),
+            process.uid,
+            &self.limits.exec,
+        );
         // After the first look only a new name is news: a process may take a kernel thread's at any time.
         let posing = wanted.posing && !process.judged.name;
         if !wanted.any() || (process.judged.exec && !posing) {
@@ -52,7 +54,9 @@ impl Monitor {
             None => String::new(),
         };
         let ancestors = self.ancestors(process);
-        let has_just_begun = process.began.is_some_and(|at| boot_time().saturating_sub(at) < JUST_BEGUN);
+        // So soon after an exec a look sees the file as the exec found it, or as the program left it at once.
+        let fresh = self.limits.exec.exec_fresh;
+        let has_just_begun = process.began.is_some_and(|at| boot_time().saturating_sub(at) < fresh);
         let executed = Executed {
             process: &info,
             parent_name: &parent_name,
@@ -60,7 +64,7 @@ impl Monitor {
             has_just_begun,
             look: looked.look.as_ref(),
         };
-        let Some(draft) = detect::suspicious_exec(&executed) else { return };
+        let Some(draft) = detect::suspicious_exec(&executed, &self.limits.exec) else { return };
         if let Some(look) = looked.look {
             info.exe = Some(look.exe);
         }
@@ -69,16 +73,20 @@ impl Monitor {
 
     /// The programs above it, the parent first.
     fn ancestors(&self, process: &Process) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut parent = process.ppid;
-        while names.len() < ANCESTORS {
-            let Some(above) = self.table.live_by_pid(parent) else { break };
-            names.push(detect::program(&above.info()).to_owned());
-            if above.ppid == parent || above.ppid == 0 {
-                break;
-            }
-            parent = above.ppid;
-        }
-        names
+        self.above(process).map(|above| detect::program(&above.info()).to_owned()).collect()
+    }
+
+    /// The nearest program above it that runs tests.
+    pub(super) fn test_runner(&self, process: &Process) -> Option<String> {
+        let above = self.above(process).map(Process::info).find(detect::is_test_runner)?;
+        Some(detect::program(&above).to_owned())
+    }
+
+    fn above(&self, process: &Process) -> impl Iterator<Item = &Process> {
+        let next = |above: &&Process| {
+            let parent = Some(above.ppid).filter(|parent| *parent != 0 && *parent != above.key.pid);
+            parent.and_then(|parent| self.table.live_by_pid(parent))
+        };
+        std::iter::successors(self.table.live_by_pid(process.ppid), next).take(ANCESTORS)
     }
 }

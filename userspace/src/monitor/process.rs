@@ -1,5 +1,6 @@
 //! One process in the table: what is known of it, from whichever source knew it last.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,7 +177,10 @@ impl Process {
         self.touched = now;
         if let Some(details) = &seen.details {
             self.comm.clone_from(&seen.comm);
-            self.argv.clone_from(&details.argv);
+            if !details.argv.is_empty() {
+                // Empty, too, where it could not be read: a fork storm holds the reader up.
+                self.argv.clone_from(&details.argv);
+            }
             self.exe = details.exe.clone().or(self.exe.take());
             self.uid = details.uid.or(self.uid);
             self.cgroup = details.cgroup.clone().or(self.cgroup.take());
@@ -204,7 +208,7 @@ impl Process {
             argv: split_argv(&self.argv),
             uid: self.uid,
             cgroup: self.cgroup.as_deref().map(str::to_owned),
-            container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(str::to_owned),
+            container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(Cow::into_owned),
             unit: self.cgroup.as_deref().and_then(cgroup::unit).map(str::to_owned),
             pod_uid: self.cgroup.as_deref().and_then(cgroup::pod_uid),
         }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use crate::detect::{Life, Respawns};
+use super::process::{Process, lossy};
+use super::table::Table;
+use crate::detect::{self, Life, Respawns, Starter as Who};
 use crate::metrics::Metrics;
 use crate::model::ProcessKey;
 
@@ -15,6 +17,9 @@ const PARENTS: usize = 1024;
 const SERIES: usize = 8;
 /// Most lives remembered of one program.
 const LIVES: usize = 32;
+
+/// So many shells above each other are one script.
+const SHELLS_ABOVE: usize = 4;
 
 /// A child's program: its arguments without what differs from one start to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +105,7 @@ impl Starters {
             total: series.total,
             since: series.since,
             of_children: starter.children - series.children_before,
-            has_terminal: false,
+            starter: Who::default(),
         }
     }
 
@@ -114,6 +119,24 @@ impl Starters {
         self.0.retain(|_, starter| starter.touched > middle);
         u64::try_from(before - self.0.len()).unwrap_or(u64::MAX)
     }
+}
+
+/// What kind of program starts others again, and whether it is a service.
+pub(super) fn who(table: &Table, starter: ProcessKey) -> Who {
+    let Some(process) = table.get(starter) else { return Who::default() };
+    let is_shell = |it: &&Process| it.exit.is_none() && detect::runs_shell(&it.info());
+    let parent = |it: &Process| table.live_by_pid(it.ppid);
+    let mut kept = process;
+    for _ in 0..SHELLS_ABOVE {
+        // A subshell, or a script that a script runs, is there for as long as that one.
+        let Some(above) = parent(kept).filter(|above| is_shell(&kept) && is_shell(above)) else { break };
+        kept = above;
+    }
+    let parent_name = match parent(kept) {
+        Some(above) => lossy(&above.comm),
+        None => lossy(&kept.parent_comm),
+    };
+    Who::of(&process.info(), process.session, (&kept.info(), &parent_name, kept.origin(), kept.session))
 }
 
 impl Shape {

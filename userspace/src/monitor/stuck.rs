@@ -27,19 +27,30 @@ struct Episode {
     since: Duration,
     looks: u32,
     wakes: Option<u64>,
+    /// The most tasks ready to run for each CPU meanwhile.
+    crowd: u32,
     last: Duration,
 }
 
 impl Episode {
     fn new(look: &CloseLook, thread: &ThreadLook) -> Self {
         let (since, last) = (look.at, look.at);
-        Self { first: thread.clone(), process_io: look.io, since, looks: 1, wakes: Some(0), last }
+        Self {
+            first: thread.clone(),
+            process_io: look.io,
+            since,
+            looks: 1,
+            wakes: Some(0),
+            crowd: look.crowd,
+            last,
+        }
     }
 
     /// Whether the thread still does what it did; if so, that is noted.
     fn goes_on(&mut self, look: &CloseLook, thread: &ThreadLook, host: &Host) -> bool {
         self.last = look.at;
         self.looks += 1;
+        self.crowd = self.crowd.max(look.crowd);
         if thread.state != 'D' {
             return self.spin(look, thread, host).goes_on();
         }
@@ -50,7 +61,7 @@ impl Episode {
 
     fn wait<'a>(&self, look: &CloseLook, thread: &'a ThreadLook) -> Wait<'a> {
         let lasted = look.at.saturating_sub(self.since);
-        Wait { thread, lasted, looks: self.looks, wakes: self.wakes }
+        Wait { thread, lasted, looks: self.looks, wakes: self.wakes, crowd: self.crowd }
     }
 
     fn spin<'a>(&'a self, look: &CloseLook, thread: &'a ThreadLook, host: &Host) -> Spin<'a> {
@@ -62,6 +73,7 @@ impl Episode {
         let past = CpuPast {
             age: self.since.saturating_sub(host.ticks_to_duration(self.first.start_ticks)),
             cpu: host.ticks_to_duration(self.first.cpu_ticks()),
+            queued: self.first.queued.unwrap_or_default(),
         };
         let moved = |io: Option<IoCounts>| io.map(|io| io.bytes);
         Spin {
@@ -85,7 +97,7 @@ impl Stuck {
     /// Notes a look; says how many threads found no room.
     fn note(&mut self, look: &CloseLook, host: &Host) -> u64 {
         let mut turned_away = 0;
-        for thread in &look.threads {
+        for thread in look.threads.iter().chain(&look.whole) {
             let id = (look.key, thread.tid);
             let goes_on =
                 self.threads.get_mut(&id).is_some_and(|episode| episode.goes_on(look, thread, host));
@@ -109,6 +121,7 @@ impl Stuck {
     ) -> impl Iterator<Item = (&'a Episode, &'a ThreadLook)> {
         look.threads
             .iter()
+            .chain(&look.whole)
             .filter(move |thread| (thread.state == 'D') == waiting)
             .filter_map(|thread| Some((self.threads.get(&(look.key, thread.tid))?, thread)))
     }

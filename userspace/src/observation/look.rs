@@ -14,12 +14,17 @@ pub struct CloseLook {
     pub at: Duration,
     /// All its threads, those that were not worth a look included.
     pub threads_total: u64,
+    /// Tasks of the whole host that were ready to run, for each CPU; 1 where every one of them had one.
+    pub crowd: u32,
     /// Whether a cgroup's freezer holds it.
     pub frozen: bool,
     /// What all its threads have moved; read only where it has several.
     pub io: Option<IoCounts>,
     /// The threads worth a look.
     pub threads: Vec<ThreadLook>,
+    /// All its threads taken together, where several share the work: none of them may be at it for long. In state R
+    /// if those that have done anything lately wait for nothing but each other; with what they waited for a CPU in all.
+    pub whole: Option<ThreadLook>,
 }
 
 /// One thread, at one moment.
@@ -53,6 +58,8 @@ pub struct ThreadLook {
     pub io: Option<IoCounts>,
     /// The kernel function it waits in; absent where the kernel does not say.
     pub wchan: Option<Box<str>>,
+    /// Whether the child that it waits for in vfork(2) is ready to run: it only needs a CPU.
+    pub child_is_ready: bool,
     /// The system call it is in.
     pub syscall: Option<SystemCall>,
     /// The kernel's functions, innermost first; empty where it could not be read.
@@ -62,6 +69,9 @@ pub struct ThreadLook {
 }
 
 impl ThreadLook {
+    /// The id that stands for all threads of a process.
+    pub const WHOLE: u32 = 0;
+
     /// All its CPU time, in clock ticks.
     pub const fn cpu_ticks(&self) -> u64 {
         self.user_ticks.saturating_add(self.system_ticks)

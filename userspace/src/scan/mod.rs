@@ -2,6 +2,7 @@
 
 mod cmdline;
 mod pressure;
+mod shared;
 mod suspects;
 mod task;
 mod walk;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cmdline::Cmdlines as PatientReader;
+use super::shared;
 use super::task::{self, Careful};
 use crate::cgroup::{Hierarchy, is_frozen};
 use crate::host::{Host, boot_time};
@@ -56,6 +57,8 @@ struct Known {
     threads: Vec<u32>,
     /// It held a reader up.
     held_up: bool,
+    /// What its threads had used, where several shared the work.
+    shares: shared::Shares,
 }
 
 /// Why a process is looked at.
@@ -98,16 +101,29 @@ impl Suspects {
         let before = self.known.get(&seen.key);
         let watched = before.map(|it| it.threads.clone()).unwrap_or_default();
         let mut held_up = before.is_some_and(|it| it.held_up);
+        let mut shares = self.known.get_mut(&seen.key).map(|it| std::mem::take(&mut it.shares));
+        let before = self.known.get(&seen.key);
         let percent = before.map_or(0, |before| {
             let used = places.host.ticks_to_duration(seen.cpu_ticks.saturating_sub(before.cpu_ticks));
             percent(used, at.saturating_sub(before.at))
         });
         let reason = self.reason(seen, percent, !watched.is_empty());
-        let look =
-            reason.and_then(|reason| self.look_for(places, seen, (at, reason), &watched, &mut held_up));
+        let look = reason.and_then(|reason| {
+            let remembered = (watched.as_slice(), shares.get_or_insert_default());
+            self.look_for(places, seen, (at, reason), remembered, &mut held_up)
+        });
         let threads = look.iter().flat_map(|look| look.threads.iter().map(|thread| thread.tid)).collect();
-        self.known
-            .insert(seen.key, Known { walk: self.walk, at, cpu_ticks: seen.cpu_ticks, threads, held_up });
+        self.known.insert(
+            seen.key,
+            Known {
+                walk: self.walk,
+                at,
+                cpu_ticks: seen.cpu_ticks,
+                threads,
+                held_up,
+                shares: shares.unwrap_or_default(),
+            },
+        );
         look
     }
 
@@ -146,16 +162,23 @@ impl Suspects {
         places: Places<'_>,
         seen: &SeenProcess,
         (at, reason): (Duration, Reason),
-        watched: &[u32],
+        (watched, shares): (&[u32], &mut shared::Shares),
         held_up: &mut bool,
     ) -> Option<CloseLook> {
         let directory = places.proc_root.join(seen.key.pid.to_string());
         let mut threads = self.threads(&directory, seen, watched);
+        let mut reader = Careful { reader: &mut self.reader, held_up: *held_up };
+        let whole = if reason == Reason::Busy && seen.threads > 1 {
+            shared::look(&directory, &threads, (at, places.host), shares, &mut reader)
+        } else {
+            None
+        };
+        *held_up = reader.held_up;
         threads.retain(|thread| thread.state == 'D' || (thread.state == 'R' && reason == Reason::Busy));
         // Those that were watched come first; a waiting one tells more than a running one.
         threads.sort_by_key(|it| (!watched.contains(&it.tid), it.state != 'D', it.tid));
         threads.truncate(DETAILED);
-        if threads.is_empty() {
+        if threads.is_empty() && whole.is_none() {
             return None;
         }
         let mut reader = Careful { reader: &mut self.reader, held_up: *held_up };
@@ -176,9 +199,11 @@ impl Suspects {
             key: seen.key,
             at,
             threads_total: seen.threads,
+            crowd: if waits { crowd(places.proc_root) } else { 1 },
             frozen: is_frozen(places.hierarchy, &cgroup),
             io,
             threads,
+            whole,
         })
     }
 
@@ -199,6 +224,14 @@ impl Suspects {
         tids.sort_by_key(|tid| !watched.contains(tid));
         tids.iter().take(THREADS).filter_map(|tid| task::stat(&task_directory(directory, *tid))).collect()
     }
+}
+
+/// How many tasks are ready to run for each CPU: the fourth field of proc_loadavg(5).
+fn crowd(proc_root: &Path) -> u32 {
+    let text = fs::read_to_string(proc_root.join("loadavg")).unwrap_or_default();
+    let ready = text.split_ascii_whitespace().nth(3).and_then(|it| it.split('/').next()?.parse::<u32>().ok());
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    ready.unwrap_or(1).div_ceil(u32::try_from(cpus).unwrap_or(1)).max(1)
 }
 
 fn task_directory(directory: &Path, tid: u32) -> PathBuf {

@@ -48,6 +48,7 @@ pub(super) fn detail(process: &Path, thread: &mut ThreadLook, reader: &mut Caref
         return;
     }
     thread.wchan = fs::read_to_string(task.join("wchan")).ok().and_then(|it| symbol(&it));
+    thread.child_is_ready = thread.wchan.as_deref().is_some_and(is_vfork) && child_is_ready(process, &task);
     thread.syscall = reader.read(&task.join("syscall")).and_then(|it| SystemCall::parse(&it));
     let stack = reader.read(&task.join("stack")).unwrap_or_default();
     thread.stack = stack.lines().filter_map(frame).take(STACK_FRAMES).collect();
@@ -55,6 +56,20 @@ pub(super) fn detail(process: &Path, thread: &mut ThreadLook, reader: &mut Caref
         let target = fs::read_link(process.join("fd").join(fd.to_string())).ok()?;
         Some(target.into_os_string().into_vec().into_boxed_slice())
     });
+}
+
+/// Where a vfork(2) parent waits (kernel/fork.c): which of them depends on what the compiler inlined.
+pub(super) fn is_vfork(function: &str) -> bool {
+    const VFORK: [&str; 4] = ["kernel_clone", "wait_for_vfork_done", "_do_fork", "do_fork"];
+    function.split('.').next().is_some_and(|function| VFORK.contains(&function))
+}
+
+/// Whether the youngest child of this thread, which makes no other while it waits for that one, is ready to run.
+fn child_is_ready(process: &Path, task: &Path) -> bool {
+    let children = fs::read_to_string(task.join("children")).unwrap_or_default();
+    let youngest = children.split_ascii_whitespace().next_back().and_then(|pid| pid.parse::<u32>().ok());
+    let directory = youngest.zip(process.parent()).map(|(pid, root)| root.join(pid.to_string()));
+    directory.and_then(|it| stat(&it)).is_some_and(|child| child.state == 'R')
 }
 
 /// The counters of `io` in `directory`, of a process or a thread.
@@ -100,7 +115,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 /// The second of time on a CPU, time waited for one (both in nanoseconds) and turns (kernel
 /// Documentation/scheduler/sched-stats.rst); all zero where the kernel was built without.
-fn queued(schedstat: &str) -> Option<Duration> {
+pub(super) fn queued(schedstat: &str) -> Option<Duration> {
     let mut numbers = schedstat.split_ascii_whitespace().map(str::parse::<u64>);
     let (on_cpu, waited) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
     (on_cpu > 0).then(|| Duration::from_nanos(waited))

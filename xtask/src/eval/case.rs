@@ -134,6 +134,8 @@ pub(super) struct Case {
     pub(super) needs: &'static [&'static str],
     /// Measured with nothing else of the corpus going on.
     pub(super) alone: bool,
+    /// Worth knowing and no alert: an incident at severity info finds it.
+    pub(super) info: bool,
     /// Part of `--quick`.
     pub(super) quick: bool,
     /// A fault that is not real by then, or a near miss that goes on, is a broken case.
@@ -177,6 +179,7 @@ impl Case {
             pids: None,
             needs: &[],
             alone: false,
+            info: false,
             quick: false,
             within_s: 60,
         }
@@ -218,6 +221,10 @@ impl Case {
         Self { alone: true, ..self }
     }
 
+    pub(super) const fn info_by_design(self) -> Self {
+        Self { info: true, ..self }
+    }
+
     pub(super) const fn quick(self) -> Self {
         Self { quick: true, ..self }
     }
@@ -241,5 +248,21 @@ impl Case {
     /// The name of its folder and its cgroup.
     pub(super) fn slug(&self) -> String {
         self.name.replace('/', "-")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    /// The daemon's own list, in its source: this program does not link the daemon.
+    const THEIRS: &str = include_str!("../../../userspace/src/model/kind.rs");
+
+    #[test]
+    fn the_kinds_are_those_of_the_daemon() {
+        let (_, names) = THEIRS.split_once("Self::OomKill => \"").expect("the daemon names its kinds");
+        let (names, _) = names.split_once('}').expect("the list ends");
+        let theirs: Vec<&str> = names.split('"').step_by(2).collect();
+        assert_eq!(theirs, Kind::ALL.map(Kind::as_str));
     }
 }

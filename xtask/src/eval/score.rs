@@ -31,6 +31,8 @@ pub(super) struct Score {
     pub(super) alarmed: bool,
     /// Incidents of the right kind that name the right process.
     pub(super) right: Vec<Incident>,
+    /// The same at severity info, where somebody should have been told.
+    pub(super) too_quiet: Vec<Incident>,
     /// Of the right kind, naming another one.
     pub(super) wrong_process: Vec<Incident>,
     /// Of other kinds, telling the truth about the same fault.
@@ -39,8 +41,8 @@ pub(super) struct Score {
     pub(super) false_alarms: Vec<Incident>,
 }
 
-/// Judges what was raised while the case was going on. A fault is found by an incident of any severity: how bad it
-/// is is for the rules to say; false is only what somebody is told of.
+/// Judges what was raised while the case was going on. A fault is found by an incident at warning or above, one that is
+/// info by design by any; false is only what somebody is told of.
 pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Score {
     let mut score = Score::default();
     let meanwhile = |at: &f64| *at >= outcome.started_s && *at <= outcome.ended_s;
@@ -53,7 +55,12 @@ pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Score {
         let is = |kind: &Kind| incident.kind == kind.as_str();
         match case.role {
             Role::Fault(kind) if is(&kind) && names_right(case, outcome, incident) => {
-                let delay_s = it.at - outcome.real_s.unwrap_or(it.at);
+                let at = if case.info { Some(it.at) } else { it.alarmed_at.filter(meanwhile) };
+                let Some(at) = at else {
+                    score.too_quiet.push(incident.clone());
+                    continue;
+                };
+                let delay_s = at - outcome.real_s.unwrap_or(at);
                 score.alarmed |= alarms;
                 score.delay_s = Some(score.delay_s.map_or(delay_s, |earlier| earlier.min(delay_s)));
                 score.right.push(incident.clone());
@@ -90,7 +97,9 @@ fn names_right(case: &Case, outcome: &Outcome, incident: &Incident) -> bool {
         Named::Any => true,
         Named::Culprit => outcome.culprits.contains(&process.pid),
         Named::Program(name) => {
-            process.name == name || process.exe.iter().chain(&process.argv).any(|it| file(it, name))
+            outcome.culprits.contains(&process.pid)
+                || process.name == name
+                || process.exe.iter().chain(&process.argv).any(|it| file(it, name))
         }
     }
 }
@@ -167,9 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_nobody_finds_a_fault_and_is_never_false() {
-        check(&FAULT, &[seen("crash", 7, OWN, None)], [1, 0, 0, 0], Some(1.0));
-        assert!(!score(&FAULT, &outcome(), &[seen("crash", 7, OWN, None)]).alarmed);
+    fn what_alarms_nobody_finds_only_what_is_so_by_design_and_is_never_false() {
+        let quiet = Case { info: true, ..FAULT };
+        check(&quiet, &[seen("crash", 7, OWN, None)], [1, 0, 0, 0], Some(1.0));
+        assert!(!score(&quiet, &outcome(), &[seen("crash", 7, OWN, None)]).alarmed);
+        check(&FAULT, &[seen("crash", 7, OWN, None)], [0; 4], None);
+        assert_eq!(score(&FAULT, &outcome(), &[seen("crash", 7, OWN, None)]).too_quiet.len(), 1);
         for (kind, pid) in [("crash", 8), ("crash_loop", 7), ("cpu_spin", 7)] {
             check(&FAULT, &[seen(kind, pid, OWN, None)], [0; 4], None);
         }

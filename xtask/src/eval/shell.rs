@@ -87,7 +87,16 @@ impl Stage<'_> {
         } else {
             process::find_in_path("python3")
         };
-        let mut command = Command::new("/bin/sh");
+        // Who started this in the background ignores Ctrl-C, or SIGHUP, and so would every case.
+        let usual = ["--default-signal", "/bin/sh"];
+        let env = Command::new("env").args(&usual[..1]).arg("true").stderr(Stdio::null()).status();
+        let mut command = if env.is_ok_and(|status| status.success()) {
+            let mut command = Command::new("env");
+            command.args(usual);
+            command
+        } else {
+            Command::new("/bin/sh")
+        };
         command.arg(script).args(&cgroup.dirs).current_dir(dir).env_clear();
         let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
         for (name, otherwise) in [

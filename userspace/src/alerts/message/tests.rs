@@ -326,7 +326,7 @@ fn a_hostile_process_pages_nobody() {
             ---
             🔴 OOM kill: &lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m (pid 1)
             ---
-            *Host* `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m` · *container* `&lt;!channel&gt; &amp;` · *cgroup* `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m`
+            *Host* `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m` · *container* `&lt;!channel&gt; …` · *cgroup* `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m`
             *Process* `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m` pid 13674, uid 0
             *Seen* 2027-01-15 08:00:00 UTC
             ---

@@ -131,7 +131,7 @@ pub(super) fn pod(file: &CaseFile) -> Option<NextStep> {
 
 /// The container's runtime and its id, where it runs in one.
 fn runtime(file: &CaseFile) -> Option<(&'static str, String)> {
-    let id = file.process.container_id.as_deref().filter(|id| id.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let id = file.process.container_id.as_deref().filter(|id| cgroup::is_hex_id(id))?;
     let id = id.get(..CONTAINER_ID_CHARS)?.to_owned();
     let runtime = file.process.cgroup.as_deref().and_then(cgroup::runtime);
     Some((runtime.unwrap_or(Runtime::Docker).command(), id))

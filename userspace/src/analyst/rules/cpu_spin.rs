@@ -8,6 +8,9 @@ use crate::model::{CaseFile, Confidence, Finding};
 /// From this share in the kernel on, in percent, the loop makes system calls: the program's own work is less.
 const IN_KERNEL: u64 = 30;
 
+/// How the facts speak of a loop that goes from thread to thread.
+const BY_TURNS: &str = "one or another of its threads";
+
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let facts = Facts(file);
     let who = who(file);
@@ -32,22 +35,27 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let works = "It computes, and that is its work: a simulation or a search without output looks the same from outside";
     let pid = file.process.pid;
     let tid = facts.tid().unwrap_or(pid);
+    let by_turns = facts.has(BY_TURNS);
+    let (only, sampled, followed) = if by_turns {
+        (String::new(), format!("-p {pid}"), format!("-f -c -p {pid}"))
+    } else {
+        (format!(" | grep -A 12 'LWP {tid})'"), format!("-t {tid}"), format!("-c -p {tid}"))
+    };
     let mut next_steps = vec![
         step(
             "Where it runs, three times: the same functions mean a loop",
             format!(
-                "for i in 1 2 3; do gdb -p {pid} -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP \
-                 {tid})'; sleep 1; done"
+                "for i in 1 2 3; do gdb -p {pid} -batch -ex 'thread apply all bt 12' 2>/dev/null{only}; sleep 1; done"
             ),
         ),
         step(
             "What it runs, by samples",
-            format!("perf record -g -t {tid} -- sleep 5 && perf report --stdio | head -60"),
+            format!("perf record -g {sampled} -- sleep 5 && perf report --stdio | head -60"),
         ),
     ];
     if facts.kernel_percent().is_some_and(|kernel| kernel > 0) {
         let why = "Which system calls it makes, and which fail";
-        next_steps.insert(1, step(why, format!("timeout 5 strace -c -p {tid}")));
+        next_steps.insert(1, step(why, format!("timeout 5 strace {followed}")));
     }
     if let Some(step) = runtime(file) {
         next_steps.insert(0, step);

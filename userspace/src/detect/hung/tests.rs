@@ -93,9 +93,31 @@ fn long_waits_are_findings_unless_they_are_meant() {
         ("coredump_task_exit", HOUR, 9, None),
     ] {
         let thread = thread(wchan);
-        let wait = Wait { thread: &thread, lasted, looks, wakes: Some(0) };
+        let wait = Wait { thread: &thread, lasted, looks, wakes: Some(0), crowd: 1 };
         let draft = detect(&process(), &[wait], 1, &DetectLimits::default());
         assert_eq!(draft.map(|it| it.severity), want, "{wchan} for {lasted:?} in {looks}");
+    }
+}
+
+#[test]
+fn who_only_needs_a_cpu_holds_nobody_up() {
+    let after = DetectLimits::default().hung_after;
+    for (wchan, crowd, times, child_is_ready, want) in [
+        ("rwsem_down_write_slowpath", 1, 1, false, Some(Severity::Warning)),
+        ("rwsem_down_write_slowpath", 36, 35, false, None),
+        ("__mutex_lock.constprop.0", 36, 36, false, Some(Severity::Warning)),
+        ("rwsem_down_read_slowpath", 2, 10, false, Some(Severity::Critical)),
+        ("folio_wait_bit_common", 36, 1, false, Some(Severity::Warning)),
+        ("percpu_rwsem_wait", 36, 1, false, Some(Severity::Warning)),
+        ("kernel_clone", 36, 1, false, Some(Severity::Warning)),
+        ("kernel_clone", 36, 99, true, None),
+    ] {
+        let thread = ThreadLook { child_is_ready, ..thread(wchan) };
+        let wait = Wait { thread: &thread, lasted: after * times, looks: 9, wakes: Some(0), crowd };
+        let draft = detect(&process(), &[wait], 1, &DetectLimits::default());
+        assert_eq!(draft.map(|it| it.severity), want, "{wchan} for {times} times as long, {crowd} a CPU");
+        let same = same_wait(&thread, &thread, after);
+        assert_eq!(same.is_some(), !child_is_ready, "{wchan}");
     }
 }
 
@@ -103,7 +125,7 @@ fn long_waits_are_findings_unless_they_are_meant() {
 fn the_site_is_where_it_waits_never_who() {
     let site = |wchan, tid| {
         let thread = ThreadLook { tid, ..thread(wchan) };
-        let wait = Wait { thread: &thread, lasted: HOUR, looks: 9, wakes: Some(0) };
+        let wait = Wait { thread: &thread, lasted: HOUR, looks: 9, wakes: Some(0), crowd: 1 };
         detect(&process(), &[wait], 9, &DetectLimits::default()).unwrap().site
     };
     assert_eq!(site("rwsem_down_write_slowpath.constprop.0", 42), "rwsem_down_write_slowpath");
@@ -126,7 +148,13 @@ fn a_write_that_hangs() {
     hung.file = Some(b"/mnt/data/\x1b[2Jlog"[..].into());
     hung.stack = ["percpu_rwsem_wait", "vfs_write", "ksys_write", "do_syscall_64"].map(Into::into).to_vec();
     let other = ThreadLook { tid: 77, comm: b"pool-\xff1"[..].into(), ..thread("percpu_rwsem_wait") };
-    let wait = |thread, secs| Wait { thread, lasted: Duration::from_secs(secs), looks: 14, wakes: Some(0) };
+    let wait = |thread, secs| Wait {
+        thread,
+        lasted: Duration::from_secs(secs),
+        looks: 14,
+        wakes: Some(0),
+        crowd: 1,
+    };
     check(
         &[wait(&other, 121), wait(&hung, 130)],
         &expect![[r#"
@@ -155,7 +183,7 @@ fn a_write_that_hangs() {
 fn a_vfork_parent_and_a_page_fault() {
     let mut parent = thread("kernel_clone");
     parent.syscall = None;
-    let wait = |thread, wakes| Wait { thread, lasted: HOUR, looks: 99, wakes };
+    let wait = |thread, wakes| Wait { thread, lasted: HOUR, looks: 99, wakes, crowd: 1 };
     check(
         &[wait(&parent, Some(0))],
         &expect![[r#"

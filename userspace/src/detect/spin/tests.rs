@@ -38,7 +38,11 @@ fn spin<'a>(first: &'a ThreadLook, now: &'a ThreadLook, lasted: Duration) -> Spi
             user: ticks(now.user_ticks, first.user_ticks),
             system: ticks(now.system_ticks, first.system_ticks),
         },
-        past: CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30) },
+        past: CpuPast {
+            age: Duration::from_secs(7200),
+            cpu: Duration::from_secs(30),
+            queued: Duration::ZERO,
+        },
         others_work: false,
     }
 }
@@ -87,12 +91,15 @@ fn whatever_moves_is_work() {
 fn how_long_it_takes_depends_on_its_past_and_its_priority() {
     let first = spinning(0);
     let limits = DetectLimits::default();
-    let new = CpuPast { age: Duration::from_secs(1), cpu: Duration::from_secs(1) };
-    let idle = CpuPast { age: WINDOW, cpu: Duration::from_secs(299) };
-    let busy = CpuPast { age: WINDOW, cpu: Duration::from_secs(590) };
+    let new = CpuPast { age: Duration::from_secs(1), cpu: Duration::from_secs(1), queued: Duration::ZERO };
+    let idle = CpuPast { age: WINDOW, cpu: Duration::from_secs(299), queued: Duration::ZERO };
+    let starved = CpuPast { queued: Duration::from_secs(10), ..idle };
+    let busy = CpuPast { age: WINDOW, cpu: Duration::from_secs(590), queued: Duration::ZERO };
     for (what, past, secs, nice, policy, want) in [
         ("an idle service", idle, 600, 0, 0, Some(Severity::Warning)),
         ("an idle service, too early", idle, 599, 0, 0, None),
+        ("one that waited for a CPU", starved, 600, 0, 0, None),
+        ("one that waited for a CPU, long", starved, 1800, 0, 0, Some(Severity::Warning)),
         ("a new program", new, 600, 0, 0, None),
         ("a new program, long", new, 1800, 0, 0, Some(Severity::Warning)),
         ("one that computes since long", busy, 1799, 0, 0, None),
@@ -114,7 +121,8 @@ fn how_long_it_takes_depends_on_its_past_and_its_priority() {
 fn a_pool_of_workers_is_no_spin() {
     let first = spinning(0);
     let new = CpuPast::default();
-    let idle = CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30) };
+    let idle =
+        CpuPast { age: Duration::from_secs(7200), cpu: Duration::from_secs(30), queued: Duration::ZERO };
     for (what, past, sleeps, others_work, want) in [
         ("a worker of a compressor", new, 3, true, false),
         ("a thread that never waits beside others that work", new, 2, true, true),
@@ -164,7 +172,7 @@ fn a_loop_and_a_retry_without_a_pause() {
     let long = Duration::from_secs(1800);
     let retry_first = ThreadLook { tid: 77, comm: b"net-\x1b[0m1"[..].into(), ..spinning(0) };
     let spin = Spin { others_work: true, ..spin(&retry_first, &retry, long) };
-    let past = CpuPast { age: Duration::from_secs(2), cpu: Duration::from_secs(2) };
+    let past = CpuPast { age: Duration::from_secs(2), cpu: Duration::from_secs(2), queued: Duration::ZERO };
     check(
         &[Spin { past, ..spin }],
         &expect![[r#"
@@ -195,4 +203,51 @@ fn a_loop_and_a_retry_without_a_pause() {
             - 2 of its threads do that (proc:stat)
         "#]],
     );
+}
+
+/// All threads of a process after `secs` of an endless loop in each, one at a time.
+fn whole(secs: u64) -> ThreadLook {
+    ThreadLook { tid: ThreadLook::WHOLE, voluntary_switches: None, ..spinning(secs) }
+}
+
+#[test]
+fn threads_that_take_turns_are_judged_as_one() {
+    let first = whole(0);
+    let limits = DetectLimits::default();
+    let long = limits.spin_window.as_secs();
+    for (what, now, secs, want) in [
+        ("for the window", whole(long), long, Some(Severity::Warning)),
+        ("for a third of it, idle before", whole(long / 3), long / 3, None),
+        ("one waits for something else", ThreadLook { state: 'S', ..whole(long) }, long, None),
+        ("a byte", ThreadLook { io: Some(IoCounts { bytes: 9001, calls: 30 }), ..whole(long) }, long, None),
+        ("new memory", ThreadLook { faults: 200 + long * 2, ..whole(long) }, long, None),
+        ("half of the time", whole(long / 2), long, None),
+        (
+            "half of the time, and else it waits for a CPU",
+            ThreadLook { queued: Some(Duration::from_secs(7 + long / 2)), ..whole(long / 2) },
+            long,
+            Some(Severity::Warning),
+        ),
+    ] {
+        let spin = spin(&first, &now, Duration::from_secs(secs));
+        assert_eq!(detect(&process(), &[spin], &limits).map(|it| it.severity), want, "{what}");
+    }
+    let (one, now, all) = (spinning(0), spinning(long), whole(long));
+    let lasted = limits.spin_window;
+    let both = [spin(&first, &all, lasted), spin(&one, &now, lasted)];
+    let draft = detect(&process(), &both, &limits).unwrap();
+    assert!(draft.facts[0].text.starts_with("its main thread"), "{}", draft.facts[0].text);
+    let draft = detect(&process(), &both[..1], &limits).unwrap();
+    assert!(draft.facts[0].text.starts_with("one or another of its threads"), "{}", draft.facts[0].text);
+}
+
+#[test]
+fn a_command_and_a_pool_get_the_whole_window() {
+    let (first, now) = (spinning(0), spinning(600));
+    let rustc = ProcessInfo { exe: Some("/usr/bin/rustc".into()), ..process() };
+    let limits = DetectLimits::default();
+    let spin = spin(&first, &now, WINDOW);
+    assert!(detect(&process(), &[spin], &limits).is_some());
+    assert!(detect(&rustc, &[spin], &limits).is_none());
+    assert!(detect(&process(), &[Spin { others_work: true, ..spin }], &limits).is_none());
 }

@@ -1,8 +1,6 @@
-//! The names by which suspicious execs are judged. Each is a list of words; all but the places are a process's own
-//! choice and only sharpen or soften what other facts say.
+//! The names by which suspicious execs are judged. Each is a list of words, a process's own choice: they
+//! only sharpen or soften what other facts say.
 
-/// Everybody may write here.
-pub(super) const WORLD_WRITABLE: &str = "/tmp/ /var/tmp/ /dev/shm/ /run/shm/";
 /// What these start in temporary folders, as root, is their trade.
 pub(super) const PACKAGE_MANAGERS: &str =
     "dpkg apt apt-get aptitude dpkg-preconfigu dpkg-preconfigure rpm dnf yum zypper pacman apk";

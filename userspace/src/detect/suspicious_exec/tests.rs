@@ -39,7 +39,7 @@ fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity
         has_just_begun: it.just_begun,
         look: it.look.as_ref(),
     };
-    let draft = detect(&executed);
+    let draft = detect(&executed, &ExecLimits::default());
     assert_eq!(draft.as_ref().map(|it| it.severity), want, "{what}: {draft:?}");
     draft
 }
@@ -205,7 +205,41 @@ fn only_what_may_matter_is_looked_at() {
         ("sh", "sh\0-c\0", "/bin/sh", 1000, shell),
         ("x", "[kworker/0:1]\0", "/opt/x", 1000, posing),
     ] {
-        let got = wanted(comm.as_bytes(), argv.as_bytes(), Some(path.as_bytes()), Some(uid));
+        let got = wanted(
+            comm.as_bytes(),
+            argv.as_bytes(),
+            Some(path.as_bytes()),
+            Some(uid),
+            &ExecLimits::default(),
+        );
         assert_eq!(got, want, "{comm} {path}");
+    }
+}
+
+#[test]
+fn folders_and_quiet_programs_are_the_sites_own() {
+    let folders = |folders: &[&str]| ExecLimits {
+        exec_folders: folders.iter().map(|&it| it.to_owned()).collect(),
+        ..ExecLimits::default()
+    };
+    let quiet = ExecLimits { exec_quiet_below: vec!["ci-agent".into()], ..ExecLimits::default() };
+    for (what, exe, limits, above, want) in [
+        ("as by default", "/dev/shm/x", ExecLimits::default(), "/opt/ci-agent", WARNING),
+        ("a folder of the site's own", "/scratch/.x", folders(&["/scratch/"]), "/usr/sbin/cron", WARNING),
+        ("no longer one", "/tmp/.x", folders(&["/scratch/"]), "/usr/sbin/cron", None),
+        ("below the site's own agent", "/dev/shm/x", quiet.clone(), "/opt/ci-agent", INFO),
+        ("below another", "/dev/shm/x", quiet, "/opt/ci-agent2", WARNING),
+    ] {
+        let it = it(exe, &["x"]);
+        let executed = Executed {
+            process: &it.process,
+            parent_name: "bash",
+            ancestors: &[above.into()],
+            has_just_begun: true,
+            look: it.look.as_ref(),
+        };
+        assert_eq!(detect(&executed, &limits).map(|it| it.severity), want, "{what}");
+        let looks = wanted(b"x", b"x\0", Some(exe.as_bytes()), Some(1000), &limits).exe_later;
+        assert_eq!(looks, want.is_some(), "{what}");
     }
 }

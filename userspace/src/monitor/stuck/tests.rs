@@ -8,7 +8,16 @@ fn host() -> Host {
 
 fn look(at: u64, threads: Vec<ThreadLook>) -> CloseLook {
     let key = ProcessKey { pid: 42, start_ticks: 100 };
-    CloseLook { key, at: Duration::from_secs(at), threads_total: 2, frozen: false, io: None, threads }
+    CloseLook {
+        key,
+        at: Duration::from_secs(at),
+        threads_total: 2,
+        crowd: 1,
+        frozen: false,
+        io: None,
+        threads,
+        whole: None,
+    }
 }
 
 fn waiting(tid: u32, switches: u64) -> ThreadLook {
@@ -115,7 +124,10 @@ fn the_past_and_the_others_are_known() {
     stuck.note(&second, &host());
     let (episode, thread) = stuck.episodes(&second, false).next().unwrap();
     let spin = episode.spin(&second, thread, &host());
-    assert_eq!(spin.past, CpuPast { age: Duration::from_secs(41), cpu: Duration::from_secs(2) });
+    assert_eq!(
+        spin.past,
+        CpuPast { age: Duration::from_secs(41), cpu: Duration::from_secs(2), queued: Duration::ZERO }
+    );
     assert_eq!((spin.cpu.user, spin.others_work, spin.looks), (Duration::from_secs(10), true, 2));
 }
 

@@ -144,6 +144,21 @@ pub(super) const CRASHES: &[Case] = &[
         sleep 2
         ./pricing crash segv",
     ).alone(),
+    Case::fault(Crash, "crash/c++-exception", "an exception in C++ that nobody catches", r#"
+        printf '#include <cstdlib>\n#include <fstream>\n#include <stdexcept>\n#include <unistd.h>\nint main() { std::ofstream(std::getenv("EVENTS"), std::ios::app) << "culprit " << getpid() << "\\ncrossed\\n" << std::flush; throw std::runtime_error("no"); }\n' > a.cc
+        g++ -o exchange a.cc && exec ./exchange"#,
+    ).needs(&["g++"]),
+    Case::fault(Crash, "crash/rust-abort", "a panic in Rust that aborts", r#"
+        printf 'fn main() { let text = format!("culprit {}\\ncrossed\\n", std::process::id()); std::fs::write(std::env::var("EVENTS").unwrap(), text).unwrap(); let none: Option<u8> = None; none.unwrap(); }\n' > a.rs
+        PATH=${CARGO%/*}:$PATH rustc -C panic=abort -o ledgerd a.rs || exit 77
+        exec ./ledgerd"#,
+    ).needs(&["rustc"]),
+    Case::fault(Crash, "crash/node", "node aborts itself", r#"
+        node -e 'require("fs").writeFileSync(process.env.EVENTS, "culprit " + process.pid + "\ncrossed\n"); process.abort()'"#,
+    ).needs(&["node"]),
+    Case::fault(Crash, "crash/perl", "a signal of perl's own doing", r#"
+        perl -e 'open my $e, ">>", $ENV{EVENTS}; print $e "culprit $$\ncrossed\n"; close $e; CORE::dump'"#,
+    ).needs(&["perl"]),
     Case::near_miss(Crash, "crash/handled", "SIGSEGV handled by siglongjmp, again and again", "
         name vm
         ./vm handled 2000",
@@ -211,6 +226,12 @@ raise RuntimeError("no database")'"#,
         (setsid ./collector exit 2 8000 &)
         sleep 20",
     ),
+    Case::fault(AbnormalExit, "abnormal_exit/node", "node under tini, by an exception that nobody catches", r#"
+        tini -s -- node -e 'const tell = (text) => require("fs").appendFileSync(process.env.EVENTS, text + "\n"); tell("culprit " + process.pid); setTimeout(() => { tell("crossed"); throw new Error("no"); }, 800)'"#,
+    ).needs(&["tini", "node"]),
+    Case::fault(AbnormalExit, "abnormal_exit/perl", "perl under tini dies", r#"
+        tini -s -- perl -e 'open my $e, ">>", $ENV{EVENTS}; print $e "culprit $$\n"; close $e; sleep 1; open $e, ">>", $ENV{EVENTS}; print $e "crossed\n"; close $e; die "no\n"'"#,
+    ).needs(&["tini", "perl"]),
     Case::near_miss(AbnormalExit, "abnormal_exit/commands", "grep that finds nothing, test, diff, ls of what is not there", "
         for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
             /bin/grep -q nothing-like-it /etc/hostname; /usr/bin/test -f /nonexistent

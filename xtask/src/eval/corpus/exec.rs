@@ -16,7 +16,7 @@ pub(super) const ALL: &[Case] = &[
     Case::fault(SuspiciousExec, "suspicious_exec/tmp", "by root from where anybody may write", r#"
         cp "$PROGRAMS/stripped" "$LOOSE/update"
         "$LOOSE/update" idle 0"#,
-    ).quick(),
+    ).info_by_design().quick(),
     Case::fault(SuspiciousExec, "suspicious_exec/shm", "by root from /dev/shm, hidden", r#"
         cp "$PROGRAMS/fault" "/dev/shm/.$$"
         (sleep 1; rm "/dev/shm/.$$") &
@@ -26,7 +26,7 @@ pub(super) const ALL: &[Case] = &[
         printf '#!/bin/sh\nsleep 1\n' > "$LOOSE/install.sh"; chmod +x "$LOOSE/install.sh"
         culprit $$; crossed
         exec "$LOOSE/install.sh""#,
-    ),
+    ).info_by_design(),
     Case::fault(SuspiciousExec, "suspicious_exec/kernel-thread", "a program that calls itself [kworker/u8:3]", "
         name miner
         exec bash -c 'exec -a \"[kworker/u8:3]\" ./miner idle 3000'",

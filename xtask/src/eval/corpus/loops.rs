@@ -53,6 +53,30 @@ pub(super) const CRASH_LOOPS: &[Case] = &[
         name shop
         py supervise 60 500 /bin/sh "$PROGRAMS/container.sh" ./shop exit 3 300"#,
     ).nth(3).also(DEATHS),
+    Case::fault(CrashLoop, "crash_loop/script", "a service's script that starts its program again and again", r#"
+        name store; mkdir service
+        printf '#!/bin/sh\nwhile :; do ../store exit 1 600; sleep 0.3; done\n' > service/run; chmod +x service/run
+        runsv service"#,
+    ).nth(6).also(DEATHS).needs(&["runsv"]),
+    Case::fault(CrashLoop, "crash_loop/script-in-container", "the same as what tini runs, by a subshell", r#"
+        name store
+        tini -s -- sh -c '(while :; do ./store exit 1 600; sleep 0.3; done); exit 0'"#,
+    ).nth(6).also(DEATHS).needs(&["tini"]),
+    Case::fault(CrashLoop, "crash_loop/perl", "a Perl program that dies, under one's own supervisor", r#"
+        printf 'open my $e, ">>", $ENV{EVENTS}; print $e "culprit $$\n"; close $e; select undef, undef, undef, 0.6; open $e, ">>", $ENV{EVENTS}; print $e "crossed\n"; close $e; die "no data base\n";' > worker.pl
+        py supervise 40 400 perl "$PWD/worker.pl""#,
+    ).nth(6).also(DEATHS).needs(&["perl"]),
+    Case::near_miss(CrashLoop, "crash_loop/retries", "a shell runs one slow test seven times", "
+        name flaky
+        export EVENTS=
+        for i in 1 2 3 4 5 6 7; do ./flaky exit 1 700; sleep 0.2; done; true",
+    ),
+    Case::near_miss(CrashLoop, "crash_loop/retries-script", "the same by a script with a name of its own, until it works", r#"
+        name check
+        export EVENTS=
+        printf '#!/bin/sh\nn=0; while [ $n -lt 14 ] && ! ./check exit 3 600; do n=$((n + 1)); sleep 0.4; done; exit 0\n' > ci.sh
+        chmod +x ci.sh; ./ci.sh"#,
+    ),
     Case::near_miss(CrashLoop, "crash_loop/test-suite", "a test suite runs one program sixty times and wants it to fail", "
         name cli
         export EVENTS=

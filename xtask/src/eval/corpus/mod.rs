@@ -2,6 +2,7 @@
 //! takes one entry in one of these tables.
 
 mod ends;
+mod everyday;
 mod exec;
 mod loops;
 mod memory;
@@ -27,7 +28,7 @@ pub(super) fn all() -> impl Iterator<Item = Case> {
         processes::THREADS,
         exec::ALL,
     ];
-    tables.into_iter().flatten().chain(noise::ALL).copied()
+    tables.into_iter().flatten().chain(noise::ALL).chain(everyday::ALL).copied()
 }
 
 #[cfg(test)]

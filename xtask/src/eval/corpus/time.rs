@@ -159,6 +159,21 @@ pub(super) const CPU_SPINS: &[Case] = &[
     )
     .held(ONLY_SPUN)
     .alone(),
+    Case::fault(
+        CpuSpin,
+        "cpu_spin/by-turns",
+        "in six threads of Python's, which share one lock",
+        "exec_py spin_in_turns 6",
+    )
+    .held(ONLY_SPUN)
+    .alone(),
+    Case::near_miss(
+        CpuSpin,
+        "cpu_spin/pool",
+        "six threads of Python's that compute, and say so now and then",
+        "py compute_in_turns 6 14",
+    )
+    .alone(),
     Case::near_miss(
         CpuSpin,
         "cpu_spin/prints",

@@ -4,6 +4,7 @@
 import ctypes
 import os
 import pty
+import select
 import signal
 import socket
 import subprocess
@@ -280,14 +281,74 @@ def keys(text, wait_ms, *command):
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvp(command[0], command)
-    time.sleep(int(wait_ms) / 1000)
-    os.write(terminal, text.encode().decode("unicode_escape").encode("latin-1"))
     try:
-        while os.read(terminal, 4096):
-            pass
+        while True:
+            time.sleep(int(wait_ms) / 1000)
+            # Again, if it was not yet ready for them.
+            os.write(terminal, text.encode().decode("unicode_escape").encode("latin-1"))
+            while select.select([terminal], [], [], 5)[0]:
+                os.read(terminal, 4096)
     except OSError:
         pass
     os.waitpid(pid, 0)
+
+
+def hang_up(wait_ms, text, *command):
+    """A person types into a terminal, and the terminal goes away: a connection is lost."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], command)
+    time.sleep(int(wait_ms) / 1000)
+    os.write(terminal, text.encode().decode("unicode_escape").encode("latin-1"))
+    time.sleep(int(wait_ms) / 1000)
+    os.close(terminal)
+    os.waitpid(pid, 0)
+
+
+def runtime(threads, mib, seconds):
+    """Starts as a virtual machine does: takes its heap, starts its threads, then waits for work."""
+    heap = bytearray(b"\1" * (mib << 20))
+    started = [threading.Thread(target=time.sleep, args=(seconds,), daemon=True) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+    del heap
+
+
+def stop_hard(seconds, *command):
+    """A supervisor that stops what does not obey: SIGTERM, then SIGKILL."""
+    child = subprocess.Popen(command)
+    time.sleep(int(seconds))
+    child.terminate()
+    try:
+        child.wait(2)
+    except subprocess.TimeoutExpired:
+        child.kill()
+    child.wait()
+
+
+def spin_in_turns(threads):
+    """An endless loop in each of several threads, of which the interpreter lets one run at a time."""
+    culprit()
+    crossed()
+    for _ in range(threads):
+        threading.Thread(target=spin_quietly, daemon=True).start()
+    forever()
+
+
+def compute_in_turns(threads, seconds):
+    """A pool whose threads have work that takes long, and tell of each piece."""
+    pool_of = [threading.Thread(target=compute, args=(seconds,)) for _ in range(threads)]
+    for thread in pool_of:
+        thread.start()
+    for thread in pool_of:
+        thread.join()
+
+
+def spin_quietly():
+    while True:
+        pass
 
 
 def suite(count, *command):
@@ -333,7 +394,7 @@ def workers(processes, tasks):
         assert sum(pool_of.map(abs, range(tasks))) == sum(range(tasks))
 
 
-STRINGS = {"supervise", "supervise_and_stop", "keys", "suite", "replace_itself"}
+STRINGS = {"supervise", "supervise_and_stop", "keys", "suite", "replace_itself", "hang_up", "stop_hard"}
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
