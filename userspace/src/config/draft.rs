@@ -11,8 +11,8 @@ use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, ExecLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, key, parse,
-    secret,
+    AlertRules, Config, DetectLimits, ExecLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, exec, key,
+    parse, secret,
 };
 use crate::incidents::LifeRules;
 
@@ -263,8 +263,8 @@ impl Reader {
     fn exec(&mut self) -> ExecLimits {
         ExecLimits {
             exec_fresh: self.required("detect.exec_fresh", parse::duration("100ms", "1h")),
-            exec_folders: self.list("detect.exec_folders", parse::folder),
-            exec_quiet_below: self.list("detect.exec_quiet_below", parse::program_name),
+            exec_folders: self.list("detect.exec_folders", exec::folder),
+            exec_quiet_below: self.list("detect.exec_quiet_below", exec::program_name),
         }
     }
 

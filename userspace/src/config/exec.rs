@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::problem::{Rejected, quoted};
+
 /// Which beginnings are suspicious. Every field is a key of the file's `[detect]` section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecLimits {
@@ -22,5 +24,49 @@ impl Default for ExecLimits {
             exec_folders: folders.map(str::to_owned).to_vec(),
             exec_quiet_below: Vec::new(),
         }
+    }
+}
+
+/// An absolute folder, with a slash at its end.
+pub(super) fn folder(text: &str) -> Result<String, Rejected> {
+    let path = text.trim_end_matches('/');
+    if !path.starts_with('/') || text.contains('\0') {
+        let what = format!("{} is not an absolute folder", quoted(text));
+        return Err(Rejected::new(what, "give one, such as /var/tmp"));
+    }
+    Ok(format!("{path}/"))
+}
+
+/// A program's file name: no path.
+pub(super) fn program_name(text: &str) -> Result<String, Rejected> {
+    if text.is_empty() || text.contains(['/', '\0', ' ']) {
+        let what = format!("{} is not a program's name", quoted(text));
+        return Err(Rejected::new(what, "give the name alone, such as ci-agent"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_absolute_and_names_have_no_path() {
+        for (text, want) in
+            [("/tmp", Some("/tmp/")), ("/tmp//", Some("/tmp/")), ("/", None), ("tmp", None), ("", None)]
+        {
+            assert_eq!(folder(text).ok().as_deref(), want, "{text:?}");
+        }
+        for (text, valid) in [("ci-agent", true), ("/opt/agent", false), ("", false), ("a b", false)] {
+            assert_eq!(program_name(text).is_ok(), valid, "{text:?}");
+        }
+        let defaults: Vec<_> = find_default().collect();
+        assert_eq!(defaults, ExecLimits::default().exec_folders);
+    }
+
+    fn find_default() -> impl Iterator<Item = String> {
+        let setting = crate::config::settings::find("detect.exec_folders");
+        let text = setting.map_or("", |setting| setting.default);
+        text.split(',').map(|text| folder(text).expect("the default is valid"))
     }
 }

@@ -38,25 +38,6 @@ pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-/// An absolute folder, with a slash at its end.
-pub(super) fn folder(text: &str) -> Parsed<String> {
-    let path = text.trim_end_matches('/');
-    if !path.starts_with('/') || text.contains('\0') {
-        let what = format!("{} is not an absolute folder", quoted(text));
-        return Err(Rejected::new(what, "give one, such as /var/tmp"));
-    }
-    Ok(format!("{path}/"))
-}
-
-/// A program's file name: no path.
-pub(super) fn program_name(text: &str) -> Parsed<String> {
-    if text.is_empty() || text.contains(['/', '\0', ' ']) {
-        let what = format!("{} is not a program's name", quoted(text));
-        return Err(Rejected::new(what, "give the name alone, such as ci-agent"));
-    }
-    Ok(text.to_owned())
-}
-
 pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),

@@ -5,7 +5,7 @@
 //! voluntary sleep. Limit: `spin_window`; a third of it for a thread that did something else before for as long. One
 //! that has done nothing else since its start may be a job that only computes, and from outside a simulation without
 //! output looks the same: that is why the window is long, the severity a warning, and the verdict never sure. A niced
-//! job gets the whole window, and one that takes only what nobody else wants (nice 19, SCHED_IDLE) is worth knowing,
+//! job gets the whole window, a command (a compiler, an archiver) as much of CPU time, and one that takes only what nobody else wants (nice 19, SCHED_IDLE) is worth knowing,
 //! no alert; a spin at real-time priority is critical: nothing else gets that CPU.
 //! Where an interpreter's lock or a runtime moves the work from thread to thread, each of them sleeps often: there the
 //! threads are judged as one, which never sleeps but in wait for each other, for the whole window.
@@ -156,7 +156,13 @@ impl Spin<'_> {
         let part = if told_by_past { WITH_A_PAST } else { 1 };
         let may_be_a_worker =
             self.others_work && !was_idle && self.sleeps().is_none_or(|sleeps| sleeps > SLEEPS_OF_A_WORKER);
-        self.looks >= LOOKS && self.lasted >= limits.spin_window / part && self.goes_on() && !may_be_a_worker
+        // On a full host its work takes longer: what counts is the CPU time that went into nothing.
+        let works_on = is_command && percent(self.cpu.total(), limits.spin_window) < FULL_PERCENT;
+        !works_on
+            && self.looks >= LOOKS
+            && self.lasted >= limits.spin_window / part
+            && self.goes_on()
+            && !may_be_a_worker
     }
 
     const fn is_nice(&self) -> bool {

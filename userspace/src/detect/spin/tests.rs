@@ -249,5 +249,16 @@ fn a_command_and_a_pool_get_the_whole_window() {
     let spin = spin(&first, &now, WINDOW);
     assert!(detect(&process(), &[spin], &limits).is_some());
     assert!(detect(&rustc, &[spin], &limits).is_none());
+    let window = limits.spin_window;
+    let long = |cpu_s| Spin {
+        lasted: window,
+        cpu: Cpu { user: Duration::from_secs(cpu_s), system: Duration::ZERO },
+        ..spin
+    };
+    assert!(detect(&rustc, &[long(1800)], &limits).is_some(), "a compiler that never ends");
+    let full_host = ThreadLook { queued: Some(Duration::from_secs(1500)), ..now.clone() };
+    let starved = Spin { now: &full_host, ..long(600) };
+    assert!(detect(&rustc, &[starved], &limits).is_none(), "a compiler that has had little of the CPUs");
+    assert!(detect(&process(), &[starved], &limits).is_some(), "a server that has");
     assert!(detect(&process(), &[Spin { others_work: true, ..spin }], &limits).is_none());
 }

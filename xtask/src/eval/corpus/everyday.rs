@@ -83,8 +83,8 @@ db.execute("create index i on t (b, a)"); db.execute("delete from t where a % 2"
         name batch
         export EVENTS=
         for signal in TERM HUP KILL; do
-            ./batch sleep 60000 & "$PYTHON" -c 'while True: pass' & yes > /dev/null &
-            sleep 1; kill -$signal $(jobs -p); wait
+            ./batch sleep 60000 & one=$!; "$PYTHON" -c 'while True: pass' & two=$!; yes > /dev/null & three=$!
+            sleep 1; kill -$signal $one; kill -$signal $two; kill -$signal $three; wait
         done; true"#,
     ),
     Case::noise("noise/expected-crashes", "a test suite whose programs are to crash: by a null pointer, by abort, by an assertion", r#"
