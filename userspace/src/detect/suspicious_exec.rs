@@ -92,7 +92,7 @@ pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>) ->
     let exe = exe.unwrap_or_default();
     let descriptor =
         exe.starts_with(b"/dev/fd/") || exe.starts_with(b"/proc/") || exe.starts_with(b"/memfd:");
-    let temporary = words(WORLD_WRITABLE).any(|root| exe.starts_with(root.as_bytes()));
+    let temporary = WORLD_WRITABLE.iter().any(|root| exe.starts_with(root.as_bytes()));
     // A relative path may lead there.
     let relative = !exe.is_empty() && !exe.starts_with(b"/") && uid == Some(0);
     let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -240,10 +240,10 @@ fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
 fn place(executed: &Executed<'_>) -> Option<Sign> {
     let it = executed.process;
     let looked = executed.look.map(|look| look.exe.as_str());
-    let in_temporary = |path: &&str| words(WORLD_WRITABLE).any(|root| path.starts_with(root));
+    let in_temporary = |path: &&str| WORLD_WRITABLE.iter().any(|root| path.starts_with(root));
     let path = [it.exe.as_deref(), looked].into_iter().flatten().find(in_temporary)?;
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let root = words(WORLD_WRITABLE).find(|root| path.starts_with(*root))?;
+    let root = WORLD_WRITABLE.into_iter().find(|root| path.starts_with(root))?;
     let served = executed.ancestors.first().is_some_and(|parent| is_one_of(parent, NETWORK_SERVICES))
         || is_one_of(executed.parent_name, NETWORK_SERVICES);
     if (it.uid != Some(0) && !served) || is_below(executed, PACKAGE_MANAGERS) {
@@ -309,7 +309,8 @@ fn is_one_of(name: &str, list: &'static str) -> bool {
 
 fn poses(name: &[u8]) -> bool {
     let name = name.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(name);
-    words(KERNEL_THREADS).any(|known| {
+    // The first byte rules nearly every name out: this is asked for each exec.
+    KERNEL_THREADS.iter().filter(|known| known.as_bytes().first() == name.first()).any(|known| {
         name.strip_prefix(known.as_bytes()).is_some_and(|rest| {
             rest.is_empty() || known.ends_with(['/', '_']) || rest.iter().all(u8::is_ascii_digit)
         })
