@@ -146,7 +146,7 @@ impl Monitor {
         loop {
             tokio::select! {
                 batch = batches.recv() => match batch {
-                    Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
+                    Some(batch) => self.observe_all(batch),
                     None => break,
                 },
                 Some(looked) = self.looks.done.recv() => self.on_looked(looked),
@@ -155,6 +155,11 @@ impl Monitor {
             }
         }
         self.raiser.finish().await;
+    }
+
+    fn observe_all(&mut self, batch: Vec<Observation>) {
+        batch.into_iter().for_each(|it| self.observe(it));
+        self.delays.took_batch();
     }
 
     fn observe(&mut self, observation: Observation) {
