@@ -5,21 +5,20 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::ends::is_own;
-use super::looks::Looked;
+use super::looks::{Looked, Looks};
 use super::process::{Begun, Process, lossy};
 use crate::detect::{self, Executed};
 use crate::host::boot_time;
-use crate::model::ProcessKey;
+use crate::metrics::Metrics;
 
 /// A look so soon after an exec sees the file as the exec found it, or as the program left it at once.
 const JUST_BEGUN: Duration = Duration::from_secs(5);
 /// How far up the family is asked for a build or a package manager.
 const ANCESTORS: usize = 12;
 
-impl Monitor {
+impl Looks {
     /// A program began, or a walk found it, or its name has changed.
-    pub(super) fn consider_exec(&mut self, key: ProcessKey) {
-        let Some(process) = self.table.get_live_mut(key) else { return };
+    pub(super) fn consider(&self, process: &mut Process, metrics: &Metrics) {
         if process.kernel_thread || is_own(process) || process.exe.is_none() {
             return;
         }
@@ -30,11 +29,13 @@ impl Monitor {
             return;
         }
         (process.judged.exec, process.judged.name) = (true, posing);
-        if !self.looks.ask(key, wanted) {
-            self.metrics.count_turned_away("exec_looks", 1);
+        if !self.ask(process.key, wanted) {
+            metrics.count_turned_away("exec_looks", 1);
         }
     }
+}
 
+impl Monitor {
     /// A look is there, or there was nobody to look at any more.
     pub(super) fn on_looked(&mut self, looked: Looked) {
         let Some(process) = self.table.get(looked.key) else { return };

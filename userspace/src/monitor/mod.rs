@@ -6,6 +6,7 @@ mod crashes;
 mod deaths;
 mod delays;
 mod descriptors;
+mod end;
 mod ends;
 mod examine;
 mod execs;
@@ -166,14 +167,15 @@ impl Monitor {
         let stamp = delays::stamp(&observation);
         match observation {
             Observation::Exec(event) => {
-                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
-                self.table.exec(&event, cgroup);
                 self.growth.forget(event.key);
-                self.consider_exec(event.key);
+                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
+                if let Some(process) = self.table.exec(event, cgroup) {
+                    self.looks.consider(process, &self.metrics);
+                }
             }
             Observation::Exit(event) => {
                 self.growth.forget(event.process.key);
-                self.on_exit(&event);
+                self.on_exit(event);
             }
             Observation::OomVictim(victim) => self.on_victim(victim),
             Observation::Crash(crash) => {
@@ -228,14 +230,14 @@ impl Monitor {
     /// Every live process, zombies included.
     fn views(&self) -> Vec<ProcessView> {
         let live = self.table.live().map(|process| process.view(&self.host, None));
-        let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.exit.is_some());
+        let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.end.is_some());
         live.chain(dead.map(|process| process.view(&self.host, Some('Z')))).collect()
     }
 }
 
 /// The state letter of a process that is over.
 fn ended_state(process: &Process, zombie: bool) -> Option<char> {
-    match (zombie, &process.exit) {
+    match (zombie, &process.end) {
         (true, _) => Some('Z'),
         (false, Some(_)) => Some('X'),
         (false, None) => None,

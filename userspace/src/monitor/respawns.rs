@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::detect::{Life, Respawns};
 use crate::metrics::Metrics;
 use crate::model::ProcessKey;
@@ -22,7 +24,7 @@ pub(super) struct Shape(u64);
 
 /// Bad ends by parent and program.
 #[derive(Default)]
-pub(super) struct Starters(HashMap<ProcessKey, Starter>);
+pub(super) struct Starters(HashMap<ProcessKey, Starter, RandomState>);
 
 struct Starter {
     touched: Duration,
