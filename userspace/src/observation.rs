@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kmsg::OomReport;
-use crate::model::ProcessKey;
+use crate::model::{Comm, ProcessKey};
 pub use look::{CloseLook, IoCounts, ThreadLook};
 pub use pressure::{HostMemory, Stall};
 pub use syscall::SystemCall;
@@ -51,10 +51,10 @@ pub struct KernelProcess {
     pub started: Duration,
     /// Its parent.
     pub parent: ProcessKey,
-    /// Its `comm`, without trailing NULs.
-    pub comm: Box<[u8]>,
+    /// Its `comm`.
+    pub comm: Comm,
     /// Its parent's `comm`.
-    pub parent_comm: Box<[u8]>,
+    pub parent_comm: Comm,
     /// argv, NUL after each argument; empty where there is none or it could not be read.
     pub argv: Box<[u8]>,
     /// Whether argv was longer than what was copied.
@@ -265,8 +265,8 @@ impl KernelProcess {
             at,
             started: Duration::ZERO,
             parent: ProcessKey { pid: 1, start_ticks: 0 },
-            comm: Box::default(),
-            parent_comm: Box::default(),
+            comm: Comm::default(),
+            parent_comm: Comm::default(),
             argv: Box::default(),
             argv_cut: false,
             exe: None,

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use super::{Hierarchy, of_process};
 use crate::observation::CgroupIds;
 
@@ -22,14 +24,14 @@ const WALK_PAUSE: Duration = Duration::from_secs(1);
 pub struct Paths {
     hierarchy: Hierarchy,
     proc_root: PathBuf,
-    known: HashMap<u64, Arc<str>>,
+    known: HashMap<u64, Arc<str>, RandomState>,
     walked: Option<Instant>,
 }
 
 impl Paths {
     /// Nothing known yet.
     pub fn new(hierarchy: Hierarchy, proc_root: PathBuf) -> Self {
-        Self { hierarchy, proc_root, known: HashMap::new(), walked: None }
+        Self { hierarchy, proc_root, known: HashMap::default(), walked: None }
     }
 
     /// The path of the cgroup that the kernel named for process `pid`: from memory, from the process's own

@@ -1,6 +1,7 @@
 //! The nouns every stage shares. Plain data: no I/O, no clocks, no dependencies on other modules.
 
 mod case;
+mod comm;
 mod incident;
 mod kind;
 mod process;
@@ -8,6 +9,7 @@ mod signal;
 mod verdict;
 
 pub use case::{Case, CaseFile, Completeness, EvidenceFile, Fact, Finding};
+pub use comm::Comm;
 pub use incident::{
     AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus, Occasion, Related, Relation,
 };

@@ -1,4 +1,5 @@
-//! How long kernel events take from their time stamp to their place in the table, by ring.
+//! How long kernel events take from their time stamp to their place in the table, by ring. Those of the common ring
+//! come in batches: the clock is read once for all of a batch, when the last of it is there.
 
 use std::time::Duration;
 
@@ -43,23 +44,34 @@ pub(super) struct Delays {
     grave: Histogram,
     crash: Histogram,
     common: Histogram,
+    /// The stamps of the common events of the batch under way.
+    waiting: Vec<Duration>,
 }
 
 impl Delays {
     pub(super) fn new(metrics: &Metrics) -> Self {
         let of = |ring| metrics.event_delay_seconds.get_or_create_owned(&RingLabel { ring });
-        Self { grave: of("grave"), crash: of("crash"), common: of("common") }
+        Self { grave: of("grave"), crash: of("crash"), common: of("common"), waiting: Vec::new() }
     }
 
     /// The event with this stamp is in the table now.
-    pub(super) fn took(&self, stamp: Stamp) {
-        let (histogram, at) = match stamp {
-            Stamp::Grave(at) => (&self.grave, at),
-            Stamp::Crash(at) => (&self.crash, at),
-            Stamp::Common(at) => (&self.common, at),
-        };
-        histogram.observe(boot_time().saturating_sub(at).as_secs_f64());
+    pub(super) fn took(&mut self, stamp: Stamp) {
+        match stamp {
+            Stamp::Grave(at) => observe(&self.grave, at, boot_time()),
+            Stamp::Crash(at) => observe(&self.crash, at, boot_time()),
+            Stamp::Common(at) => self.waiting.push(at),
+        }
     }
+
+    /// So is the whole batch.
+    pub(super) fn took_batch(&mut self) {
+        let now = boot_time();
+        self.waiting.drain(..).for_each(|at| observe(&self.common, at, now));
+    }
+}
+
+fn observe(histogram: &Histogram, at: Duration, now: Duration) {
+    histogram.observe(now.saturating_sub(at).as_secs_f64());
 }
 
 #[cfg(test)]
@@ -102,10 +114,11 @@ mod tests {
     #[test]
     fn delays_are_shown_by_ring() {
         let metrics = Metrics::new();
-        let delays = Delays::new(&metrics);
+        let mut delays = Delays::new(&metrics);
         delays.took(Stamp::Grave(boot_time()));
         delays.took(Stamp::Common(Duration::ZERO));
         delays.took(Stamp::Common(Duration::ZERO));
+        delays.took_batch();
         let text = metrics.render();
         for line in [
             r#"ai_debugger_event_delay_seconds_count{ring="grave"} 1"#,

@@ -7,17 +7,17 @@ use std::time::Duration;
 use super::Monitor;
 use super::case::Material;
 use super::deaths::Deaths;
+use super::end::End;
 use super::fallen::Fallen;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
 use super::{respawns, roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
-use crate::host::{Host, wall_time};
 use crate::model::{
     EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
 };
-use crate::observation::{KernelExit, OomVictim, PeakRss};
+use crate::observation::{KernelExit, OomVictim};
 
 /// How long a chosen victim may take to end before the case is raised without its end.
 const VICTIM_PATIENCE: Duration = Duration::from_secs(3);
@@ -64,35 +64,34 @@ impl Monitor {
     }
 
     /// A process ended.
-    pub(super) fn on_exit(&mut self, event: &KernelExit) {
+    pub(super) fn on_exit(&mut self, event: KernelExit) {
         let cgroup = self.paths.resolve(event.process.cgroup, event.process.key.pid);
-        let host = &self.host;
-        let ended = self.table.end(&event.process, cgroup, |process| exit_record(event, process, host));
-        let Some(process) = ended else { return };
-        let chosen = if event.oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
+        let (parent, oom_killed) = (event.process.parent, event.oom_killed);
+        let Some(process) = self.table.end(event, cgroup) else { return };
+        let chosen = if oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
-        let is = |test: fn(ExitCause) -> bool| process.exit.as_ref().is_none_or(|exit| test(exit.cause));
-        let clean = is(ExitCause::is_unremarkable);
-        if is(|cause| cause == ExitCause::Status(0)) && self.ends.starters.knows(event.process.parent) {
-            self.ends.starters.ended(event.process.parent, Some(shape(&process.info(), event)));
+        let cause = process.end.as_ref().map_or(ExitCause::Unknown, End::cause);
+        if cause == ExitCause::Status(0) && self.ends.starters.knows(parent) {
+            self.ends.starters.ended(parent, Some(shape(&process.info(), process)));
         }
-        if !clean && !process.kernel_thread && !is_own(process) {
+        if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
-            self.judge_end(&process, event, chosen);
+            self.judge_end(&process, parent, chosen);
         }
     }
 
-    fn judge_end(&mut self, process: &Process, event: &KernelExit, chosen: Option<Chosen>) {
-        let Some(exit) = &process.exit else { return };
+    fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
+        let Some(end) = &process.end else { return };
         let info = process.info();
-        let crash = self.crashes.take(process.key, exit.cause);
         let parent_name = lossy(&process.parent_comm);
+        let exit = &end.record(parent_name.clone(), &self.host);
+        let crash = self.crashes.take(process.key, exit.cause);
         let memory =
-            process.cgroup.as_ref().filter(|_| event.oom_killed).and_then(|it| self.hierarchy.memory(it));
-        let chosen_at = chosen.as_ref().map_or(event.process.at, |it| it.victim.at);
+            process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
+        let chosen_at = chosen.as_ref().map_or(end.at, |it| it.victim.at);
         let trigger = chosen.as_ref().map(Chosen::trigger);
         let child_crashed = crash.as_ref().is_some_and(|it| self.ends.fallen.is_after_child(it));
-        self.ends.fallen.add(event.process.parent, exit.cause, event.process.at);
+        self.ends.fallen.add(starter, exit.cause, end.at);
         let origin = match process.origin() {
             Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
             origin => origin,
@@ -114,11 +113,10 @@ impl Monitor {
             deaths: &[],
             respawns: None,
         };
-        let starter = event.process.parent;
-        let life = Life { started: event.process.started, ended: event.process.at };
+        let life = Life { started: end.started, ended: end.at };
         if detect::may_be_respawned(&ended) {
             let who = respawns::who(&self.table, starter);
-            let shape = shape(&info, event);
+            let shape = shape(&info, process);
             let failed = self.ends.starters.failed(starter, shape, life, &self.metrics);
             ended.respawns = Some(Respawns { starter: who, ..failed });
         } else {
@@ -134,12 +132,12 @@ impl Monitor {
         let events_lost = self.losses.since_last(&self.metrics);
         let mut early = chosen.and_then(|it| it.reading);
         for draft in drafts {
-            let material = Material { process: info.clone(), at: event.process.at, events_lost };
+            let material = Material { process: info.clone(), at: end.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let stack = crash.as_deref().filter(|_| draft.kind == IncidentKind::Crash);
             let stack = stack.and_then(|crash| {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
-                stacks::capture(crash, &info, event.process.started, root)
+                stacks::capture(crash, &info, end.started, root)
             });
             let oom = (draft.kind == IncidentKind::OomKill).then(|| Oom {
                 ended: true,
@@ -158,7 +156,7 @@ impl Monitor {
                 self.metrics.count_turned_away("oom_victim_unknown", 1);
                 continue;
             };
-            if process.exit.is_some() {
+            if process.end.is_some() {
                 continue;
             }
             let info = process.info();
@@ -175,51 +173,14 @@ impl Monitor {
 }
 
 /// What it was started as.
-fn shape(process: &ProcessInfo, event: &KernelExit) -> Shape {
-    let ns_pid = event.process.ns_pid.filter(|pid| *pid > 1).unwrap_or(process.pid);
-    Shape::of(&process.argv, &process.name, [process.pid, process.ppid, ns_pid])
+fn shape(info: &ProcessInfo, process: &Process) -> Shape {
+    let ns_pid = process.end.as_ref().and_then(|end| end.ns_pid).filter(|pid| *pid > 1);
+    Shape::of(&info.argv, &info.name, [info.pid, info.ppid, ns_pid.unwrap_or(info.pid)])
 }
 
 /// Ourselves, or anything below us: the monitor does not watch itself, nor what its analysis starts.
 pub(super) const fn is_own(process: &Process) -> bool {
     process.own
-}
-
-fn exit_record(event: &KernelExit, process: &Process, host: &Host) -> ExitRecord {
-    let peak_pages = event.process.peak_rss.and_then(|peak| match peak {
-        PeakRss::OfImage(pages) => Some(pages),
-        // Not above what was there before the exec: this image's own peak is not known.
-        PeakRss::OfLife(pages) => {
-            process.peak_before_exec.is_none_or(|before| pages > before).then_some(pages)
-        }
-    });
-    ExitRecord {
-        at: wall_time(event.process.at),
-        cause: event.exit_code.map_or(ExitCause::Unknown, cause),
-        core_dumped: event.exit_code.is_some_and(|code| code & 0x80 != 0),
-        oom_killed: event.oom_killed,
-        cpu_ns: event.cpu_ns,
-        age_ms: u64::try_from(event.process.at.saturating_sub(event.process.started).as_millis())
-            .unwrap_or(0),
-        peak_rss_bytes: peak_pages.map(|pages| pages.saturating_mul(host.page_size)),
-        threads: event.threads,
-        major_faults: event.major_faults,
-        read_bytes: event.io_bytes.map(|(read, _)| read),
-        written_bytes: event.io_bytes.map(|(_, written)| written),
-        ns_pid: event.process.ns_pid,
-        gid: event.process.gid,
-        parent_name: lossy(&event.process.parent_comm),
-        argv_cut: event.process.argv_cut,
-    }
-}
-
-/// The wait(2) status taken apart (kernel include/uapi: WTERMSIG, WEXITSTATUS).
-fn cause(exit_code: u32) -> ExitCause {
-    let [low, status, ..] = exit_code.to_le_bytes();
-    match low & 0x7f {
-        0 => ExitCause::Status(status),
-        signal => ExitCause::Signal(signal),
-    }
 }
 
 /// The kernel's account of the end as a piece of evidence.
@@ -231,23 +192,4 @@ fn record(exit: &ExitRecord) -> Option<EvidenceFile> {
         body: serde_json::to_vec_pretty(exit).ok()?,
         truncated: false,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wait_statuses_are_taken_apart() {
-        for (code, want) in [
-            (0x0000, ExitCause::Status(0)),
-            (0x0100, ExitCause::Status(1)),
-            (0xff00, ExitCause::Status(255)),
-            (0x0009, ExitCause::Signal(9)),
-            (0x008b, ExitCause::Signal(11)),
-            (0x0022, ExitCause::Signal(34)),
-        ] {
-            assert_eq!(cause(code), want, "{code:#x}");
-        }
-    }
 }

@@ -3,40 +3,37 @@
 
 use super::Monitor;
 use super::ends::is_own;
-use super::looks::Looked;
+use super::looks::{Looked, Looks};
 use super::process::{Begun, Process, lossy};
+use crate::config::ExecLimits;
 use crate::detect::{self, Executed};
 use crate::host::boot_time;
-use crate::model::ProcessKey;
+use crate::metrics::Metrics;
 
 /// How far up the family is asked for a build or a package manager.
 const ANCESTORS: usize = 12;
 
-impl Monitor {
+impl Looks {
     /// A program began, or a walk found it, or its name has changed.
-    pub(super) fn consider_exec(&mut self, key: ProcessKey) {
-        let Some(process) = self.table.get_live_mut(key) else { return };
+    pub(super) fn consider(&self, process: &mut Process, limits: &ExecLimits, metrics: &Metrics) {
         if process.kernel_thread || is_own(process) || process.exe.is_none() {
             return;
         }
-        let wanted = detect::wanted(
-            &process.comm,
-            &process.argv,
-            process.exe.as_deref(),
-            process.uid,
-            &self.limits.exec,
-        );
+        let wanted =
+            detect::wanted(&process.comm, &process.argv, process.exe.as_deref(), process.uid, limits);
         // After the first look only a new name is news: a process may take a kernel thread's at any time.
         let posing = wanted.posing && !process.judged.name;
         if !wanted.any() || (process.judged.exec && !posing) {
             return;
         }
         (process.judged.exec, process.judged.name) = (true, posing);
-        if !self.looks.ask(key, wanted) {
-            self.metrics.count_turned_away("exec_looks", 1);
+        if !self.ask(process.key, wanted) {
+            metrics.count_turned_away("exec_looks", 1);
         }
     }
+}
 
+impl Monitor {
     /// A look is there, or there was nobody to look at any more.
     pub(super) fn on_looked(&mut self, looked: Looked) {
         let Some(process) = self.table.get(looked.key) else { return };

@@ -221,7 +221,7 @@ impl Monitor {
 
     /// A live process that may be blamed.
     pub(super) fn suspect(&self, key: ProcessKey) -> Option<&Process> {
-        self.table.get(key).filter(|it| it.exit.is_none() && !it.kernel_thread && !is_own(it))
+        self.table.get(key).filter(|it| it.end.is_none() && !it.kernel_thread && !is_own(it))
     }
 
     fn limited_cgroups(&self) -> impl Iterator<Item = &CgroupMemory> {

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::model::ProcessKey;
 use crate::observation::SeenProcess;
 
@@ -60,7 +62,7 @@ pub(super) struct Series {
 /// Histories by process.
 #[derive(Debug)]
 pub(super) struct History {
-    series: HashMap<ProcessKey, Series>,
+    series: HashMap<ProcessKey, Series, RandomState>,
     window: u32,
     horizon: u32,
     /// How many processes were refused since this was last looked at.
@@ -71,7 +73,7 @@ impl History {
     /// Covers `window` closely and `horizon` thinly.
     pub(super) fn new(window: Duration, horizon: Duration) -> Self {
         Self {
-            series: HashMap::new(),
+            series: HashMap::default(),
             window: tenths(window),
             horizon: tenths(horizon.max(window)),
             refused: 0,

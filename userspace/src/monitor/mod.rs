@@ -6,6 +6,7 @@ mod crashes;
 mod deaths;
 mod delays;
 mod descriptors;
+mod end;
 mod ends;
 mod examine;
 mod execs;
@@ -146,7 +147,7 @@ impl Monitor {
         loop {
             tokio::select! {
                 batch = batches.recv() => match batch {
-                    Some(batch) => batch.into_iter().for_each(|it| self.observe(it)),
+                    Some(batch) => self.observe_all(batch),
                     None => break,
                 },
                 Some(looked) = self.looks.done.recv() => self.on_looked(looked),
@@ -157,18 +158,24 @@ impl Monitor {
         self.raiser.finish().await;
     }
 
+    fn observe_all(&mut self, batch: Vec<Observation>) {
+        batch.into_iter().for_each(|it| self.observe(it));
+        self.delays.took_batch();
+    }
+
     fn observe(&mut self, observation: Observation) {
         let stamp = delays::stamp(&observation);
         match observation {
             Observation::Exec(event) => {
-                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
-                self.table.exec(&event, cgroup);
                 self.growth.forget(event.key);
-                self.consider_exec(event.key);
+                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
+                if let Some(process) = self.table.exec(event, cgroup) {
+                    self.looks.consider(process, &self.limits.exec, &self.metrics);
+                }
             }
             Observation::Exit(event) => {
                 self.growth.forget(event.process.key);
-                self.on_exit(&event);
+                self.on_exit(event);
             }
             Observation::OomVictim(victim) => self.on_victim(victim),
             Observation::Crash(crash) => {
@@ -223,14 +230,14 @@ impl Monitor {
     /// Every live process, zombies included.
     fn views(&self) -> Vec<ProcessView> {
         let live = self.table.live().map(|process| process.view(&self.host, None));
-        let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.exit.is_some());
+        let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.end.is_some());
         live.chain(dead.map(|process| process.view(&self.host, Some('Z')))).collect()
     }
 }
 
 /// The state letter of a process that is over.
 fn ended_state(process: &Process, zombie: bool) -> Option<char> {
-    match (zombie, &process.exit) {
+    match (zombie, &process.end) {
         (true, _) => Some('Z'),
         (false, Some(_)) => Some('X'),
         (false, None) => None,

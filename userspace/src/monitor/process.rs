@@ -1,14 +1,18 @@
 //! One process in the table: what is known of it, from whichever source knew it last.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::end::End;
 use crate::cgroup;
 use crate::detect::Origin;
 use crate::host::{Host, boot_time};
-use crate::model::{ExitRecord, ProcessInfo, ProcessKey, ProcessView};
+use crate::model::{Comm, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{KernelProcess, SeenProcess, Session};
+
+/// Asked for once: this is compared at each beginning, and the C library asks the kernel each time.
+static OWN_PID: LazyLock<u32> = LazyLock::new(std::process::id);
 
 /// What the last walk of /proc measured.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +61,8 @@ pub(super) struct Process {
     pub(super) own: bool,
     /// Whether the present program's beginning was judged, and its name.
     pub(super) judged: Judged,
-    pub(super) comm: Box<[u8]>,
-    pub(super) parent_comm: Box<[u8]>,
+    pub(super) comm: Comm,
+    pub(super) parent_comm: Comm,
     pub(super) argv: Box<[u8]>,
     pub(super) exe: Option<Box<[u8]>>,
     pub(super) uid: Option<u32>,
@@ -77,11 +81,11 @@ pub(super) struct Process {
     pub(super) fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
     pub(super) forks: Option<u64>,
-    pub(super) exit: Option<ExitRecord>,
+    pub(super) end: Option<End>,
 }
 
 impl Process {
-    /// From a kernel event.
+    /// Of a kernel event: who it is, and nothing yet of what [`Self::learn`] adds.
     pub(super) fn from_kernel(event: &KernelProcess) -> Self {
         Self {
             key: event.key,
@@ -91,11 +95,11 @@ impl Process {
             session: None,
             own: is_us(event.key.pid, event.parent.pid),
             judged: Judged::default(),
-            comm: event.comm.clone(),
-            parent_comm: event.parent_comm.clone(),
-            argv: event.argv.clone(),
-            exe: event.exe.clone(),
-            uid: Some(event.uid),
+            comm: Comm::default(),
+            parent_comm: Comm::default(),
+            argv: Box::default(),
+            exe: None,
+            uid: None,
             cgroup: None,
             kernel_thread: event.kernel_thread,
             touched: event.at,
@@ -105,7 +109,7 @@ impl Process {
             fd_scans: 0,
             fd_limit: None,
             forks: None,
-            exit: None,
+            end: None,
         }
     }
 
@@ -120,8 +124,8 @@ impl Process {
             session: Some(seen.session),
             own: is_us(seen.key.pid, seen.ppid),
             judged: Judged::default(),
-            comm: seen.comm.clone(),
-            parent_comm: Box::default(),
+            comm: (&*seen.comm).into(),
+            parent_comm: Comm::default(),
             argv: details.map(|it| it.argv.clone()).unwrap_or_default(),
             exe: details.and_then(|it| it.exe.clone()),
             uid: details.and_then(|it| it.uid),
@@ -134,20 +138,19 @@ impl Process {
             fd_scans: 0,
             fd_limit: None,
             forks: None,
-            exit: None,
+            end: None,
         }
     }
 
     /// Adds what a kernel event knows. Absent values never replace known ones.
-    pub(super) fn learn(&mut self, event: &KernelProcess, cgroup: Option<Arc<str>>) {
+    pub(super) fn learn(&mut self, event: KernelProcess, cgroup: Option<Arc<str>>) {
         self.ppid = event.parent.pid;
-        self.comm.clone_from(&event.comm);
-        self.parent_comm.clone_from(&event.parent_comm);
+        (self.comm, self.parent_comm) = (event.comm, event.parent_comm);
         if !event.argv.is_empty() {
-            self.argv.clone_from(&event.argv);
+            self.argv = event.argv;
         }
         if event.exe.is_some() {
-            self.exe.clone_from(&event.exe);
+            self.exe = event.exe;
         }
         if cgroup.is_some() {
             self.cgroup = cgroup;
@@ -176,7 +179,7 @@ impl Process {
         }
         self.touched = now;
         if let Some(details) = &seen.details {
-            self.comm.clone_from(&seen.comm);
+            self.comm = (&*seen.comm).into();
             if !details.argv.is_empty() {
                 // Empty, too, where it could not be read: a fork storm holds the reader up.
                 self.argv.clone_from(&details.argv);
@@ -195,6 +198,11 @@ impl Process {
             Begun::Walk => Origin::Found,
             Begun::End => Origin::Forked,
         }
+    }
+
+    /// How it ended; `None` for a live one, and where nobody said.
+    pub(super) fn exit_record(&self, host: &Host) -> Option<ExitRecord> {
+        Some(self.end.as_ref()?.record(lossy(&self.parent_comm), host))
     }
 
     /// As the contract shows it in an incident.
@@ -216,9 +224,10 @@ impl Process {
 
     /// As `/api/v1/processes` shows it; `state` where it is not the sampled one.
     pub(super) fn view(&self, host: &Host, state: Option<char>) -> ProcessView {
-        let end = self.exit.as_ref().map(|exit| Duration::from_millis(exit.age_ms));
-        let age =
-            end.unwrap_or_else(|| boot_time().saturating_sub(host.ticks_to_duration(self.key.start_ticks)));
+        let age = self.end.as_ref().map_or_else(
+            || boot_time().saturating_sub(host.ticks_to_duration(self.key.start_ticks)),
+            End::age,
+        );
         let sample = self.sample;
         ProcessView {
             info: self.info(),
@@ -229,15 +238,14 @@ impl Process {
             forks: self.forks,
             state: state.or(sample.map(|it| it.state)).unwrap_or(UNMEASURED),
             age_s: age.as_secs(),
-            exit: self.exit.clone(),
+            exit: self.exit_record(host),
         }
     }
 }
 
 /// Ourselves or a child of ours; what is further down, the table knows.
 fn is_us(pid: u32, ppid: u32) -> bool {
-    let own = std::process::id();
-    pid == own || ppid == own
+    pid == *OWN_PID || ppid == *OWN_PID
 }
 
 /// CPU use since the sample before, in percent of one core, to one decimal.

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use super::process::{Process, lossy};
 use super::table::Table;
 use crate::detect::{self, Life, Respawns, Starter as Who};
@@ -27,7 +29,7 @@ pub(super) struct Shape(u64);
 
 /// Bad ends by parent and program.
 #[derive(Default)]
-pub(super) struct Starters(HashMap<ProcessKey, Starter>);
+pub(super) struct Starters(HashMap<ProcessKey, Starter, RandomState>);
 
 struct Starter {
     touched: Duration,
@@ -124,7 +126,7 @@ impl Starters {
 /// What kind of program starts others again, and whether it is a service.
 pub(super) fn who(table: &Table, starter: ProcessKey) -> Who {
     let Some(process) = table.get(starter) else { return Who::default() };
-    let is_shell = |it: &&Process| it.exit.is_none() && detect::runs_shell(&it.info());
+    let is_shell = |it: &&Process| it.end.is_none() && detect::runs_shell(&it.info());
     let parent = |it: &Process| table.live_by_pid(it.ppid);
     let mut kept = process;
     for _ in 0..SHELLS_ABOVE {

@@ -57,10 +57,10 @@ impl Monitor {
         }
         self.table.seen(seen, now, &self.host);
         self.note_growth(seen, now);
-        if seen.details.is_some() {
-            self.consider_exec(seen.key);
-        }
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
+        if seen.details.is_some() {
+            self.looks.consider(process, &self.limits.exec, &self.metrics);
+        }
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
         process.fd_scans = if high.is_some() { process.fd_scans.saturating_add(1) } else { 0 };
@@ -77,10 +77,8 @@ impl Monitor {
     }
 
     fn on_zombie(&mut self, seen: &SeenProcess, now: Duration) {
-        let ended = self.table.get(seen.key).and_then(|it| it.exit.as_ref());
-        let since = ended.map_or(now, |exit| {
-            self.host.ticks_to_duration(seen.key.start_ticks) + Duration::from_millis(exit.age_ms)
-        });
+        let ended = self.table.get(seen.key).and_then(|it| it.end.as_ref());
+        let since = ended.map_or(now, |end| end.at);
         // Without a kernel event this is how its end is learnt.
         self.table.vanish(seen.key, now);
         let name = lossy(&seen.comm);

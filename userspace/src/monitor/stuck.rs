@@ -130,7 +130,7 @@ impl Stuck {
 impl Monitor {
     /// A walk looked closer at a process.
     pub(super) fn on_look(&mut self, look: &CloseLook) {
-        let Some(process) = self.table.get(look.key).filter(|it| it.exit.is_none() && !is_own(it)) else {
+        let Some(process) = self.table.get(look.key).filter(|it| it.end.is_none() && !is_own(it)) else {
             return;
         };
         let info = process.info();

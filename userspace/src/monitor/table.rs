@@ -1,28 +1,30 @@
-//! The process table: live processes by identity, ended ones kept for a while with what was last known.
+//! The process table: live processes by pid, ended ones by identity for a while with what was last known.
 //! Owned by the monitor alone; every part of it has a limit.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
+use super::end::End;
 use super::process::{Begun, Judged, Process};
 use crate::cgroup;
 use crate::host::Host;
-use crate::model::{ExitRecord, ProcessKey};
-use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
+use crate::model::ProcessKey;
+use crate::observation::{ForkCount, KernelExit, KernelProcess, PeakRss, SeenProcess};
 
 /// Most live processes: more than a host with default pid_max runs.
 const LIVE_MAX: usize = 65_536;
 /// Most ended processes kept.
 const ENDED_MAX: usize = 4096;
 
-/// The table.
+/// The table. The kernel chooses its keys, so a fast hash with a seed does.
 #[derive(Default)]
 pub(super) struct Table {
-    live: HashMap<ProcessKey, Process>,
-    /// The identity that has a pid now.
-    by_pid: HashMap<u32, ProcessKey>,
-    ended: HashMap<ProcessKey, Process>,
+    /// Who has a pid now.
+    live: HashMap<u32, Process, RandomState>,
+    ended: HashMap<ProcessKey, Process, RandomState>,
     /// Ended ones, oldest first, with the time of their end.
     ended_order: VecDeque<(Duration, ProcessKey)>,
     /// How many were not taken because the table was full.
@@ -43,11 +45,11 @@ impl Table {
     }
 
     pub(super) fn get(&self, key: ProcessKey) -> Option<&Process> {
-        self.live.get(&key).or_else(|| self.ended.get(&key))
+        self.live_by_pid(key.pid).filter(|process| process.key == key).or_else(|| self.ended.get(&key))
     }
 
     pub(super) fn get_live_mut(&mut self, key: ProcessKey) -> Option<&mut Process> {
-        self.live.get_mut(&key)
+        self.live.get_mut(&key.pid).filter(|process| process.key == key)
     }
 
     /// The live process with this pid, else the one that had it last.
@@ -62,28 +64,25 @@ impl Table {
     }
 
     pub(super) fn live_by_pid(&self, pid: u32) -> Option<&Process> {
-        self.live.get(self.by_pid.get(&pid)?)
+        self.live.get(&pid)
     }
 
     /// An exec: a new process, or a new program in a known one. `None` where it is over already (events of
     /// one process may overtake each other between CPUs) or the table is full.
-    pub(super) fn exec(&mut self, event: &KernelProcess, cgroup: Option<Arc<str>>) -> Option<&Process> {
+    pub(super) fn exec(&mut self, event: KernelProcess, cgroup: Option<Arc<str>>) -> Option<&mut Process> {
         if self.ended.contains_key(&event.key) {
             return None;
         }
-        if !self.live.contains_key(&event.key) {
-            self.insert(Process::from_kernel(event));
-        }
-        let process = self.live.get_mut(&event.key)?;
-        // Those of the program before are not this one's, even where its own could not be read.
-        process.argv = Box::default();
-        process.learn(event, cgroup);
-        process.judged = Judged::default();
+        let process = self.live_or(event.key, || Process::from_kernel(&event))?;
         if process.begun != Begun::Exec {
             (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
         }
         process.began = Some(event.at);
         process.peak_before_exec = event.peak_rss.map(PeakRss::pages);
+        process.judged = Judged::default();
+        // Those of the program before are not this one's, even where its own could not be read.
+        process.argv = Box::default();
+        process.learn(event, cgroup);
         Some(process)
     }
 
@@ -92,31 +91,27 @@ impl Table {
         if self.ended.contains_key(&seen.key) {
             return;
         }
-        if !self.live.contains_key(&seen.key) {
-            self.insert(Process::from_scan(seen, now));
-        }
-        if let Some(process) = self.live.get_mut(&seen.key) {
+        if let Some(process) = self.live_or(seen.key, || Process::from_scan(seen, now)) {
             process.measure(seen, now, host);
         }
     }
 
     /// A process ended. `None` where that was known: two threads that end at once may both report it.
-    pub(super) fn end(
-        &mut self,
-        event: &KernelProcess,
-        cgroup: Option<Arc<str>>,
-        exit: impl FnOnce(&Process) -> ExitRecord,
-    ) -> Option<&Process> {
-        if self.ended.get(&event.key).is_some_and(|process| process.exit.is_some()) {
-            return None;
-        }
+    pub(super) fn end(&mut self, event: KernelExit, cgroup: Option<Arc<str>>) -> Option<&Process> {
+        let key = event.process.key;
         // A walk may have found it gone before its report was read.
-        let known = self.take(event.key).or_else(|| self.take_ended(event.key));
-        let mut process = known.unwrap_or_else(|| Process::from_kernel(event));
+        let known = match self.take(key) {
+            Some(process) => Some(process),
+            None if self.ended.get(&key).is_some_and(|process| process.end.is_some()) => return None,
+            None => self.take_ended(key),
+        };
+        let mut process = known.unwrap_or_else(|| Process::from_kernel(&event.process));
         process.own |= self.is_own(process.ppid);
-        process.learn(event, cgroup);
-        process.exit = Some(exit(&process));
-        Some(self.keep_ended(process, event.at))
+        let end = End::new(&event, process.peak_before_exec);
+        let at = end.at;
+        process.end = Some(end);
+        process.learn(event.process, cgroup);
+        Some(self.keep_ended(process, at))
     }
 
     /// A process is gone and nobody said how.
@@ -147,7 +142,7 @@ impl Table {
     /// The kernel's fork counts, as of now.
     pub(super) fn add_forks(&mut self, counts: &[ForkCount]) {
         for count in counts {
-            if let Some(process) = self.live.get_mut(&count.key) {
+            if let Some(process) = self.get_live_mut(count.key) {
                 process.forks = Some(count.forks);
             }
         }
@@ -160,6 +155,14 @@ impl Table {
         }
     }
 
+    /// The live process, else the new one; `None` where there is no room for that.
+    fn live_or(&mut self, key: ProcessKey, new: impl FnOnce() -> Process) -> Option<&mut Process> {
+        if self.live_by_pid(key.pid).is_none_or(|process| process.key != key) {
+            self.insert(new());
+        }
+        self.get_live_mut(key)
+    }
+
     fn insert(&mut self, mut process: Process) {
         process.own |= self.is_own(process.ppid);
         if self.live.len() >= LIVE_MAX {
@@ -167,14 +170,10 @@ impl Table {
             return;
         }
         // The pid's former owner must be over, or the pid would not have been given away.
-        if let Some(former) = self.by_pid.insert(process.key.pid, process.key)
-            && former != process.key
-            && let Some(former) = self.live.remove(&former)
-        {
-            let at = process.touched;
+        if let Some(former) = self.live.insert(process.key.pid, process) {
+            let at = former.touched;
             self.keep_ended(former, at);
         }
-        self.live.insert(process.key, process);
     }
 
     /// Whether the process with this pid is ourselves or below us.
@@ -183,11 +182,8 @@ impl Table {
     }
 
     fn take(&mut self, key: ProcessKey) -> Option<Process> {
-        let process = self.live.remove(&key)?;
-        if self.by_pid.get(&key.pid) == Some(&key) {
-            self.by_pid.remove(&key.pid);
-        }
-        Some(process)
+        self.get_live_mut(key)?;
+        self.live.remove(&key.pid)
     }
 
     fn take_ended(&mut self, key: ProcessKey) -> Option<Process> {
@@ -215,7 +211,6 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ExitCause;
 
     fn key(pid: u32, start_ticks: u64) -> ProcessKey {
         ProcessKey { pid, start_ticks }
@@ -230,8 +225,16 @@ mod tests {
         }
     }
 
-    fn exit(_: &Process) -> ExitRecord {
-        ExitRecord::sample(ExitCause::Status(0))
+    fn exit(process: KernelProcess) -> KernelExit {
+        KernelExit {
+            process,
+            exit_code: Some(0),
+            oom_killed: false,
+            cpu_ns: None,
+            major_faults: None,
+            io_bytes: None,
+            threads: None,
+        }
     }
 
     #[test]
@@ -239,28 +242,28 @@ mod tests {
         let mut table = Table::default();
         let mut exec = event(key(5, 50), 1, "a");
         exec.exe = Some(b"/bin/a"[..].into());
-        table.exec(&exec, None);
+        table.exec(exec.clone(), None);
         let mut end = event(key(5, 50), 2, "b");
         end.argv = Box::default();
-        let ended = table.end(&end, None, exit).expect("the first report");
+        let ended = table.end(exit(end.clone()), None).expect("the first report");
         assert_eq!(
             (&*ended.comm, &*ended.argv, ended.exe.as_deref()),
             (&b"b"[..], &b"arg\0"[..], Some(&b"/bin/a"[..]))
         );
-        assert!(table.end(&end, None, exit).is_none(), "the second thread's report");
-        assert!(table.exec(&exec, None).is_none(), "an exec that was overtaken");
+        assert!(table.end(exit(end), None).is_none(), "the second thread's report");
+        assert!(table.exec(exec, None).is_none(), "an exec that was overtaken");
         assert_eq!((table.live_len(), table.ended_len()), (0, 1));
     }
 
     #[test]
     fn a_reused_pid_is_another_process() {
         let mut table = Table::default();
-        table.exec(&event(key(5, 50), 1, "old"), None);
-        table.exec(&event(key(5, 60), 2, "new"), None);
+        table.exec(event(key(5, 50), 1, "old"), None);
+        table.exec(event(key(5, 60), 2, "new"), None);
         assert_eq!(table.by_pid(5).unwrap().key, key(5, 60));
         assert_eq!(&*table.get(key(5, 50)).unwrap().comm, b"old");
         assert_eq!((table.live_len(), table.ended_len()), (1, 1));
-        table.end(&event(key(5, 60), 3, "new"), None, exit);
+        table.end(exit(event(key(5, 60), 3, "new")), None);
         assert_eq!(table.by_pid(5).unwrap().key, key(5, 60), "the latest of the ended");
     }
 
@@ -269,7 +272,7 @@ mod tests {
         let mut table = Table::default();
         let mut add = |pid, ppid, start_ticks, cgroup: &str| {
             let event = KernelProcess { parent: key(ppid, 0), ..event(key(pid, start_ticks), 1, "x") };
-            table.exec(&event, Some(cgroup.into()));
+            table.exec(event, Some(cgroup.into()));
         };
         let cron = "/system.slice/cron.service";
         add(5, 1, 50, cron);
@@ -286,11 +289,11 @@ mod tests {
     #[test]
     fn who_is_not_heard_of_is_silent_and_may_vanish() {
         let mut table = Table::default();
-        table.exec(&event(key(5, 50), 1, "early"), None);
-        table.exec(&event(key(6, 60), 9, "late"), None);
+        table.exec(event(key(5, 50), 1, "early"), None);
+        table.exec(event(key(6, 60), 9, "late"), None);
         assert_eq!(table.silent_since(Duration::from_secs(5)), [key(5, 50)]);
         table.vanish(key(5, 50), Duration::from_secs(10));
-        assert!(table.get(key(5, 50)).unwrap().exit.is_none());
+        assert!(table.get(key(5, 50)).unwrap().end.is_none());
         table.forget_ended(Duration::from_secs(11));
         assert!(table.get(key(5, 50)).is_none());
     }
@@ -301,36 +304,36 @@ mod tests {
         let below = |pid, parent| KernelProcess { parent: key(parent, 0), ..event(key(pid, 1), 1, "x") };
         let us = std::process::id();
         let (child, grandchild, other) = (us.wrapping_add(1), us.wrapping_add(2), us.wrapping_add(3));
-        table.exec(&below(child, us), None);
-        table.exec(&below(grandchild, child), None);
-        table.exec(&below(other, us + 100), None);
-        assert!(table.end(&below(child, us), None, exit).unwrap().own);
+        table.exec(below(child, us), None);
+        table.exec(below(grandchild, child), None);
+        table.exec(below(other, us + 100), None);
+        assert!(table.end(exit(below(child, us)), None).unwrap().own);
         // An orphan by now; its fork was never seen before.
-        assert!(table.end(&below(grandchild + 9, grandchild), None, exit).unwrap().own);
-        assert!(table.end(&below(grandchild, us + 100), None, exit).unwrap().own);
-        assert!(!table.end(&below(other, us + 100), None, exit).unwrap().own);
+        assert!(table.end(exit(below(grandchild + 9, grandchild)), None).unwrap().own);
+        assert!(table.end(exit(below(grandchild, us + 100)), None).unwrap().own);
+        assert!(!table.end(exit(below(other, us + 100)), None).unwrap().own);
     }
 
     #[test]
     fn an_end_that_a_walk_saw_first_still_gets_its_record() {
         let mut table = Table::default();
-        table.exec(&event(key(5, 50), 1, "a"), None);
+        table.exec(event(key(5, 50), 1, "a"), None);
         table.vanish(key(5, 50), Duration::from_secs(2));
-        let ended = table.end(&event(key(5, 50), 3, "a"), None, exit).expect("the report of its end");
-        assert!(ended.exit.is_some() && &*ended.argv == b"arg\0");
+        let ended = table.end(exit(event(key(5, 50), 3, "a")), None).expect("the report of its end");
+        assert!(ended.end.is_some() && &*ended.argv == b"arg\0");
         assert_eq!((table.ended_len(), table.ended_order.len()), (1, 1));
-        assert!(table.end(&event(key(5, 50), 3, "a"), None, exit).is_none(), "once");
+        assert!(table.end(exit(event(key(5, 50), 3, "a")), None).is_none(), "once");
     }
 
     #[test]
     fn both_halves_are_bounded() {
         let mut table = Table::default();
         for pid in 0..u32::try_from(LIVE_MAX).unwrap() + 3 {
-            table.exec(&event(key(pid, 1), 1, "a"), None);
+            table.exec(event(key(pid, 1), 1, "a"), None);
         }
         assert_eq!((table.live_len(), table.refused), (LIVE_MAX, 3));
         for pid in 0..u32::try_from(ENDED_MAX).unwrap() + 5 {
-            table.end(&event(key(pid, 1), 2, "a"), None, exit);
+            table.end(exit(event(key(pid, 1), 2, "a")), None);
         }
         assert_eq!((table.ended_len(), table.ended_order.len()), (ENDED_MAX, ENDED_MAX));
         assert!(table.get(key(4, 1)).is_none() && table.get(key(5, 1)).is_some());

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::host::{Host, boot_time};
 use crate::metrics::Metrics;
-use crate::model::ProcessKey;
+use crate::model::{Comm, ProcessKey};
 use crate::observation::{KernelExit, KernelProcess, Observation};
 use crate::scan;
 
@@ -26,7 +26,7 @@ const TICKS_APART: u64 = 2;
 struct Known {
     key: ProcessKey,
     parent: ProcessKey,
-    parent_comm: Box<[u8]>,
+    parent_comm: Comm,
 }
 
 /// Who has which pid, as far as it is known.
@@ -45,8 +45,8 @@ impl Identities {
     /// Begins with the processes there are.
     pub(super) fn new(proc_root: PathBuf, host: Host, metrics: Arc<Metrics>, ends_are_certain: bool) -> Self {
         let all = scan::measure_all(&proc_root, &host).unwrap_or_default();
-        let starts: HashMap<u32, (u64, Box<[u8]>)> =
-            all.iter().map(|it| (it.key.pid, (it.key.start_ticks, it.comm.clone()))).collect();
+        let starts: HashMap<u32, (u64, Comm)> =
+            all.iter().map(|it| (it.key.pid, (it.key.start_ticks, (&*it.comm).into()))).collect();
         let known = all.iter().take(KNOWN_MAX).map(|it| {
             let (start_ticks, parent_comm) = starts.get(&it.ppid).cloned().unwrap_or_default();
             let parent = ProcessKey { pid: it.ppid, start_ticks };
@@ -150,7 +150,7 @@ impl Identities {
     fn name_parent(&self, process: &mut KernelProcess) {
         let seen = scan::measure(&self.proc_root, process.parent.pid, &self.host);
         if let Some(parent) = seen.filter(|it| it.key.start_ticks <= process.key.start_ticks) {
-            (process.parent, process.parent_comm) = (parent.key, parent.comm);
+            (process.parent, process.parent_comm) = (parent.key, (&*parent.comm).into());
         }
     }
 

@@ -56,6 +56,7 @@ pub(super) struct Reader {
     wake: OwnedFd,
     /// Grave observations already taken from their ring, waiting for the common ones before them.
     grave: VecDeque<Observation>,
+    received: Received,
     batches: Sender<Vec<Observation>>,
     host: Host,
     metrics: Arc<Metrics>,
@@ -89,6 +90,7 @@ impl Reader {
             identities,
             wake,
             grave: VecDeque::new(),
+            received: Received::default(),
             batches,
             host,
             metrics,
@@ -153,9 +155,18 @@ impl Reader {
         self.take_grave();
         let mut batch = self.identities.as_mut().map(Identities::settled).unwrap_or_default();
         while batch.len() < BATCH {
-            match next(&mut self.loaded.common, "common", self.identities.as_mut(), &self.host, &self.metrics)
-            {
+            match next(
+                &mut self.loaded.common,
+                "common",
+                self.identities.as_mut(),
+                &self.host,
+                &mut self.received,
+            ) {
                 Next::Observation(observation) => {
+                    if batch.capacity() == 0 {
+                        // At once: growing step by step would copy everything several times.
+                        batch.reserve_exact(BATCH);
+                    }
                     self.take_grave_before(decode::at(&observation), &mut batch);
                     batch.push(observation);
                 }
@@ -166,6 +177,7 @@ impl Reader {
                 }
             }
         }
+        self.received.report(&self.metrics);
         batch
     }
 
@@ -175,7 +187,7 @@ impl Reader {
         let had = self.grave.len();
         for (ring, name) in rings {
             while self.grave.len() < BATCH {
-                match next(ring, name, self.identities.as_mut(), &self.host, &self.metrics) {
+                match next(ring, name, self.identities.as_mut(), &self.host, &mut self.received) {
                     Next::Observation(observation) => self.grave.push_back(observation),
                     Next::Nothing => {}
                     Next::Empty => break,
@@ -221,19 +233,41 @@ enum Next {
     Empty,
 }
 
+/// What came by ring and kind since the last report, so that the metrics are asked once a batch; no kind: malformed.
+#[derive(Default)]
+struct Received(Vec<(&'static str, Option<&'static str>, u64)>);
+
+impl Received {
+    fn add(&mut self, ring: &'static str, kind: Option<&'static str>) {
+        match self.0.iter_mut().find(|it| (it.0, it.1) == (ring, kind)) {
+            Some((.., count)) => *count += 1,
+            None => self.0.push((ring, kind, 1)),
+        }
+    }
+
+    fn report(&mut self, metrics: &Metrics) {
+        for (ring, kind, count) in self.0.drain(..) {
+            match kind {
+                Some(kind) => metrics.count_event(kind, ring, count),
+                None => metrics.count_loss(ring, "any", "malformed", count),
+            }
+        }
+    }
+}
+
 fn next(
     ring: &mut RingBuf<MapData>,
     name: &'static str,
     identities: Option<&mut Identities>,
     host: &Host,
-    metrics: &Metrics,
+    received: &mut Received,
 ) -> Next {
     let Some(bytes) = ring.next() else { return Next::Empty };
     let Some(observation) = decode::observation(&bytes, host) else {
-        metrics.count_loss(name, "any", "malformed", 1);
+        received.add(name, None);
         return Next::Nothing;
     };
-    metrics.count_event(decode::kind(&observation), name, 1);
+    received.add(name, Some(decode::kind(&observation)));
     let completed = match identities {
         Some(identities) if decode::lacks_identity(&bytes) => identities.complete(observation),
         _ => Some(observation),

@@ -1,5 +1,5 @@
-//! The names by which suspicious execs are judged. Each is a list of words, a process's own choice: they
-//! only sharpen or soften what other facts say.
+//! The names by which suspicious execs are judged, a process's own choice: they only sharpen or soften what other
+//! facts say. What each exec is compared with is an array; the others are lists of words.
 
 /// What these start in temporary folders, as root, is their trade.
 pub(super) const PACKAGE_MANAGERS: &str =
@@ -21,10 +21,34 @@ pub(super) const NETWORK_SERVICES: &str = "\
 pub(super) const SOCKET_STARTERS: &str =
     "inetd xinetd systemd tcpserver tcpsvd s6-tcpserver sshd sshd-session dropbear rshd in.rshd in.rlogind";
 /// Names that only kernel threads have, up to a `/` and digits or the whole of it.
-pub(super) const KERNEL_THREADS: &str = "\
-    kthreadd kworker/ ksoftirqd/ migration/ cpuhp/ idle_inject/ rcu_sched rcu_preempt rcu_gp rcu_par_gp \
-    rcuop/ rcuos/ kswapd kcompactd khugepaged ksmd kdevtmpfs kauditd khungtaskd oom_reaper kblockd \
-    kintegrityd jbd2/ scsi_eh_ ext4-rsv-conver irq/";
+pub(super) const KERNEL_THREADS: [&str; 26] = [
+    "kthreadd",
+    "kworker/",
+    "ksoftirqd/",
+    "migration/",
+    "cpuhp/",
+    "idle_inject/",
+    "rcu_sched",
+    "rcu_preempt",
+    "rcu_gp",
+    "rcu_par_gp",
+    "rcuop/",
+    "rcuos/",
+    "kswapd",
+    "kcompactd",
+    "khugepaged",
+    "ksmd",
+    "kdevtmpfs",
+    "kauditd",
+    "khungtaskd",
+    "oom_reaper",
+    "kblockd",
+    "kintegrityd",
+    "jbd2/",
+    "scsi_eh_",
+    "ext4-rsv-conver",
+    "irq/",
+];
 
 /// The words of a list.
 pub(super) fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
