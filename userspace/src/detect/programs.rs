@@ -241,6 +241,12 @@ pub fn is_test_runner(process: &ProcessInfo) -> bool {
         || process.argv.first().is_some_and(|first| BUILDS.contains(&base(first))) && told()
 }
 
+/// Whether it does little but start others: a shell, timeout(1) and their kin.
+pub fn only_starts(process: &ProcessInfo) -> bool {
+    const STARTERS: [&str; 8] = ["timeout", "env", "nice", "xargs", "time", "setsid", "stdbuf", "nohup"];
+    is_shell(process) || STARTERS.contains(&base(program(process)))
+}
+
 /// Whether it is a program of somebody's own rather than one of the distribution's commands; an interpreter's script
 /// is one, its `-c` line is not.
 pub(super) fn is_own_program(process: &ProcessInfo) -> bool {
@@ -341,6 +347,7 @@ mod tests {
             ("/srv/server", &["server", "test"], false),
         ] {
             assert_eq!(is_test_runner(&of(exe, argv)), want, "{argv:?}");
+            assert!(!only_starts(&of(exe, argv)), "{argv:?}");
         }
     }
 

@@ -73,10 +73,11 @@ impl Monitor {
         self.above(process).map(|above| detect::program(&above.info()).to_owned()).collect()
     }
 
-    /// The nearest program above it that runs tests.
+    /// The test runner that started it, itself or by a shell and the like: further up, a program under test that
+    /// serves may have started it.
     pub(super) fn test_runner(&self, process: &Process) -> Option<String> {
-        let above = self.above(process).map(Process::info).find(detect::is_test_runner)?;
-        Some(detect::program(&above).to_owned())
+        let starter = self.above(process).map(Process::info).find(|above| !detect::only_starts(above))?;
+        detect::is_test_runner(&starter).then(|| detect::program(&starter).to_owned())
     }
 
     fn above(&self, process: &Process) -> impl Iterator<Item = &Process> {
