@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::process::{Begun, Judged, Process};
 use crate::cgroup;
 use crate::host::Host;
+use crate::metrics::Metrics;
 use crate::model::{ExitRecord, ProcessKey};
 use crate::observation::{ForkCount, KernelProcess, PeakRss, SeenProcess};
 
@@ -25,8 +26,29 @@ pub(super) struct Table {
     ended: HashMap<ProcessKey, Process>,
     /// Ended ones, oldest first, with the time of their end.
     ended_order: VecDeque<(Duration, ProcessKey)>,
-    /// How many were not taken because the table was full.
-    pub(super) refused: u64,
+    /// What was not taken because the table was full.
+    pub(super) refused: Refused,
+}
+
+/// Processes that there was no room for, each time that they were told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// By an exec.
+    execs: u64,
+    /// By a walk of /proc.
+    walks: u64,
+}
+
+impl Refused {
+    /// Adds what has come since the last call: those who told of them came, and nothing of it could be kept.
+    pub(super) fn report(&mut self, metrics: &Metrics) {
+        let Self { execs, walks } = std::mem::take(self);
+        for (ring, kind, count) in [("common", "exec", execs), ("scan", "process", walks)] {
+            if count > 0 {
+                metrics.count_evidence_loss(ring, kind, "process_table", count);
+            }
+        }
+    }
 }
 
 impl Table {
@@ -71,8 +93,8 @@ impl Table {
         if self.ended.contains_key(&event.key) {
             return None;
         }
-        if !self.live.contains_key(&event.key) {
-            self.insert(Process::from_kernel(event));
+        if !self.live.contains_key(&event.key) && !self.insert(Process::from_kernel(event)) {
+            self.refused.execs += 1;
         }
         let process = self.live.get_mut(&event.key)?;
         // Those of the program before are not this one's, even where its own could not be read.
@@ -92,8 +114,8 @@ impl Table {
         if self.ended.contains_key(&seen.key) {
             return;
         }
-        if !self.live.contains_key(&seen.key) {
-            self.insert(Process::from_scan(seen, now));
+        if !self.live.contains_key(&seen.key) && !self.insert(Process::from_scan(seen, now)) {
+            self.refused.walks += 1;
         }
         if let Some(process) = self.live.get_mut(&seen.key) {
             process.measure(seen, now, host);
@@ -160,11 +182,11 @@ impl Table {
         }
     }
 
-    fn insert(&mut self, mut process: Process) {
+    /// Whether there was room.
+    fn insert(&mut self, mut process: Process) -> bool {
         process.own |= self.is_own(process.ppid);
         if self.live.len() >= LIVE_MAX {
-            self.refused += 1;
-            return;
+            return false;
         }
         // The pid's former owner must be over, or the pid would not have been given away.
         if let Some(former) = self.by_pid.insert(process.key.pid, process.key)
@@ -175,6 +197,7 @@ impl Table {
             self.keep_ended(former, at);
         }
         self.live.insert(process.key, process);
+        true
     }
 
     /// Whether the process with this pid is ourselves or below us.
@@ -328,7 +351,21 @@ mod tests {
         for pid in 0..u32::try_from(LIVE_MAX).unwrap() + 3 {
             table.exec(&event(key(pid, 1), 1, "a"), None);
         }
-        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, 3));
+        // One that is known keeps its place; an end needs none.
+        table.exec(&event(key(0, 1), 2, "b"), None);
+        assert!(table.end(&event(key(u32::MAX, 1), 2, "a"), None, exit).is_some());
+        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, Refused { execs: 3, walks: 0 }));
+        let host = Host::read("/proc".as_ref());
+        let own = crate::scan::measure("/proc".as_ref(), std::process::id(), &host).unwrap();
+        (0..2).for_each(|_| table.seen(&own, Duration::from_secs(3), &host));
+        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, Refused { execs: 3, walks: 2 }));
+        let metrics = Metrics::new();
+        // The second time there is nothing new.
+        (0..2).for_each(|_| table.refused.report(&metrics));
+        let lost = metrics.evidence_losses();
+        let lost: Vec<_> = lost.iter().map(|(of, count)| (of.ring, of.kind, of.reason, *count)).collect();
+        let want = [("common", "exec", "process_table", 3), ("scan", "process", "process_table", 2)];
+        assert_eq!(lost, want);
         for pid in 0..u32::try_from(ENDED_MAX).unwrap() + 5 {
             table.end(&event(key(pid, 1), 2, "a"), None, exit);
         }
