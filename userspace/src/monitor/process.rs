@@ -176,7 +176,10 @@ impl Process {
         self.touched = now;
         if let Some(details) = &seen.details {
             self.comm.clone_from(&seen.comm);
-            self.argv.clone_from(&details.argv);
+            // Of a process that is ending nothing can be read any more.
+            if !details.argv.is_empty() {
+                self.argv.clone_from(&details.argv);
+            }
             self.exe = details.exe.clone().or(self.exe.take());
             self.uid = details.uid.or(self.uid);
             self.cgroup = details.cgroup.clone().or(self.cgroup.take());
@@ -259,6 +262,20 @@ pub(super) fn lossy(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_walk_that_finds_no_argv_takes_none_away() {
+        let host = Host::read("/proc".as_ref());
+        let mut seen = crate::scan::one("/proc".as_ref(), std::process::id(), &host).unwrap();
+        let event =
+            KernelProcess { argv: b"a\0"[..].into(), ..KernelProcess::sample(seen.key, Duration::ZERO) };
+        let mut process = Process::from_kernel(&event);
+        for (argv, want) in [(&b""[..], &b"a\0"[..]), (b"b\0", b"b\0")] {
+            seen.details.as_mut().unwrap().argv = argv.into();
+            process.measure(&seen, Duration::ZERO, &host);
+            assert_eq!(&*process.argv, want);
+        }
+    }
 
     #[test]
     fn argv_is_split_at_nuls() {
