@@ -63,7 +63,8 @@ impl Monitor {
 
     /// A process ended.
     pub(super) fn on_exit(&mut self, event: &KernelExit) {
-        let cgroup = self.paths.resolve(event.process.cgroup, event.process.key.pid);
+        let pids = [event.process.key.pid, event.process.parent.pid];
+        let cgroup = self.paths.resolve(event.process.cgroup, pids, event.cgroup.as_deref());
         let host = &self.host;
         let ended = self.table.end(&event.process, cgroup, |process| exit_record(event, process, host));
         let Some(process) = ended else { return };

@@ -161,7 +161,7 @@ impl Monitor {
         let stamp = delays::stamp(&observation);
         match observation {
             Observation::Exec(event) => {
-                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
+                let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
                 self.table.exec(&event, cgroup);
                 self.growth.forget(event.key);
                 self.consider_exec(event.key);
