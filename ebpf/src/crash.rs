@@ -53,6 +53,8 @@ pub(crate) fn fill(event: &mut CrashEvent, signal: u32, info: u64, target: u64) 
         frames_len: 0,
         modules_len: 0,
         stack_len: 0,
+        path_len: 0,
+        reserved: 0,
         sender_comm: bpf_get_current_comm().unwrap_or([0; COMM_LEN]),
         registers: [0; 21],
     };

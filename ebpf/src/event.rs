@@ -18,6 +18,11 @@ pub const ARGV_MAX: usize = 4096;
 /// Room for the path given to execve(2).
 pub const EXE_MAX: usize = 256;
 
+/// Room for the names of a path but the last that is copied.
+pub const PATH_MAX: usize = 512;
+/// Room for one name, the final NUL included (NAME_MAX of limits.h and one).
+pub const PATH_NAME_MAX: usize = 256;
+
 /// [`ProcessHeader::flags`]: the OOM killer chose this process (`signal->oom_mm` is set).
 pub const FLAG_OOM: u32 = 1 << 0;
 /// [`ProcessHeader::flags`]: a kernel thread (PF_KTHREAD).
@@ -96,7 +101,8 @@ pub struct ProcessHeader {
     pub exit_code: u32,
     /// Bytes of argv in `data`.
     pub argv_len: u32,
-    /// Bytes of the executable's path in `data`, after argv. Exec only.
+    /// Bytes of a path in `data`, after argv. Exec: the executable's. Exit with a status or by a signal: its cgroup's, on
+    /// v1 the memory controller's, as names upwards with a NUL after each.
     pub exe_len: u32,
     /// The leader's `comm`, NUL-padded.
     pub comm: [u8; COMM_LEN],
@@ -111,7 +117,7 @@ pub struct ProcessEvent {
     /// Who, when, how.
     pub header: ProcessHeader,
     /// argv as it lies in the process's memory (NUL after each argument), then the path.
-    pub data: [u8; ARGV_MAX + EXE_MAX],
+    pub data: [u8; ARGV_MAX + PATH_MAX + PATH_NAME_MAX],
 }
 
 /// The OOM killer chose its victim. Sent from the context of the task whose allocation triggered it.
@@ -191,6 +197,10 @@ pub struct CrashHeader {
     pub modules_len: u32,
     /// Bytes of stack in `stack`.
     pub stack_len: u32,
+    /// Bytes of names in `path`.
+    pub path_len: u32,
+    /// Explicit padding, so that no byte on the wire is undefined.
+    pub reserved: u32,
     /// The running thread's `comm`, NUL-padded.
     pub sender_comm: [u8; COMM_LEN],
     /// `struct pt_regs` of x86-64 (kernel arch/x86/include/asm/ptrace.h): r15, r14, r13, r12, rbp, rbx, r11, r10,
@@ -235,16 +245,22 @@ pub struct CrashEvent {
     pub frames: [StackFrame; FRAMES_MAX],
     /// The load map.
     pub modules: [Module; MODULES_MAX],
+    /// The path of the executable in its mount namespace: the file's name, the directory's, and so on upwards, a NUL
+    /// after each.
+    pub path: [u8; PATH_MAX + PATH_NAME_MAX],
     /// The stack, from the stack pointer upwards.
     pub stack: [u8; STACK_PIECE * STACK_PIECES],
 }
 
-const _: () = assert!(size_of::<CrashHeader>() == 272);
+const _: () = assert!(size_of::<CrashHeader>() == 280);
 const _: () = assert!(size_of::<StackFrame>() == 32 && size_of::<Module>() == 128);
-const _: () = assert!(offset_of!(CrashEvent, stack) == 272 + 32 * FRAMES_MAX + 128 * MODULES_MAX);
+const _: () = assert!(offset_of!(CrashEvent, path) == 280 + 32 * FRAMES_MAX + 128 * MODULES_MAX);
 const _: () = assert!(size_of::<ProcessHeader>() == 168);
 const _: () = assert!(offset_of!(ProcessEvent, data) == size_of::<ProcessHeader>());
-const _: () = assert!(size_of::<ProcessEvent>() == size_of::<ProcessHeader>() + ARGV_MAX + EXE_MAX);
+const _: () =
+    assert!(size_of::<ProcessEvent>() == size_of::<ProcessHeader>() + ARGV_MAX + PATH_MAX + PATH_NAME_MAX);
+const _: () = assert!(EXE_MAX <= PATH_MAX);
 const _: () = assert!(size_of::<OomEvent>() == 56);
 // The masks on the kernel side bound lengths by powers of two.
 const _: () = assert!(ARGV_MAX.is_power_of_two() && EXE_MAX.is_power_of_two());
+const _: () = assert!(PATH_MAX.is_power_of_two() && PATH_NAME_MAX.is_power_of_two());

@@ -23,6 +23,8 @@ pub(crate) use at;
 pub(crate) struct Typed(u64);
 
 impl Typed {
+    pub(crate) const NULL: Self = Self(0);
+
     /// An argument of the tracepoint whose declared type is a pointer to a struct.
     #[inline(always)]
     pub(crate) const fn argument(pointer: u64) -> Self {

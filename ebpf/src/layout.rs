@@ -31,16 +31,30 @@ pub struct Layout {
     pub task_mm: u32,
     /// `task_struct.se.sum_exec_runtime`
     pub task_sum_exec_runtime: u32,
+    /// `task_struct.cred`, or missing
+    pub task_cred: u32,
+    /// `cred.uid`, or missing
+    pub cred_uid: u32,
+    /// `cred.gid`, or missing
+    pub cred_gid: u32,
     /// `task_struct.cgroups`, or missing
     pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`, or missing
+    pub css_set_unified: u32,
     /// `css_set.subsys[memory_cgrp_id]`, or missing without the memory controller
     pub css_set_memory: u32,
     /// `cgroup_subsys_state.cgroup`
     pub css_cgroup: u32,
     /// `cgroup.kn`
     pub cgroup_kn: u32,
+    /// `cgroup.root`
+    pub cgroup_root: u32,
     /// `kernfs_node.id`
     pub kernfs_id: u32,
+    /// `kernfs_node.name`, or missing
+    pub kernfs_name: u32,
+    /// `kernfs_node.__parent` (`parent` before 6.15), or missing
+    pub kernfs_parent: u32,
     /// `signal_struct.live`
     pub signal_live: u32,
     /// `signal_struct.nr_threads`
@@ -103,6 +117,26 @@ pub struct Layout {
     pub siginfo_fields: u32,
     /// `mm_struct.saved_auxv`, or missing
     pub mm_saved_auxv: u32,
+    /// `mm_struct.exe_file`, or missing
+    pub mm_exe_file: u32,
+    /// `file.f_path`
+    pub file_path: u32,
+    /// `path.mnt`
+    pub path_mnt: u32,
+    /// `path.dentry`
+    pub path_dentry: u32,
+    /// `vfsmount.mnt_root`
+    pub vfsmount_root: u32,
+    /// `mount.mnt`, or missing where any of these is
+    pub mount_mnt: u32,
+    /// `mount.mnt_parent`
+    pub mount_parent: u32,
+    /// `mount.mnt_mountpoint`
+    pub mount_point: u32,
+    /// `dentry.d_parent`
+    pub dentry_parent: u32,
+    /// `dentry.d_name.name`
+    pub dentry_name: u32,
     /// `task_struct.stack`, or missing
     pub task_stack: u32,
     /// 1 where the kernel has the helper `bpf_task_pt_regs` (5.15 and later)
@@ -127,11 +161,18 @@ impl Layout {
         task_signal: MISSING,
         task_mm: MISSING,
         task_sum_exec_runtime: MISSING,
+        task_cred: MISSING,
+        cred_uid: MISSING,
+        cred_gid: MISSING,
         task_cgroups: MISSING,
+        css_set_unified: MISSING,
         css_set_memory: MISSING,
         css_cgroup: MISSING,
         cgroup_kn: MISSING,
+        cgroup_root: MISSING,
         kernfs_id: MISSING,
+        kernfs_name: MISSING,
+        kernfs_parent: MISSING,
         signal_live: MISSING,
         signal_nr_threads: MISSING,
         signal_flags: MISSING,
@@ -163,6 +204,16 @@ impl Layout {
         siginfo_code: MISSING,
         siginfo_fields: MISSING,
         mm_saved_auxv: MISSING,
+        mm_exe_file: MISSING,
+        file_path: MISSING,
+        path_mnt: MISSING,
+        path_dentry: MISSING,
+        vfsmount_root: MISSING,
+        mount_mnt: MISSING,
+        mount_parent: MISSING,
+        mount_point: MISSING,
+        dentry_parent: MISSING,
+        dentry_name: MISSING,
         task_stack: MISSING,
         has_task_pt_regs: 0,
         mark_victim_has_task: 0,
@@ -170,4 +221,4 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 50 * size_of::<u32>());
+const _: () = assert!(size_of::<Layout>() == 67 * size_of::<u32>());

@@ -2,6 +2,8 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "the only way to an atomic addition on this target")]
 #![expect(missing_docs, unreachable_pub, reason = "the program macros export functions of their own")]
 
 mod argv;
@@ -10,6 +12,7 @@ mod emit;
 mod fallback;
 mod forks;
 mod kernel;
+mod path;
 mod stack;
 mod task;
 
@@ -25,9 +28,10 @@ use task::Task;
 /// (kernel fs/exec.c, `exec_binprm`), in the context of the process, its new memory in place.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let at_ns = task::now();
     let (task, bprm) = (Task::of(Typed::argument(ctx.arg(0))), Typed::argument(ctx.arg(2)));
     let Some(event) = emit::borrow_process(Stream::Exec) else { return 0 };
-    task::fill(&mut event.header, EXEC, task);
+    task::fill(&mut event.header, EXEC, at_ns, task);
     task::fill_peak_rss_of_life(&mut event.header, task);
     let argv_len = argv::read(event, task, Stream::Exec);
     let exe_len = argv::read_exe(event, bprm, argv_len);
@@ -46,11 +50,12 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
         task::remember_threads(task);
         return 0;
     }
+    let at_ns = task::now();
     let exit_code = task::exit_code(task);
     let oom_flag = task::oom_flag(task);
     let stream = if exit_code & 0x7f != 0 || oom_flag & FLAG_OOM != 0 { Stream::Death } else { Stream::Exit };
     let Some(event) = emit::borrow_process(stream) else { return 0 };
-    task::fill(&mut event.header, EXIT, task);
+    task::fill(&mut event.header, EXIT, at_ns, task);
     event.header.exit_code = exit_code;
     event.header.flags |= oom_flag;
     task::fill_usage(&mut event.header, task);
@@ -59,7 +64,9 @@ pub fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     task::fill_threads(&mut event.header);
     let argv_len = argv::read(event, task, stream);
     debug!(&ctx, "exit of pid {}, code {}", event.header.tgid, exit_code);
-    let len = size_of::<ProcessHeader>() + argv_len;
+    // An end that may become an incident; of the others the path is not worth its time.
+    let cgroup_len = if exit_code != 0 { path::cgroup(event, task, argv_len) } else { 0 };
+    let len = size_of::<ProcessHeader>() + argv_len + cgroup_len;
     match stream {
         Stream::Death => emit::grave_process(event, len),
         _ => emit::common(event, len, Stream::Exit),

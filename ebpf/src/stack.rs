@@ -15,6 +15,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::kernel::{at, read, read_u64};
+use crate::path;
 
 /// Pairs looked at in the auxiliary vector.
 const AUXV_PAIRS: u64 = 24;
@@ -49,6 +50,7 @@ pub(crate) fn capture(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: 
     registers(ctx, event, task);
     frames(ctx, event);
     modules(event, task);
+    path::executable(event, task);
     offset_of!(CrashEvent, stack) + stack(event)
 }
 

@@ -1,5 +1,8 @@
 //! What the kernel knows of a task: identity, parent, credentials, cgroup, end.
 
+use core::cell::UnsafeCell;
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+
 use ai_debugger_ebpf::event::{
     COMM_LEN, FLAG_HAS_CPU, FLAG_HAS_FAULTS, FLAG_HAS_IO, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_NS_PID,
     FLAG_HAS_RSS, FLAG_HAS_THREADS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE, OomEvent, ProcessHeader,
@@ -44,24 +47,37 @@ impl Task {
             mm: task.pointer(at!(task_mm)),
         }
     }
+
+    /// The css_set.
+    #[inline(always)]
+    pub(crate) fn cgroups(self) -> Typed {
+        self.task.pointer(at!(task_cgroups))
+    }
+}
+
+/// The time of an event. Before anything of the event is loaded: reading the clock waits for all loads before it (the
+/// kernel orders its `rdtsc`), and those that follow run beside each other.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_boot_ns() }
 }
 
 /// Who and when, for an event about the current task.
 #[inline(always)]
-pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, of: Task) {
+pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, at_ns: u64, of: Task) {
     let Task { task, leader, .. } = of;
-    let user = bpf_get_current_uid_gid();
+    let (uid, gid) = user(task);
     let parent = leader.pointer(at!(task_real_parent));
     event.kind = kind;
     event.flags = if task.u32(at!(task_flags)) & PF_KTHREAD != 0 { FLAG_KTHREAD } else { 0 };
-    // SAFETY: a helper without arguments.
-    event.at_ns = unsafe { bpf_ktime_get_boot_ns() };
+    event.at_ns = at_ns;
     event.start_ns = leader.u64(at!(task_start_boottime));
     event.parent_start_ns = parent.pointer(at!(task_group_leader)).u64(at!(task_start_boottime));
-    // SAFETY: a helper without arguments.
-    event.cgroup_id = unsafe { bpf_get_current_cgroup_id() };
+    let cgroups = of.cgroups();
+    event.cgroup_id = unified_cgroup_id(cgroups);
     event.memory_cgroup_id = 0;
-    if let Some(id) = memory_cgroup_id(task) {
+    if let Some(id) = memory_cgroup_id(cgroups) {
         event.memory_cgroup_id = id;
         event.flags |= FLAG_HAS_MEMORY_CGROUP;
     }
@@ -75,8 +91,8 @@ pub(crate) fn fill(event: &mut ProcessHeader, kind: u32, of: Task) {
         event.ns_pid = pid;
         event.flags |= FLAG_HAS_NS_PID;
     }
-    event.uid = user as u32;
-    event.gid = (user >> 32) as u32;
+    event.uid = uid;
+    event.gid = gid;
     event.exit_code = 0;
     event.major_faults = 0;
     event.read_bytes = 0;
@@ -191,6 +207,30 @@ pub(crate) fn group_is_dead(of: Task) -> bool {
 #[map]
 static ENDING: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
 
+/// At least as many as [`ENDING`] has; more where one was evicted. While it is 0 no end need look there.
+static ENDING_COUNT: Count = Count(UnsafeCell::new(0));
+
+/// Shared by all CPUs. The types in `core::sync::atomic` cannot add on this target.
+struct Count(UnsafeCell<u64>);
+
+// SAFETY: changed by atomic instructions only.
+unsafe impl Sync for Count {}
+
+impl Count {
+    /// By an instruction that returns nothing, so that kernels before 5.12 have it, too.
+    #[inline(always)]
+    fn add(&self, number: i64) {
+        // SAFETY: a static of ours.
+        unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(self.0.get(), number as u64) };
+    }
+
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        // SAFETY: as above; aligned words are loaded whole.
+        unsafe { core::ptr::read_volatile(self.0.get()) }
+    }
+}
+
 /// A thread ended and others live: where the whole group is ending, this may be the first of them.
 #[inline(always)]
 pub(crate) fn remember_threads(of: Task) {
@@ -202,17 +242,26 @@ pub(crate) fn remember_threads(of: Task) {
     // `nr_threads` when they are released, after this tracepoint (kernel kernel/exit.c, `__exit_signal`), so the
     // first one to come here sees them all, and those that follow find its number there.
     let threads = of.signal.u32(at!(signal_nr_threads));
-    let _ = ENDING.insert(&tgid, &threads, u64::from(BPF_NOEXIST));
+    ENDING_COUNT.add(1);
+    if ENDING.insert(&tgid, &threads, u64::from(BPF_NOEXIST)).is_err() {
+        ENDING_COUNT.add(-1);
+    }
 }
 
 /// How many threads there were when the group began to end: one where nothing else was remembered.
 #[inline(always)]
 pub(crate) fn fill_threads(event: &mut ProcessHeader) {
-    // SAFETY: the value is copied at once.
-    event.threads = unsafe { ENDING.get(&event.tgid) }.copied().unwrap_or(1);
+    event.threads = 1;
     event.flags |= FLAG_HAS_THREADS;
-    if event.threads > 1 {
-        let _ = ENDING.remove(&event.tgid);
+    if ENDING_COUNT.get() == 0 {
+        return;
+    }
+    // SAFETY: the value is copied at once.
+    if let Some(threads) = unsafe { ENDING.get(&event.tgid) }.copied() {
+        event.threads = threads;
+        if ENDING.remove(&event.tgid).is_ok() {
+            ENDING_COUNT.add(-1);
+        }
     }
 }
 
@@ -229,8 +278,10 @@ pub(crate) fn exit_code(of: Task) -> u32 {
 /// [`FLAG_OOM`] where the OOM killer chose this process.
 #[inline(always)]
 pub(crate) fn oom_flag(of: Task) -> u32 {
-    // By a helper, as a number: tests of a pointer get joined with tests of numbers to what the verifier forbids.
-    if read_u64(of.signal.address(), at!(signal_oom_mm)) != 0 { FLAG_OOM } else { 0 }
+    let flag = if of.signal.pointer(at!(signal_oom_mm)).is_null() { 0 } else { FLAG_OOM };
+    // SAFETY: a local variable. Volatile, or this test of a pointer would be joined with tests of numbers to what the
+    // verifier forbids.
+    unsafe { core::ptr::read_volatile(&raw const flag) }
 }
 
 /// An OOM event about the current task as the trigger.
@@ -242,8 +293,7 @@ pub(crate) fn trigger() -> OomEvent {
     OomEvent {
         kind: 0,
         victim_tgid: 0,
-        // SAFETY: a helper without arguments.
-        at_ns: unsafe { bpf_ktime_get_boot_ns() },
+        at_ns: now(),
         victim_start_ns: 0,
         trigger_start_ns: read_u64(leader, at!(task_start_boottime)),
         trigger_tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
@@ -272,12 +322,36 @@ fn comm(task: Typed) -> [u8; COMM_LEN] {
     unsafe { core::mem::transmute(halves) }
 }
 
-/// `task->cgroups->subsys[memory_cgrp_id]->cgroup->kn->id`: the inode of the cgroup's directory.
+/// `subsys[memory_cgrp_id]->cgroup` of a css_set.
 #[inline(always)]
-fn memory_cgroup_id(task: Typed) -> Option<u64> {
+pub(crate) fn memory_cgroup(cgroups: Typed) -> Typed {
     if at!(css_set_memory) == MISSING {
-        return None;
+        return Typed::NULL;
     }
-    let state = task.pointer(at!(task_cgroups)).pointer(at!(css_set_memory));
-    state.pointer(at!(css_cgroup)).pointer(at!(cgroup_kn)).number(at!(kernfs_id))
+    cgroups.pointer(at!(css_set_memory)).pointer(at!(css_cgroup))
+}
+
+/// Its `kn->id`: the inode of the cgroup's directory.
+#[inline(always)]
+fn memory_cgroup_id(cgroups: Typed) -> Option<u64> {
+    memory_cgroup(cgroups).pointer(at!(cgroup_kn)).number(at!(kernfs_id))
+}
+
+/// `dfl_cgrp->kn->id` of a css_set, as the helper has it, for less than its call.
+#[inline(always)]
+fn unified_cgroup_id(cgroups: Typed) -> u64 {
+    let known = cgroups.pointer(at!(css_set_unified)).pointer(at!(cgroup_kn)).number(at!(kernfs_id));
+    // SAFETY: a helper without arguments.
+    known.unwrap_or_else(|| unsafe { bpf_get_current_cgroup_id() })
+}
+
+/// The real user and group in the initial namespace; as numbers of the kernel's they are just that.
+#[inline(always)]
+fn user(task: Typed) -> (u32, u32) {
+    let cred = task.pointer(at!(task_cred));
+    if let (Some(uid), Some(gid)) = (cred.number(at!(cred_uid)), cred.number(at!(cred_gid))) {
+        return (uid, gid);
+    }
+    let both = bpf_get_current_uid_gid();
+    (both as u32, (both >> 32) as u32)
 }

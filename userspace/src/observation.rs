@@ -119,6 +119,8 @@ pub struct KernelExit {
     pub io_bytes: Option<(u64, u64)>,
     /// Threads when it began to end.
     pub threads: Option<u32>,
+    /// Its cgroup's path in the whole hierarchy, the memory controller's on v1; absent where it ended with status 0.
+    pub cgroup: Option<Box<str>>,
 }
 
 /// The OOM killer's choice.
@@ -179,6 +181,8 @@ pub struct StackCapture {
     pub vdso: Option<u64>,
     /// The address of the executable's first instruction.
     pub entry: Option<u64>,
+    /// The executable's path in its mount namespace, where the kernel knows one.
+    pub executable: Option<Box<[u8]>>,
 }
 
 /// A frame of the kernel's walk.

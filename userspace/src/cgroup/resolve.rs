@@ -26,17 +26,29 @@ pub struct Paths {
     proc_root: PathBuf,
     known: HashMap<u64, Arc<str>, RandomState>,
     walked: Option<Instant>,
+    /// Whether paths of the whole hierarchy, as the kernel side tells them, are what /proc and the mount show here.
+    sees_all: bool,
 }
+
+/// Inode of the initial cgroup namespace (kernel include/linux/proc_ns.h, PROC_CGROUP_INIT_INO).
+const INITIAL_NAMESPACE: u64 = 0xeffffffb;
+/// Inode of a hierarchy's root (kernel fs/kernfs/dir.c, kernfs_create_root).
+const ROOT: u64 = 1;
 
 impl Paths {
     /// Nothing known yet.
     pub fn new(hierarchy: Hierarchy, proc_root: PathBuf) -> Self {
-        Self { hierarchy, proc_root, known: HashMap::default(), walked: None }
+        let inode = |path: &Path| fs::metadata(path).ok().map(|it| it.ino());
+        // In a container our own cgroup may be the root of what we see.
+        let sees_all = inode(&proc_root.join("self/ns/cgroup")) == Some(INITIAL_NAMESPACE)
+            && hierarchy.root().and_then(inode) == Some(ROOT);
+        Self { hierarchy, proc_root, known: HashMap::default(), walked: None, sees_all }
     }
 
-    /// The path of the cgroup that the kernel named for process `pid`: from memory, from the process's own
-    /// /proc file while it lives, else by looking for the inode. `None` where it is gone and was never seen.
-    pub fn resolve(&mut self, ids: CgroupIds, pid: u32) -> Option<Arc<str>> {
+    /// The path of the cgroup that the kernel named for a process: from memory, as the kernel `told` it, from the /proc
+    /// file of the process or of its parent (`pids`) while they live, else by looking for the inode. `None` where it is
+    /// gone and was never seen.
+    pub fn resolve(&mut self, ids: CgroupIds, pids: [u32; 2], told: Option<&str>) -> Option<Arc<str>> {
         let id = match self.hierarchy {
             Hierarchy::Unified(_) => ids.unified,
             Hierarchy::MemoryV1(_) => ids.memory?,
@@ -45,7 +57,10 @@ impl Paths {
         if let Some(path) = self.known.get(&id) {
             return Some(Arc::clone(path));
         }
-        self.ask_process(id, pid).or_else(|| self.walk(id))
+        if let Some(path) = told.filter(|_| self.sees_all) {
+            return Some(self.remember(id, path));
+        }
+        pids.into_iter().find_map(|pid| self.ask_process(id, pid)).or_else(|| self.walk(id))
     }
 
     /// The process may have moved since, or its pid may have been reused: only the inode is proof.
@@ -118,19 +133,40 @@ mod tests {
     fn the_process_the_walk_and_the_memory_agree() {
         for (says, pid) in [("/a/b", 7), ("/a", 7), ("/gone", 7), ("/a/b", 8)] {
             let (root, mut paths, id) = host(says);
-            assert_eq!(paths.resolve(ids(id), pid).as_deref(), Some("/a/b"), "{says} {pid}");
+            assert_eq!(paths.resolve(ids(id), [pid, 0], None).as_deref(), Some("/a/b"), "{says} {pid}");
             fs::remove_dir_all(root.path()).unwrap();
-            assert_eq!(paths.resolve(ids(id), 9).as_deref(), Some("/a/b"), "from memory");
+            assert_eq!(paths.resolve(ids(id), [9, 0], None).as_deref(), Some("/a/b"), "from memory");
         }
     }
 
     #[test]
     fn an_unknown_id_is_none_and_does_not_walk_again_at_once() {
         let (root, mut paths, id) = host("/a");
-        assert_eq!(paths.resolve(ids(u64::MAX), 7), None);
+        assert_eq!(paths.resolve(ids(u64::MAX), [7, 0], None), None);
         fs::create_dir(root.path().join("cg/new")).unwrap();
         let new = fs::metadata(root.path().join("cg/new")).unwrap().ino();
-        assert_eq!(paths.resolve(ids(new), 8), None, "walked a moment ago");
-        assert_eq!(paths.resolve(ids(id), 8).as_deref(), Some("/a/b"));
+        assert_eq!(paths.resolve(ids(new), [8, 0], None), None, "walked a moment ago");
+        assert_eq!(paths.resolve(ids(id), [8, 0], None).as_deref(), Some("/a/b"));
+    }
+
+    #[test]
+    fn a_parent_in_the_same_cgroup_tells_its_path_and_one_elsewhere_does_not() {
+        for (parents, want) in [("/a/b", Some("/a/b")), ("/a", None)] {
+            let (_root, mut paths, id) = host(parents);
+            // No walk.
+            paths.walked = Some(Instant::now());
+            assert_eq!(paths.resolve(ids(id), [8, 7], None).as_deref(), want, "{parents}");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_told_is_believed_where_we_see_the_whole_hierarchy_alone() {
+        let (_root, mut paths, _) = host("/a");
+        paths.walked = Some(Instant::now());
+        for (sees_all, want) in [(false, None), (true, Some("/gone"))] {
+            paths.sees_all = sees_all;
+            assert_eq!(paths.resolve(ids(77), [8, 9], Some("/gone")).as_deref(), want);
+        }
+        assert_eq!(paths.resolve(ids(77), [8, 9], None).as_deref(), Some("/gone"), "from memory");
     }
 }

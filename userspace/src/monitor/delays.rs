@@ -93,6 +93,7 @@ mod tests {
             major_faults: None,
             io_bytes: None,
             threads: None,
+            cgroup: None,
         })
     }
 

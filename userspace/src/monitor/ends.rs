@@ -65,8 +65,9 @@ impl Monitor {
 
     /// A process ended.
     pub(super) fn on_exit(&mut self, event: KernelExit) {
-        let cgroup = self.paths.resolve(event.process.cgroup, event.process.key.pid);
         let (parent, oom_killed) = (event.process.parent, event.oom_killed);
+        let pids = [event.process.key.pid, parent.pid];
+        let cgroup = self.paths.resolve(event.process.cgroup, pids, event.cgroup.as_deref());
         let Some(process) = self.table.end(event, cgroup) else { return };
         let chosen = if oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.

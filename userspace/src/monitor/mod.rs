@@ -168,7 +168,7 @@ impl Monitor {
         match observation {
             Observation::Exec(event) => {
                 self.growth.forget(event.key);
-                let cgroup = self.paths.resolve(event.cgroup, event.key.pid);
+                let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
                 if let Some(process) = self.table.exec(event, cgroup) {
                     self.looks.consider(process, &self.limits.exec, &self.metrics);
                 }

@@ -273,6 +273,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_walk_that_finds_no_argv_takes_none_away() {
+        let host = Host::read("/proc".as_ref());
+        let mut seen = crate::scan::one("/proc".as_ref(), std::process::id(), &host).unwrap();
+        let event =
+            KernelProcess { argv: b"a\0"[..].into(), ..KernelProcess::sample(seen.key, Duration::ZERO) };
+        let mut process = Process::from_kernel(&event);
+        for (argv, want) in [(&b""[..], &b"a\0"[..]), (b"b\0", b"b\0")] {
+            seen.details.as_mut().unwrap().argv = argv.into();
+            process.measure(&seen, Duration::ZERO, &host);
+            assert_eq!(&*process.argv, want);
+        }
+    }
+
+    #[test]
     fn argv_is_split_at_nuls() {
         for (argv, want) in [
             (&b"a\0b c\0"[..], &["a", "b c"][..]),

@@ -114,7 +114,7 @@ impl Monitor {
         self.judge_cgroups(now);
         self.judge_growth(done.began, now);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
-        self.metrics.count_turned_away("process_table", std::mem::take(&mut self.table.refused));
+        self.table.refused.report(&self.metrics);
         for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {
             let gauge = self.metrics.processes.get_or_create_owned(&StateLabel { state });
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));

@@ -53,6 +53,7 @@ pub(super) fn capture(
     let started = wall_time(started + CLOCK_SLACK);
     // A relative path means nothing without the directory it was relative to.
     let executable = process.exe.as_deref().map(PathBuf::from).filter(|path| path.is_absolute());
+    let mapped = captured.executable.as_deref().map(|path| PathBuf::from(OsStr::from_bytes(path)));
     Some(Capture {
         registers: captured.registers.as_ref().map(registers),
         frames: captured.frames.iter().filter_map(frame).collect(),
@@ -61,6 +62,7 @@ pub(super) fn capture(
         stack_address: (!captured.stack.is_empty()).then_some(captured.stack_start),
         modules: captured.modules.iter().map(|(bias, path)| module(*bias, path)).collect(),
         executable,
+        mapped,
         entry: captured.entry,
         vdso: captured.vdso,
         root,
@@ -132,4 +134,58 @@ fn top_of_stack(captured: &StackCapture) -> Option<u64> {
     let sp = captured.registers?[SP];
     let first = captured.stack.first_chunk()?;
     (captured.stack_start == sp).then_some(u64::from_le_bytes(*first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProcessKey;
+
+    #[test]
+    fn a_relative_name_is_none_and_the_file_that_is_mapped_is_told_beside_it() {
+        for (mapped, executed, want) in [
+            (Some("/opt/app"), Some("./app"), None),
+            (Some("/usr/bin/python3"), Some("/opt/script"), Some("/opt/script")),
+            (None, Some("/opt/app"), Some("/opt/app")),
+            (None, None, None),
+        ] {
+            let capture = StackCapture {
+                registers: None,
+                frames: Vec::new(),
+                stack: Box::default(),
+                stack_start: 0,
+                modules: Vec::new(),
+                vdso: None,
+                entry: None,
+                executable: mapped.map(|path: &str| path.as_bytes().into()),
+            };
+            let crash = KernelCrash {
+                key: ProcessKey { pid: 7, start_ticks: 1 },
+                tid: 7,
+                at: Duration::ZERO,
+                signal: 11,
+                code: None,
+                fault_address: None,
+                sender: 7,
+                sender_comm: Box::default(),
+                capture: Some(capture),
+            };
+            let process = ProcessInfo {
+                pid: 7,
+                start_ticks: 1,
+                ppid: 1,
+                name: "app".into(),
+                exe: executed.map(str::to_owned),
+                argv: Vec::new(),
+                uid: None,
+                cgroup: None,
+                container_id: None,
+                unit: None,
+                pod_uid: None,
+            };
+            let got = super::capture(&crash, &process, Duration::ZERO, Root::Ours).unwrap();
+            let want = (want.map(PathBuf::from), mapped.map(PathBuf::from));
+            assert_eq!((got.executable, got.mapped), want, "{executed:?}");
+        }
+    }
 }

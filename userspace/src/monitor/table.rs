@@ -11,6 +11,7 @@ use super::end::End;
 use super::process::{Begun, Judged, Process};
 use crate::cgroup;
 use crate::host::Host;
+use crate::metrics::Metrics;
 use crate::model::ProcessKey;
 use crate::observation::{ForkCount, KernelExit, KernelProcess, PeakRss, SeenProcess};
 
@@ -27,8 +28,29 @@ pub(super) struct Table {
     ended: HashMap<ProcessKey, Process, RandomState>,
     /// Ended ones, oldest first, with the time of their end.
     ended_order: VecDeque<(Duration, ProcessKey)>,
-    /// How many were not taken because the table was full.
-    pub(super) refused: u64,
+    /// What was not taken because the table was full.
+    pub(super) refused: Refused,
+}
+
+/// Processes that there was no room for, each time that they were told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// By an exec.
+    execs: u64,
+    /// By a walk of /proc.
+    walks: u64,
+}
+
+impl Refused {
+    /// Adds what has come since the last call: those who told of them came, and nothing of it could be kept.
+    pub(super) fn report(&mut self, metrics: &Metrics) {
+        let Self { execs, walks } = std::mem::take(self);
+        for (ring, kind, count) in [("common", "exec", execs), ("scan", "process", walks)] {
+            if count > 0 {
+                metrics.count_evidence_loss(ring, kind, "process_table", count);
+            }
+        }
+    }
 }
 
 impl Table {
@@ -73,7 +95,10 @@ impl Table {
         if self.ended.contains_key(&event.key) {
             return None;
         }
-        let process = self.live_or(event.key, || Process::from_kernel(&event))?;
+        if !self.has(event.key) && !self.insert(Process::from_kernel(&event)) {
+            self.refused.execs += 1;
+        }
+        let process = self.get_live_mut(event.key)?;
         if process.begun != Begun::Exec {
             (process.first_ppid, process.begun) = (event.parent.pid, Begun::Exec);
         }
@@ -91,7 +116,10 @@ impl Table {
         if self.ended.contains_key(&seen.key) {
             return;
         }
-        if let Some(process) = self.live_or(seen.key, || Process::from_scan(seen, now)) {
+        if !self.has(seen.key) && !self.insert(Process::from_scan(seen, now)) {
+            self.refused.walks += 1;
+        }
+        if let Some(process) = self.get_live_mut(seen.key) {
             process.measure(seen, now, host);
         }
     }
@@ -155,25 +183,23 @@ impl Table {
         }
     }
 
-    /// The live process, else the new one; `None` where there is no room for that.
-    fn live_or(&mut self, key: ProcessKey, new: impl FnOnce() -> Process) -> Option<&mut Process> {
-        if self.live_by_pid(key.pid).is_none_or(|process| process.key != key) {
-            self.insert(new());
-        }
-        self.get_live_mut(key)
+    /// Whether it is one of the live.
+    fn has(&self, key: ProcessKey) -> bool {
+        self.live_by_pid(key.pid).is_some_and(|process| process.key == key)
     }
 
-    fn insert(&mut self, mut process: Process) {
+    /// Whether there was room.
+    fn insert(&mut self, mut process: Process) -> bool {
         process.own |= self.is_own(process.ppid);
         if self.live.len() >= LIVE_MAX {
-            self.refused += 1;
-            return;
+            return false;
         }
         // The pid's former owner must be over, or the pid would not have been given away.
+        let at = process.touched;
         if let Some(former) = self.live.insert(process.key.pid, process) {
-            let at = former.touched;
             self.keep_ended(former, at);
         }
+        true
     }
 
     /// Whether the process with this pid is ourselves or below us.
@@ -228,6 +254,7 @@ mod tests {
     fn exit(process: KernelProcess) -> KernelExit {
         KernelExit {
             process,
+            cgroup: None,
             exit_code: Some(0),
             oom_killed: false,
             cpu_ns: None,
@@ -331,7 +358,21 @@ mod tests {
         for pid in 0..u32::try_from(LIVE_MAX).unwrap() + 3 {
             table.exec(event(key(pid, 1), 1, "a"), None);
         }
-        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, 3));
+        // One that is known keeps its place; an end needs none.
+        table.exec(event(key(0, 1), 2, "b"), None);
+        assert!(table.end(exit(event(key(u32::MAX, 1), 2, "a")), None).is_some());
+        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, Refused { execs: 3, walks: 0 }));
+        let host = Host::read("/proc".as_ref());
+        let own = crate::scan::measure("/proc".as_ref(), std::process::id(), &host).unwrap();
+        (0..2).for_each(|_| table.seen(&own, Duration::from_secs(3), &host));
+        assert_eq!((table.live_len(), table.refused), (LIVE_MAX, Refused { execs: 3, walks: 2 }));
+        let metrics = Metrics::new();
+        // The second time there is nothing new.
+        (0..2).for_each(|_| table.refused.report(&metrics));
+        let lost = metrics.evidence_losses();
+        let lost: Vec<_> = lost.iter().map(|(of, count)| (of.ring, of.kind, of.reason, *count)).collect();
+        let want = [("common", "exec", "process_table", 3), ("scan", "process", "process_table", 2)];
+        assert_eq!(lost, want);
         for pid in 0..u32::try_from(ENDED_MAX).unwrap() + 5 {
             table.end(exit(event(key(pid, 1), 2, "a")), None);
         }

@@ -19,16 +19,25 @@ use crate::observation::{
 /// The observation in one record.
 pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
     Some(match parse(bytes)? {
-        Record::Crash { header, frames, modules, stack } => {
-            Observation::Crash(Box::new(crash(&header, &frames, &modules, stack, host)))
+        Record::Crash { header, frames, modules, path, stack } => {
+            let capture = (header.flags & FLAG_CAPTURED != 0).then(|| StackCapture {
+                registers: (header.flags & FLAG_HAS_REGISTERS != 0).then_some(header.registers),
+                frames: frames.iter().filter_map(walked).collect(),
+                stack: stack.into(),
+                modules: modules.iter().map(module).collect(),
+                stack_start: header.stack_start,
+                vdso: (header.vdso != 0).then_some(header.vdso),
+                entry: (header.entry != 0).then_some(header.entry),
+                executable: absolute(path),
+            });
+            Observation::Crash(Box::new(crash(&header, capture, host)))
         }
         Record::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),
-        Record::Process { header, argv, exe } => {
-            let process = process(&header, argv, exe, host);
+        Record::Process { header, argv, path } => {
             if header.kind == EXIT {
-                Observation::Exit(exit(&header, process))
+                Observation::Exit(exit(&header, process(&header, argv, b"", host), path))
             } else {
-                Observation::Exec(process)
+                Observation::Exec(process(&header, argv, path, host))
             }
         }
     })
@@ -88,9 +97,10 @@ fn process(header: &ProcessHeader, argv: &[u8], exe: &[u8], host: &Host) -> Kern
     }
 }
 
-fn exit(header: &ProcessHeader, process: KernelProcess) -> KernelExit {
+fn exit(header: &ProcessHeader, process: KernelProcess, cgroup: &[u8]) -> KernelExit {
     KernelExit {
         process,
+        cgroup: absolute(cgroup).and_then(|path| Some(str::from_utf8(&path).ok()?.into())),
         // What fallback has is a signal or nothing: no status is ever 0 for want of one.
         exit_code: (header.flags & FLAG_FALLBACK == 0 || header.exit_code != 0).then_some(header.exit_code),
         oom_killed: header.flags & FLAG_OOM != 0,
@@ -120,13 +130,7 @@ fn oom_victim(event: &OomEvent, host: &Host) -> OomVictim {
     }
 }
 
-fn crash(
-    header: &CrashHeader,
-    frames: &[StackFrame],
-    modules: &[Module],
-    stack: &[u8],
-    host: &Host,
-) -> KernelCrash {
+fn crash(header: &CrashHeader, capture: Option<StackCapture>, host: &Host) -> KernelCrash {
     let has = |flag| header.flags & flag != 0;
     // The same 32 bits, as the kernel means them.
     let code = has(FLAG_HAS_SIGINFO).then_some(header.code.cast_signed());
@@ -139,15 +143,7 @@ fn crash(
         fault_address: code.filter(|code| *code > 0).map(|_| header.fault_address),
         sender: header.sender_tgid,
         sender_comm: until_nul(&header.sender_comm),
-        capture: has(FLAG_CAPTURED).then(|| StackCapture {
-            registers: has(FLAG_HAS_REGISTERS).then_some(header.registers),
-            frames: frames.iter().filter_map(walked).collect(),
-            stack: stack.into(),
-            modules: modules.iter().map(module).collect(),
-            stack_start: header.stack_start,
-            vdso: (header.vdso != 0).then_some(header.vdso),
-            entry: (header.entry != 0).then_some(header.entry),
-        }),
+        capture,
     }
 }
 
@@ -158,6 +154,13 @@ const fn walked(frame: &StackFrame) -> Option<WalkedFrame> {
         2 => Some(WalkedFrame::At(frame.offset)),
         _ => None,
     }
+}
+
+/// From names upwards, each with a NUL, to a path downwards; `None` where there are none.
+fn absolute(names: &[u8]) -> Option<Box<[u8]>> {
+    let names = names.strip_suffix(b"\0")?;
+    let downwards = names.split(|byte| *byte == 0).rev();
+    Some(downwards.flat_map(|name| [&b"/"[..], name]).flatten().copied().collect())
 }
 
 fn module(module: &Module) -> (u64, Box<[u8]>) {
@@ -244,10 +247,10 @@ mod tests {
             [(0, None, None, None, false), (all, Some(9), Some(PeakRss::OfLife(3)), Some(7), true)]
         {
             let header = header(EXIT, flags);
-            let got = exit(&header, process(&header, b"", b"", &host()));
+            let got = exit(&header, process(&header, b"", b"", &host()), b"b\0a\0");
             assert_eq!((got.cpu_ns, got.process.peak_rss, got.oom_killed), (cpu, rss, oom));
             assert_eq!(got.process.cgroup.memory, memory);
-            assert_eq!(got.exit_code, Some(0x8b));
+            assert_eq!((got.exit_code, got.cgroup.as_deref()), (Some(0x8b), Some("/a/b")));
             assert_eq!(
                 (got.major_faults, got.io_bytes),
                 if flags == 0 { (None, None) } else { (Some(1), Some((2, 3))) }
@@ -265,7 +268,20 @@ mod tests {
             [(0, 0, Some(0)), (0, 9, Some(9)), (FLAG_FALLBACK, 0, None), (FLAG_FALLBACK, 9, Some(9))]
         {
             let header = ProcessHeader { exit_code: code, ..header(EXIT, flags) };
-            assert_eq!(exit(&header, process(&header, b"", b"", &host())).exit_code, want, "{flags} {code}");
+            let got = exit(&header, process(&header, b"", b"", &host()), b"");
+            assert_eq!((got.exit_code, got.cgroup), (want, None), "{flags} {code}");
+        }
+    }
+
+    #[test]
+    fn names_upwards_are_a_path_downwards() {
+        for (names, want) in [
+            (&b"app\0bin\0opt\0"[..], Some(&b"/opt/bin/app"[..])),
+            (b"app\0", Some(b"/app")),
+            (b"", None),
+            (b"app", None),
+        ] {
+            assert_eq!(absolute(names).as_deref(), want, "{names:?}");
         }
     }
 

@@ -201,6 +201,7 @@ mod tests {
             major_faults: None,
             io_bytes: None,
             threads: None,
+            cgroup: None,
         })
     }
 
@@ -216,6 +217,10 @@ mod tests {
         let mut identities = identities(true);
         let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
         let key = scan::measure("/proc".as_ref(), child.id(), &identities.host).unwrap().key;
+        // The parent goes on before the new program's argv is in place (kernel fs/exec.c, begin_new_exec).
+        while std::fs::read(format!("/proc/{}/cmdline", key.pid)).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
         let exec = process(identities.complete(Observation::Exec(event(child.id(), Duration::ZERO))));
         assert_eq!((exec.key, exec.parent.pid), (key, std::process::id()));
         assert_eq!(&*exec.argv, b"sleep\x0060\x00");

@@ -59,14 +59,23 @@ fn layout(types: &Types) -> Result<Layout> {
         task_signal: must("task_struct", "signal")?,
         task_mm: must("task_struct", "mm")?,
         task_sum_exec_runtime: may("task_struct", "se.sum_exec_runtime"),
+        task_cred: may("task_struct", "cred"),
+        cred_uid: may("cred", "uid"),
+        cred_gid: may("cred", "gid"),
         task_cgroups: may("task_struct", "cgroups"),
+        css_set_unified: may("css_set", "dfl_cgrp"),
         css_set_memory: types
             .enumerator("cgroup_subsys_id", "memory_cgrp_id")
             .and_then(|index| types.offset("css_set", &format!("subsys[{index}]")))
             .unwrap_or(MISSING),
         css_cgroup: may("cgroup_subsys_state", "cgroup"),
         cgroup_kn: may("cgroup", "kn"),
+        cgroup_root: may("cgroup", "root"),
         kernfs_id: may("kernfs_node", "id"),
+        kernfs_parent: types
+            .offset("kernfs_node", "__parent")
+            .unwrap_or_else(|| may("kernfs_node", "parent")),
+        kernfs_name: may("kernfs_node", "name"),
         signal_live: must("signal_struct", "live")?,
         signal_nr_threads: must("signal_struct", "nr_threads")?,
         signal_flags: must("signal_struct", "flags")?,
@@ -98,11 +107,37 @@ fn layout(types: &Types) -> Result<Layout> {
         siginfo_code: must("kernel_siginfo", "si_code")?,
         siginfo_fields: must("kernel_siginfo", "_sifields")?,
         mm_saved_auxv: may("mm_struct", "saved_auxv"),
+        mm_exe_file: may("mm_struct", "exe_file"),
+        file_path: may("file", "f_path"),
+        path_mnt: may("path", "mnt"),
+        path_dentry: may("path", "dentry"),
+        vfsmount_root: may("vfsmount", "mnt_root"),
+        mount_mnt: if has_paths(types) { may("mount", "mnt") } else { MISSING },
+        mount_parent: may("mount", "mnt_parent"),
+        mount_point: may("mount", "mnt_mountpoint"),
+        dentry_parent: may("dentry", "d_parent"),
+        dentry_name: may("dentry", "d_name.name"),
         task_stack: may("task_struct", "stack"),
         has_task_pt_regs: u32::from(types.enumerator("bpf_func_id", "BPF_FUNC_task_pt_regs").is_some()),
         mark_victim_has_task: u32::from(types.callback(&callback("mark_victim"), 1) == Some(true)),
         common_wake_bytes: 0,
     })
+}
+
+/// Whether all is known that leads from a file to its path.
+fn has_paths(types: &Types) -> bool {
+    let needed = [
+        ("mm_struct", "exe_file"),
+        ("file", "f_path"),
+        ("path", "mnt"),
+        ("path", "dentry"),
+        ("vfsmount", "mnt_root"),
+        ("mount", "mnt_parent"),
+        ("mount", "mnt_mountpoint"),
+        ("dentry", "d_parent"),
+        ("dentry", "d_name.name"),
+    ];
+    needed.iter().all(|(of, member)| types.offset(of, member).is_some())
 }
 
 /// One of the resident-set counters: an array of per-CPU counters since 6.2. Those before need not be known: they

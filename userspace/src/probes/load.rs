@@ -216,7 +216,15 @@ mod tests {
             println!("SKIPPED: kernel events cannot be had here: {error:#}");
             return;
         }
-        let optional: [fn(&mut Layout) -> &mut u32; 12] = [
+        let optional: [fn(&mut Layout) -> &mut u32; 20] = [
+            |it| &mut it.cgroup_root,
+            |it| &mut it.kernfs_parent,
+            |it| &mut it.kernfs_name,
+            |it| &mut it.task_cred,
+            |it| &mut it.cred_uid,
+            |it| &mut it.css_set_unified,
+            |it| &mut it.mm_exe_file,
+            |it| &mut it.mount_mnt,
             |it| &mut it.task_sum_exec_runtime,
             |it| &mut it.task_cgroups,
             |it| &mut it.css_set_memory,

@@ -13,12 +13,19 @@ use ai_debugger_ebpf::layout::Layout;
 
 /// One record of a ring.
 pub(super) enum Record<'a> {
-    /// An exec or exit, with its argv and its executable's path.
-    Process { header: ProcessHeader, argv: &'a [u8], exe: &'a [u8] },
+    /// An exec with its argv and its executable's path, or an exit with its argv and the names of its cgroup's path.
+    Process { header: ProcessHeader, argv: &'a [u8], path: &'a [u8] },
     /// An OOM victim.
     Oom(OomEvent),
     /// A crash, with what was captured of its stack.
-    Crash { header: CrashHeader, frames: Vec<StackFrame>, modules: Vec<Module>, stack: &'a [u8] },
+    Crash {
+        header: CrashHeader,
+        frames: Vec<StackFrame>,
+        modules: Vec<Module>,
+        /// The names of the executable's path, upwards.
+        path: &'a [u8],
+        stack: &'a [u8],
+    },
 }
 
 /// The record in `bytes`; `None` where they are not one.
@@ -28,22 +35,25 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
             let header: ProcessHeader = plain(bytes)?;
             let data = bytes.get(size_of::<ProcessHeader>()..)?;
             let (argv, rest) = data.split_at_checked(usize::try_from(header.argv_len).ok()?)?;
-            let exe = rest.get(..usize::try_from(header.exe_len).ok()?)?;
-            Some(Record::Process { header, argv, exe })
+            let path = rest.get(..usize::try_from(header.exe_len).ok()?)?;
+            Some(Record::Process { header, argv, path })
         }
         OOM_VICTIM => plain(bytes).map(Record::Oom),
         CRASH => {
             let header: CrashHeader = plain(bytes)?;
             if header.flags & FLAG_CAPTURED == 0 {
-                return Some(Record::Crash { header, frames: Vec::new(), modules: Vec::new(), stack: &[] });
+                let (frames, modules) = (Vec::new(), Vec::new());
+                return Some(Record::Crash { header, frames, modules, path: &[], stack: &[] });
             }
             let frames = usize::try_from(header.frames_len).ok()? / size_of::<StackFrame>();
             let modules = usize::try_from(header.modules_len).ok()?;
+            let path = bytes.get(offset_of!(CrashEvent, path)..offset_of!(CrashEvent, stack))?;
             let stack = bytes.get(offset_of!(CrashEvent, stack)..)?;
             Some(Record::Crash {
                 header,
                 frames: array(bytes, offset_of!(CrashEvent, frames), frames.min(FRAMES_MAX))?,
                 modules: array(bytes, offset_of!(CrashEvent, modules), modules.min(MODULES_MAX))?,
+                path: path.get(..usize::try_from(header.path_len).ok()?)?,
                 stack: stack.get(..usize::try_from(header.stack_len).ok()?)?,
             })
         }
@@ -120,8 +130,8 @@ mod tests {
     #[test]
     fn a_whole_record_is_taken_apart() {
         let bytes = record(EXEC, b"a\0b\0", 4);
-        let Some(Record::Process { header, argv, exe }) = parse(&bytes) else { panic!("not a process") };
-        assert_eq!((header.kind, argv, exe), (EXEC, &b"a\0b\0"[..], &b""[..]));
+        let Some(Record::Process { header, argv, path }) = parse(&bytes) else { panic!("not a process") };
+        assert_eq!((header.kind, argv, path), (EXEC, &b"a\0b\0"[..], &b""[..]));
     }
 
     #[test]
@@ -162,6 +172,10 @@ mod tests {
             Some((FRAMES_MAX, MODULES_MAX, 0))
         );
         assert_eq!(shape(&crash(FLAG_CAPTURED, [0, 0, 101], 100)), None, "a stack that is cut");
+        let mut path = crash(FLAG_CAPTURED, [0; 3], 0);
+        let at = offset_of!(CrashHeader, path_len);
+        path[at..at + 4].copy_from_slice(&769_u32.to_ne_bytes());
+        assert_eq!(shape(&path), None, "a path longer than its room");
         assert_eq!(shape(&crash(0, [64, 3, 100], 100)), Some((0, 0, 0)), "nothing was captured");
         let header = &crash(0, [0; 3], 0)[..size_of::<CrashHeader>()];
         assert_eq!(shape(header), Some((0, 0, 0)));

@@ -22,6 +22,9 @@ pub struct Capture {
     pub modules: Vec<LoadedModule>,
     /// The file that was executed, where known.
     pub executable: Option<PathBuf>,
+    /// The same as the kernel had it mapped, from the root of the mount namespace: for where `executable` leads to no
+    /// program, as the name of a script, or is not known.
+    pub mapped: Option<PathBuf>,
     /// `AT_ENTRY`: where the executable's first instruction was. Gives the executable's place where there is
     /// no load map, as in static programs.
     pub entry: Option<u64>,

@@ -96,8 +96,10 @@ impl LoadMap {
     ) -> Option<Module> {
         let Place { capture, bias_known, .. } = *place;
         let executable = is_executable(listed);
-        let path = if executable { capture.executable.clone() } else { listed.path.clone() };
+        let known = capture.executable.as_ref().or(capture.mapped.as_ref());
+        let path = if executable { known.cloned() } else { listed.path.clone() };
         let path = path.unwrap_or_default();
+        let mapped = capture.mapped.as_ref().filter(|it| executable && **it != path);
         let name = if path.as_os_str().is_empty() {
             "the executable".to_owned()
         } else {
@@ -109,7 +111,10 @@ impl LoadMap {
         let vdso = is_vdso(&path);
         let found = match place.root {
             _ if vdso => Some(images.vdso()),
-            Some(root) => Some(images.get(root, &path)),
+            Some(root) => Some(images.get(root, &path).or_else(|error| match mapped {
+                Some(mapped) => images.get(root, mapped).map_err(|_| error),
+                None => Err(error),
+            })),
             // Said once, not of each.
             None => None,
         };

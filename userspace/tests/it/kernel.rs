@@ -13,7 +13,7 @@ use ai_debugger::observation::{KernelCrash, KernelExit, KernelProcess, Observati
 use ai_debugger::probes::{self, Options};
 use tokio::sync::mpsc;
 
-use crate::faults::Fault;
+use crate::faults::{Fault, Limited};
 use crate::requires::{no_kernel_events, skip_if};
 
 /// Attached probes and what they sent.
@@ -304,5 +304,29 @@ async fn threads_are_counted_as_they_were_when_the_end_began() {
     let (seen, _) = watch.finish().await;
     for (pid, want) in ran {
         assert_eq!(exits(&seen, pid)[0].threads, Some(want));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_may_matter_tells_its_cgroup_also_when_that_is_gone() {
+    skip_if!(no_kernel_events());
+    let limited = Limited::new(64 << 20);
+    skip_if!(limited.as_ref().err());
+    let limited = limited.unwrap();
+    let watch = Watch::start(ROOMY, 4096).await;
+    let (fault, path) = (Fault::new(), limited.path.clone());
+    let ran = tokio::task::spawn_blocking(move || {
+        let join = |args: &[&str]| fault.start_command(limited.command(&fault, args)).wait().pid;
+        let ran = [join(&["segv"]), join(&["quick", "3"]), join(&["quick", "0"]), fault.run(&["segv"]).pid];
+        drop(limited);
+        ran
+    });
+    let ran = ran.await.unwrap();
+    let (seen, _) = watch.finish().await;
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = ai_debugger::cgroup::of_process(&own);
+    for (pid, want) in ran.into_iter().zip([Some(path.as_str()), Some(&path), None, own]) {
+        let exit = exits(&seen, pid)[0];
+        assert_eq!(exit.cgroup.as_deref(), want, "{:?}", exit.exit_code);
     }
 }

@@ -7,6 +7,7 @@ mod alerts;
 mod cli;
 mod conditions;
 mod containers;
+mod crash_paths;
 mod daemon;
 mod ends;
 mod execs;

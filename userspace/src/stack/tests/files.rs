@@ -138,6 +138,28 @@ fn names_in_the_load_map_are_of_the_processs_root() {
 }
 
 #[test]
+fn the_file_that_was_mapped_stands_in_for_a_name_that_leads_to_no_program() {
+    let (directory, program) = copied(OPTIMISED);
+    let script = directory.path().join("script");
+    fs::write(&script, "#!/bin/sh\n").unwrap();
+    let other = Program::compile(&["-O1", "-fno-omit-frame-pointer"]);
+    let capture = program.crash("segv");
+    for (executable, mapped, named) in [
+        (None, Some(&program.path), true),
+        (Some(&script), Some(&program.path), true),
+        (None, None, false),
+        // Of the same name, and with another build-id.
+        (None, Some(&other.path), false),
+    ] {
+        let (executable, mapped) = (executable.cloned(), mapped.cloned());
+        let stack = stack_of(Capture { executable, mapped, ..capture.clone() });
+        let functions = functions(&stack);
+        assert_eq!(functions.starts_with(&["write_nowhere", "middle", "outer", "main"]), named, "{stack}");
+        assert!(named || nameless(&stack), "{stack}");
+    }
+}
+
+#[test]
 fn files_of_the_same_names_are_not_taken_for_those_of_a_root_that_is_gone() {
     let mut capture = Program::compile(OPTIMISED).crash("segv");
     capture.root = Root::Another { ways: vec!["/proc/0/root".into()], host: "/".into() };
