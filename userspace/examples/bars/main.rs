@@ -3,6 +3,7 @@
 //! of. Prints a line of JSON for each kind once it is settled.
 
 mod cases;
+mod masking;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use ai_debugger::alerts::{self, Sinks};
 use ai_debugger::analyst::Analyst;
-use ai_debugger::config::{LlmConfig, LlmLimits, Receivers, SlackConfig};
+use ai_debugger::config::{HookConfig, LlmConfig, LlmLimits, Receivers, SlackConfig};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
 use ai_debugger::incidents::Store;
@@ -20,6 +21,7 @@ use ai_debugger::model::{AlertStatus, Case, Incident, IncidentKind, Severity};
 use ai_debugger::queue::cases::{case_queue, entry};
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::sync::Barrier;
 use tokio::time::{Instant, sleep};
@@ -31,32 +33,74 @@ const MODEL_DEADLINE: Duration = Duration::from_secs(8);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A second message would come in this time.
 const AFTERWARDS: Duration = Duration::from_secs(3);
+const USAGE: &str = "this is a part of `cargo xtask bench alerts`; run that";
 const POLL: Duration = Duration::from_millis(20);
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [model, slack, dir] = &args[..] else {
-        bail!("this is a part of `cargo xtask bench alerts`; run that")
+    if args == ["masking"] {
+        return masking::measure();
+    }
+    let mut parts = args.split(|it| it == "--");
+    let (Some(urls), Some([dir])) = (parts.next(), parts.next()) else { bail!(USAGE) };
+    let (model, receivers) = match urls {
+        [model, slack, hook, alertmanager] => (model, vec![with_webhook(slack, hook, alertmanager)]),
+        [model, slack, hook, alertmanager, bot] => {
+            (model, vec![with_webhook(slack, hook, alertmanager), with_bot(bot)])
+        }
+        _ => bail!(USAGE),
     };
-    let ready = Arc::new(Barrier::new(IncidentKind::ALL.len()));
-    let pipelines = IncidentKind::ALL.map(|kind| {
-        let (model, slack) = (model.clone(), format!("{slack}/{kind}"));
-        let dir = PathBuf::from(dir).join(kind.as_str());
+    let all: Vec<_> = receivers.iter().flat_map(|it| IncidentKind::ALL.map(|kind| (kind, it))).collect();
+    let ready = Arc::new(Barrier::new(all.len()));
+    let mut pipelines = Vec::new();
+    for (kind, receivers) in all {
+        let (model, receivers) = (model.clone(), of_kind(receivers, kind));
+        let by_bot = matches!(receivers.slack, Some(SlackConfig::Bot { .. }));
+        let dir = PathBuf::from(dir).join(if by_bot { "bot" } else { "webhook" }).join(kind.as_str());
         let ready = Arc::clone(&ready);
-        tokio::spawn(async move { pipeline(kind, model, slack, &dir, &ready).await })
-    });
+        pipelines.push(tokio::spawn(async move { pipeline(kind, model, receivers, &dir, &ready).await }));
+    }
     for pipeline in pipelines {
         println!("{}", pipeline.await??);
     }
     Ok(())
 }
 
+fn with_webhook(slack: &str, hook: &str, alertmanager: &str) -> Receivers {
+    Receivers {
+        slack: Some(SlackConfig::Webhook { url: slack.into() }),
+        webhook: Some(HookConfig { url: hook.into(), secret: None }),
+        alertmanager_url: Some(alertmanager.to_owned()),
+        public_url: None,
+    }
+}
+
+fn with_bot(api_url: &str) -> Receivers {
+    let slack = SlackConfig::Bot {
+        token: "xoxb-benchmark-only".into(),
+        channel: "C1".into(),
+        api_url: api_url.into(),
+    };
+    Receivers { slack: Some(slack), ..Receivers::default() }
+}
+
+/// Slack under a path of the kind's own.
+fn of_kind(receivers: &Receivers, kind: IncidentKind) -> Receivers {
+    let mut its = receivers.clone();
+    match &mut its.slack {
+        Some(SlackConfig::Webhook { url }) => *url = format!("{}/{kind}", url.expose_secret()).into(),
+        Some(SlackConfig::Bot { api_url, .. }) => *api_url = format!("{api_url}/{kind}"),
+        None => {}
+    }
+    its
+}
+
 /// One case on its way; what became of it.
 async fn pipeline(
     kind: IncidentKind,
     model: String,
-    slack: String,
+    receivers: Receivers,
     dir: &Path,
     ready: &Barrier,
 ) -> Result<serde_json::Value> {
@@ -64,12 +108,8 @@ async fn pipeline(
     let (metrics, health, stop) = (Metrics::new(), Health::default(), CancellationToken::new());
     let store = Store::open(dir, Host::read(Path::new("/proc")), Arc::clone(&metrics), health.clone())?;
     let analyst = Analyst::new(Some(llm(model)), health.clone(), Arc::clone(&metrics))?;
-    let sinks = Sinks::new(Receivers {
-        slack: Some(SlackConfig::Webhook { url: slack.into() }),
-        webhook: None,
-        alertmanager_url: None,
-        public_url: None,
-    })?;
+    let by_bot = matches!(receivers.slack, Some(SlackConfig::Bot { .. }));
+    let sinks = Sinks::new(receivers)?;
     let audience = Audience {
         sinks: sinks.names(),
         editing: sinks.editing(),
@@ -101,7 +141,9 @@ async fn pipeline(
     for task in work {
         task.await?;
     }
-    Ok(outcome(&expected, &incident))
+    let mut outcome = outcome(&expected, &incident);
+    outcome["by_bot"] = by_bot.into();
+    Ok(outcome)
 }
 
 fn llm(base_url: String) -> LlmConfig {

@@ -61,7 +61,7 @@ fn remedy(status: StatusCode) -> Option<&'static str> {
 }
 
 /// The alert; behind it, where the incident became graver, what was known of it by another severity: that is over.
-fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value {
+pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value {
     let mut incident = redacted(&alert.incident);
     let mut all = vec![postable(&incident, alert.occasion == Occasion::Resolved, public_url, now)];
     if alert.occasion == Occasion::Rose {
@@ -104,7 +104,7 @@ fn labels(incident: &Incident) -> BTreeMap<&'static str, String> {
         ("fingerprint", incident.fingerprint.clone()),
     ]);
     labels.extend(process.container_id.clone().map(|id| ("container_id", id)));
-    labels.values_mut().for_each(|text| *text = truncate(&printable(text), LABEL));
+    labels.values_mut().for_each(|text| *text = inert(text, LABEL));
     // An empty label is none, to Alertmanager.
     labels.retain(|_, text| !text.is_empty());
     labels
@@ -120,6 +120,13 @@ fn alert_name(incident: &Incident) -> String {
             .unwrap_or_default()
     };
     incident.kind.as_str().split('_').map(capital).collect()
+}
+
+/// Alertmanager puts these texts into other people's messages as they are: in Slack's, a process named `<!channel>`
+/// would call everybody, and an address would be a link.
+fn inert(text: &str, max: usize) -> String {
+    let text = printable(text).replace('<', "‹").replace('>', "›").replace("://", "[:]//");
+    truncate(&text, max)
 }
 
 fn annotations(incident: &Incident) -> BTreeMap<&'static str, String> {
@@ -140,7 +147,7 @@ fn annotations(incident: &Incident) -> BTreeMap<&'static str, String> {
     ]);
     all.extend(incident.rules_severity.map(|rules| ("rules_severity", rules.to_string())));
     all.extend(verdict.next_steps.first().map(|step| ("next", format!("{}: {}", step.why, step.command))));
-    all.values_mut().for_each(|text| *text = truncate(&printable(text), ANNOTATION));
+    all.values_mut().for_each(|text| *text = inert(text, ANNOTATION));
     all.retain(|_, text| !text.is_empty());
     all
 }
@@ -186,6 +193,17 @@ mod tests {
         let over = payload(&DueAlert { occasion: Occasion::Resolved, ..alert }, None, at(9));
         assert_eq!(over[0]["labels"], firing[0]["labels"], "the same alert to Alertmanager");
         assert_eq!(over[0]["endsAt"], at(9).to_string());
+    }
+
+    #[test]
+    fn nobody_is_called_and_nothing_is_linked_by_who_passes_it_on() {
+        let mut it = incident();
+        it.process.name = "<!channel>".into();
+        it.title = "Crash: <https://evil.example|x> https://evil.example".into();
+        let out = payload(&due_alert(it), None, at(0));
+        assert_eq!(out[0]["labels"]["process"], "‹!channel›");
+        let want = "Crash: ‹https[:]//evil.example|x› https[:]//evil.example";
+        assert_eq!(out[0]["annotations"]["summary"], want);
     }
 
     #[test]

@@ -32,6 +32,17 @@ pub const WEBHOOK: &str = "webhook";
 /// The name of Alertmanager.
 pub const ALERTMANAGER: &str = "alertmanager";
 
+/// What each receiver would be sent, for tests of what may be in it.
+#[cfg(test)]
+pub(crate) fn bodies(alert: &crate::incidents::DueAlert) -> [(&'static str, String); 3] {
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    [
+        (SLACK, message(alert, None).to_string()),
+        (WEBHOOK, webhook::body(alert)),
+        (ALERTMANAGER, alertmanager::payload(alert, None, now).to_string()),
+    ]
+}
+
 /// The receivers of alerts. Cheap to clone.
 #[derive(Clone)]
 pub struct Sinks {

@@ -66,7 +66,7 @@ fn remedy(status: StatusCode) -> Option<&'static str> {
 }
 
 /// What is sent.
-fn body(alert: &DueAlert) -> String {
+pub(super) fn body(alert: &DueAlert) -> String {
     let also: Vec<_> = alert
         .also
         .iter()

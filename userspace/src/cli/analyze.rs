@@ -92,8 +92,19 @@ async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>>
 
 async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
     let Some((file, config)) = local_file(target, pid).await? else { return Ok(None) };
-    let verdict =
-        if config.llm.is_some() { asker(config)?.verdict(&file).await } else { analyst::built_in(&file) };
+    let verdict = if config.llm.is_some() {
+        let dir = config.data_dir.clone();
+        let analyst = asker(config)?;
+        // One account for the day, the daemon's: else each call would begin with a whole day's budget.
+        let keeper = analyst.clone();
+        let kept = tokio::task::spawn_blocking(move || keeper.keep_usage(&dir)).await?;
+        if let Err(err) = kept {
+            output::complain(&format!("this question is not in the daemon's account of today: {err:#}"));
+        }
+        analyst.verdict(&file).await
+    } else {
+        analyst::built_in(&file)
+    };
     Ok(Some(if json { with_newline(as_json(&file, &verdict)) } else { view::case(&file, &verdict) }))
 }
 

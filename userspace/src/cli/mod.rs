@@ -10,7 +10,7 @@ mod protect;
 mod ps;
 mod serve;
 mod table;
-mod view;
+pub(crate) mod view;
 
 use std::process::ExitCode;
 

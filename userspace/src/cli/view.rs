@@ -12,7 +12,7 @@ use crate::model::{
 use crate::text;
 
 /// All about an incident.
-pub(super) fn incident(it: &Incident) -> String {
+pub(crate) fn incident(it: &Incident) -> String {
     let mut out = Lines::default();
     out.line(0, &it.title);
     out.field("incident", &format!("{} ({}, {}, {})", it.id, it.severity, it.kind, it.status.as_str()));

@@ -169,7 +169,7 @@ impl Store {
 
     /// As [`Store::set_verdict`], of the model's verdict on this case: only while the incident shows its file, and
     /// with the severity, which it may raise; `plan`: who is to be told then. Whether it was set.
-    pub(super) async fn judge(
+    pub(crate) async fn judge(
         &self,
         id: &str,
         case: Case,

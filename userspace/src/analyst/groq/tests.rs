@@ -1,6 +1,7 @@
 //! The client against a real HTTP server on loopback that says what it is told to, good and bad.
 
 mod injection;
+mod printed;
 mod spending;
 
 use std::sync::{Arc, Mutex};

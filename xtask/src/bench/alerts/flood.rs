@@ -11,8 +11,8 @@ use super::super::{Bench, empty_dir};
 use super::faults::{Faults, Going};
 use super::message::{Message, messages};
 use super::mood::{Mood, SIGNED};
+use super::receivers::Receivers;
 use super::score::{Delivery, busiest_minute, off_schedule, out_of_order};
-use super::service::{Reply, Service};
 use super::subject::{Setup, alerts, id};
 use crate::process;
 
@@ -44,14 +44,15 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
 }
 
 fn one_fault(bench: &Bench, faults: &Faults) -> Result<Findings> {
-    let (model, slack) = (Mood::Answers.start()?, Service::start(|_| Reply::ok("ok"))?);
+    let (model, receivers) = (Mood::Answers.start()?, Receivers::at_once(false)?);
+    let slack = &receivers.slack;
     let dir = empty_dir(&bench.dir.join("alerts-flood"))?;
     let program = faults.crashing("bars-flood", "")?;
     let setup = Setup {
         program: &bench.daemon,
         dir: &dir,
         model: &model,
-        slack: &slack,
+        receivers: &receivers,
         flags: &["--alert-remind", REMIND.0],
     };
     let mut subject = setup.start()?;
@@ -66,9 +67,17 @@ fn one_fault(bench: &Bench, faults: &Faults) -> Result<Findings> {
     let lost =
         super::super::exposition::Exposition(text).sum("ai_debugger_events_lost_total", &["ring=\"grave\""]);
     let at_ms: Vec<i64> =
-        messages(&slack).iter().filter(|it| it.about == id(crash)).map(|it| it.at_ms).collect();
+        messages(slack).iter().filter(|it| it.about == id(crash)).map(|it| it.at_ms).collect();
     let others =
-        messages(&slack).iter().filter(|it| it.body.contains("bars-flood") && it.about != id(crash)).count();
+        messages(slack).iter().filter(|it| it.body.contains("bars-flood") && it.about != id(crash)).count();
+    let late: usize = receivers
+        .others()
+        .iter()
+        .map(|(_, all)| {
+            let its: Vec<i64> = all.iter().filter(|it| it.about == id(crash)).map(|it| it.at_ms).collect();
+            if its.is_empty() { 1 } else { off_schedule(&its, REMIND.1, 1_000) }
+        })
+        .sum();
     let asked = |word: &str| {
         model.seen().iter().filter(|it| it.body.contains("bars-flood") && it.body.contains(word)).count()
     };
@@ -119,6 +128,7 @@ fn one_fault(bench: &Bench, faults: &Faults) -> Result<Findings> {
             "",
             0,
         ),
+        Figure::at_most(name("none, or off the schedule, elsewhere"), super::count(late), "", 0),
         Figure::at_most(name("messages of other incidents"), super::count(others), "", 0),
         Figure::at_most(
             name("neither counted nor known as lost"),
@@ -156,9 +166,10 @@ fn counted(subject: &mut super::subject::Subject, made: u64) -> Result<Vec<Value
 }
 
 fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>) -> Result<Findings> {
-    let (model, slack) = (Mood::Answers.start()?, Service::start(|_| Reply::ok("ok"))?);
+    let (model, receivers) = (Mood::Answers.start()?, Receivers::at_once(false)?);
+    let slack = &receivers.slack;
     let dir = empty_dir(&bench.dir.join("alerts-flood"))?;
-    let setup = Setup { program: &bench.daemon, dir: &dir, model: &model, slack: &slack, flags: &[] };
+    let setup = Setup { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
     let mut subject = setup.start()?;
     let (graves, wanted) = (grave.len(), usize::try_from(count)?);
     let began = Instant::now();
@@ -171,10 +182,16 @@ fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>
     let within = Duration::from_secs(60 + 2 * count);
     let mut incidents = subject.settled("bars-c", graves, within)?;
     incidents.extend(subject.settled("bars-w", wanted - graves, within)?);
-    let messages = messages(&slack);
+    let messages = messages(slack);
     let told = incidents.iter().filter(|it| is_told(it, &messages)).count();
     let twice =
         incidents.iter().filter(|it| messages.iter().filter(|m| m.about == id(it)).count() > 1).count();
+    let (mut elsewhere, mut elsewhere_twice) = (usize::MAX, 0);
+    for (_, all) in receivers.others() {
+        elsewhere = elsewhere.min(incidents.iter().filter(|it| is_told(it, &all)).count());
+        let times = |it: &&Value| all.iter().filter(|m| m.about == id(it)).count() > 1;
+        elsewhere_twice += incidents.iter().filter(times).count();
+    }
     let deliveries: Vec<Delivery> = incidents.iter().filter_map(|it| delivery(it, &messages)).collect();
     let asked_ms: Vec<i64> =
         model.seen().iter().filter(|it| it.path.ends_with("/completions")).map(|it| it.at_ms).collect();
@@ -219,6 +236,13 @@ fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>
         Figure::at_least(name("stored"), super::count(incidents.len()), "", super::count(wanted)),
         Figure::at_least(name("told"), super::count(told), "", super::count(wanted)),
         Figure::at_most(name("told twice"), super::count(twice), "", 0),
+        Figure::at_least(
+            name("told by webhook and by Alertmanager"),
+            super::count(elsewhere),
+            "",
+            super::count(wanted),
+        ),
+        Figure::at_most(name("told twice by one of those"), super::count(elsewhere_twice), "", 0),
         Figure::at_most(name("told before what was graver and due"), super::count(disorder), "", 0),
         Figure::at_least(
             name("critical ones, to be put first"),

@@ -14,8 +14,9 @@ use super::faults::Faults;
 use super::flood::is_told;
 use super::message::{Message, messages};
 use super::mood::Mood;
-use super::score::{missing, repeats};
-use super::service::{Reply, Service, now_ms};
+use super::receivers::Receivers;
+use super::score::{self, missing, repeats};
+use super::service::now_ms;
 use super::subject::{Setup, id};
 
 const KILLS: u64 = 100;
@@ -50,11 +51,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let mut dice = Dice(seed);
     let model = Mood::Answers.start()?;
     // By what it gets, so that the moments are other ones each time.
-    let slack = Service::start(|seen| Reply::Answer {
-        status: 200,
-        header: None,
-        body: "ok".to_owned(),
-        after: Duration::from_millis(seen.at_ms.unsigned_abs().wrapping_mul(7919) % ANSWER_MS),
+    let receivers = Receivers::start(false, |seen| {
+        Duration::from_millis(seen.at_ms.unsigned_abs().wrapping_mul(7919) % ANSWER_MS)
     })?;
     let dir = empty_dir(&bench.dir.join("alerts-killed"))?;
     let faults = Faults::build(bench)?;
@@ -62,7 +60,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         program: &bench.daemon,
         dir: &dir,
         model: &model,
-        slack: &slack,
+        receivers: &receivers,
         flags: &["--alert-remind", "0s"],
     };
     let (mut run, began) = (Run::default(), Instant::now());
@@ -74,7 +72,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let mut subject = setup.start()?;
     let within = Duration::from_secs(60 + 2 * kills);
     let incidents = subject.settled(PREFIX, run.visible.len(), within)?;
-    Ok(findings(&run, &incidents, &messages(&slack), seed, began.elapsed()))
+    let told = Told { slack: messages(&receivers.slack), others: receivers.others() };
+    Ok(findings(&run, &incidents, &told, seed, began.elapsed()))
 }
 
 /// One life of the daemon: two faults, what it shows of them, and its end.
@@ -96,12 +95,29 @@ fn live(setup: &Setup<'_>, faults: &Faults, dice: &mut Dice, life: u64, run: &mu
     Ok(())
 }
 
-fn findings(run: &Run, incidents: &[Value], messages: &[Message], seed: u64, took: Duration) -> Findings {
+/// What each receiver got.
+struct Told {
+    slack: Vec<Message>,
+    others: [(&'static str, Vec<Message>); 2],
+}
+
+fn findings(run: &Run, incidents: &[Value], told: &Told, seed: u64, took: Duration) -> Findings {
+    let messages = &told.slack;
     let there: BTreeSet<String> = incidents.iter().map(id).collect();
     let lost = missing(&run.visible, &there);
     let untold: Vec<String> = incidents.iter().filter(|it| !is_told(it, messages)).map(id).collect();
     let ours: Vec<Message> = messages.iter().filter(|it| there.contains(&it.about)).cloned().collect();
     let repeats = repeats(&ours, &run.kills_ms);
+    let (mut elsewhere, mut unmarked, mut without_cause) = (0, 0, 0);
+    for (receiver, all) in &told.others {
+        for it in incidents.iter().filter(|it| !is_told(it, all)) {
+            eprintln!("bench: not told to {receiver}: {}", id(it));
+            elsewhere += 1;
+        }
+        let ours: Vec<Message> = all.iter().filter(|it| there.contains(&it.about)).cloned().collect();
+        let again = score::repeats(&ours, &run.kills_ms);
+        (unmarked, without_cause) = (unmarked + again.unmarked, without_cause + again.without_cause);
+    }
     for id in lost.iter().map(|it| (*it).to_owned()).chain(untold.iter().cloned()) {
         eprintln!("bench: lost by kill -9: {id}");
     }
@@ -132,7 +148,7 @@ fn findings(run: &Run, incidents: &[Value], messages: &[Message], seed: u64, too
     ]);
     table.notes.push(format!(
         "At 0 to {LIFE_MS} ms after the daemon said that it is ready, with one or two real crashes of new programs in \
-         each life; Slack takes 0 to {ANSWER_MS} ms to answer; seed {seed}. What can be promised, and is asserted: an \
+         each life; each receiver takes 0 to {ANSWER_MS} ms to answer; seed {seed}. What can be promised, and is asserted: an \
          incident that was seen over HTTP once is there at the end, and every incident that is there is told. A fault \
          whose event the daemon had not stored when it was killed is not among them: the kernel's rings die with it."
     ));
@@ -140,6 +156,9 @@ fn findings(run: &Run, incidents: &[Value], messages: &[Message], seed: u64, too
         Figure::at_least("kill -9: incidents at stake", super::count(run.visible.len()), "", 1),
         Figure::at_most("kill -9: incidents lost", super::count(lost.len()), "", 0),
         Figure::at_most("kill -9: alerts lost", super::count(untold.len()), "", 0),
+        Figure::at_most("kill -9: alerts lost to webhook or Alertmanager", super::count(elsewhere), "", 0),
+        Figure::at_most("kill -9: the webhook's repeats that do not say so", super::count(unmarked), "", 0),
+        Figure::at_most("kill -9: their repeats of what was answered", super::count(without_cause), "", 0),
         Figure::at_most("kill -9: repeats that do not say so", super::count(repeats.unmarked), "", 0),
         Figure::at_most(
             "kill -9: repeats of what was answered before",
@@ -166,15 +185,17 @@ mod tests {
         };
         let incidents = [json!({"id": "A"}), json!({"id": "B"})];
         let message = |about: &str| Message { about: about.into(), ..Message::default() };
+        let both = || vec![message("A"), message("B")];
         let missed = |visible: &[&str], messages: &[Message]| -> Vec<String> {
-            let found = findings(&run(visible), &incidents, messages, 1, Duration::ZERO);
+            let told = Told { slack: messages.to_vec(), others: [("webhook", both()), ("x", both())] };
+            let found = findings(&run(visible), &incidents, &told, 1, Duration::ZERO);
             found.figures.into_iter().filter(|it| !it.is_met()).map(|it| it.name).collect()
         };
-        let both = [message("A"), message("B")];
-        assert_eq!(missed(&["A"], &both), Vec::<String>::new());
-        assert_eq!(missed(&["A", "C"], &both), ["kill -9: incidents lost"]);
-        assert_eq!(missed(&["A"], &both[..1]), ["kill -9: alerts lost"]);
-        assert_eq!(missed(&[], &both), ["kill -9: incidents at stake"]);
+        let told = both();
+        assert_eq!(missed(&["A"], &told), Vec::<String>::new());
+        assert_eq!(missed(&["A", "C"], &told), ["kill -9: incidents lost"]);
+        assert_eq!(missed(&["A"], &told[..1]), ["kill -9: alerts lost"]);
+        assert_eq!(missed(&[], &told), ["kill -9: incidents at stake"]);
         let repeated = [message("A"), message("B"), message("A")];
         let want = ["kill -9: repeats that do not say so", "kill -9: repeats of what was answered before"];
         assert_eq!(missed(&["A"], &repeated), want);

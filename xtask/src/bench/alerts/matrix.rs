@@ -10,11 +10,14 @@ use super::super::report::{Figure, Findings, Table};
 use super::super::{Bench, empty_dir};
 use super::message::{Message, messages};
 use super::mood::{EVIL, Mood, SIGNED};
-use super::service::{Reply, Service};
+use super::receivers::Receivers;
+use super::service::{Seen, Service};
 use crate::process;
 
 /// From the event to the alert, whatever the model does.
 pub(super) const DEADLINE_MS: i64 = 10_000;
+/// Moods in which a bot is told as well, in pipelines of its own.
+const BOT: [Mood; 3] = [Mood::Answers, Mood::Refuses(500, None), Mood::Attacks];
 /// Moods at once: the pipelines wait more than they work.
 const AT_ONCE: usize = 3;
 
@@ -37,6 +40,17 @@ impl Cell {
             wrong_severity: messages.iter().any(|it| it.severity != severity),
             unmarked: !messages.iter().all(|it| it.is_marked(mood.is_heard())),
             obeyed: messages.iter().any(|it| obeys(&it.body)),
+        }
+    }
+
+    /// What is wrong with either; the later of both.
+    fn and(self, other: &Self) -> Self {
+        Self {
+            late_ms: self.late_ms.max(other.late_ms),
+            not_once: self.not_once || other.not_once,
+            wrong_severity: self.wrong_severity || other.wrong_severity,
+            unmarked: self.unmarked || other.unmarked,
+            obeyed: self.obeyed || other.obeyed,
         }
     }
 
@@ -82,12 +96,14 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     }
     table.notes.push(
         "Below the kernel: a case file of each of the 13 kinds, as the detectors write them and with orders to the \
-         model in its argv, goes through recorder, analyst, store and alerts in one process, by HTTP to a model and \
-         a Slack of ours; deadlines are the daemon's defaults."
+         model in its argv, goes through recorder, analyst, store and alerts in one process, by HTTP to a model of \
+         ours, and to a Slack webhook, a signed webhook and an Alertmanager, all of which have to be right. In three \
+         moods a Slack bot is told as well, in pipelines of its own: 26 instead of 13. Deadlines are the daemon's \
+         defaults."
             .to_owned(),
     );
     findings.tables.push(table);
-    let cells = 13 * Mood::ALL.len();
+    let cells = 13 * (Mood::ALL.len() + BOT.len());
     findings.figures.push(Figure::at_least(
         "kind × mood: all right",
         super::count(good),
@@ -111,25 +127,45 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
 }
 
 fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
-    let (model, slack) = (mood.start()?, Service::start(|_| Reply::ok("ok"))?);
+    let (model, receivers) = (mood.start()?, Receivers::at_once(false)?);
+    let bot = Receivers::at_once(true)?;
+    let slack = &receivers.slack;
     let dir = empty_dir(&bench.dir.join(format!("alerts-{}", mood.name().replace(' ', "-"))))?;
     let mut command = Command::new(&bench.bars);
     command
         .arg(format!("http://{}/openai/v1", model.address))
-        .arg(format!("http://{}/services/T", slack.address));
+        .arg(format!("http://{}/services/T", slack.address))
+        .arg(format!("http://{}/hook", receivers.hook.address))
+        .arg(format!("http://{}", receivers.alertmanager.address));
+    if BOT.contains(&mood) {
+        command.arg(format!("http://{}/api", bot.slack.address));
+    }
+    command.arg("--");
     let text = process::output(command.arg(&dir)).with_context(|| mood.name())?;
-    let (seen, messages) = (slack.seen(), messages(&slack));
+    let (seen, messages) = (slack.seen(), messages(slack));
+    let others = receivers.others();
     let cell = |line: &str| -> Result<Cell> {
         let it: Value = serde_json::from_str(line)?;
+        let event_ms = it["event_ms"].as_i64().unwrap_or_default();
+        let severity = mood.severity(it["severity"].as_str().unwrap_or_default());
+        if it["by_bot"] == true {
+            return Ok(bot_cell(mood, &it, severity, event_ms, &bot.slack));
+        }
         let path = format!("/services/T/{}", it["kind"].as_str().unwrap_or_default());
         let its: Vec<&Message> =
             seen.iter().zip(&messages).filter(|(seen, _)| seen.path == path).map(|it| it.1).collect();
-        let severity = it["severity"].as_str().unwrap_or_default();
-        let mut cell = Cell::of(mood, severity, it["event_ms"].as_i64().unwrap_or_default(), &its);
+        let mut cell = Cell::of(mood, severity, event_ms, &its);
+        for (_, all) in &others {
+            let about = it["incident"]["id"].as_str().unwrap_or_default();
+            let its: Vec<&Message> = all.iter().filter(|it| it.about == about).collect();
+            cell = cell.and(&Cell::of(mood, severity, event_ms, &its));
+        }
+        let raised = it["incident"]["rules_severity"].as_str();
+        cell.wrong_severity |= raised.is_some() != (it["severity"] != severity);
         cell.wrong_severity |= it["incident"]["severity"] != severity;
         // One question in a pipeline of its own: nothing excuses a model that was not heard.
-        cell.unmarked |=
-            mood == Mood::Answers && !its.iter().all(|it| it.by_model && it.body.contains(SIGNED));
+        cell.unmarked |= matches!(mood, Mood::Answers | Mood::Raises)
+            && !its.iter().all(|it| it.by_model && it.body.contains(SIGNED));
         cell.obeyed |= !cites_facts_only(&it);
         if !cell.is_good() {
             eprintln!(
@@ -142,6 +178,32 @@ fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
         Ok(cell)
     };
     text.lines().map(cell).collect()
+}
+
+/// How a bot told of it: at once by the rules' verdict, and where the model was heard, better: in the thread, and in
+/// the message itself.
+fn bot_cell(mood: Mood, it: &Value, severity: &str, event_ms: i64, slack: &Service) -> Cell {
+    let kind = it["kind"].as_str().unwrap_or_default();
+    let seen = slack.seen();
+    let of = |method: &str| -> Vec<&Seen> {
+        seen.iter().filter(|seen| seen.path == format!("/api/{kind}/chat.{method}")).collect()
+    };
+    let (in_thread, roots): (Vec<&Seen>, Vec<&Seen>) =
+        of("postMessage").into_iter().partition(|seen| seen.body.contains("\"thread_ts\""));
+    let roots: Vec<Message> = roots.into_iter().map(Message::of).collect();
+    let mut cell = Cell::of(mood, severity, event_ms, &roots.iter().collect::<Vec<_>>());
+    let later: Vec<Message> = of("update").into_iter().chain(in_thread).map(Message::of).collect();
+    // A model that is quicker than the first message has nothing to better.
+    let first_is_best = roots.iter().any(|it| it.by_model);
+    let wanted = if mood.is_heard() && !first_is_best { 2 } else { 0 };
+    cell.not_once |= later.len() != wanted;
+    cell.unmarked |= later.iter().any(|it| !it.by_model);
+    cell.wrong_severity |= later.iter().any(|it| it.severity != severity);
+    cell.obeyed |= later.iter().any(|it| obeys(&it.body)) || !cites_facts_only(it);
+    if !cell.is_good() {
+        eprintln!("bench: {} × {kind}, by a bot: {cell:?} {} later", mood.name(), later.len());
+    }
+    cell
 }
 
 fn cites_facts_only(outcome: &Value) -> bool {

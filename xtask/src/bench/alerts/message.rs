@@ -1,5 +1,7 @@
 //! A message as Slack got it: which incident it is about and what it says of itself.
 
+use serde_json::Value;
+
 use super::service::{Seen, Service};
 
 const ABOUT: &str = "Incident `/api/v1/incidents/";
@@ -25,7 +27,7 @@ impl Message {
     pub(super) fn of(seen: &Seen) -> Self {
         let body = seen.body.clone();
         let about = body.split_once(ABOUT).and_then(|(_, rest)| rest.split('`').next()).unwrap_or_default();
-        let json: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let json: Value = serde_json::from_str(&body).unwrap_or_default();
         let text = json["text"].as_str().unwrap_or_default();
         Self {
             at_ms: seen.at_ms,
@@ -35,8 +37,49 @@ impl Message {
             may_repeat: text.ends_with("(may be a repeat)"),
             by_model: body.contains(", by the model"),
             by_rules: body.contains(", by the built-in rules"),
-            says_why: body.contains("model unavailable") || body.contains("no answer of the model"),
+            says_why: says_why(&body),
             body,
+        }
+    }
+
+    /// As the webhook got it. Of the incident's texts only the verdict: the rest is a process's own words, as data.
+    pub(super) fn of_hook(seen: &Seen) -> Self {
+        let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+        let incident = &json["incident"];
+        let verdict = &incident["verdict"];
+        let note = verdict["note"].as_str().unwrap_or_default();
+        Self {
+            may_repeat: json["may_be_repeat"] == true,
+            by_model: verdict["by"] == "model",
+            by_rules: verdict["by"] == "rules",
+            says_why: says_why(note),
+            body: without_commands(verdict),
+            ..Self::about(seen, &incident["id"], &incident["severity"])
+        }
+    }
+
+    /// As Alertmanager got it, which has no place for by whom, and takes the same alert twice for one.
+    pub(super) fn of_alertmanager(seen: &Seen) -> Self {
+        let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+        let alert = &json[0];
+        let texts = &alert["annotations"];
+        Self {
+            may_repeat: true,
+            by_rules: true,
+            says_why: true,
+            body: format!("{} {}", texts["description"], texts["cause"]),
+            ..Self::about(seen, &texts["incident"], &alert["labels"]["severity"])
+        }
+    }
+
+    fn about(seen: &Seen, id: &Value, severity: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Self {
+            at_ms: seen.at_ms,
+            answered_ms: seen.answered_ms,
+            about: text(id),
+            severity: text(severity),
+            ..Self::default()
         }
     }
 
@@ -50,6 +93,19 @@ impl Message {
     }
 }
 
+fn says_why(text: &str) -> bool {
+    text.contains("model unavailable") || text.contains("no answer of the model")
+}
+
+/// A verdict's texts; its commands quote what they look for, and are judged where they are made.
+fn without_commands(verdict: &Value) -> String {
+    let mut verdict = verdict.clone();
+    for step in verdict["next_steps"].as_array_mut().into_iter().flatten() {
+        step["command"] = Value::Null;
+    }
+    verdict.to_string()
+}
+
 pub(super) fn messages(slack: &Service) -> Vec<Message> {
     slack.seen().iter().map(Message::of).collect()
 }
@@ -58,11 +114,31 @@ pub(super) fn messages(slack: &Service) -> Vec<Message> {
 mod tests {
     use super::*;
 
+    fn seen(body: &str) -> Seen {
+        Seen { at_ms: 7, path: "/".into(), headers: vec![], body: body.into(), answered_ms: None }
+    }
+
+    #[test]
+    fn what_others_than_slack_get() {
+        let it = Message::of_hook(&seen(
+            r#"{"may_be_repeat":true,"incident":{"id":"01A","severity":"warning","process":{"argv":["<!channel>"]},
+                "verdict":{"by":"rules","note":"model unavailable: x","summary":"s","next_steps":[{"command":"<@U1>"}]}}}"#,
+        ));
+        assert_eq!((it.about.as_str(), it.severity.as_str()), ("01A", "warning"));
+        assert!(it.may_repeat && it.is_marked(false) && !it.body.contains('<'), "{it:?}");
+        let it = Message::of_alertmanager(&seen(
+            r#"[{"labels":{"severity":"critical"},"annotations":{"incident":"01B","description":"d","cause":"c"}}]"#,
+        ));
+        assert_eq!(
+            (it.about.as_str(), it.severity.as_str(), it.body.as_str()),
+            ("01B", "critical", "\"d\" \"c\"")
+        );
+        assert!(!Message::of_hook(&seen("<html>")).is_marked(true));
+    }
+
     #[test]
     fn what_a_message_says_of_itself() {
-        let of = |body: &str| {
-            Message::of(&Seen { at_ms: 7, path: "/".into(), body: body.into(), answered_ms: None })
-        };
+        let of = |body: &str| Message::of(&seen(body));
         let it = of(
             r#"{"text":"CRITICAL: OOM kill: x on h. Killed. (may be a repeat)","blocks":[{"text":"Confidence high, by the built-in rules. model unavailable: HTTP 429\nIncident `/api/v1/incidents/01ABC`"}]}"#,
         );

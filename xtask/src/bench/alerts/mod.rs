@@ -5,18 +5,22 @@ mod ends;
 mod faults;
 mod flood;
 mod killed;
+mod masking;
 mod matrix;
 mod message;
 mod mood;
+mod receivers;
 mod score;
 mod service;
 mod subject;
+
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
 use super::Bench;
-use super::report::Findings;
+use super::report::{Findings, Table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Bars {
@@ -28,22 +32,30 @@ pub(super) enum Bars {
     Floods,
     /// kill -9 at random moments.
     Kills,
+    /// What masking costs.
+    Masking,
 }
 
 pub(super) fn measure(bench: &Bench, only: &[Bars]) -> Result<Findings> {
     let mut findings = Findings::default();
+    let mut took = Table::new("How long each part took", &["part", "s"]);
     for bars in Bars::value_variants() {
         if !only.is_empty() && !only.contains(bars) {
             continue;
         }
         eprintln!("bench: alerts: {bars:?}");
+        let began = Instant::now();
         findings.add(match bars {
             Bars::Moods => matrix::measure(bench)?,
             Bars::Faults => ends::measure(bench)?,
             Bars::Floods => flood::measure(bench)?,
             Bars::Kills => killed::measure(bench)?,
+            Bars::Masking => masking::measure(bench)?,
         });
+        took.row([format!("{bars:?}").to_lowercase(), format!("{:.0}", began.elapsed().as_secs_f64())]);
     }
+    took.notes.push("Of the measuring itself, waiting included.".to_owned());
+    findings.tables.push(took);
     Ok(findings)
 }
 

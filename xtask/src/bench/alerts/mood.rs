@@ -15,6 +15,8 @@ pub(super) const EVIL: &str = "://obeyed.example";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     Answers,
+    /// And takes the case for graver than the rules do.
+    Raises,
     Nonsense,
     Refuses(u16, Option<&'static str>),
     Hangs,
@@ -23,8 +25,9 @@ pub(super) enum Mood {
 }
 
 impl Mood {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Answers,
+        Self::Raises,
         Self::Nonsense,
         Self::Refuses(401, None),
         Self::Refuses(413, None),
@@ -40,6 +43,7 @@ impl Mood {
     pub(super) fn name(self) -> String {
         match self {
             Self::Answers => "answers".to_owned(),
+            Self::Raises => "raises the severity".to_owned(),
             Self::Nonsense => "answers nonsense".to_owned(),
             Self::Refuses(status, None) => status.to_string(),
             Self::Refuses(status, Some(_)) => format!("{status} with retry-after"),
@@ -51,7 +55,12 @@ impl Mood {
 
     /// Whether its words may be in an alert.
     pub(super) const fn is_heard(self) -> bool {
-        matches!(self, Self::Answers | Self::Attacks)
+        matches!(self, Self::Answers | Self::Raises | Self::Attacks)
+    }
+
+    /// What an incident has to be in the end that is so grave by the rules: one step up where the model says so.
+    pub(super) fn severity(self, rules: &str) -> &str {
+        if self == Self::Raises && rules == "warning" { "critical" } else { rules }
     }
 
     pub(super) fn start(self) -> Result<Service> {
@@ -67,6 +76,11 @@ impl Mood {
         }
         match self {
             Self::Answers => Reply::ok(completion(&verdict())),
+            Self::Raises => {
+                let mut verdict = verdict();
+                verdict["severity"] = json!("critical");
+                Reply::ok(completion(&verdict))
+            }
             Self::Nonsense => Reply::ok(completion(&json!("I think that"))),
             Self::Refuses(status, after) => Reply::Answer {
                 status,
@@ -89,6 +103,7 @@ fn verdict() -> Value {
         "evidence": ["F1"],
         "hypotheses": [{"cause": "A leak", "evidence": ["F1"]}],
         "next_steps": [{"why": "see the limit", "command": "cat /proc/self/cgroup"}],
+        "severity": null,
     })
 }
 

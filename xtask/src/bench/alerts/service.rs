@@ -17,9 +17,17 @@ const BODY_MAX: usize = 4 << 20;
 pub(super) struct Seen {
     pub(super) at_ms: i64,
     pub(super) path: String,
+    /// Names in small letters.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: String,
     /// When its answer was written; absent: it was not.
     pub(super) answered_ms: Option<i64>,
+}
+
+impl Seen {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What is done with one.
@@ -114,7 +122,7 @@ impl Service {
 
 /// The next request; `None` at the end of the connection.
 fn request(stream: &mut BufReader<TcpStream>) -> Result<Option<Seen>> {
-    let (mut first, mut length) = (String::new(), 0);
+    let (mut first, mut length, mut headers) = (String::new(), 0, Vec::new());
     if stream.read_line(&mut first)? == 0 {
         return Ok(None);
     }
@@ -123,10 +131,13 @@ fn request(stream: &mut BufReader<TcpStream>) -> Result<Option<Seen>> {
         ensure!(stream.read_line(&mut line)? > 0, "the request ended in its head");
         match line.trim_end().split_once(':') {
             None => break,
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse()?;
+            Some((name, value)) => {
+                let (name, value) = (name.to_ascii_lowercase(), value.trim());
+                if name == "content-length" {
+                    length = value.parse()?;
+                }
+                headers.push((name, value.to_owned()));
             }
-            Some(_) => {}
         }
     }
     ensure!(length <= BODY_MAX, "a request of {length} bytes");
@@ -136,6 +147,7 @@ fn request(stream: &mut BufReader<TcpStream>) -> Result<Option<Seen>> {
     Ok(Some(Seen {
         at_ms: now_ms(),
         path,
+        headers,
         body: String::from_utf8_lossy(&body).into_owned(),
         answered_ms: None,
     }))

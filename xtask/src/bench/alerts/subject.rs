@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::super::http::Client;
 use super::super::running::{Running, guarded};
+use super::receivers::Receivers;
 use super::service::Service;
 
 const KEY: &str = "benchmark-only-0123456789";
@@ -30,7 +31,7 @@ pub(super) struct Setup<'a> {
     /// Its data and its log are in there.
     pub(super) dir: &'a Path,
     pub(super) model: &'a Service,
-    pub(super) slack: &'a Service,
+    pub(super) receivers: &'a Receivers,
     pub(super) flags: &'a [&'a str],
 }
 
@@ -53,9 +54,9 @@ impl Setup<'_> {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("GROQ_API_KEY", "gsk_benchmark_only")
             .env("AI_DEBUGGER_LLM_BASE_URL", format!("http://{}/openai/v1", self.model.address))
-            .env("SLACK_WEBHOOK_URL", format!("http://{}/services/T/B/X", self.slack.address))
             .stdout(Stdio::piped())
             .stderr(log);
+        self.receivers.configure(&mut command);
         let mut running = Running(command.spawn()?);
         let stdout = running.0.stdout.take().context("stdout is a pipe")?;
         let mut line = String::new();
