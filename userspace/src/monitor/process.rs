@@ -279,6 +279,7 @@ mod tests {
         let event =
             KernelProcess { argv: b"a\0"[..].into(), ..KernelProcess::sample(seen.key, Duration::ZERO) };
         let mut process = Process::from_kernel(&event);
+        process.learn(event, None);
         for (argv, want) in [(&b""[..], &b"a\0"[..]), (b"b\0", b"b\0")] {
             seen.details.as_mut().unwrap().argv = argv.into();
             process.measure(&seen, Duration::ZERO, &host);
