@@ -222,6 +222,15 @@ pub(super) fn is_shell_name(name: &str) -> bool {
     SHELLS.contains(&base(name).trim_start_matches('-'))
 }
 
+/// Whether its command line tells a shell to go round for ever. Who waits for a result leaves the loop: `until`,
+/// `while !`, `for`, `break`.
+pub(super) fn loops_for_ever(process: &ProcessInfo) -> bool {
+    const LOOPS: [&str; 4] = ["while :", "while true", "while [ 1 ]", "while sleep "];
+    const WAYS_OUT: [&str; 4] = ["break", "&& exit", "|| exit", "&& return"];
+    let has = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+    runs_shell(process) && process.argv.iter().skip(1).any(|it| has(it, &LOOPS) && !has(it, &WAYS_OUT))
+}
+
 /// Whether a status of 1 is its way to say no.
 pub(super) fn is_answer(process: &ProcessInfo) -> bool {
     ANSWERS.contains(&base(program(process)))
@@ -348,6 +357,25 @@ mod tests {
         ] {
             assert_eq!(is_test_runner(&of(exe, argv)), want, "{argv:?}");
             assert!(!only_starts(&of(exe, argv)), "{argv:?}");
+        }
+    }
+
+    #[test]
+    fn who_goes_round_for_ever() {
+        for (exe, argv, want) in [
+            ("/bin/sh", &["sh", "-c", "while :; do ./server; sleep 1; done"][..], true),
+            ("/bin/bash", &["bash", "-c", "cd /srv && (while true; do ./server; done) & wait"], true),
+            ("/bin/bash", &["bash", "-c", "while sleep 5; do ./server exit; done"], true),
+            ("/bin/sh", &["sh", "-c", "while true; do ./ready && break; sleep 1; done"], false),
+            ("/bin/sh", &["sh", "-c", "while :; do ./ready && exit 0; sleep 1; done"], false),
+            ("/bin/sh", &["sh", "-c", "while ! ./ready; do sleep 1; done"], false),
+            ("/bin/sh", &["sh", "-c", "until ./ready; do sleep 1; done"], false),
+            ("/bin/sh", &["sh", "-c", "for i in 1 2 3; do ./flaky; done"], false),
+            ("/bin/sh", &["sh", "while true"], true),
+            ("/usr/bin/python3", &["python3", "-c", "while true"], false),
+            ("/bin/sh", &["while true"], false),
+        ] {
+            assert_eq!(loops_for_ever(&of(exe, argv)), want, "{argv:?}");
         }
     }
 

@@ -12,7 +12,8 @@
 //!
 //! What ends at once in a shell's loop may be waited for with `until`: only time tells those two apart. And a shell's
 //! loop around what lasts is a supervisor where the shell is itself a service (started by a service manager, the first
-//! of a container, a daemon), else it may be `for i in 1 2 3; do ./integration-test; done`: that is info.
+//! of a container, a daemon) or was told to go round for ever (`sh -c 'while :; do ./server; sleep 1; done'`), else it
+//! may be `for i in 1 2 3; do ./integration-test; done`: that is info.
 
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct Starter {
     pub has_terminal: bool,
     /// A shell, or a script of one.
     pub is_shell: bool,
+    /// A shell whose command line tells it to go round for ever.
+    pub loops_for_ever: bool,
     /// It is run for a result itself: a test runner, a build, `watch`.
     pub is_command: bool,
     /// It, or the shell that it is a part of, is a service.
@@ -71,6 +74,7 @@ impl Starter {
         Self {
             has_terminal,
             is_shell: programs::runs_shell(process),
+            loops_for_ever: programs::loops_for_ever(process),
             is_command: programs::is_command(process),
             is_service: !has_terminal && ended::is_kept(kept, parent_name, origin, of_kept),
         }
@@ -112,7 +116,8 @@ pub(super) fn severity(
     if recent < usize::try_from(needed).unwrap_or(usize::MAX) {
         return None;
     }
-    let by_shell = starter.is_shell || programs::is_shell_name(ended.parent_name);
+    let by_shell =
+        !starter.loops_for_ever && (starter.is_shell || programs::is_shell_name(ended.parent_name));
     let pause = median(pauses(&lives));
     let own = programs::is_own_program(ended.process);
     let last = lives.last().map_or(Duration::ZERO, |it| it.ended);
@@ -238,6 +243,17 @@ mod tests {
         let script = |it: &mut Respawns<'_>| it.starter.is_shell = true;
         check("bash: a test, again", "./server", &server, &lives(700, &[1000; 5]), |_| {}, INFO);
         check("bash: a service", "./server", &server, &lives(700, &[1000; 5]), service, WARNING);
+        let for_ever = |it: &mut Respawns<'_>| it.starter.loops_for_ever = true;
+        check("bash: for ever", "./server", &server, &lives(700, &[1000; 5]), for_ever, WARNING);
+        check("bash: dead at once, for ever", "./server", &server, &lives(3, &[1000; 11]), for_ever, WARNING);
+        check(
+            "bash: a probe, for ever",
+            "/usr/bin/ls",
+            &["ls", "/x"],
+            &lives(2, &[1000; 30]),
+            for_ever,
+            None,
+        );
         check("a script: a test", "./server", &server, &lives(700, &[1000; 5]), script, INFO);
         check("bash: backing off", "./server", &server, &backing_off, |_| {}, INFO);
         check("bash: a service that backs off", "./server", &server, &backing_off, service, WARNING);

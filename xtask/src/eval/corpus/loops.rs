@@ -62,6 +62,10 @@ pub(super) const CRASH_LOOPS: &[Case] = &[
         name store
         tini -s -- sh -c '(while :; do ./store exit 1 600; sleep 0.3; done); exit 0'"#,
     ).nth(6).also(DEATHS).needs(&["tini"]),
+    Case::fault(CrashLoop, "crash_loop/by-hand", "a shell's endless loop, started by hand and left alone", r#"
+        name depot
+        sh -c 'while :; do ./depot exit 1 600; sleep 0.3; done'"#,
+    ).nth(6).also(DEATHS),
     Case::fault(CrashLoop, "crash_loop/perl", "a Perl program that dies, under one's own supervisor", r#"
         printf 'open my $e, ">>", $ENV{EVENTS}; print $e "culprit $$\n"; close $e; select undef, undef, undef, 0.6; open $e, ">>", $ENV{EVENTS}; print $e "crossed\n"; close $e; die "no data base\n";' > worker.pl
         py supervise 40 400 perl "$PWD/worker.pl""#,
