@@ -74,7 +74,7 @@ impl Default for DetectLimits {
             exec: ExecLimits::default(),
             ended_keep: Duration::from_secs(600),
             ring_grave_bytes: 256 << 10,
-            ring_crash_bytes: 1 << 20,
+            ring_crash_bytes: 512 << 10,
             ring_common_bytes: 2 << 20,
         }
     }

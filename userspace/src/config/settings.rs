@@ -280,7 +280,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "How long ended processes are kept"),
     Setting::new(Detect, "detect.ring_grave_bytes", "detect-ring-grave-bytes", &["AI_DEBUGGER_DETECT_RING_GRAVE_BYTES"], "SIZE", "256KiB",
         "Kernel ring for OOM kills and deaths by signal"),
-    Setting::new(Detect, "detect.ring_crash_bytes", "detect-ring-crash-bytes", &["AI_DEBUGGER_DETECT_RING_CRASH_BYTES"], "SIZE", "1MiB",
+    Setting::new(Detect, "detect.ring_crash_bytes", "detect-ring-crash-bytes", &["AI_DEBUGGER_DETECT_RING_CRASH_BYTES"], "SIZE", "512KiB",
         "Kernel ring for the stacks of crashes"),
     Setting::new(Detect, "detect.ring_common_bytes", "detect-ring-common-bytes", &["AI_DEBUGGER_DETECT_RING_COMMON_BYTES"], "SIZE", "2MiB",
         "Kernel ring for everything else"),
