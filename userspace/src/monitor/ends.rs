@@ -14,6 +14,7 @@ use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
 use super::{respawns, roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
+use crate::host::boot_time;
 use crate::model::{
     EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
 };
@@ -23,6 +24,11 @@ use crate::observation::{KernelExit, OomVictim};
 const VICTIM_PATIENCE: Duration = Duration::from_secs(3);
 /// Most victims waited for at once.
 const VICTIMS: usize = 256;
+/// How long the end of a victim waits for the word of who chose it: the kernel marks it before it reports (kernel
+/// mm/oom_kill.c, `mark_oom_victim`), and another CPU may end it in between.
+pub(super) const WORD_PATIENCE: Duration = Duration::from_millis(50);
+/// Most ends that wait so.
+const EARLY: usize = 64;
 
 /// A victim whose end has not been reported yet.
 pub(super) struct Chosen {
@@ -38,10 +44,18 @@ impl Chosen {
     }
 }
 
+/// The end of a victim of which nobody has said yet who chose it.
+struct EarlyEnd {
+    process: Process,
+    starter: ProcessKey,
+    until: Duration,
+}
+
 /// What the ends need to remember.
 #[derive(Default)]
 pub(super) struct Ends {
     chosen: HashMap<u32, Chosen>,
+    early: Vec<EarlyEnd>,
     deaths: Deaths,
     starters: Starters,
     fallen: Fallen,
@@ -50,6 +64,14 @@ pub(super) struct Ends {
 impl Monitor {
     /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
     pub(super) fn on_victim(&mut self, victim: OomVictim) {
+        let is = |key: ProcessKey| {
+            key.pid == victim.pid && victim.start_ticks.is_none_or(|start| start == key.start_ticks)
+        };
+        if let Some(at) = self.ends.early.iter().position(|it| is(it.process.key)) {
+            let EarlyEnd { process, starter, .. } = self.ends.early.swap_remove(at);
+            self.judge_end(&process, starter, Some(Chosen { victim, reading: None }));
+            return;
+        }
         let known = self.table.live_by_pid(victim.pid);
         let known = known.filter(|it| victim.start_ticks.is_none_or(|start| start == it.key.start_ticks));
         let cgroup = known.and_then(|it| it.cgroup.clone());
@@ -77,7 +99,25 @@ impl Monitor {
         }
         if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
-            self.judge_end(&process, parent, chosen);
+            if oom_killed && chosen.is_none() && self.ends.early.len() < EARLY {
+                let until = boot_time() + WORD_PATIENCE;
+                self.ends.early.push(EarlyEnd { process, starter: parent, until });
+            } else {
+                self.judge_end(&process, parent, chosen);
+            }
+        }
+    }
+
+    /// Whether ends of victims wait for who chose them.
+    pub(super) const fn has_early_ends(&self) -> bool {
+        !self.ends.early.is_empty()
+    }
+
+    /// Ends of victims that have waited for long enough: the word was lost, or there is no such hook.
+    pub(super) fn judge_early_ends(&mut self, now: Duration) {
+        let due: Vec<_> = self.ends.early.extract_if(.., |it| it.until <= now).collect();
+        for EarlyEnd { process, starter, .. } in due {
+            self.judge_end(&process, starter, None);
         }
     }
 

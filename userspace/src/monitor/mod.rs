@@ -152,9 +152,16 @@ impl Monitor {
                 },
                 Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
-                _ = tick.tick() => self.raise_overdue_victims(boot_time()),
+                () = tokio::time::sleep(ends::WORD_PATIENCE), if self.has_early_ends() => {
+                    self.judge_early_ends(boot_time());
+                }
+                _ = tick.tick() => {
+                    self.judge_early_ends(boot_time());
+                    self.raise_overdue_victims(boot_time());
+                }
             }
         }
+        self.judge_early_ends(Duration::MAX);
         self.raiser.finish().await;
     }
 
