@@ -63,18 +63,26 @@ pub fn wall_time(since_boot: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boot_nanoseconds_round_down_to_ticks() {
-        let host = Host {
+impl Host {
+    /// One for tests, with the ticks and pages of x86-64.
+    pub(crate) fn sample() -> Self {
+        Self {
             name: "h".into(),
             boot_id: "b".into(),
             kernel: "k".into(),
             ticks_per_second: 100,
             page_size: 4096,
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_nanoseconds_round_down_to_ticks() {
+        let host = Host::sample();
         assert_eq!(host.ticks_from_boot_ns(2_046_269_999_999), 204_626);
         assert_eq!(host.ticks_from_boot_ns(2_046_270_000_000), 204_627);
         assert_eq!(host.ticks_to_duration(204_626), Duration::from_millis(2_046_260));

@@ -40,12 +40,7 @@ pub(super) fn container_at<'a>(parts: &[&'a str], at: usize) -> Option<Cow<'a, s
 /// As people are shown it: ids cut as docker and its kin do, names whole.
 pub fn short_id(id: &str) -> &str {
     const DIGITS: usize = 12;
-    if is_container_id(id) { &id[..DIGITS] } else { id }
-}
-
-/// Whether it is an id that docker and its kin know, and no name.
-pub fn is_hex_id(id: &str) -> bool {
-    is_container_id(id)
+    if is_hex_id(id) { &id[..DIGITS] } else { id }
 }
 
 fn hex_id(part: &str) -> Option<&str> {
@@ -55,7 +50,7 @@ fn hex_id(part: &str) -> Option<&str> {
         return None;
     }
     let id = part.rsplit(['-', ':']).next().unwrap_or(part);
-    is_container_id(id).then_some(id)
+    is_hex_id(id).then_some(id)
 }
 
 /// `machine-NAME.scope` of systemd-machined and `systemd-nspawn@NAME.service`, but for nspawn itself below it, which
@@ -146,7 +141,8 @@ fn without_number(part: &str) -> Option<String> {
     Some(format!("{name}-*.{kind}"))
 }
 
-fn is_container_id(text: &str) -> bool {
+/// Whether it is an id that docker and its kin know, and no name.
+pub fn is_hex_id(text: &str) -> bool {
     text.len() == 64 && text.chars().all(is_hex)
 }
 

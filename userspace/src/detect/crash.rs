@@ -1,12 +1,13 @@
 //! Crash: ended by a signal that dumps core, or would: SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
 //! SIGSYS, SIGXCPU, SIGXFSZ.
 //!
-//! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running
-//! for a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or
-//! which are part of ordinary pipelines; what a test runner started, which tells its own reader: info; a handled SIGSEGV, after which the process lives on or exits by status. A
-//! signal that another process sent on purpose is told apart by its siginfo and is only worth knowing. Who waits for
-//! a program and ends the way it did (unshare(1), timeout(1), su(1): the same signal, to themselves, right after)
-//! only passes the news on: the crash is the child's.
+//! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running for
+//! a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or which
+//! are part of ordinary pipelines; what a test runner started, which tells its own reader: info; a handled
+//! SIGSEGV, after which the process lives on or exits by status. A signal that another process sent on purpose is
+//! told apart by its siginfo and is only worth knowing. Who waits for a program and ends the way it did
+//! (unshare(1), timeout(1), su(1): the same signal, to themselves, right after) only passes the news on: the crash
+//! is the child's.
 
 use super::{Draft, Ended, Statement, signals};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};

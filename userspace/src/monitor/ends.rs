@@ -72,8 +72,7 @@ impl Monitor {
             self.judge_end(&process, starter, Some(Chosen { victim, reading: None }));
             return;
         }
-        let known = self.table.live_by_pid(victim.pid);
-        let known = known.filter(|it| victim.start_ticks.is_none_or(|start| start == it.key.start_ticks));
+        let known = self.table.live_by_pid(victim.pid).filter(|it| is(it.key));
         let cgroup = known.and_then(|it| it.cgroup.clone());
         let start_ticks = victim.start_ticks.or(known.map(|it| it.key.start_ticks));
         let reading = start_ticks

@@ -180,16 +180,6 @@ fn until_nul(comm: &[u8]) -> Box<[u8]> {
 mod tests {
     use super::*;
 
-    fn host() -> Host {
-        Host {
-            name: "h".into(),
-            boot_id: "b".into(),
-            kernel: "k".into(),
-            ticks_per_second: 100,
-            page_size: 4096,
-        }
-    }
-
     fn header(kind: u32, flags: u32) -> ProcessHeader {
         let mut comm = [0; 16];
         comm[..4].copy_from_slice(b"a\xff c");
@@ -224,7 +214,7 @@ mod tests {
 
     #[test]
     fn identity_names_and_times_come_through() {
-        let got = process(&header(1, 0), b"a\0b\0", b"/bin/a", &host());
+        let got = process(&header(1, 0), b"a\0b\0", b"/bin/a", &Host::sample());
         assert_eq!(got.key, ProcessKey { pid: 42, start_ticks: 200 });
         assert_eq!(got.parent, ProcessKey { pid: 1, start_ticks: 100 });
         assert_eq!((&*got.comm, got.parent_comm.len()), (&b"a\xff c"[..], 16));
@@ -247,7 +237,7 @@ mod tests {
             [(0, None, None, None, false), (all, Some(9), Some(PeakRss::OfLife(3)), Some(7), true)]
         {
             let header = header(EXIT, flags);
-            let got = exit(&header, process(&header, b"", b"", &host()), b"b\0a\0");
+            let got = exit(&header, process(&header, b"", b"", &Host::sample()), b"b\0a\0");
             assert_eq!((got.cpu_ns, got.process.peak_rss, got.oom_killed), (cpu, rss, oom));
             assert_eq!(got.process.cgroup.memory, memory);
             assert_eq!((got.exit_code, got.cgroup.as_deref()), (Some(0x8b), Some("/a/b")));
@@ -268,7 +258,7 @@ mod tests {
             [(0, 0, Some(0)), (0, 9, Some(9)), (FLAG_FALLBACK, 0, None), (FLAG_FALLBACK, 9, Some(9))]
         {
             let header = ProcessHeader { exit_code: code, ..header(EXIT, flags) };
-            let got = exit(&header, process(&header, b"", b"", &host()), b"");
+            let got = exit(&header, process(&header, b"", b"", &Host::sample()), b"");
             assert_eq!((got.exit_code, got.cgroup), (want, None), "{flags} {code}");
         }
     }
@@ -289,7 +279,7 @@ mod tests {
     fn a_cut_argv_is_flagged() {
         let mut cut = header(1, 0);
         cut.argv_total = 5000;
-        assert!(process(&cut, b"a\0b\0", b"", &host()).argv_cut);
+        assert!(process(&cut, b"a\0b\0", b"", &Host::sample()).argv_cut);
     }
 
     #[test]
@@ -304,8 +294,8 @@ mod tests {
             reserved: 0,
             trigger_comm: [0; 16],
         };
-        assert_eq!(oom_victim(&event, &host()).start_ticks, None);
+        assert_eq!(oom_victim(&event, &Host::sample()).start_ticks, None);
         event.victim_start_ns = 2_000_000_000;
-        assert_eq!(oom_victim(&event, &host()).start_ticks, Some(200));
+        assert_eq!(oom_victim(&event, &Host::sample()).start_ticks, Some(200));
     }
 }

@@ -98,13 +98,7 @@ mod tests {
 
     #[test]
     fn threads_that_wait_for_each_other_only_are_at_work() {
-        let host = Host {
-            name: "h".into(),
-            boot_id: "b".into(),
-            kernel: "k".into(),
-            ticks_per_second: 100,
-            page_size: 4096,
-        };
+        let host = Host::sample();
         let root = tempfile::tempdir().unwrap();
         for (what, threads, want) in [
             ("a lock goes round", &[('R', 500, "0"), ('S', 400, "futex_wait_queue")][..], Some('R')),

@@ -98,11 +98,10 @@ impl Suspects {
             return None;
         }
         let at = boot_time();
+        let mut shares = self.known.get_mut(&seen.key).map(|it| std::mem::take(&mut it.shares));
         let before = self.known.get(&seen.key);
         let watched = before.map(|it| it.threads.clone()).unwrap_or_default();
         let mut held_up = before.is_some_and(|it| it.held_up);
-        let mut shares = self.known.get_mut(&seen.key).map(|it| std::mem::take(&mut it.shares));
-        let before = self.known.get(&seen.key);
         let percent = before.map_or(0, |before| {
             let used = places.host.ticks_to_duration(seen.cpu_ticks.saturating_sub(before.cpu_ticks));
             percent(used, at.saturating_sub(before.at))
@@ -181,7 +180,6 @@ impl Suspects {
         if threads.is_empty() && whole.is_none() {
             return None;
         }
-        let mut reader = Careful { reader: &mut self.reader, held_up: *held_up };
         for thread in &mut threads {
             task::detail(&directory, thread, &mut reader);
         }

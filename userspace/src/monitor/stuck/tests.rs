@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn host() -> Host {
-    Host { name: "h".into(), boot_id: "b".into(), kernel: "k".into(), ticks_per_second: 100, page_size: 4096 }
-}
-
 fn look(at: u64, threads: Vec<ThreadLook>) -> CloseLook {
     let key = ProcessKey { pid: 42, start_ticks: 100 };
     CloseLook {
@@ -44,13 +40,14 @@ fn running(tid: u32, secs: u64, bytes: u64) -> ThreadLook {
 fn lasted(looks: &[CloseLook]) -> Vec<(u32, u64)> {
     let mut stuck = Stuck::default();
     for look in looks {
-        assert_eq!(stuck.note(look, &host()), 0);
+        assert_eq!(stuck.note(look, &Host::sample()), 0);
         stuck.forget(look.at);
     }
     let last = looks.last().unwrap();
     let waits = stuck.episodes(last, true).map(|(it, thread)| (thread.tid, it.wait(last, thread).lasted));
-    let spins =
-        stuck.episodes(last, false).map(|(it, thread)| (thread.tid, it.spin(last, thread, &host()).lasted));
+    let spins = stuck
+        .episodes(last, false)
+        .map(|(it, thread)| (thread.tid, it.spin(last, thread, &Host::sample()).lasted));
     waits.chain(spins).map(|(tid, lasted)| (tid, lasted.as_secs())).collect()
 }
 
@@ -120,10 +117,10 @@ fn the_past_and_the_others_are_known() {
     };
     // 41 s old at the first look, with 2 s of CPU time.
     let (first, second) = (with_io(42, 2, 100), with_io(52, 12, 200));
-    stuck.note(&first, &host());
-    stuck.note(&second, &host());
+    stuck.note(&first, &Host::sample());
+    stuck.note(&second, &Host::sample());
     let (episode, thread) = stuck.episodes(&second, false).next().unwrap();
-    let spin = episode.spin(&second, thread, &host());
+    let spin = episode.spin(&second, thread, &Host::sample());
     assert_eq!(
         spin.past,
         CpuPast { age: Duration::from_secs(41), cpu: Duration::from_secs(2), queued: Duration::ZERO }
@@ -136,6 +133,6 @@ fn no_more_threads_are_remembered_than_the_limit() {
     let mut stuck = Stuck::default();
     let most = u32::try_from(THREADS).unwrap();
     let crowd = |tids: std::ops::Range<u32>| look(10, tids.map(|tid| waiting(tid, 5)).collect());
-    assert_eq!(stuck.note(&crowd(0..most + 7), &host()), 7);
-    assert_eq!((stuck.note(&crowd(0..most), &host()), stuck.threads.len()), (0, THREADS));
+    assert_eq!(stuck.note(&crowd(0..most + 7), &Host::sample()), 7);
+    assert_eq!((stuck.note(&crowd(0..most), &Host::sample()), stuck.threads.len()), (0, THREADS));
 }

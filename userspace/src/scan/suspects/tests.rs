@@ -9,13 +9,7 @@ struct Proc {
 
 impl Proc {
     fn new() -> Self {
-        let host = Host {
-            name: "h".into(),
-            boot_id: "b".into(),
-            kernel: "k".into(),
-            ticks_per_second: 100,
-            page_size: 4096,
-        };
+        let host = Host::sample();
         Self { root: tempfile::tempdir().unwrap(), host }
     }
 
