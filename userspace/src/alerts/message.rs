@@ -8,7 +8,7 @@ use super::mrkdwn::{code, code_block, plain};
 use super::redacted::redacted;
 use crate::cgroup;
 use crate::incidents::DueAlert;
-use crate::model::{Completeness, Confidence, Fact, Incident, Occasion, Verdict, VerdictBy};
+use crate::model::{Completeness, Confidence, FactView, Incident, Occasion, Verdict, VerdictBy};
 
 /// Slack's limit for a header.
 const HEADER: usize = 150;
@@ -121,13 +121,13 @@ fn why(verdict: &Verdict) -> String {
 fn facts(incident: &Incident) -> String {
     let cited = incident.verdict.evidence.iter().chain(incident.findings.iter().flat_map(|it| &it.facts));
     let cited = cited.filter_map(|id| incident.facts.iter().find(|fact| fact.id == *id));
-    let mut shown: Vec<&Fact> = Vec::new();
+    let mut shown: Vec<&FactView> = Vec::new();
     for fact in cited.chain(&incident.facts) {
         if shown.len() < FACTS && !shown.iter().any(|it| it.id == fact.id) {
             shown.push(fact);
         }
     }
-    let line = |fact: &Fact| format!("• {} {}", plain(&fact.text, SENTENCE), code(&fact.source, NAME));
+    let line = |fact: &FactView| format!("• {} {}", plain(&fact.text, SENTENCE), code(&fact.source, NAME));
     shown.into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

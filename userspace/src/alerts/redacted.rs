@@ -23,7 +23,7 @@ pub(super) fn redacted(incident: &Incident) -> Incident {
         .chain(it.process.cgroup.as_mut())
         .chain(it.process.unit.as_mut())
         .for_each(mask);
-    it.facts.iter_mut().map(|fact| &mut fact.text).for_each(mask);
+    it.facts.iter_mut().for_each(|fact| fact.each_text(&mut |text| mask(text)));
     it.findings.iter_mut().map(|finding| &mut finding.summary).for_each(mask);
     it.completeness.missing.iter_mut().for_each(mask);
     let verdict = &mut it.verdict;

@@ -1,7 +1,5 @@
 //! The analyst: from a case file to a verdict. Built-in rules always, a language model on top when allowed.
 
-#[cfg(test)]
-mod fixture;
 mod groq;
 pub mod prompt;
 mod remembered;

@@ -10,6 +10,8 @@ use regex::Regex;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::kinds::facts::FactData;
+use crate::kinds::part::Part as _;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, NextStep, Verdict};
 
@@ -88,10 +90,19 @@ pub(super) fn signature(file: &CaseFile) -> Signature {
     add(process.cgroup.as_deref().unwrap_or_default());
     process.argv.iter().for_each(|arg| add(arg));
     for finding in &file.findings {
-        [finding.kind.as_str(), finding.severity.as_str(), &finding.summary].into_iter().for_each(&mut add);
+        [finding.kind.as_str(), finding.severity.as_str(), finding.said()].into_iter().for_each(&mut add);
     }
     for fact in &file.facts {
-        [fact.id.as_str(), &fact.source, &fact.text].into_iter().for_each(&mut add);
+        [fact.id.as_str(), &fact.source].into_iter().for_each(&mut add);
+        if let FactData::Recorded(_) = fact.data {
+            add(fact.text());
+        }
+    }
+    for fact in file.facts.iter().filter(|fact| !matches!(fact.data, FactData::Recorded(_))) {
+        fact.data.identify(&mut |bytes| {
+            digest.update(bytes);
+            digest.update([0]);
+        });
     }
     Signature(digest.finalize().into())
 }
@@ -122,7 +133,8 @@ mod tests {
 
     use super::*;
     use crate::analyst::built_in;
-    use crate::analyst::fixture::{facts, oom};
+    use crate::kinds::fixture::recorded;
+    use crate::kinds::fixture::{facts, oom};
     use crate::model::Severity;
 
     #[test]
@@ -146,12 +158,12 @@ mod tests {
         let file = oom();
         let mut same = oom();
         same.process.pid = 99;
-        same.findings[0].summary = same.findings[0].summary.replace("13674", "99999");
-        same.facts[1].text = same.facts[1].text.replace("4.2 s", "17 min");
+        same.findings[0].summary = Some(recorded(&same.findings[0].said().replace("13674", "99999")));
+        same.facts[1].data = recorded(&same.facts[1].text().replace("4.2 s", "17 min")).into();
         assert!(signature(&file) == signature(&same));
         let changes: [fn(&mut CaseFile); 6] = [
             |it| it.findings[0].severity = Severity::Info,
-            |it| it.facts[1].text.push_str(" by SIGTERM"),
+            |it| it.facts[1].data = recorded(&format!("{} by SIGTERM", it.facts[1].text())).into(),
             |it| it.facts = facts(&[("exit", "exit status 1")]),
             |it| it.process.argv.push("other.py".into()),
             |it| it.process.exe = None,

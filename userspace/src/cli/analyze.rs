@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
 use crate::monitor;
 use crate::redact;
+use crate::render;
 use crate::text;
 
 /// What POST /analyze answers.
@@ -140,7 +141,7 @@ fn as_json(file: &CaseFile, verdict: &Verdict) -> String {
         "process": file.process,
         "observed_at": file.observed_at,
         "findings": file.findings,
-        "facts": file.facts,
+        "facts": render::facts(file),
         "completeness": file.completeness,
     })
     .to_string()
@@ -189,14 +190,7 @@ mod tests {
     #[test]
     fn the_local_answer_has_what_the_daemon_s_has() {
         let it = hostile_incident();
-        let mut file = CaseFile {
-            process: it.process,
-            observed_at: it.first_seen,
-            findings: it.findings,
-            facts: it.facts,
-            evidence: Vec::new(),
-            completeness: it.completeness,
-        };
+        let mut file = CaseFile::from(&it);
         let answer: Answer = decode(&as_json(&file, &it.verdict)).map_err(|error| panic!("{error}")).unwrap();
         assert_eq!((answer.pid, answer.analysis.as_str()), (13674, "ANOMALY: It used all its memory."));
         file.findings.clear();

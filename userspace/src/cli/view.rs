@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use crate::model::{
-    AlertDelivery, CaseFile, Completeness, Confidence, EvidenceEntry, Fact, Finding, Incident, Occasion,
-    ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
+    AlertDelivery, CaseFile, Completeness, Confidence, EvidenceEntry, FactView, FindingView, Incident,
+    Occasion, ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
 };
+use crate::render;
 use crate::text;
 
 /// All about an incident.
@@ -43,7 +44,7 @@ pub(super) fn case(file: &CaseFile, said: &Verdict) -> String {
     out.line(0, &format!("{} (pid {})", file.process.name, file.process.pid));
     out.field("observed", &moment(file.observed_at));
     process(&mut out, &file.process);
-    findings(&mut out, &file.findings, &file.facts);
+    findings(&mut out, &render::findings(file), &render::facts(file));
     verdict(&mut out, said);
     completeness(&mut out, &file.completeness);
     out.0
@@ -111,7 +112,7 @@ fn related(out: &mut Lines, related: &[Related]) {
     }
 }
 
-fn findings(out: &mut Lines, findings: &[Finding], facts: &[Fact]) {
+fn findings(out: &mut Lines, findings: &[FindingView], facts: &[FactView]) {
     out.heading("Findings");
     if findings.is_empty() {
         out.line(2, "none: nothing is wrong by the rules");

@@ -96,7 +96,7 @@ mod tests {
         ] {
             let draft = detect(&Ended { tested_by, ..ended(process, &exit, &[]) }).unwrap();
             assert_eq!(draft.severity, want, "{what}");
-            let fact = draft.facts.iter().any(|fact| fact.text.contains("runs tests"));
+            let fact = draft.facts.iter().any(|fact| fact.text().contains("runs tests"));
             assert_eq!(fact, want == Severity::Info, "{what}");
         }
     }
@@ -122,7 +122,7 @@ mod tests {
             let crash = crash(code, sender);
             let draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit, &[]) }).unwrap();
             assert_eq!(draft.severity, want, "{code} {sender}");
-            assert!(draft.facts[0].text.starts_with("ended by"), "{:?}", draft.facts);
+            assert!(draft.facts[0].text().starts_with("ended by"), "{:?}", draft.facts);
         }
     }
 

@@ -161,7 +161,7 @@ mod tests {
         }
         let draft = detect(&ended(&process, &exit, &seconds([1000, 1010, 1020])), &limits).unwrap();
         assert_eq!(draft.summary, "worker keeps dying: 3 times in 20.0 s, last by SIGSEGV (signal 11).");
-        assert_eq!(draft.facts[0].text, "3 deaths within 20.0 s, one every 10.0 s on average");
+        assert_eq!(draft.facts[0].text(), "3 deaths within 20.0 s, one every 10.0 s on average");
     }
 
     #[test]

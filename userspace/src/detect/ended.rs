@@ -326,14 +326,14 @@ pub(super) mod tests {
         let process = process();
         let mut exit = exit(ExitCause::Signal(11));
         let full = ended(&process, &exit, &[]).facts();
-        assert_eq!(full[0].text, "ended by SIGSEGV (signal 11) after living 3.2 s");
-        assert_eq!(full[1].text, "peak resident memory was 24.0 MiB");
+        assert_eq!(full[0].text(), "ended by SIGSEGV (signal 11) after living 3.2 s");
+        assert_eq!(full[1].text(), "peak resident memory was 24.0 MiB");
         assert_eq!(full.len(), 4);
         exit.cpu_ns = None;
         exit.peak_rss_bytes = None;
         exit.core_dumped = true;
         let less = ended(&process, &exit, &[]).facts();
         assert_eq!(less.len(), 2);
-        assert!(less[0].text.contains("core dumped"));
+        assert!(less[0].text().contains("core dumped"));
     }
 }

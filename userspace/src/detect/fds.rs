@@ -228,7 +228,7 @@ mod tests {
             (vec![], 5, None),
         ] {
             let targets: Vec<_> = targets.into_iter().map(str::to_owned).collect();
-            assert_eq!(kinds_fact(&targets, open).map(|it| it.text).as_deref(), want, "{targets:?}");
+            assert_eq!(kinds_fact(&targets, open).as_ref().map(|it| it.text()), want, "{targets:?}");
         }
     }
 }

@@ -205,11 +205,11 @@ mod tests {
             "worker (pid 42) grows steadily: by 100.0 MiB in 10 min, 10.0 MiB a minute; what is left lasts 10 min."
         );
         assert_eq!(
-            draft.facts[0].text,
+            draft.facts[0].text(),
             "its anonymous memory grew by 100.0 MiB in 10 min, from 100.0 MiB to 200.0 MiB: 10.0 MiB a minute"
         );
         assert_eq!(
-            draft.facts[3].text,
+            draft.facts[3].text(),
             "the memory limit of /app leaves 100.0 MiB: at this rate it lasts 10 min"
         );
     }

@@ -118,7 +118,7 @@ mod tests {
             );
             assert_eq!(draft.is_some(), want, "{usage_bytes} {file_bytes} {scans}");
             if let Some(draft) = draft {
-                assert_eq!(draft.facts[3].text, "big (pid 9) holds 2.0 KiB resident");
+                assert_eq!(draft.facts[3].text(), "big (pid 9) holds 2.0 KiB resident");
             }
         }
     }

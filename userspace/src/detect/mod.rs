@@ -20,7 +20,6 @@ mod spin;
 mod suspicious_exec;
 mod threads;
 mod trend;
-mod zombie;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
 pub use ended::{Ended, OomTrigger, Origin};
@@ -38,41 +37,10 @@ pub use spin::{Cpu, CpuPast, Spin, detect as spins};
 pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
 pub use threads::{TaskRoom, ThreadUse, detect as threads};
 pub use trend::Past;
-pub use zombie::{Zombie, detect as zombies};
 
 use crate::config::DetectLimits;
-use crate::model::{IncidentKind, Severity};
-
-/// A true statement and where it was read: a fact without its number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
-    /// The statement.
-    pub text: String,
-    /// Where it was read.
-    pub source: String,
-}
-
-impl Statement {
-    /// A statement read at `source`.
-    pub fn new(source: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: source.into() }
-    }
-}
-
-/// What a detector concluded; the monitor makes a case of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// Which family.
-    pub kind: IncidentKind,
-    /// How bad.
-    pub severity: Severity,
-    /// One sentence.
-    pub summary: String,
-    /// What proves it, most telling first.
-    pub facts: Vec<Statement>,
-    /// What tells two faults of this kind in the same program and cgroup apart; never a pid or a time.
-    pub site: String,
-}
+pub use crate::kinds::case::{Draft, Statement};
+use crate::model::Severity;
 
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {

@@ -97,9 +97,9 @@ mod tests {
             draft.summary,
             "The OOM killer ended worker, which held 24.0 MiB at its peak; its memory cgroup /app is limited to 24.0 MiB."
         );
-        assert_eq!(draft.facts[1].text, "an allocation of grower (pid 43) triggered the OOM killer");
+        assert_eq!(draft.facts[1].text(), "an allocation of grower (pid 43) triggered the OOM killer");
         let own = OomTrigger { pid: 42, name: "worker" };
         let draft = detect(&Ended { oom_trigger: Some(own), ..ended(&process, &exit, &[]) }).unwrap();
-        assert_eq!(draft.facts[1].text, "its own allocation triggered the OOM killer");
+        assert_eq!(draft.facts[1].text(), "its own allocation triggered the OOM killer");
     }
 }

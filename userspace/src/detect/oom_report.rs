@@ -280,7 +280,7 @@ mod tests {
              the largest task was gr ower (pid 43) with 18.0 MiB (2.0 MiB 3.0 s before) and an allocation of \
              gr ower (pid 43) triggered it.",
         );
-        let facts: Vec<_> = draft.facts.iter().map(|it| format!("{} [{}]", it.text, it.source)).collect();
+        let facts: Vec<_> = draft.facts.iter().map(|it| format!("{} [{}]", it.text(), it.source)).collect();
         expect_test::expect![[r#"
             the OOM killer chose it, and its end was not reported [kernel:mark_victim]
             memory cgroup /app was at its memory limit of 24.0 MiB: 24.0 MiB of 24.0 MiB memory used; the victim was in /app/w [kernel:kmsg]
@@ -322,7 +322,7 @@ mod tests {
             None,
             "The OOM killer ended worker, which held 6.0 MiB: memory outside the limits of cgroups ran out.",
         );
-        assert!(draft.facts[1].text.contains("after many OOM kills at once"), "{:?}", draft.facts[1]);
+        assert!(draft.facts[1].text().contains("after many OOM kills at once"), "{:?}", draft.facts[1]);
         bare.constraint = Some(Constraint::Memcg);
         check(bare, &[], None, "The OOM killer chose worker, which has not ended yet.");
     }

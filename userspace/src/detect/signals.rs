@@ -99,7 +99,7 @@ mod tests {
         ] {
             let facts = facts(&crash(signal, code, address, sender));
             match want {
-                Some(want) => assert!(facts[0].text.contains(want), "{facts:?}"),
+                Some(want) => assert!(facts[0].text().contains(want), "{facts:?}"),
                 None => assert_eq!(facts, []),
             }
         }

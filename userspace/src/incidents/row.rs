@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::Unreadable;
 use super::trouble::sqlite_code;
+use crate::kinds::case::CaseFile;
 use crate::model::{AlertDelivery, EvidenceEntry, Incident};
+use crate::render;
 
 /// Every row, each through `read`.
 pub(super) fn collect<T>(mut rows: Rows<'_>, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
@@ -37,6 +39,14 @@ pub(super) fn unreadable(id: String, err: Error) -> Error {
 }
 
 fn read_incident(row: &Row<'_>) -> Result<Incident> {
+    let file = CaseFile {
+        process: json(row, "process")?,
+        observed_at: time(row, "first_seen_ms")?,
+        findings: json(row, "findings")?,
+        facts: json(row, "facts")?,
+        evidence: Vec::new(),
+        completeness: json(row, "completeness")?,
+    };
     Ok(Incident {
         id: row.get("id")?,
         kind: word(row, "kind")?,
@@ -47,16 +57,16 @@ fn read_incident(row: &Row<'_>) -> Result<Incident> {
         title: row.get("title")?,
         host: row.get("host")?,
         boot_id: row.get("boot_id")?,
-        process: json(row, "process")?,
         first_seen: time(row, "first_seen_ms")?,
         last_seen: time(row, "last_seen_ms")?,
         count: unsigned(row, "count")?,
         acknowledged_at: time_if(row, "acknowledged_ms")?,
         resolved_at: time_if(row, "resolved_ms")?,
         related: Vec::new(),
-        findings: json(row, "findings")?,
-        facts: json(row, "facts")?,
-        completeness: json(row, "completeness")?,
+        findings: render::findings(&file),
+        facts: render::facts(&file),
+        process: file.process,
+        completeness: file.completeness,
         verdict: json(row, "verdict")?,
         alerts: Vec::new(),
         evidence: Vec::new(),

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use super::{DueAlert, Store};
 use crate::health::Health;
 use crate::host::Host;
+use crate::kinds::fixture::recorded;
 use crate::metrics::Metrics;
 use crate::model::{
     Case, CaseFile, Completeness, Confidence, EvidenceFile, Fact, Finding, Incident, IncidentKind,
     IncidentStatus, NextStep, Occasion, ProcessInfo, Severity, Verdict, VerdictBy,
 };
+use crate::render;
 
 pub(crate) fn host() -> Host {
     Host {
@@ -62,7 +64,7 @@ pub(crate) fn verdict(summary: &str) -> Verdict {
 pub(crate) fn case(fingerprint: &str) -> Case {
     let fact = |id: &str, text: &str, source: &str| Fact {
         id: id.into(),
-        text: text.into(),
+        data: text.into(),
         source: source.into(),
         at: None,
     };
@@ -91,7 +93,7 @@ pub(crate) fn case(fingerprint: &str) -> Case {
             findings: vec![Finding {
                 kind: IncidentKind::OomKill,
                 severity: Severity::Critical,
-                summary: "The kernel killed it for memory.".into(),
+                summary: Some(recorded("The kernel killed it for memory.")),
                 facts: vec!["F1".into(), "F2".into()],
             }],
             facts: vec![
@@ -135,15 +137,15 @@ pub(crate) fn incident() -> Incident {
         title: case.title,
         host: "web-1".into(),
         boot_id: "boot-1".into(),
-        process: case.file.process,
         first_seen: at(0),
         last_seen: at(0),
         count: 1,
         acknowledged_at: None,
         resolved_at: None,
         related: Vec::new(),
-        findings: case.file.findings,
-        facts: case.file.facts,
+        findings: render::findings(&case.file),
+        facts: render::facts(&case.file),
+        process: case.file.process,
         completeness: case.file.completeness,
         verdict: verdict("The kernel killed python3 because its cgroup reached its memory limit."),
         alerts: Vec::new(),

@@ -6,7 +6,7 @@ use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first; SQLite's `user_version` says how many a database has had.
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4), M::up(V5)]));
 
 /// Times are milliseconds since the Unix epoch, as the contract shows no more than that. What is only ever
 /// read whole is JSON. Blobs stand last in their row, so that nothing else has to be read through them.
@@ -116,6 +116,21 @@ CREATE INDEX alerts_due ON alerts (sink, due_ms, id) WHERE status = 'pending';
 
 /// How grave an incident is by the rules alone; NULL where that is its severity.
 const V4: &str = "ALTER TABLE incidents ADD COLUMN rules_severity TEXT;";
+
+/// Facts are values, of which sentences are made when they are shown. Those written before have a sentence alone: it
+/// is kept as what it is.
+const V5: &str = "
+UPDATE incidents SET
+    facts = (SELECT json_group_array(json_remove(json_set(value, '$.data',
+                        json_object('type', 'recorded', 'text', json_extract(value, '$.text'))), '$.text'))
+             FROM (SELECT value FROM json_each(incidents.facts) ORDER BY key))
+WHERE json_valid(facts) AND json_type(facts) = 'array';
+UPDATE incidents SET
+    findings = (SELECT json_group_array(json_set(value, '$.summary',
+                           json_object('type', 'recorded', 'text', json_extract(value, '$.summary'))))
+                FROM (SELECT value FROM json_each(incidents.findings) ORDER BY key))
+WHERE json_valid(findings) AND json_type(findings) = 'array';
+";
 
 /// The migrations up to the first version, as a database of then has had them.
 #[cfg(test)]

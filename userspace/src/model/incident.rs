@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Completeness, Fact, Finding, IncidentKind, ProcessInfo, Severity, Verdict};
+use serde_json::Value;
+
+use super::{Completeness, IncidentKind, ProcessInfo, Severity, Verdict};
 
 /// Where an incident is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +143,56 @@ pub struct AlertDelivery {
     pub folded_into: Option<String>,
 }
 
+/// A fact as it is shown: the value, for programs, and the sentence made of it, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactView {
+    /// `F1`, `F2`, …
+    pub id: String,
+    /// The sentence.
+    pub text: String,
+    /// The value: an object whose `type` names the statement; null from a daemon that did not tell it yet.
+    #[serde(default)]
+    pub data: Value,
+    /// Where it was read: `kernel:sched_process_exit`, `proc:status`, `cgroup:memory.max`, …
+    pub source: String,
+    /// When it was true; absent where an early version wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+impl FactView {
+    /// Hands over every text in it. In the value, those that others wrote are not told apart from our own words, in
+    /// which there is no secret.
+    pub fn each_text(&mut self, act: &mut dyn FnMut(&mut String)) {
+        let Self { id: _, text, data, source, at: _ } = self;
+        act(text);
+        act(source);
+        each_text_of(data, act);
+    }
+}
+
+fn each_text_of(value: &mut Value, act: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::String(text) => act(text),
+        Value::Array(values) => values.iter_mut().for_each(|it| each_text_of(it, act)),
+        Value::Object(fields) => fields.values_mut().for_each(|it| each_text_of(it, act)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// A finding as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// Which kind.
+    pub kind: IncidentKind,
+    /// How bad.
+    pub severity: Severity,
+    /// One sentence.
+    pub summary: String,
+    /// Ids of the facts that prove it.
+    pub facts: Vec<String>,
+}
+
 /// One line of an incident's evidence index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceEntry {
@@ -196,9 +248,9 @@ pub struct Incident {
     #[serde(default)]
     pub related: Vec<Related>,
     /// What the detectors concluded.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<FindingView>,
     /// The numbered facts.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<FactView>,
     /// What is missing.
     pub completeness: Completeness,
     /// What the analyst said.

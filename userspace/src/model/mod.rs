@@ -1,19 +1,24 @@
 //! The nouns every stage shares. Plain data: no I/O, no clocks, no dependencies on other modules.
 
-mod case;
 mod comm;
+mod evidence;
 mod incident;
 mod kind;
+mod name;
 mod process;
 mod signal;
 mod verdict;
 
-pub use case::{Case, CaseFile, Completeness, EvidenceFile, Fact, Finding};
+// To go: for the time of the move.
+pub use crate::kinds::case::{Case, CaseFile, Fact, Finding};
 pub use comm::Comm;
+pub use evidence::{Completeness, EvidenceFile};
 pub use incident::{
-    AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus, Occasion, Related, Relation,
+    AlertDelivery, AlertStatus, EvidenceEntry, FactView, FindingView, Incident, IncidentStatus, Occasion,
+    Related, Relation,
 };
 pub use kind::{IncidentKind, Severity};
+pub use name::Name;
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 pub use signal::{is_crash_signal, signal_name};
 pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};

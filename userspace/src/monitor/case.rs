@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::deaths::program;
-use crate::detect::{Draft, Statement};
 use crate::evidence::Collected;
 use crate::host::wall_time;
-use crate::model::{Case, CaseFile, Completeness, Fact, Finding, IncidentKind, ProcessInfo};
+use crate::kinds::case::{Draft, numbered};
+use crate::model::{Case, CaseFile, Completeness, IncidentKind, ProcessInfo};
 use crate::text;
 
 /// Longest title.
@@ -34,17 +34,10 @@ pub(super) fn build(draft: Draft, material: Material) -> Case {
 }
 
 /// The case file for any number of drafts, worst first, its evidence still to come.
-pub(super) fn file(mut drafts: Vec<Draft>, material: Material) -> CaseFile {
-    drafts.sort_by_key(|draft| std::cmp::Reverse(draft.severity));
-    let mut facts = Vec::new();
-    let findings = drafts.into_iter().map(|draft| Finding {
-        kind: draft.kind,
-        severity: draft.severity,
-        summary: draft.summary,
-        facts: draft.facts.into_iter().map(|statement| cite(&mut facts, statement)).collect(),
-    });
+pub(super) fn file(drafts: Vec<Draft>, material: Material) -> CaseFile {
+    let (findings, facts) = numbered(drafts);
     CaseFile {
-        findings: findings.collect(),
+        findings,
         facts,
         observed_at: wall_time(material.at),
         completeness: Completeness { events_lost: material.events_lost, ..Completeness::default() },
@@ -58,17 +51,6 @@ pub(super) fn add_evidence(file: &mut CaseFile, collected: Collected) {
     file.completeness.evidence_delay_ms = delay_ms(&collected, file.observed_at);
     file.completeness.missing.extend(collected.missing);
     file.evidence.extend(collected.files);
-}
-
-/// The id of the fact with this statement, a new one where there is none yet.
-pub(super) fn cite(facts: &mut Vec<Fact>, statement: Statement) -> String {
-    let same = facts.iter().find(|fact| fact.text == statement.text && fact.source == statement.source);
-    if let Some(fact) = same {
-        return fact.id.clone();
-    }
-    let id = format!("F{}", facts.len() + 1);
-    facts.push(Fact { id: id.clone(), text: statement.text, source: statement.source, at: None });
-    id
 }
 
 fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
@@ -107,6 +89,7 @@ fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::case::Statement;
     use crate::model::{EvidenceFile, Severity};
 
     fn process(pid: u32, name: &str) -> ProcessInfo {
@@ -141,7 +124,7 @@ mod tests {
             draft(IncidentKind::OomKill, Severity::Critical, &["b", "c"]),
         ];
         let file = file(drafts, material(1, "p"));
-        let facts: Vec<_> = file.facts.iter().map(|it| format!("{} {}", it.id, it.text)).collect();
+        let facts: Vec<_> = file.facts.iter().map(|it| format!("{} {}", it.id, it.text())).collect();
         assert_eq!(facts, ["F1 b", "F2 c", "F3 a"]);
         assert_eq!(file.findings[0].kind, IncidentKind::OomKill, "worst first");
         assert_eq!(file.findings[1].facts, ["F3", "F1"]);

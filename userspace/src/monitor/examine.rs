@@ -11,9 +11,11 @@ use super::process::{Process, UNMEASURED, lossy};
 use super::rooms::{self, HostTasks};
 use crate::cgroup::Hierarchy;
 use crate::config::{Config, DetectLimits};
-use crate::detect::{self, Draft, FdUse, MemoryUse, Past, Statement, ThreadUse, Zombie};
+use crate::detect::{self, Draft, FdUse, MemoryUse, Past, Statement, ThreadUse};
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
+use crate::kinds::case::cite;
+use crate::kinds::zombie_pileup::{self, Zombie};
 use crate::model::{CaseFile, ProcessView};
 use crate::observation::SeenProcess;
 use crate::{scan, text};
@@ -73,7 +75,7 @@ impl Examiner {
         let cgroup = info.cgroup.clone();
         let mut file = case::file(drafts, Material { process: info, at: now, events_lost: 0 });
         for statement in self.state(&seen, &process, now) {
-            case::cite(&mut file.facts, statement);
+            cite(&mut file.facts, statement);
         }
         case::add_evidence(&mut file, evidence::collect(&self.sources, seen.key, cgroup.as_deref()));
         Ok(Some(file))
@@ -99,7 +101,7 @@ impl Examiner {
         });
         let everybody = scan::measure_all(&self.sources.proc_root, &self.host)
             .context("cannot look for zombie children")?;
-        let zombies = detect::zombies(&info, &self.zombie_children(info.pid, &everybody), limits);
+        let zombies = zombie_pileup::detect(&self.zombie_children(info.pid, &everybody), limits);
         let tasks = everybody.iter().filter(|it| !it.kernel_thread).map(|it| it.threads).sum();
         let host = HostTasks::read(&self.sources.proc_root, tasks);
         let (room, _) = rooms::of_tasks(&self.sources.proc_root, &self.sources.hierarchy, seen.key, &host);
@@ -113,7 +115,7 @@ impl Examiner {
     fn zombie_children(&self, pid: u32, everybody: &[SeenProcess]) -> Vec<Zombie> {
         let zombies = everybody.iter().filter(|child| child.ppid == pid && child.state == 'Z').map(|child| {
             // How long they have been dead is not known: taken as long enough.
-            Zombie { pid: child.key.pid, name: lossy(&child.comm), age: self.limits.zombie_age }
+            Zombie { pid: child.key.pid, name: lossy(&child.comm).into(), age: self.limits.zombie_age }
         });
         zombies.collect()
     }

@@ -11,8 +11,9 @@ use super::ends::is_own;
 use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
 use super::rooms::inside;
-use crate::detect::{self, Draft, FdUse, MemoryUse, Zombie};
+use crate::detect::{self, Draft, FdUse, MemoryUse};
 use crate::host::boot_time;
+use crate::kinds::zombie_pileup::{self, Zombie};
 use crate::metrics::StateLabel;
 use crate::model::{ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, ScanDone, SeenProcess};
@@ -133,7 +134,7 @@ impl Monitor {
             let age = now.saturating_sub(dead.since);
             by_parent.entry(dead.ppid).or_default().push(Zombie {
                 pid: key.pid,
-                name: dead.name.clone(),
+                name: dead.name.as_str().into(),
                 age,
             });
         }
@@ -142,7 +143,7 @@ impl Monitor {
             else {
                 continue;
             };
-            if let Some(draft) = detect::zombies(&parent, &zombies, &self.limits) {
+            if let Some(draft) = zombie_pileup::detect(&zombies, &self.limits) {
                 self.raise_condition(draft, parent, now);
             }
         }

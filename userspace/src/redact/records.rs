@@ -2,7 +2,10 @@
 //! no secret a record stays byte for byte what it was.
 
 use super::{Censor, Tally};
-use crate::model::{Case, CaseFile, EvidenceFile, Incident, ProcessInfo, ProcessView, Verdict};
+use crate::kinds::part::Part as _;
+use crate::model::{
+    Case, CaseFile, EvidenceFile, Fact, Finding, Incident, ProcessInfo, ProcessView, Verdict,
+};
 
 /// A case as it may be stored. Its file says how much was masked.
 pub fn case(mut case: Case) -> Case {
@@ -36,10 +39,7 @@ pub fn incident(mut incident: Incident) -> Incident {
     let it = &mut incident;
     it.related.iter_mut().map(|it| &mut it.title).chain([&mut it.title]).for_each(|title| censor.keep(title));
     mask_process(&mut censor, &mut it.process);
-    it.facts
-        .iter_mut()
-        .flat_map(|fact| [&mut fact.text, &mut fact.source])
-        .for_each(|text| censor.keep(text));
+    it.facts.iter_mut().for_each(|fact| fact.each_text(&mut |text| censor.keep(text)));
     it.findings.iter_mut().for_each(|finding| censor.keep(&mut finding.summary));
     it.completeness.missing.iter_mut().for_each(|missing| censor.keep(missing));
     it.related.iter_mut().for_each(|related| censor.keep(&mut related.title));
@@ -55,11 +55,13 @@ pub fn evidence(mut file: EvidenceFile, argv: &[String]) -> EvidenceFile {
 
 fn mask_file(censor: &mut Censor, file: &mut CaseFile) {
     mask_process(censor, &mut file.process);
-    file.facts
-        .iter_mut()
-        .flat_map(|fact| [&mut fact.text, &mut fact.source])
-        .for_each(|text| censor.keep(text));
-    file.findings.iter_mut().for_each(|finding| censor.keep(&mut finding.summary));
+    for Fact { id: _, data, source, at: _ } in &mut file.facts {
+        data.each_name(&mut |name| censor.keep(name.raw_mut()));
+        censor.keep(source);
+    }
+    for Finding { kind: _, severity: _, facts: _, summary } in &mut file.findings {
+        summary.each_name(&mut |name| censor.keep(name.raw_mut()));
+    }
     file.completeness.missing.iter_mut().for_each(|missing| censor.keep(missing));
     file.evidence.iter_mut().for_each(|file| mask_evidence(censor, file));
     add(&mut file.completeness.masked, censor.tally());

@@ -9,7 +9,7 @@ use super::super::mrkdwn::length;
 use super::*;
 use crate::incidents::sample::{at, due_alert, incident as oom_kill, verdict};
 use crate::incidents::{Brief, DueAlert};
-use crate::model::{Finding, IncidentKind, NextStep, Occasion, Related, Relation, Severity};
+use crate::model::{FactView, FindingView, IncidentKind, NextStep, Occasion, Related, Relation, Severity};
 
 fn crash() -> Incident {
     let mut it = oom_kill();
@@ -130,10 +130,15 @@ fn whatever_the_size_it_fits() {
         it.process.cgroup = Some(huge.clone());
         it.process.container_id = Some(huge.clone());
         it.count = u64::MAX;
-        let fact =
-            |id: usize| Fact { id: format!("F{id}"), text: huge.clone(), source: huge.clone(), at: None };
+        let fact = |id: usize| FactView {
+            id: format!("F{id}"),
+            text: huge.clone(),
+            data: huge.clone().into(),
+            source: huge.clone(),
+            at: None,
+        };
         it.facts = (0..5).map(fact).collect();
-        it.findings = vec![Finding { facts: vec!["F4".into(), huge.clone()], ..it.findings.remove(0) }];
+        it.findings = vec![FindingView { facts: vec!["F4".into(), huge.clone()], ..it.findings.remove(0) }];
         it.completeness.events_lost = u64::MAX;
         it.completeness.evidence_delay_ms = Some(u64::MAX);
         it.completeness.missing = vec![huge.clone(); 50];
@@ -214,7 +219,8 @@ fn the_payload_is_block_kit() {
 #[test]
 fn facts_the_verdict_rests_on_come_first() {
     let mut it = oom_kill();
-    let fact = |id: &str| Fact { id: id.into(), text: id.into(), source: "s".into(), at: None };
+    let fact =
+        |id: &str| FactView { id: id.into(), text: id.into(), data: id.into(), source: "s".into(), at: None };
     it.facts = ["F1", "F2", "F3", "F4"].map(fact).to_vec();
     for (cited, found, want) in [
         (&["F3"][..], &["F4", "F3"][..], "F3 F4 F1"),

@@ -183,7 +183,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::analyst::fixture::oom;
+    use crate::kinds::fixture::oom;
 
     fn good() -> Value {
         json!({

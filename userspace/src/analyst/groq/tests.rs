@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::peer::{MODEL, Peer, Reply, Seen, completion};
-use crate::analyst::fixture::{facts, frozen, oom};
 use crate::analyst::{Analyst, built_in};
 use crate::config::{LlmConfig, LlmLimits};
 use crate::health::Health;
+use crate::kinds::fixture::recorded;
+use crate::kinds::fixture::{facts, frozen, oom};
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Severity, Verdict, VerdictBy};
 
@@ -232,7 +233,7 @@ async fn no_secret_leaves_the_host() {
         ("proc:cmdline", &format!("ran app --password {secret}")),
         ("x", &format!("TOKEN={secret}")),
     ]);
-    file.findings[0].summary = format!("app said {secret}");
+    file.findings[0].summary = Some(recorded(&format!("app said {secret}")));
     file.evidence.push(frozen("environ", &format!("HARMLESS={secret}\0")));
     file.evidence.push(frozen("log", &format!("connected as {secret}")));
     let peer = Peer::new([good()]).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::model::{CaseFile, EvidenceFile, Fact};
 use crate::redact::Censor;
-use crate::text;
+use crate::{render, text};
 
 /// Each limit: what one part may take of the room.
 const MAX_FACT_CHARS: usize = 400;
@@ -92,7 +92,7 @@ impl<'a> Data<'a> {
             json!({
                 "kind": it.kind,
                 "severity": it.severity,
-                "summary": self.clean(&it.summary, MAX_FACT_CHARS),
+                "summary": self.clean(&render::summary(self.file, it), MAX_FACT_CHARS),
                 "facts": it.facts,
             })
         })
@@ -114,7 +114,7 @@ impl<'a> Data<'a> {
         first.into_iter().chain(then).map(|it| {
             let mut fact = json!({
                 "id": it.id,
-                "text": self.clean(&it.text, MAX_FACT_CHARS),
+                "text": self.clean(&render::fact(&it.data), MAX_FACT_CHARS),
                 "source": self.clean(&it.source, MAX_NAME_CHARS),
             });
             // The time of the observation stands above already.

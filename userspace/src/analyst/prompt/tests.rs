@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{DEFAULT_TOKENS as MAX_PROMPT_TOKENS, *};
-use crate::analyst::fixture::{facts, found, frozen, healthy, oom};
+use crate::kinds::fixture::{facts, found, frozen, healthy, oom};
 use crate::model::IncidentKind;
 
 fn ask(file: &CaseFile) -> Prompt {

@@ -92,18 +92,18 @@ struct Facts<'a>(&'a CaseFile);
 
 impl Facts<'_> {
     fn has(&self, words: &str) -> bool {
-        self.0.facts.iter().any(|fact| fact.text.contains(words))
+        self.0.facts.iter().any(|fact| fact.text().contains(words))
     }
 
     /// The share of the CPU time in the kernel.
     fn kernel_percent(&self) -> Option<u64> {
-        let text = self.0.facts.iter().find_map(|fact| fact.text.strip_prefix("of that, "))?;
+        let text = self.0.facts.iter().find_map(|fact| fact.text().strip_prefix("of that, "))?;
         text.split_once(" and ")?.1.split_once(" %")?.0.parse().ok()
     }
 
     /// The thread that spins, where it is not the leader.
     fn tid(&self) -> Option<u32> {
-        let text = self.0.facts.iter().find_map(|fact| fact.text.strip_prefix("its thread "))?;
+        let text = self.0.facts.iter().find_map(|fact| fact.text().strip_prefix("its thread "))?;
         text.rsplit_once("(tid ")?.1.split_once(')')?.0.parse().ok()
     }
 }

@@ -225,8 +225,8 @@ fn next_steps(file: &CaseFile, fault: Fault<'_>, meaning: &Meaning) -> Vec<NextS
 /// By the signal that the finding names. The process's own name is taken out first: it could be `SIGSYS`.
 fn meaning(file: &CaseFile, finding: &Finding) -> &'static Meaning {
     let summary = match file.process.name.as_str() {
-        "" => finding.summary.clone(),
-        name => finding.summary.replace(name, " "),
+        "" => finding.said().to_owned(),
+        name => finding.said().replace(name, " "),
     };
     let mut words = summary.rsplit(|c: char| !c.is_ascii_alphanumeric());
     let named = words.find_map(|word| MEANINGS.iter().find(|it| !it.signal.is_empty() && it.signal == word));

@@ -46,14 +46,14 @@ impl<'a> Fault<'a> {
         let fact = self.file.facts.iter().find(|fact| {
             self.finding.facts.contains(&fact.id)
                 && fact.source == "monitor:history"
-                && fact.text.contains(STARTED)
+                && fact.text().contains(STARTED)
         })?;
-        fact.text.split_once(STARTED).map(|(parent, _)| parent)
+        fact.text().split_once(STARTED).map(|(parent, _)| parent)
     }
 
     /// How it ended, by the exit's fact; by the summary where there is none.
     pub(super) fn ending(self) -> Ending {
-        let last = || self.finding.summary.rsplit_once(", last by ").map(|(_, cause)| cause);
+        let last = || self.finding.said().rsplit_once(", last by ").map(|(_, cause)| cause);
         let Some(cause) = self.statement("ended by ").or_else(last) else { return Ending::Other };
         let first = cause.split([' ', '.', ',']).next().unwrap_or("");
         if first == signal_name(9) && self.statement("the OOM killer chose it").is_some() {
@@ -125,7 +125,7 @@ impl<'a> Fault<'a> {
     /// The function that the finding's summary ends with: `… (signal 11) in FUNCTION.`
     fn function(self) -> Option<&'a str> {
         let name = text::printable(&self.file.process.name);
-        let summary = self.finding.summary.strip_prefix(name.as_str()).unwrap_or(&self.finding.summary);
+        let summary = self.finding.said().strip_prefix(name.as_str()).unwrap_or(self.finding.said());
         let (_, cause) = summary.split_once(" (signal ")?;
         cause.split_once(") in ").map(|(_, function)| function.trim_end_matches('.'))
     }
@@ -147,6 +147,6 @@ impl<'a> Fault<'a> {
     fn texts(self) -> impl Iterator<Item = &'a str> {
         let cited = move |id: &String| self.finding.facts.contains(id);
         let facts = self.file.facts.iter().filter(move |fact| cited(&fact.id));
-        facts.filter(|fact| fact.source.starts_with("kernel:")).map(|fact| fact.text.as_str())
+        facts.filter(|fact| fact.source.starts_with("kernel:")).map(|fact| fact.text())
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 fn orphaned_group(file: &CaseFile) -> Option<u32> {
     let texts = file.facts.iter().filter(|fact| fact.source == "proc:stat");
     texts
-        .filter_map(|fact| fact.text.strip_prefix("they are process group "))
+        .filter_map(|fact| fact.text().strip_prefix("they are process group "))
         .find_map(|rest| rest.split(',').next()?.parse().ok())
 }
 

@@ -87,7 +87,7 @@ fn cause(file: &CaseFile) -> Cause {
         .facts
         .iter()
         .filter(|fact| matches!(fact.source.as_str(), "proc:wchan" | "proc:stack"))
-        .flat_map(|fact| fact.text.split_ascii_whitespace())
+        .flat_map(|fact| fact.text().split_ascii_whitespace())
         .collect();
     let fits = |begins: &[&str]| functions.iter().any(|it| begins.iter().any(|begin| it.starts_with(begin)));
     // Of the locks of that kind, the one that a writer of files takes is the file system's freeze protection
@@ -208,7 +208,7 @@ fn steps(file: &CaseFile, cause: Cause) -> Vec<NextStep> {
 fn frozen(file: &CaseFile) -> NextStep {
     let why = "Which file system it is; then, if no snapshot is at work: fsfreeze --unfreeze MOUNTPOINT";
     let named = file.facts.iter().filter(|fact| fact.source == "proc:syscall");
-    let mut paths = named.filter_map(|fact| fact.text.split_once(" on ")).map(|(_, path)| path);
+    let mut paths = named.filter_map(|fact| fact.text().split_once(" on ")).map(|(_, path)| path);
     match paths.find(|path| path.starts_with('/')) {
         Some(path) => step(why, format!("df --output=source,fstype,target -- {}", quote(path))),
         None => step(why, format!("ls -l /proc/{}/cwd /proc/{}/fd", file.process.pid, file.process.pid)),

@@ -101,7 +101,7 @@ fn host(file: &CaseFile, finding: &Finding) -> Opinion {
 
 /// The first fact that was read there.
 fn fact<'a>(file: &'a CaseFile, source: &str) -> Option<&'a str> {
-    file.facts.iter().find(|fact| fact.source == source).map(|fact| fact.text.as_str())
+    file.facts.iter().find(|fact| fact.source == source).map(|fact| fact.text())
 }
 
 fn cause(file: &CaseFile) -> (String, Confidence) {

@@ -153,7 +153,7 @@ mod tests {
     use super::super::judge;
     use super::super::tests::check;
     use super::*;
-    use crate::analyst::fixture::{facts, frozen, oom};
+    use crate::kinds::fixture::{facts, frozen, oom};
 
     /// The kernel's report on the process of [`oom`]: it held 12 MiB, its neighbour `other` pages.
     fn with_report(limit: &str, other: u64, adj: i32) -> CaseFile {

@@ -10,7 +10,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         finding
             .facts
             .iter()
-            .any(|id| file.facts.iter().any(|fact| &fact.id == id && fact.text.starts_with(words)))
+            .any(|id| file.facts.iter().any(|fact| &fact.id == id && fact.text().starts_with(words)))
     };
     let who = who(file);
     let (cause, harmless) = if has("its standard input is a network socket") {

@@ -10,7 +10,8 @@ use std::process::Command;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::analyst::fixture::{finding, found, frozen, healthy, oom};
+use crate::kinds::fixture::{finding, found, frozen, healthy, oom};
+use crate::model::Confidence;
 
 fn render(verdict: &Verdict) -> String {
     let mut out = format!(

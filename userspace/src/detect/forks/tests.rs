@@ -113,7 +113,7 @@ fn it_says_who_how_many_and_under_which_limit() {
         "worker (pid 42) and what it started fill pids.max of /app (100 of 100 tasks): the kernel refuses every further \
          fork."
     );
-    let facts: Vec<_> = draft.facts.iter().map(|it| it.text.as_str()).collect();
+    let facts: Vec<_> = draft.facts.iter().map(|it| it.text()).collect();
     assert_eq!(
         facts,
         [

@@ -137,7 +137,7 @@ fn check(waits: &[Wait<'_>], want: &Expect) {
     let draft = detect(&process(), waits, 12, &DetectLimits::default()).unwrap();
     let mut got = format!("{:?} {}\n", draft.severity, draft.summary);
     for fact in &draft.facts {
-        got.push_str(&format!("- {} ({})\n", fact.text, fact.source));
+        got.push_str(&format!("- {} ({})\n", fact.text(), fact.source));
     }
     want.assert_eq(&got);
 }

@@ -53,7 +53,7 @@ fn check(draft: Option<Draft>, want: &Expect) {
     let draft = draft.unwrap();
     let mut got = format!("{:?} {} [{}]\n", draft.severity, draft.summary, draft.site);
     for fact in &draft.facts {
-        got.push_str(&format!("- {} ({})\n", fact.text, fact.source));
+        got.push_str(&format!("- {} ({})\n", fact.text(), fact.source));
     }
     want.assert_eq(&got);
 }

@@ -139,7 +139,7 @@ fn check(spins: &[Spin<'_>], want: &Expect) {
     let draft = detect(&process(), spins, &DetectLimits::default()).unwrap();
     let mut got = format!("{:?} {}\n", draft.severity, draft.summary);
     for fact in &draft.facts {
-        got.push_str(&format!("- {} ({})\n", fact.text, fact.source));
+        got.push_str(&format!("- {} ({})\n", fact.text(), fact.source));
     }
     want.assert_eq(&got);
 }
@@ -236,9 +236,9 @@ fn threads_that_take_turns_are_judged_as_one() {
     let lasted = limits.spin_window;
     let both = [spin(&first, &all, lasted), spin(&one, &now, lasted)];
     let draft = detect(&process(), &both, &limits).unwrap();
-    assert!(draft.facts[0].text.starts_with("its main thread"), "{}", draft.facts[0].text);
+    assert!(draft.facts[0].text().starts_with("its main thread"), "{}", draft.facts[0].text());
     let draft = detect(&process(), &both[..1], &limits).unwrap();
-    assert!(draft.facts[0].text.starts_with("one or another of its threads"), "{}", draft.facts[0].text);
+    assert!(draft.facts[0].text().starts_with("one or another of its threads"), "{}", draft.facts[0].text());
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn programs_without_a_file() {
     let fd = || it("/proc/self/fd/3", &["x"]);
     let draft = check("a memfd", fd(), memfd("/memfd:x (deleted)"), WARNING).unwrap();
     assert_eq!(draft.summary, "3 runs from memory, without a file.");
-    assert!(draft.facts[0].text.contains("the memfd x,"), "{:?}", draft.facts);
+    assert!(draft.facts[0].text().contains("the memfd x,"), "{:?}", draft.facts);
     check(
         "gone, but the kernel named it",
         fd(),

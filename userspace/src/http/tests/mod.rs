@@ -31,6 +31,7 @@ use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, Rece
 use crate::health::Health;
 use crate::host::Host;
 use crate::incidents::LifeRules;
+use crate::kinds::fixture::recorded;
 use crate::metrics::Metrics;
 use crate::model::{
     CaseFile, Completeness, Confidence, Finding, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity,
@@ -288,7 +289,7 @@ fn finding() -> Finding {
     Finding {
         kind: IncidentKind::CpuSpin,
         severity: Severity::Warning,
-        summary: "a full core for 10 minutes".into(),
+        summary: Some(recorded("a full core for 10 minutes")),
         facts: vec!["F1".into()],
     }
 }

@@ -7,11 +7,13 @@ mod raise;
 mod related;
 mod survival;
 mod unreadable;
+mod upgrade;
 
 use super::sample::{at, case, case_by, host, open, verdict};
 use super::store::Store;
 use super::{AlertPlan, Change, Filter, Wish};
 use crate::model::{AlertStatus, Incident, IncidentKind, IncidentStatus, Severity, Verdict};
+use crate::render;
 
 fn slack_now() -> AlertPlan {
     AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: None, digest_until: None }
@@ -33,8 +35,8 @@ async fn an_incident_is_read_back_as_it_was_recorded() {
     assert_eq!((&it.title, &it.fingerprint), (&given.title, &given.fingerprint));
     assert_eq!((it.host.as_str(), it.boot_id.as_str()), ("web-1", "boot-1"));
     assert_eq!((it.first_seen, it.last_seen, it.count), (at(0), at(0), 1));
-    assert_eq!((&it.process, &it.findings), (&given.file.process, &given.file.findings));
-    assert_eq!((&it.facts, &it.completeness), (&given.file.facts, &given.file.completeness));
+    assert_eq!((&it.process, &it.findings), (&given.file.process, &render::findings(&given.file)));
+    assert_eq!((&it.facts, &it.completeness), (&render::facts(&given.file), &given.file.completeness));
     assert_eq!(it.verdict, verdict("Dead."));
     assert_eq!(it.alerts.len(), 1);
     assert_eq!(

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::incidents::sample;
+use crate::kinds::fixture::recorded;
 use crate::model::{ExitCause, ExitRecord};
+use crate::render;
 
 const SECRET: &str = "hunter2-the-secret";
 
@@ -20,9 +22,9 @@ fn planted() -> Case {
     process.exe = Some(format!("/opt/{SECRET}/db"));
     process.cgroup = Some(format!("/app/{SECRET}"));
     case.title = format!("Crash: db in /app/{SECRET}");
-    case.file.facts[0].text = format!("it said {SECRET}");
+    case.file.facts[0].data = recorded(&format!("it said {SECRET}")).into();
     case.file.facts[0].source = format!("file:{SECRET}");
-    case.file.findings[0].summary = format!("it ran db --password {SECRET}");
+    case.file.findings[0].summary = Some(recorded(&format!("it ran db --password {SECRET}")));
     case.file.completeness.missing = vec![format!("/proc: {SECRET}")];
     case.file.evidence = vec![
         evidence_of("cmdline", format!("db\0--password\0{SECRET}\0").as_bytes(), false),
@@ -69,7 +71,7 @@ fn incidents_and_processes_are_masked_the_same_way() {
     let mut stored = sample::incident();
     stored.process = planted().file.process;
     stored.title = planted().title;
-    stored.facts = planted().file.facts;
+    stored.facts = render::facts(&planted().file);
     stored.verdict.summary = format!("said {SECRET}");
     stored.verdict.note = Some(SECRET.into());
     stored.verdict.next_steps[0].command = format!("mysql -p{SECRET}");

@@ -4,7 +4,9 @@
 use super::*;
 use crate::alerts::message;
 use crate::incidents::sample;
+use crate::kinds::fixture::recorded;
 use crate::model::{Incident, NextStep};
+use crate::render;
 use crate::text::printable;
 
 pub(super) const SECRET: &str = "hunter2-correct-horse";
@@ -36,8 +38,8 @@ pub(super) fn attacked(attack: &str) -> CaseFile {
     process.argv = vec!["app".into(), "--password".into(), SECRET.into(), attack.into()];
     process.exe = Some(format!("/tmp/{attack}"));
     process.cgroup = Some(format!("/x/{attack}"));
-    file.findings[0].summary = format!("{attack} was killed by the OOM killer");
-    file.facts[1].text = format!("its last words: {attack} {SECRET}");
+    file.findings[0].summary = Some(recorded(&format!("{attack} was killed by the OOM killer")));
+    file.facts[1].data = recorded(&format!("its last words: {attack} {SECRET}")).into();
     file.evidence.push(frozen("log", &format!("{attack}\npassword={SECRET}\n")));
     file.evidence.push(frozen(&format!("x{attack}"), attack));
     file
@@ -68,8 +70,8 @@ fn alert(file: &CaseFile, verdict: &Verdict) -> (Incident, Value) {
         format!("OOM kill: {} in {}", file.process.name, file.process.cgroup.as_deref().unwrap());
     incident.severity = file.findings[0].severity;
     incident.process = file.process.clone();
-    incident.findings = file.findings.clone();
-    incident.facts = file.facts.clone();
+    incident.findings = render::findings(file);
+    incident.facts = render::facts(file);
     incident.verdict = verdict.clone();
     let message = message(&sample::due_alert(incident.clone()), None);
     (incident, message)

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::super::tests::check;
 use super::*;
-use crate::analyst::fixture::{facts, found};
+use crate::kinds::fixture::{facts, found};
 use crate::model::IncidentKind;
 
 fn spin(mode: &str, more: &[(&str, &str)]) -> CaseFile {
@@ -48,7 +48,7 @@ fn a_loop_through_the_kernel_in_a_service() {
     let mut file = spin(KERNEL, &[]);
     file.process.exe = Some("/usr/sbin/worker".into());
     file.process.cgroup = Some("/system.slice/worker.service".into());
-    file.facts[0].text = "its thread net (tid 7) (tid 13680) was ready to run at each of 60 looks".into();
+    file.facts[0].data = "its thread net (tid 7) (tid 13680) was ready to run at each of 60 looks".into();
     check(
         &file,
         &expect![[r#"

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::super::tests::check;
 use super::*;
-use crate::analyst::fixture::{facts, found};
+use crate::kinds::fixture::{facts, found};
 use crate::model::IncidentKind;
 
 fn hung(wchan: &str, stack: &str) -> CaseFile {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::analyst::fixture::{facts, finding, frozen, healthy};
+use crate::kinds::fixture::{facts, finding, frozen, healthy};
 
 /// A case whose one finding rests on these statements.
 fn case(kind: IncidentKind, summary: &str, statements: &[&str]) -> CaseFile {

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::check;
-use crate::analyst::fixture::{facts, finding, healthy};
+use crate::kinds::fixture::{facts, finding, healthy};
 use crate::model::{CaseFile, IncidentKind, Severity};
 
 const EXIT: &str = "kernel:sched_process_exit";

@@ -1,7 +1,7 @@
 //! The verdicts on what grows: memory, descriptors, threads, families of processes.
 
 use super::*;
-use crate::analyst::fixture::facts;
+use crate::kinds::fixture::facts;
 
 fn grows(kind: IncidentKind, summary: &str, stated: &[(&str, &str)]) -> CaseFile {
     let mut file = found(kind, summary);

@@ -4,12 +4,21 @@
 //! one to mend. Limits: `zombie_count` zombies of one parent, each at least `zombie_age` old. Near miss: a
 //! zombie for a moment, a few forgotten ones.
 
+pub mod facts;
+pub mod verdict;
+pub mod words;
+
 use std::time::Duration;
 
-use super::{Draft, Statement};
 use crate::config::DetectLimits;
-use crate::model::{IncidentKind, ProcessInfo, Severity};
-use crate::text;
+use crate::kinds::case::{Draft, Statement};
+use crate::kinds::pieces::Who;
+use crate::kinds::room::Room;
+use crate::model::{IncidentKind, Name, Severity};
+use facts::ZombieFact;
+
+/// This kind.
+pub const ROOM: Room = Room { summary: words::summary, verdict: verdict::judge };
 
 /// How many zombies are named.
 const NAMED: usize = 3;
@@ -20,39 +29,37 @@ pub struct Zombie {
     /// Its pid.
     pub pid: u32,
     /// Its `comm`.
-    pub name: String,
+    pub name: Name,
     /// Since its end, or since it was first seen ended.
     pub age: Duration,
 }
 
-/// A finding about `parent` where enough of its children have waited for long enough.
-pub fn detect(parent: &ProcessInfo, zombies: &[Zombie], limits: &DetectLimits) -> Option<Draft> {
+/// A finding about a parent where enough of its children have waited for long enough.
+pub fn detect(zombies: &[Zombie], limits: &DetectLimits) -> Option<Draft> {
     let mut old: Vec<_> = zombies.iter().filter(|zombie| zombie.age >= limits.zombie_age).collect();
     if old.len() < usize::try_from(limits.zombie_count).unwrap_or(usize::MAX) {
         return None;
     }
     old.sort_by_key(|zombie| (std::cmp::Reverse(zombie.age), zombie.pid));
-    let name = text::printable(&parent.name);
-    let count = old.len();
-    let oldest = text::duration(old.first()?.age);
-    let named: Vec<_> =
-        old.iter().take(NAMED).map(|it| format!("{} (pid {})", text::printable(&it.name), it.pid)).collect();
+    let zombies = ZombieFact::Zombies {
+        count: u64::try_from(old.len()).unwrap_or(u64::MAX),
+        oldest_ms: u64::try_from(old.first()?.age.as_millis()).unwrap_or(u64::MAX),
+    };
+    let named = old.iter().take(NAMED).map(|it| Who { name: it.name.clone(), pid: it.pid });
+    let among = ZombieFact::AmongZombies { named: named.collect() };
     Some(Draft {
         kind: IncidentKind::ZombiePileup,
         severity: Severity::Warning,
-        summary: format!("{name} (pid {}) has not reaped {count} of its children.", parent.pid),
-        facts: vec![
-            Statement::new("proc:stat", format!("{count} children are zombies, the oldest for {oldest}")),
-            Statement::new("proc:stat", format!("among them {}", named.join(", "))),
-        ],
+        facts: vec![Statement::new("proc:stat", zombies), Statement::new("proc:stat", among)],
         site: String::new(),
+        summary: String::new(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ended::tests::process;
     use super::*;
+    use crate::kinds::fixture;
 
     #[test]
     fn enough_old_zombies_are_a_pile_up() {
@@ -65,11 +72,18 @@ mod tests {
                 .map(|pid| zombie(pid, 60))
                 .chain((0..young).map(|pid| zombie(100 + pid, 59)))
                 .collect();
-            let draft = detect(&process(), &zombies, &limits);
+            let draft = detect(&zombies, &limits);
             assert_eq!(draft.is_some(), want, "{old} old, {young} young");
             if let Some(draft) = draft {
-                assert_eq!(draft.summary, "worker (pid 42) has not reaped 10 of its children.");
-                assert_eq!(draft.facts[1].text, "among them z (pid 0), z (pid 1), z (pid 2)");
+                let want = [
+                    "10 children are zombies, the oldest for 1 min",
+                    "among them z (pid 0), z (pid 1), z (pid 2)",
+                ];
+                assert_eq!(fixture::told(&draft).facts, want);
+                assert_eq!(
+                    fixture::told(&draft).summary,
+                    "python3 (pid 13674) has not reaped 10 of its children."
+                );
             }
         }
     }

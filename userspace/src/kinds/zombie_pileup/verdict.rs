@@ -1,14 +1,16 @@
 //! Zombie pile-ups: a parent that does not wait for its children. Its signal masks and state often say why.
 
-use super::commands::{step, supervisor};
-use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, who};
-use crate::model::{CaseFile, Confidence, Finding};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{step, supervisor};
+use crate::kinds::opinion::frozen::Frozen;
+use crate::kinds::opinion::{Opinion, hypothesis, name, who};
+use crate::model::Confidence;
 
 /// SIGCHLD in the masks of /proc/PID/status (signal 17 on every architecture Linux has today but MIPS, Alpha, SPARC).
 const SIGCHLD_BIT: u64 = 1 << 16;
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, confidence) = cause(file);
     let pid = file.process.pid;
     let mut next_steps = vec![

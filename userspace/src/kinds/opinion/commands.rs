@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::frozen::Frozen;
 use crate::cgroup::{self, Runtime};
-use crate::model::{CaseFile, NextStep};
+use crate::kinds::case::CaseFile;
+use crate::model::NextStep;
 use crate::redact;
 
 /// The kernel's log is shown from so long before the observation …
@@ -16,13 +17,13 @@ const LOG_AFTER: SignedDuration = SignedDuration::from_secs(60);
 const CONTAINER_ID_CHARS: usize = 12;
 
 /// One step.
-pub(super) fn step(why: impl Into<String>, command: impl Into<String>) -> NextStep {
+pub fn step(why: impl Into<String>, command: impl Into<String>) -> NextStep {
     NextStep { why: why.into(), command: command.into() }
 }
 
 /// The text as one word for bash, zsh and ksh. Secrets in it are masked before: a mask that came later could take
 /// a closing quote with it.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let text = &redact::text(text);
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+,=-".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -45,7 +46,7 @@ fn ansi_c(byte: u8) -> String {
 }
 
 /// `--since … --until …` around the observation.
-pub(super) fn window(file: &CaseFile) -> String {
+pub fn window(file: &CaseFile) -> String {
     let at = |moment: Timestamp| moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let since = file.observed_at.checked_sub(LOG_BEFORE).unwrap_or(file.observed_at);
     let until = file.observed_at.checked_add(LOG_AFTER).unwrap_or(file.observed_at);
@@ -53,7 +54,7 @@ pub(super) fn window(file: &CaseFile) -> String {
 }
 
 /// What the program itself said last: from its container, its unit, or by its pid.
-pub(super) fn logs(file: &CaseFile) -> NextStep {
+pub fn logs(file: &CaseFile) -> NextStep {
     let why = "What it said last";
     let command = match (runtime(file), unit(file)) {
         (Some((tool, id)), _) => format!("{tool} logs --tail 100 {id}"),
@@ -69,7 +70,7 @@ pub(super) fn logs(file: &CaseFile) -> NextStep {
 }
 
 /// How its supervisor sees it, where there is one.
-pub(super) fn supervisor(file: &CaseFile) -> Option<NextStep> {
+pub fn supervisor(file: &CaseFile) -> Option<NextStep> {
     let why = "How its supervisor sees it: result, restarts, limits";
     Some(match (runtime(file), unit(file)) {
         (Some(("crictl", id)), _) => step(why, format!("crictl inspect {id}")),
@@ -83,7 +84,7 @@ pub(super) fn supervisor(file: &CaseFile) -> Option<NextStep> {
 }
 
 /// The memory numbers of its cgroup, on either version of cgroups; the host's where it has none.
-pub(super) fn cgroup_memory(file: &CaseFile) -> NextStep {
+pub fn cgroup_memory(file: &CaseFile) -> NextStep {
     let why = "The cgroup's limit, use and OOM count";
     let Some(cgroup) = file.process.cgroup.as_deref().filter(|path| !path.trim_matches('/').is_empty())
     else {
@@ -101,12 +102,12 @@ pub(super) fn cgroup_memory(file: &CaseFile) -> NextStep {
 }
 
 /// The host's memory and its largest users.
-pub(super) fn free() -> String {
+pub fn free() -> String {
     "free -m; ps -eo pid,rss,comm --sort=-rss | head".to_owned()
 }
 
 /// A larger memory limit for its unit or container, once that is known to be right.
-pub(super) fn raise_memory_limit(file: &CaseFile) -> Option<NextStep> {
+pub fn raise_memory_limit(file: &CaseFile) -> Option<NextStep> {
     let limit = Frozen(file).memory_limit()?;
     let wanted_mib = limit.saturating_mul(2) >> 20;
     let command = match (runtime(file), unit(file)) {
@@ -122,7 +123,7 @@ pub(super) fn raise_memory_limit(file: &CaseFile) -> Option<NextStep> {
 }
 
 /// Which pod that is, by the names that `kubectl` takes.
-pub(super) fn pod(file: &CaseFile) -> Option<NextStep> {
+pub fn pod(file: &CaseFile) -> Option<NextStep> {
     let uid = file.process.pod_uid.as_deref()?;
     let columns = "UID:.metadata.uid,NAMESPACE:.metadata.namespace,POD:.metadata.name,NODE:.spec.nodeName";
     let command = format!("kubectl get pods -A -o custom-columns={columns} | grep {}", quote(uid));

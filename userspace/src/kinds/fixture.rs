@@ -1,11 +1,31 @@
-//! Case files for the tests of this stage.
+//! Case files for tests.
 
-use crate::model::{
-    CaseFile, Completeness, EvidenceFile, Fact, Finding, IncidentKind, ProcessInfo, Severity,
-};
+use super::case::{CaseFile, Draft, Fact, Finding, numbered};
+use super::facts::Recorded;
+use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
+use crate::render;
+
+/// What is told of a draft.
+pub(crate) struct Told {
+    pub(crate) summary: String,
+    pub(crate) facts: Vec<String>,
+}
+
+/// The sentences of a draft about the process of [`healthy`].
+pub(crate) fn told(draft: &Draft) -> Told {
+    let file = case_of(draft);
+    let facts = render::facts(&file).into_iter().map(|fact| fact.text).collect();
+    Told { summary: render::summary(&file, &file.findings[0]), facts }
+}
+
+/// The case file of one draft about the process of [`healthy`].
+pub(crate) fn case_of(draft: &Draft) -> CaseFile {
+    let (findings, facts) = numbered(vec![draft.clone()]);
+    CaseFile { findings, facts, ..healthy() }
+}
 
 /// A process that was killed for memory in a cgroup of 256 MiB.
-pub(super) fn oom() -> CaseFile {
+pub(crate) fn oom() -> CaseFile {
     let mut file = healthy();
     file.findings = vec![finding(
         IncidentKind::OomKill,
@@ -32,7 +52,7 @@ pub(super) fn oom() -> CaseFile {
 }
 
 /// A live process that nothing is known against.
-pub(super) fn healthy() -> CaseFile {
+pub(crate) fn healthy() -> CaseFile {
     CaseFile {
         process: ProcessInfo {
             pid: 13674,
@@ -63,27 +83,33 @@ pub(super) fn healthy() -> CaseFile {
 }
 
 /// As [`healthy`], with one finding of that kind that cites the first fact.
-pub(super) fn found(kind: IncidentKind, summary: &str) -> CaseFile {
+pub(crate) fn found(kind: IncidentKind, summary: &str) -> CaseFile {
     CaseFile { findings: vec![finding(kind, summary, &["F1"])], ..healthy() }
 }
 
-pub(super) fn finding(kind: IncidentKind, summary: &str, facts: &[&str]) -> Finding {
+pub(crate) fn finding(kind: IncidentKind, summary: &str, facts: &[&str]) -> Finding {
     let facts = facts.iter().map(|&id| id.to_owned()).collect();
-    Finding { kind, severity: Severity::Critical, summary: summary.to_owned(), facts }
+    let summary = Some(recorded(summary));
+    Finding { kind, severity: Severity::Critical, summary, facts }
+}
+
+/// A sentence of an earlier version.
+pub(crate) fn recorded(text: &str) -> Recorded {
+    Recorded::Recorded { text: text.into() }
 }
 
 /// `(source, text)`, numbered from F1.
-pub(super) fn facts(facts: &[(&str, &str)]) -> Vec<Fact> {
+pub(crate) fn facts(facts: &[(&str, &str)]) -> Vec<Fact> {
     let fact = |(i, (source, text)): (usize, &(&str, &str))| Fact {
         id: format!("F{}", i + 1),
-        text: (*text).to_owned(),
+        data: (*text).into(),
         source: (*source).to_owned(),
         at: None,
     };
     facts.iter().enumerate().map(fact).collect()
 }
 
-pub(super) fn frozen(name: &str, body: &str) -> EvidenceFile {
+pub(crate) fn frozen(name: &str, body: &str) -> EvidenceFile {
     EvidenceFile {
         name: name.to_owned(),
         source: format!("proc:{name}"),

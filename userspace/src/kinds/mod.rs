@@ -1,0 +1,24 @@
+//! The kinds of incidents, a room each: what a kind tracks over time, when it fires, its facts, its sentences, its
+//! verdict and its near misses stand together. This table opens the rooms; nothing else knows a kind by name.
+
+pub mod case;
+pub mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod opinion;
+pub mod part;
+pub mod pieces;
+pub mod room;
+pub mod words;
+pub mod zombie_pileup;
+
+use crate::model::IncidentKind;
+use room::Room;
+
+/// The room of a kind.
+pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
+    match kind {
+        IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
+        _ => None,
+    }
+}

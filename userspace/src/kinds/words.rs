@@ -1,0 +1,29 @@
+//! Words that the sentences of several rooms share: who, how much, how long.
+
+use std::time::Duration;
+
+use super::case::CaseFile;
+use super::pieces::Who;
+use crate::text;
+
+pub use crate::text::{duration, size};
+
+/// `python3 (pid 13674)`: whom a case is about.
+pub fn subject(file: &CaseFile) -> String {
+    format!("{} (pid {})", text::printable(&file.process.name), file.process.pid)
+}
+
+/// `python3 (pid 13674)`.
+pub fn who(who: &Who) -> String {
+    format!("{} (pid {})", who.name.shown(), who.pid)
+}
+
+/// A number of milliseconds: `340 ms`, `3.2 s`, `5 min`.
+pub fn duration_ms(ms: u64) -> String {
+    duration(Duration::from_millis(ms))
+}
+
+/// `a, b, c`.
+pub fn list(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,52 @@
+//! Sentences, made at the edge: what HTTP, the command line, receivers and the model's prompt show of facts. Nothing
+//! reads them back.
+
+mod recorded;
+
+use crate::kinds::case::{CaseFile, Fact, Finding};
+use crate::kinds::facts::FactData;
+use crate::kinds::{self, zombie_pileup};
+use crate::model::{FactView, FindingView};
+
+/// The sentence of a fact.
+pub fn fact(data: &FactData) -> String {
+    match data {
+        FactData::Recorded(it) => recorded::sentence(it),
+        FactData::Zombie(it) => zombie_pileup::words::sentence(it),
+    }
+}
+
+/// The sentence of a finding.
+pub fn summary(file: &CaseFile, finding: &Finding) -> String {
+    match (&finding.summary, kinds::room(finding.kind)) {
+        (Some(recorded), _) => recorded::sentence(recorded),
+        (None, Some(room)) => (room.summary)(file, finding),
+        (None, None) => String::new(),
+    }
+}
+
+/// The facts of a case as they are shown.
+pub fn facts(file: &CaseFile) -> Vec<FactView> {
+    file.facts.iter().map(fact_view).collect()
+}
+
+/// The findings of a case as they are shown.
+pub fn findings(file: &CaseFile) -> Vec<FindingView> {
+    let view = |it: &Finding| FindingView {
+        kind: it.kind,
+        severity: it.severity,
+        summary: summary(file, it),
+        facts: it.facts.clone(),
+    };
+    file.findings.iter().map(view).collect()
+}
+
+fn fact_view(it: &Fact) -> FactView {
+    FactView {
+        id: it.id.clone(),
+        text: fact(&it.data),
+        data: serde_json::to_value(&it.data).unwrap_or_default(),
+        source: it.source.clone(),
+        at: it.at,
+    }
+}
