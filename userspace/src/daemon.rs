@@ -28,7 +28,7 @@ use crate::model::Case;
 use crate::monitor::{Inputs, Monitor};
 use crate::queue::Queue;
 use crate::queue::cases::case_queue;
-use crate::{http, kmsg, probes, scan};
+use crate::{http, kmsg, probes, programs, scan};
 use stage::{Stage, within};
 
 /// Batches of observations that may wait for the monitor.
@@ -48,6 +48,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     let started = Instant::now();
+    programs::extend(&config.programs)?;
     let config = Arc::new(config);
     let host = Host::read(&config.proc_root);
     let metrics = Metrics::new();

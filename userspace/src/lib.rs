@@ -29,6 +29,7 @@ pub mod monitor;
 pub mod observation;
 pub mod outbound;
 pub mod probes;
+pub mod programs;
 pub mod queue;
 pub mod redact;
 pub mod render;

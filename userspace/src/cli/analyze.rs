@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
 use crate::monitor;
+use crate::programs;
 use crate::redact;
 use crate::render;
 use crate::text;
@@ -112,6 +113,7 @@ async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> 
 /// The case file, as it may be shown; `None`: no such process.
 async fn local_file(target: &Target, pid: u32) -> Result<Option<(CaseFile, Config)>> {
     let Draft { config, warnings, .. } = config::load(&target.sources)?;
+    programs::extend(&config.programs)?;
     for warning in warnings {
         output::complain(&format!("warning: {warning}"));
     }

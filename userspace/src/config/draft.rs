@@ -2,6 +2,7 @@
 
 mod receivers;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -12,7 +13,7 @@ use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
     AlertRules, Config, DetectLimits, ExecLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, exec, key,
-    parse, secret,
+    parse, programs, secret,
 };
 use crate::incidents::LifeRules;
 
@@ -113,6 +114,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         alerts: it.alerts(),
         life: it.life(),
         detect: it.detect(),
+        programs: it.programs(),
     };
     let key = it.key(&config);
     let logging = LogSettings {
@@ -260,11 +262,18 @@ impl Reader {
         }
     }
 
+    fn programs(&mut self) -> BTreeMap<String, Vec<String>> {
+        let mut roles = BTreeMap::<_, Vec<_>>::new();
+        for (role, name) in self.list("programs", programs::own) {
+            roles.entry(role).or_default().push(name);
+        }
+        roles
+    }
+
     fn exec(&mut self) -> ExecLimits {
         ExecLimits {
             exec_fresh: self.required("detect.exec_fresh", parse::duration("100ms", "1h")),
             exec_folders: self.list("detect.exec_folders", exec::folder),
-            exec_quiet_below: self.list("detect.exec_quiet_below", exec::program_name),
         }
     }
 

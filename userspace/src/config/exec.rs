@@ -11,19 +11,12 @@ pub struct ExecLimits {
     pub exec_fresh: Duration,
     /// Where everybody may write, each with a slash at its end: installed programs are not run from there.
     pub exec_folders: Vec<String>,
-    /// Names of programs below which a temporary folder or a deleted file is at most info: a site's own builds and
-    /// agents, beside those that are known.
-    pub exec_quiet_below: Vec<String>,
 }
 
 impl Default for ExecLimits {
     fn default() -> Self {
         let folders = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"];
-        Self {
-            exec_fresh: Duration::from_secs(5),
-            exec_folders: folders.map(str::to_owned).to_vec(),
-            exec_quiet_below: Vec::new(),
-        }
+        Self { exec_fresh: Duration::from_secs(5), exec_folders: folders.map(str::to_owned).to_vec() }
     }
 }
 
@@ -37,28 +30,16 @@ pub(super) fn folder(text: &str) -> Result<String, Rejected> {
     Ok(format!("{path}/"))
 }
 
-/// A program's file name: no path.
-pub(super) fn program_name(text: &str) -> Result<String, Rejected> {
-    if text.is_empty() || text.contains(['/', '\0', ' ']) {
-        let what = format!("{} is not a program's name", quoted(text));
-        return Err(Rejected::new(what, "give the name alone, such as ci-agent"));
-    }
-    Ok(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn folders_are_absolute_and_names_have_no_path() {
+    fn folders_are_absolute() {
         for (text, want) in
             [("/tmp", Some("/tmp/")), ("/tmp//", Some("/tmp/")), ("/", None), ("tmp", None), ("", None)]
         {
             assert_eq!(folder(text).ok().as_deref(), want, "{text:?}");
-        }
-        for (text, valid) in [("ci-agent", true), ("/opt/agent", false), ("", false), ("a b", false)] {
-            assert_eq!(program_name(text).is_ok(), valid, "{text:?}");
         }
         let defaults: Vec<_> = find_default().collect();
         assert_eq!(defaults, ExecLimits::default().exec_folders);

@@ -13,6 +13,7 @@ mod life;
 mod llm;
 mod parse;
 mod problem;
+mod programs;
 mod receivers;
 mod secret;
 pub(crate) mod settings;
@@ -33,6 +34,7 @@ pub(crate) use client::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
 pub(crate) use parse::{base_url, is_this_host};
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,4 +80,6 @@ pub struct Config {
     pub life: LifeRules,
     /// From when on something is a finding.
     pub detect: DetectLimits,
+    /// Programs of the site's own by role, beside those that are known.
+    pub programs: BTreeMap<String, Vec<String>>,
 }

@@ -138,6 +138,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Let the kernel side log its own doings").switch(),
     Setting::new(Watching, "btf_path", "btf-path", &["AI_DEBUGGER_BTF_PATH"], "FILE", "/sys/kernel/btf/vmlinux",
         "Where the running kernel's BTF is: another place in a container without /sys"),
+    Setting::new(Watching, "programs", "program", &["AI_DEBUGGER_PROGRAMS"], "NAME=ROLE", "",
+        "What a program of your own is, such as ci-agent=builder or my-runner=supervisor; repeatable").list(),
     Setting::new(Model, "llm_base_url", "llm-base-url", &["AI_DEBUGGER_LLM_BASE_URL"], "URL",
         "https://api.groq.com/openai/v1", "Any API that answers like OpenAI's chat completions"),
     Setting::new(Model, "llm_model", "llm-model", &["AI_DEBUGGER_LLM_MODEL"], "MODEL", "openai/gpt-oss-120b",
@@ -274,8 +276,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "A program whose file is gone so soon after it began hides"),
     Setting::new(Detect, "detect.exec_folders", "detect-exec-folders", &["AI_DEBUGGER_DETECT_EXEC_FOLDERS"], "DIR", "/tmp,/var/tmp,/dev/shm,/run/shm",
         "Where everybody may write, so that what root runs from there is worth knowing; repeatable, replaces the default").list(),
-    Setting::new(Detect, "detect.exec_quiet_below", "detect-exec-quiet-below", &["AI_DEBUGGER_DETECT_EXEC_QUIET_BELOW"], "NAME", "",
-        "What this program starts in those folders, or deletes, is info at most: a build or an agent of one's own; repeatable").list(),
     Setting::new(Detect, "detect.ended_keep", "detect-ended-keep", &["AI_DEBUGGER_DETECT_ENDED_KEEP"], "TIME", "10m",
         "How long ended processes are kept"),
     Setting::new(Detect, "detect.ring_grave_bytes", "detect-ring-grave-bytes", &["AI_DEBUGGER_DETECT_RING_GRAVE_BYTES"], "SIZE", "256KiB",
@@ -301,8 +301,12 @@ mod tests {
             let prefixed = format!("AI_DEBUGGER_{upper}");
             assert!(setting.env[0] == prefixed || setting.env[0] == upper, "{}", setting.env[0]);
             if let Some(flag) = setting.flag {
-                // The one plural: a repeated flag names one host at a time.
-                let flag = if flag == "allowed-host" { "allowed-hosts" } else { flag };
+                // The plurals: a repeated flag names one host or program at a time.
+                let flag = match flag {
+                    "allowed-host" => "allowed-hosts",
+                    "program" => "programs",
+                    flag => flag,
+                };
                 assert_eq!(flag.replace('-', "_"), setting.name.replace('.', "_"));
             }
         }

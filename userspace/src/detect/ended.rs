@@ -6,38 +6,9 @@ use super::respawn::Respawns;
 use super::{Statement, programs};
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, signal_name};
 use crate::observation::{CgroupMemory, KernelCrash, Session};
+use crate::programs::{Roles, roles_of};
 use crate::text;
 
-/// Parents that start a program again when it ends, by `comm` (cut to 15 bytes by the kernel).
-const SUPERVISORS: [&str; 20] = [
-    "systemd",
-    "init",
-    "runsv",
-    "s6-supervise",
-    "supervisord",
-    "containerd-shim",
-    "conmon",
-    "tini",
-    "dumb-init",
-    "docker-init",
-    "catatonit",
-    "circusd",
-    "monit",
-    "supervise",
-    "perpd",
-    "kubelet",
-    "dinit",
-    "lxc-start",
-    "systemd-nspawn",
-    "pm2",
-];
-
-/// Those of them that run containers: the parent of the first process and of every command run beside it.
-const CONTAINER_RUNTIMES: [&str; 2] = ["containerd-shim", "conmon"];
-
-/// Programs that give one command, or a tab, a pid namespace of its own.
-const SANDBOXES: [&str; 7] =
-    ["bwrap", "linux-sandbox", "nix-daemon", "chrome", "chromium", "firefox", "buildkitd"];
 /// The first process of a pid namespace that lived so long may be a container's.
 const SANDBOX_MS: u64 = 1000;
 
@@ -98,8 +69,8 @@ impl Ended<'_> {
     /// Whether its parent is there to start it again.
     pub fn is_supervised(&self) -> bool {
         // A container's runtime starts the container again, not the commands and health checks run in it.
-        let beside =
-            CONTAINER_RUNTIMES.contains(&self.parent_name) && self.exit.ns_pid.is_some_and(|pid| pid != 1);
+        let runtime = roles_of(self.parent_name).contains(Roles::CONTAINER_RUNTIME);
+        let beside = runtime && self.exit.ns_pid.is_some_and(|pid| pid != 1);
         let started = is_started(self.process, self.parent_name, self.origin, self.session);
         (started && !beside) || self.is_first_of_container()
     }
@@ -115,7 +86,7 @@ impl Ended<'_> {
     pub(super) fn is_first_of_container(&self) -> bool {
         // Without a container's cgroup it may be a sandbox around one command of a build, which is soon over.
         let worked = self.exit.age_ms >= SANDBOX_MS
-            && !SANDBOXES.contains(&self.parent_name)
+            && !roles_of(self.parent_name).contains(Roles::SANDBOX)
             && !programs::is_command(self.process)
             && !programs::is_shell(self.process);
         let first = self.exit.ns_pid == Some(1) && self.process.pid != 1;
@@ -170,7 +141,7 @@ impl Ended<'_> {
 /// Whether a supervisor started it and is there to do so again.
 fn is_started(process: &ProcessInfo, parent_name: &str, origin: Origin, session: Option<Session>) -> bool {
     // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
-    let supervisor = SUPERVISORS.contains(&parent_name);
+    let supervisor = roles_of(parent_name).contains(Roles::SUPERVISOR);
     let started = match origin {
         Origin::Started => true,
         // What was there before us: service managers make each service the leader of a session without terminal.

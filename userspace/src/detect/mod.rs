@@ -13,7 +13,6 @@ mod memory;
 mod oom;
 mod oom_report;
 mod pressure;
-mod programs;
 mod respawn;
 mod signals;
 mod spin;
@@ -31,7 +30,6 @@ pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
 pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_stalled};
-pub use programs::{is_test_runner, only_starts, program, runs_shell, script};
 pub use respawn::{Life, Respawns, Starter};
 pub use spin::{Cpu, CpuPast, Spin, detect as spins};
 pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
@@ -41,6 +39,7 @@ pub use trend::Past;
 use crate::config::DetectLimits;
 pub use crate::kinds::case::{Draft, Statement};
 use crate::model::Severity;
+use crate::programs;
 
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {

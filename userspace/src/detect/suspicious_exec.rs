@@ -13,19 +13,15 @@
 //! - *remote shell*: a shell whose stdin is a network socket. Critical. Info for a bare shell on a local socket, which
 //!   editors and agents start too. Not: what inetd and systemd start for a connection, a shell on sshd's socket pair.
 //!
-//! Limits: `exec_folders`, `exec_fresh` (deleted) and `exec_quiet_below`, which adds to the builds.
+//! Limits: `exec_folders` and `exec_fresh` (deleted).
 //!
 //! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
 
-mod names;
-
-use self::names::{
-    BUILDERS, INITS, KERNEL_THREADS, NETWORK_SERVICES, PACKAGE_MANAGERS, RUNTIMES, SOCKET_STARTERS, words,
-};
 use super::{Draft, Statement, programs};
 use crate::config::ExecLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};
+use crate::programs::{Roles, is_kernel_thread, roles_of};
 use crate::text;
 
 /// What fd 0 is.
@@ -111,11 +107,10 @@ fn is_posing(process: &ProcessInfo) -> bool {
 
 /// The finding on an exec, if any.
 pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
-    let strong: Vec<Sign> =
-        [memory(executed), deleted(executed, limits), posing(executed), remote_shell(executed)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let strong: Vec<Sign> = [memory(executed), deleted(executed), posing(executed), remote_shell(executed)]
+        .into_iter()
+        .flatten()
+        .collect();
     let place = place(executed, limits);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
@@ -174,11 +169,12 @@ fn memory(executed: &Executed<'_>) -> Option<Sign> {
         None => return None,
     };
     let root = it.uid == Some(0);
-    if root && name.contains("_cloned:") && is_one_of(executed.parent_name, RUNTIMES) {
+    if root && name.contains("_cloned:") && roles_of(executed.parent_name).contains(Roles::CONTAINER_RUNTIME)
+    {
         return None;
     }
     // Whoever rules init rules the host already.
-    let of_init = root && it.ppid == 1 && !is_one_of(executed.parent_name, INITS);
+    let of_init = root && it.ppid == 1 && !roles_of(executed.parent_name).contains(Roles::INIT);
     let severity = if of_init { Severity::Info } else { Severity::Warning };
     let fact = format!("it runs from memory: its executable is the memfd {}, no file", text::printable(name));
     Some(Sign::new(
@@ -189,12 +185,12 @@ fn memory(executed: &Executed<'_>) -> Option<Sign> {
     ))
 }
 
-fn deleted(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
+fn deleted(executed: &Executed<'_>) -> Option<Sign> {
     let look = executed.look.filter(|look| look.is_deleted && !look.exe.starts_with("/memfd:"))?;
     if !executed.has_just_begun {
         return None;
     }
-    let build = is_below_build(executed, limits) || is_below(executed, PACKAGE_MANAGERS);
+    let build = is_below(executed, Roles::BUILDER) || is_below(executed, Roles::PACKAGE_MANAGER);
     let severity = if build { Severity::Info } else { Severity::Warning };
     let path = text::printable(look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe));
     let fact =
@@ -221,8 +217,8 @@ fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
     let stdin = executed.look?.stdin.filter(|_| programs::is_shell_name(&it.name))?;
     // A command or a script, beside which stdin is only input.
     let bare = it.argv.iter().skip(1).all(|argument| argument.starts_with('-') && !argument.ends_with('c'));
-    let configured = is_one_of(executed.parent_name, SOCKET_STARTERS);
-    let by_ssh = executed.ancestors.iter().any(|above| is_one_of(above, SOCKET_STARTERS));
+    let configured = roles_of(executed.parent_name).contains(Roles::SOCKET_STARTER);
+    let by_ssh = executed.ancestors.iter().any(|above| roles_of(above).contains(Roles::SOCKET_STARTER));
     let (severity, what) = match stdin {
         Stdin::Network if configured && !bare => return None,
         Stdin::Network => (Severity::Critical, "a network socket"),
@@ -247,9 +243,10 @@ fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
     let path = [it.exe.as_deref(), looked].into_iter().flatten().find(|path| folder(path).is_some())?;
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     let root = folder(path)?.as_str();
-    let served = executed.ancestors.first().is_some_and(|parent| is_one_of(parent, NETWORK_SERVICES))
-        || is_one_of(executed.parent_name, NETWORK_SERVICES);
-    if (it.uid != Some(0) && !served) || is_below(executed, PACKAGE_MANAGERS) {
+    let served =
+        executed.ancestors.first().is_some_and(|parent| roles_of(parent).contains(Roles::NETWORK_SERVICE))
+            || roles_of(executed.parent_name).contains(Roles::NETWORK_SERVICE);
+    if (it.uid != Some(0) && !served) || is_below(executed, Roles::PACKAGE_MANAGER) {
         return None;
     }
     let owner = executed.look.and_then(|look| look.owner).filter(|owner| *owner != 0);
@@ -265,7 +262,7 @@ fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
     let place = format!("it was run from {}, where everybody may write", root.trim_end_matches('/'));
     let mut facts = vec![Statement::new("kernel:sched_process_exec", place)];
     facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
-    let quiet = facts.len() == 1 || is_below_build(executed, limits);
+    let quiet = facts.len() == 1 || is_below(executed, Roles::BUILDER);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
     let site = if facts.len() > 1 {
         "place, with signs".to_owned()
@@ -295,34 +292,17 @@ fn is_hidden(path: &str) -> bool {
         .any(|part| part.starts_with('.') && !part.starts_with(".tmp") && !part.starts_with(".mount_"))
 }
 
-fn is_below(executed: &Executed<'_>, list: &'static str) -> bool {
-    executed.ancestors.iter().any(|above| is_one_of(above, list))
-}
-
-fn is_below_build(executed: &Executed<'_>, limits: &ExecLimits) -> bool {
-    let own = |above: &String| limits.exec_quiet_below.iter().any(|name| name == programs::base(above));
-    is_below(executed, BUILDERS) || executed.ancestors.iter().any(own)
+fn is_below(executed: &Executed<'_>, role: Roles) -> bool {
+    executed.ancestors.iter().any(|above| roles_of(above).contains(role))
 }
 
 fn is_descriptor(exe: &str) -> bool {
     exe.starts_with("/dev/fd/") || exe.starts_with("/proc/") && exe.contains("/fd/")
 }
 
-/// By the last part of a path, without a version; a `comm` is cut to 15 bytes.
-fn is_one_of(name: &str, list: &'static str) -> bool {
-    let base = programs::base(name);
-    let stem = base.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-' || c == ':');
-    words(list).any(|known| known == base || known == stem)
-}
-
 fn poses(name: &[u8]) -> bool {
     let name = name.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(name);
-    // The first byte rules nearly every name out: this is asked for each exec.
-    KERNEL_THREADS.iter().filter(|known| known.as_bytes().first() == name.first()).any(|known| {
-        name.strip_prefix(known.as_bytes()).is_some_and(|rest| {
-            rest.is_empty() || known.ends_with(['/', '_']) || rest.iter().all(u8::is_ascii_digit)
-        })
-    })
+    is_kernel_thread(name)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::cgroup;
-use crate::detect::{self, Life};
+use crate::detect::Life;
 use crate::model::ProcessInfo;
+use crate::programs;
 
 /// Most programs remembered.
 const PROGRAMS: usize = 1024;
@@ -47,7 +48,7 @@ pub(super) fn program(process: &ProcessInfo) -> String {
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let exe = process.exe.as_deref().map(|exe| base(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
     let exe = exe.filter(|name| !name.is_empty()).unwrap_or_else(|| process.name.clone());
-    let script = detect::script(process).map(|script| format!(" {}", base(script))).unwrap_or_default();
+    let script = programs::script(process).map(|script| format!(" {}", base(script))).unwrap_or_default();
     let cgroup = process.cgroup.as_deref().map(cgroup::without_ids).unwrap_or_default();
     format!("{exe}{script}\n{cgroup}")
 }

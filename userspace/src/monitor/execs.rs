@@ -9,6 +9,7 @@ use crate::config::ExecLimits;
 use crate::detect::{self, Executed};
 use crate::host::boot_time;
 use crate::metrics::Metrics;
+use crate::programs;
 
 /// How far up the family is asked for a build or a package manager.
 const ANCESTORS: usize = 12;
@@ -70,14 +71,14 @@ impl Monitor {
 
     /// The programs above it, the parent first.
     fn ancestors(&self, process: &Process) -> Vec<String> {
-        self.above(process).map(|above| detect::program(&above.info()).to_owned()).collect()
+        self.above(process).map(|above| programs::program(&above.info()).to_owned()).collect()
     }
 
     /// The test runner that started it, itself or by a shell and the like: further up, a program under test that
     /// serves may have started it.
     pub(super) fn test_runner(&self, process: &Process) -> Option<String> {
-        let starter = self.above(process).map(Process::info).find(|above| !detect::only_starts(above))?;
-        detect::is_test_runner(&starter).then(|| detect::program(&starter).to_owned())
+        let starter = self.above(process).map(Process::info).find(|above| !programs::only_starts(above))?;
+        programs::is_test_runner(&starter).then(|| programs::program(&starter).to_owned())
     }
 
     fn above(&self, process: &Process) -> impl Iterator<Item = &Process> {

@@ -9,9 +9,10 @@ use foldhash::fast::RandomState;
 
 use super::process::{Process, lossy};
 use super::table::Table;
-use crate::detect::{self, Life, Respawns, Starter as Who};
+use crate::detect::{Life, Respawns, Starter as Who};
 use crate::metrics::Metrics;
 use crate::model::ProcessKey;
+use crate::programs;
 
 /// Most parents remembered: those whose children ended badly lately.
 const PARENTS: usize = 1024;
@@ -126,7 +127,7 @@ impl Starters {
 /// What kind of program starts others again, and whether it is a service.
 pub(super) fn who(table: &Table, starter: ProcessKey) -> Who {
     let Some(process) = table.get(starter) else { return Who::default() };
-    let is_shell = |it: &&Process| it.end.is_none() && detect::runs_shell(&it.info());
+    let is_shell = |it: &&Process| it.end.is_none() && programs::runs_shell(&it.info());
     let parent = |it: &Process| table.live_by_pid(it.ppid);
     let mut kept = process;
     for _ in 0..SHELLS_ABOVE {

@@ -1,6 +1,8 @@
 //! Programs that take a secret under a flag whose name nobody would guess, as `mysql -phunter2` and
 //! `curl -u user:hunter2`.
 
+use crate::programs::{self, Roles};
+
 /// How a program's flag carries its secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -102,15 +104,11 @@ const HABITS: &[Habit] = &[
     ),
 ];
 
-/// Programs whose operands are names and values in turn.
-const SET_BY_NAME: [&str; 6] = ["nmcli", "rclone", "redis-cli", "mysqladmin", "mariadb-admin", "wpa_cli"];
-/// Programs to which such a name is what they look for.
-const SEARCH: [&str; 8] = ["grep", "egrep", "fgrep", "zgrep", "rg", "ag", "man", "apropos"];
-
 /// The name as a known one, if it is a program's with habits.
 pub(super) fn known(name: &str) -> Option<&'static str> {
-    let habits = HABITS.iter().flat_map(|habit| habit.names);
-    habits.chain(&SET_BY_NAME).chain(&SEARCH).find(|known| **known == name).copied()
+    let mut habits = HABITS.iter().flat_map(|habit| habit.names);
+    let habit = habits.find(|known| **known == name).copied();
+    habit.or_else(|| programs::named(name, Roles::SETTER | Roles::SEARCH))
 }
 
 /// The flag that the word begins with, and how it carries its secret; the longest that fits.
@@ -124,9 +122,9 @@ pub(super) fn flag(program: &str, word: &str) -> Option<(&'static str, Form)> {
 }
 
 pub(super) fn sets_by_name(program: Option<&str>) -> bool {
-    program.is_some_and(|program| SET_BY_NAME.contains(&program))
+    program.is_some_and(|program| programs::named(program, Roles::SETTER).is_some())
 }
 
 pub(super) fn searches(program: Option<&str>) -> bool {
-    program.is_some_and(|program| SEARCH.contains(&program))
+    program.is_some_and(|program| programs::named(program, Roles::SEARCH).is_some())
 }

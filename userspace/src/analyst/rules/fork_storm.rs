@@ -4,14 +4,13 @@ use super::commands::{step, supervisor};
 use super::thread_explosion::task_limits;
 use super::{Opinion, hypothesis, name, who};
 use crate::model::{CaseFile, Confidence, Finding, NextStep};
-
-/// Programs that only run others: what they were told to run matters.
-const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
+use crate::programs::{Roles, roles_of};
 
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
     let has = |source: &str| file.facts.iter().any(|fact| fact.source == source);
-    let is_shell = SHELLS.contains(&file.process.name.as_str());
+    // What a shell was told to run matters.
+    let is_shell = roles_of(&file.process.name).contains(Roles::SHELL);
     let orphans = orphaned_group(file);
     let refused = has("cgroup:pids.events");
     let (what, confidence) = match (is_shell, orphans.is_some()) {

@@ -217,24 +217,21 @@ fn only_what_may_matter_is_looked_at() {
 }
 
 #[test]
-fn folders_and_quiet_programs_are_the_sites_own() {
+fn folders_are_the_sites_own() {
     let folders = |folders: &[&str]| ExecLimits {
         exec_folders: folders.iter().map(|&it| it.to_owned()).collect(),
         ..ExecLimits::default()
     };
-    let quiet = ExecLimits { exec_quiet_below: vec!["ci-agent".into()], ..ExecLimits::default() };
-    for (what, exe, limits, above, want) in [
-        ("as by default", "/dev/shm/x", ExecLimits::default(), "/opt/ci-agent", WARNING),
-        ("a folder of the site's own", "/scratch/.x", folders(&["/scratch/"]), "/usr/sbin/cron", WARNING),
-        ("no longer one", "/tmp/.x", folders(&["/scratch/"]), "/usr/sbin/cron", None),
-        ("below the site's own agent", "/dev/shm/x", quiet.clone(), "/opt/ci-agent", INFO),
-        ("below another", "/dev/shm/x", quiet, "/opt/ci-agent2", WARNING),
+    for (what, exe, limits, want) in [
+        ("as by default", "/dev/shm/x", ExecLimits::default(), WARNING),
+        ("a folder of the site's own", "/scratch/.x", folders(&["/scratch/"]), WARNING),
+        ("no longer one", "/tmp/.x", folders(&["/scratch/"]), None),
     ] {
         let it = it(exe, &["x"]);
         let executed = Executed {
             process: &it.process,
             parent_name: "bash",
-            ancestors: &[above.into()],
+            ancestors: &["/usr/sbin/cron".into()],
             has_just_begun: true,
             look: it.look.as_ref(),
         };

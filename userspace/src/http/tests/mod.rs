@@ -6,6 +6,7 @@ mod limits;
 mod proc_files;
 mod seed;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -87,6 +88,7 @@ impl Setup {
             alerts: AlertRules::default(),
             life: LifeRules::default(),
             detect: DetectLimits::default(),
+            programs: BTreeMap::new(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
     }
