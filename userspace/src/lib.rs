@@ -21,6 +21,7 @@ pub mod host;
 pub mod http;
 pub mod incidents;
 pub mod kmsg;
+pub mod llm;
 pub mod logging;
 pub mod metrics;
 pub mod model;

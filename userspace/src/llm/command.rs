@@ -10,7 +10,7 @@ use programs::{Operands, Program};
 const MAX_COMMAND_CHARS: usize = 300;
 
 /// The command, if it only looks.
-pub(super) fn checked(command: &str) -> Option<String> {
+pub(crate) fn checked(command: &str) -> Option<String> {
     let command = command.trim().trim_matches('`').trim();
     let command = command.strip_prefix("$ ").unwrap_or(command);
     let fits = command.chars().count() <= MAX_COMMAND_CHARS && crate::text::printable(command) == command;

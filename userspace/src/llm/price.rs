@@ -1,6 +1,6 @@
 //! What a question costs, in billionths of a US dollar.
 
-use super::reply::Usage;
+use super::usage::Usage;
 use crate::config::{LlmLimits, Price};
 
 /// Groq's prices in late 2026, in billionths of a dollar for a token: $0.15 and $0.60 for a million are 150 and 600.

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::failure::Failure;
+use super::usage::Usage;
 
 /// A verdict is a few kilobytes, reasoning included.
-pub(super) const MAX_REPLY_BYTES: usize = 256 * 1024;
+pub(crate) const MAX_REPLY_BYTES: usize = 256 * 1024;
 
 #[derive(Deserialize)]
 struct Completion {
@@ -27,15 +28,6 @@ struct Tokens {
 #[derive(Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
-}
-
-/// Tokens of one question, by the service's count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) prompt: u64,
-    pub(super) completion: u64,
-    /// Part of the prompt.
-    pub(super) cached: u64,
 }
 
 #[derive(Deserialize)]
@@ -60,11 +52,6 @@ pub(super) async fn read(mut response: reqwest::Response, max_bytes: usize) -> R
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-impl Usage {
-    /// Of a question that was not answered.
-    pub(super) const NONE: Self = Self { prompt: 0, completion: 0, cached: 0 };
 }
 
 /// What it cost; `None` where the service does not say. Also of an answer that is no use.

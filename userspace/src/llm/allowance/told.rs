@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
-use super::Budget;
+use crate::llm::exhausted::Budget;
 
 /// No reset is believed that is further away: Groq's are of a minute or a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);

@@ -31,15 +31,15 @@ struct State {
 }
 
 /// What `/api/v1/status` shows.
-pub(in crate::analyst) struct Shown {
-    pub(in crate::analyst) state: &'static str,
-    pub(in crate::analyst) failures: u32,
+pub(crate) struct BreakerStatus {
+    pub(crate) state: &'static str,
+    pub(crate) failures: u32,
     /// How long it stays open yet.
-    pub(in crate::analyst) left: Option<Duration>,
+    pub(crate) left: Option<Duration>,
 }
 
-/// Leave to ask one question. Dropped unsettled it says nothing of the model.
-pub(super) struct Leave<'a> {
+/// That one question may be asked. Dropped unsettled it says nothing of the model.
+pub(super) struct Admission<'a> {
     breaker: &'a Breaker,
     probe: bool,
 }
@@ -50,20 +50,20 @@ impl Breaker {
         Self { state: Arc::new(Mutex::new(state)), metrics }
     }
 
-    /// Leave, or how long there is none, and after how many failures.
-    pub(super) fn admit(&self) -> Result<Leave<'_>, (Duration, u32)> {
+    /// Whether a question may be asked; else how long not, and after how many failures.
+    pub(super) fn admit(&self) -> Result<Admission<'_>, (Duration, u32)> {
         self.with(|state| {
-            let Some(until) = state.until else { return Ok(Leave { breaker: self, probe: false }) };
+            let Some(until) = state.until else { return Ok(Admission { breaker: self, probe: false }) };
             let left = until.saturating_duration_since(Instant::now());
             if !left.is_zero() || state.probing {
                 return Err((left, state.failures));
             }
             state.probing = true;
-            Ok(Leave { breaker: self, probe: true })
+            Ok(Admission { breaker: self, probe: true })
         })
     }
 
-    pub(super) fn shown(&self) -> Shown {
+    pub(super) fn status(&self) -> BreakerStatus {
         self.with(|state| {
             let left = state.until.map(|until| until.saturating_duration_since(Instant::now()));
             let name = match left {
@@ -71,7 +71,7 @@ impl Breaker {
                 Some(Duration::ZERO) => "half_open",
                 Some(_) => "open",
             };
-            Shown { state: name, failures: state.failures, left: left.filter(|left| !left.is_zero()) }
+            BreakerStatus { state: name, failures: state.failures, left: left.filter(|left| !left.is_zero()) }
         })
     }
 
@@ -80,7 +80,7 @@ impl Breaker {
     }
 }
 
-impl Leave<'_> {
+impl Admission<'_> {
     /// The model answered.
     pub(super) fn succeeded(self) {
         self.breaker.with(|state| {
@@ -110,7 +110,7 @@ impl Leave<'_> {
     }
 }
 
-impl Drop for Leave<'_> {
+impl Drop for Admission<'_> {
     fn drop(&mut self) {
         if self.probe {
             self.breaker.with(|state| state.probing = false);
@@ -125,8 +125,8 @@ mod tests {
     use super::*;
 
     fn fail(breaker: &Breaker) -> Option<Duration> {
-        let Ok(leave) = breaker.admit() else { panic!("it is open") };
-        leave.failed()
+        let Ok(admission) = breaker.admit() else { panic!("it is open") };
+        admission.failed()
     }
 
     #[tokio::test(start_paused = true)]
@@ -146,9 +146,9 @@ mod tests {
         for pause in [30, 60, 120, 240, 480, 900, 900] {
             let pause = Duration::from_secs(pause);
             assert_eq!(breaker.admit().err().map(|(left, _)| left), Some(pause));
-            assert_eq!((breaker.shown().state, breaker.shown().left), ("open", Some(pause)));
+            assert_eq!((breaker.status().state, breaker.status().left), ("open", Some(pause)));
             advance(pause).await;
-            assert_eq!(breaker.shown().state, "half_open");
+            assert_eq!(breaker.status().state, "half_open");
             let probe = breaker.admit().ok().unwrap();
             assert!(breaker.admit().is_err(), "one question alone");
             drop(probe);
@@ -156,7 +156,7 @@ mod tests {
         }
         advance(OPEN.1).await;
         breaker.admit().ok().unwrap().succeeded();
-        assert_eq!((breaker.shown().state, breaker.shown().failures), ("closed", 0));
+        assert_eq!((breaker.status().state, breaker.status().failures), ("closed", 0));
         assert_eq!((metrics.model.breaker_open.get(), metrics.model.breaker_trips.get()), (0, 8));
     }
 }

@@ -19,59 +19,17 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
+use super::exhausted::{Budget, Exhausted};
 use super::price;
-use super::reply::Usage;
+use super::usage::Usage;
 use crate::config::{LlmLimits, Price};
 use crate::metrics::{BudgetLabel, Metrics, TokenLabel};
 
 use ledger::Ledger;
-pub(in crate::analyst) use ledger::Spent;
+pub(super) use ledger::Spent;
 use told::Told;
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// Which limit has no room left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::analyst) enum Budget {
-    /// Requests in a minute.
-    MinuteRequests,
-    /// Tokens in a minute.
-    MinuteTokens,
-    /// Requests in a day.
-    DayRequests,
-    /// Tokens in a day.
-    DayTokens,
-    /// Money in a day.
-    DayMoney,
-    /// By the service's own count, or its `retry-after`.
-    Service,
-}
-
-impl Budget {
-    /// For people, after "the budget of".
-    pub(in crate::analyst) const fn words(self) -> &'static str {
-        match self {
-            Self::MinuteRequests => "requests per minute",
-            Self::MinuteTokens => "tokens per minute",
-            Self::DayRequests => "requests per day",
-            Self::DayTokens => "tokens per day",
-            Self::DayMoney => "money per day",
-            Self::Service => "the service, by its own count,",
-        }
-    }
-
-    /// Whether it comes back within minutes.
-    pub(in crate::analyst) const fn is_short(self) -> bool {
-        matches!(self, Self::MinuteRequests | Self::MinuteTokens | Self::Service)
-    }
-}
-
-/// No room, and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::analyst) struct Exhausted {
-    pub(in crate::analyst) budget: Budget,
-    pub(in crate::analyst) until: Timestamp,
-}
 
 /// Tokio's clock, which tests can pause.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use crate::analyst::prompt::{MAX_COMPLETION_TOKENS, Prompt};
+use super::prompt::{MAX_COMPLETION_TOKENS, Prompt};
 
 /// Low: the same case is to get the same answer, nearly.
 const TEMPERATURE: f64 = 0.2;
@@ -143,7 +143,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::analyst::prompt::{SCHEMA_TOKENS, tokens};
+    use crate::llm::prompt::SCHEMA_TOKENS;
+    use crate::llm::tokens::tokens;
 
     fn body(model: &str) -> String {
         let prompt = Prompt { system: "SYSTEM", user: "CASE".into(), left_out: 0, masked: BTreeMap::new() };

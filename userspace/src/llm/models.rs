@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Failure, Groq, reply};
+use super::clean;
+use super::client::Client;
+use super::failure::Failure;
+use super::reply;
 
 /// Groq's list takes a few kilobytes; those of resellers are far longer.
 const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
@@ -11,7 +14,7 @@ const MAX_NAMES: usize = 8;
 
 /// What the service says of the key and the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::analyst) enum Standing {
+pub(crate) enum Standing {
     /// Both are good, or the service does not tell.
     Good,
     /// Without the model; `others` are some it has.
@@ -28,10 +31,10 @@ struct Model {
     id: String,
 }
 
-impl Groq {
+impl Client {
     /// Asks for the list of models.
-    pub(in crate::analyst) async fn standing(&self) -> Result<Standing, Failure> {
-        let response = match self.send(self.http.get(format!("{}/models", self.base_url))).await {
+    pub(crate) async fn standing(&self) -> Result<Standing, Failure> {
+        let response = match self.get("models").await {
             Ok(response) => response,
             // Not every compatible server has a list.
             Err(Failure::Status { status: 404 | 405 | 501, .. }) => return Ok(Standing::Good),
@@ -40,16 +43,10 @@ impl Groq {
         let body = reply::read(response, MAX_LIST_BYTES).await?;
         let list: List =
             serde_json::from_slice(&body).map_err(|_| Failure::Invalid("is no list of models"))?;
-        if list.data.iter().any(|model| model.id == self.model) {
+        if list.data.iter().any(|model| model.id == self.model()) {
             return Ok(Standing::Good);
         }
-        let others =
-            list.data.into_iter().take(MAX_NAMES).map(|model| super::clean::paragraph(&model.id, 60));
+        let others = list.data.into_iter().take(MAX_NAMES).map(|model| clean::paragraph(&model.id, 60));
         Ok(Standing::NoSuchModel { others: others.collect() })
-    }
-
-    /// The model's name.
-    pub(in crate::analyst) fn model(&self) -> &str {
-        &self.model
     }
 }

@@ -80,7 +80,7 @@ fn written(verdict: &Verdict, file: &CaseFile) -> Vec<String> {
     let rules = built_in(file).next_steps;
     let steps = verdict.next_steps.iter().filter(|step| !rules.contains(step));
     let steps = steps.inspect(|step| {
-        assert!(super::super::command::checked(&step.command).is_some(), "{}", step.command);
+        assert!(crate::llm::checked_command(&step.command).is_some(), "{}", step.command);
     });
     let steps = steps.flat_map(|NextStep { why, command }| [why.clone(), command.clone()]);
     let causes = verdict.hypotheses.iter().map(|it| it.cause.clone());

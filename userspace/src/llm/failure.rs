@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::allowance::Exhausted;
+use super::exhausted::Exhausted;
 
 /// Codes worth telling; others are the server's own words, which are not to be trusted.
 const CODES: [&str; 6] = [
@@ -20,7 +20,7 @@ const CODES: [&str; 6] = [
 
 /// Why there is no verdict of the model's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::analyst) enum Failure {
+pub(crate) enum Failure {
     /// Other cases kept the model busy for too long.
     Busy,
     /// A budget has no room; nothing was sent.
@@ -71,7 +71,7 @@ impl Failure {
     }
 
     /// The metric's label.
-    pub(in crate::analyst) const fn outcome(&self) -> &'static str {
+    pub(crate) const fn outcome(&self) -> &'static str {
         match self {
             Self::Busy => "busy",
             Self::Exhausted(_) => "budget",
@@ -108,7 +108,7 @@ impl Failure {
     }
 
     /// What is wrong with the configuration, and what to do, when that is what it says.
-    pub(in crate::analyst) fn remedy(&self) -> Option<&'static str> {
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Exhausted(it) if !it.budget.is_short() => {
                 return Some(
@@ -165,6 +165,17 @@ impl fmt::Display for Failure {
                 retry_after.map_or(Ok(()), |wait| write!(f, " (retry after {} s)", wait.as_secs_f64()))
             }
         }
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        // The client's own timeout is the whole deadline; that of connecting is shorter and worth another try.
+        let failure =
+            if error.is_timeout() && !error.is_connect() { Self::Timeout } else { Self::Connection };
+        tracing::info!(error = format!("{:#}", anyhow::Error::new(error)), "the model's service: {failure}");
+        failure
     }
 }
 

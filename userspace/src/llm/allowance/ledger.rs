@@ -20,11 +20,11 @@ const MAX_BYTES: u64 = 4096;
 
 /// What was spent in one day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::analyst) struct Spent {
-    pub(in crate::analyst) day: Date,
-    pub(in crate::analyst) requests: u64,
-    pub(in crate::analyst) tokens: u64,
-    pub(in crate::analyst) nano_usd: u64,
+pub(crate) struct Spent {
+    pub(crate) day: Date,
+    pub(crate) requests: u64,
+    pub(crate) tokens: u64,
+    pub(crate) nano_usd: u64,
 }
 
 /// The day's account. std Mutexes: the first is held for a few additions, the second on blocking threads only.

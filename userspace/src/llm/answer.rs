@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::{clean, command};
-use crate::model::{CaseFile, Confidence, Hypothesis, NextStep, Severity, Verdict, VerdictBy};
+use crate::model::{Confidence, Hypothesis, NextStep, Severity, Verdict, VerdictBy};
 
 /// Each limit: what a person on call will read, and a Slack message can hold.
 const MAX_SUMMARY_CHARS: usize = 300;
@@ -17,8 +17,18 @@ const MAX_STEPS: usize = 5;
 const MAX_WHY_CHARS: usize = 200;
 const MAX_CITED: usize = 16;
 
+/// What the answer is held against.
+pub(crate) struct Grounds<'a> {
+    /// The ids of the facts there are.
+    pub(crate) facts: Vec<&'a str>,
+    /// How bad the rules find it; `None`: they found nothing.
+    pub(crate) severity: Option<Severity>,
+    /// The steps of the rules.
+    pub(crate) next_steps: &'a [NextStep],
+}
+
 #[derive(Deserialize)]
-struct Answer {
+struct ModelAnswer {
     summary: String,
     probable_cause: String,
     confidence: Confidence,
@@ -55,12 +65,7 @@ struct Dropped {
 }
 
 /// The model's verdict; where it gives no usable step, with the steps of the rules.
-pub(super) fn verdict(
-    content: &str,
-    file: &CaseFile,
-    model: &str,
-    rules_steps: &[NextStep],
-) -> Result<Verdict, Failure> {
+pub(super) fn verdict(content: &str, grounds: &Grounds<'_>, model: &str) -> Result<Verdict, Failure> {
     let answer = parse(content).ok_or(Failure::Invalid("is not the JSON that was asked for"))?;
     let mut dropped = Dropped::default();
     let summary = clean::paragraph(&answer.summary, MAX_SUMMARY_CHARS);
@@ -68,16 +73,16 @@ pub(super) fn verdict(
     if summary.is_empty() || probable_cause.is_empty() {
         return Err(Failure::Invalid("names no cause"));
     }
-    let evidence = cited(&answer.evidence, file, &mut dropped);
+    let evidence = cited(&answer.evidence, grounds, &mut dropped);
     if evidence.is_empty() {
         return Err(Failure::Invalid("cites no fact of this case"));
     }
-    let hypotheses = hypotheses(&answer.hypotheses, file, &mut dropped);
+    let hypotheses = hypotheses(&answer.hypotheses, grounds, &mut dropped);
     let mut next_steps = steps(&answer.next_steps, &mut dropped);
     if next_steps.is_empty() {
-        next_steps = rules_steps.to_vec();
+        next_steps = grounds.next_steps.to_vec();
     }
-    let raised_to = raised(&answer.severity, file, &mut dropped);
+    let raised_to = raised(&answer.severity, grounds, &mut dropped);
     Ok(Verdict {
         by: VerdictBy::Model,
         model: Some(model.to_owned()),
@@ -93,20 +98,20 @@ pub(super) fn verdict(
 }
 
 /// Models without strict decoding put fences or reasoning around their JSON.
-fn parse(content: &str) -> Option<Answer> {
+fn parse(content: &str) -> Option<ModelAnswer> {
     let inside = || content.get(content.find('{')?..=content.rfind('}')?);
     serde_json::from_str(content).ok().or_else(|| serde_json::from_str(inside()?).ok())
 }
 
 /// Those of the ids that exist, each once.
-fn cited(ids: &[String], file: &CaseFile, dropped: &mut Dropped) -> Vec<String> {
+fn cited(ids: &[String], grounds: &Grounds<'_>, dropped: &mut Dropped) -> Vec<String> {
     let mut known: Vec<String> = Vec::new();
     for id in ids {
         let id = id.trim().trim_matches(['[', ']']);
         if known.iter().any(|it| it == id) {
             continue;
         }
-        if known.len() < MAX_CITED && file.facts.iter().any(|fact| fact.id == id) {
+        if known.len() < MAX_CITED && grounds.facts.contains(&id) {
             known.push(id.to_owned());
         } else {
             dropped.citations += 1;
@@ -115,11 +120,11 @@ fn cited(ids: &[String], file: &CaseFile, dropped: &mut Dropped) -> Vec<String> 
     known
 }
 
-fn hypotheses(claims: &[Claim], file: &CaseFile, dropped: &mut Dropped) -> Vec<Hypothesis> {
+fn hypotheses(claims: &[Claim], grounds: &Grounds<'_>, dropped: &mut Dropped) -> Vec<Hypothesis> {
     let mut kept = Vec::new();
     for claim in claims {
         let cause = clean::paragraph(&claim.cause, MAX_HYPOTHESIS_CHARS);
-        let evidence = cited(&claim.evidence, file, dropped);
+        let evidence = cited(&claim.evidence, grounds, dropped);
         if cause.is_empty() || evidence.is_empty() || kept.len() == MAX_HYPOTHESES {
             dropped.hypotheses += 1;
         } else {
@@ -146,8 +151,8 @@ fn steps(steps: &[Step], dropped: &mut Dropped) -> Vec<NextStep> {
 /// The severity where it is the next above the rules'. A lower one would silence, one further up lets whoever
 /// wrote into the case page anybody with anything; and so does one beside citations of what is not there. Without
 /// a finding there is nothing to raise.
-fn raised(said: &Value, file: &CaseFile, dropped: &mut Dropped) -> Option<Severity> {
-    let rules = file.findings.iter().map(|finding| finding.severity).max()?;
+fn raised(said: &Value, grounds: &Grounds<'_>, dropped: &mut Dropped) -> Option<Severity> {
+    let rules = grounds.severity?;
     let said: Option<Severity> = match said {
         Value::Null => return None,
         Value::String(word) => word.parse().ok(),
@@ -183,7 +188,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::analyst::fixture::oom;
+
+    /// Three facts of something critical.
+    fn grounds(next_steps: &[NextStep]) -> Grounds<'_> {
+        Grounds { facts: vec!["F1", "F2", "F3"], severity: Some(Severity::Critical), next_steps }
+    }
 
     fn good() -> Value {
         json!({
@@ -205,7 +214,7 @@ mod tests {
 
     fn judge(content: &str) -> Result<Verdict, Failure> {
         let rules = [NextStep { why: "rules".into(), command: "uptime".into() }];
-        verdict(content, &oom(), "openai/gpt-oss-120b", &rules)
+        verdict(content, &grounds(&rules), "openai/gpt-oss-120b")
     }
 
     #[test]
@@ -303,15 +312,11 @@ mod tests {
             (Some(Warning), json!("critical"), "F99", None, true),
             (None, json!("critical"), "F1", None, false),
         ] {
-            let mut file = oom();
-            match rules {
-                Some(severity) => file.findings[0].severity = severity,
-                None => file.findings.clear(),
-            }
+            let grounds = Grounds { severity: rules, ..grounds(&[]) };
             let mut answer = good();
             answer["severity"] = said.clone();
             answer["evidence"] = json!(["F1", evidence]);
-            let verdict = verdict(&answer.to_string(), &file, "m", &[]).unwrap();
+            let verdict = verdict(&answer.to_string(), &grounds, "m").unwrap();
             assert_eq!(verdict.raised_to, want, "{rules:?} {said}");
             assert_eq!(verdict.note.is_some(), noted, "{rules:?} {said}: {:?}", verdict.note);
         }

@@ -1,16 +1,4 @@
-//! The client of Groq, or of anything that speaks the same chat-completions API. One question, one deadline: within
-//! it some patience with a busy server, after it nothing.
-
-mod allowance;
-mod answer;
-mod breaker;
-mod clean;
-mod command;
-mod failure;
-mod models;
-mod price;
-mod reply;
-mod request;
+//! The client: one question, one deadline; within it some patience with a busy server, after it nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,18 +13,18 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::prompt::{MAX_COMPLETION_TOKENS, Prompt, prompt};
+use super::allowance::{Allowance, Spent};
+use super::answer::{self, Grounds};
+use super::breaker::{Breaker, BreakerStatus};
+use super::failure::Failure;
+use super::prompt::{MAX_COMPLETION_TOKENS, Prompt};
+use super::reply;
+use super::request::Request;
+use super::usage::Usage;
 use crate::config::{LlmConfig, LlmLimits};
 use crate::metrics::{LimitLabel, Metrics, OutcomeLabel};
-use crate::model::{CaseFile, NextStep, Verdict};
+use crate::model::Verdict;
 use crate::outbound;
-
-use allowance::Allowance;
-use breaker::Breaker;
-pub(super) use failure::Failure;
-pub(super) use models::Standing;
-use reply::Usage;
-use request::Request;
 
 /// Questions at the same time; more wait for half of their deadline.
 const MAX_CONCURRENT: usize = 2;
@@ -49,7 +37,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const PROMPT_MARGIN: u32 = 600;
 
 /// The client.
-pub(super) struct Groq {
+pub(crate) struct Client {
     http: reqwest::Client,
     base_url: String,
     model: String,
@@ -61,8 +49,8 @@ pub(super) struct Groq {
     metrics: Arc<Metrics>,
 }
 
-impl Groq {
-    pub(super) fn new(config: &LlmConfig, metrics: Arc<Metrics>) -> Result<Self> {
+impl Client {
+    pub(crate) fn new(config: &LlmConfig, metrics: Arc<Metrics>) -> Result<Self> {
         let base_url = config.base_url.trim_end_matches('/').to_owned();
         let url = reqwest::Url::parse(&base_url);
         let http = url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -80,57 +68,66 @@ impl Groq {
         })
     }
 
+    /// The model's name.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
+
     /// How long a question may take, retries included.
-    pub(super) const fn deadline(&self) -> Duration {
+    pub(crate) const fn deadline(&self) -> Duration {
         self.deadline
     }
 
     /// Keeps today's spending in this folder. Blocks.
-    pub(super) fn keep_usage(&self, dir: &Path) -> Result<()> {
+    pub(crate) fn keep_usage(&self, dir: &Path) -> Result<()> {
         self.allowance.keep_in(dir)
     }
 
     /// Tokens of the longest prompt: with the answer's room it must fit into a minute's.
-    pub(super) fn prompt_tokens(&self) -> usize {
+    pub(crate) fn prompt_tokens(&self) -> usize {
         let limits = self.allowance.limits();
         let room = limits.tokens_per_minute.saturating_sub(MAX_COMPLETION_TOKENS + PROMPT_MARGIN);
         usize::try_from(limits.prompt_tokens.min(room)).unwrap_or(usize::MAX)
     }
 
     /// The body of the request with this prompt.
-    pub(super) fn request(&self, prompt: &Prompt) -> Value {
+    pub(crate) fn request(&self, prompt: &Prompt) -> Value {
         // Numbers, lists and strings always have a JSON form.
         serde_json::to_value(Request::new(&self.model, prompt)).unwrap_or_default()
     }
 
     /// The budgets.
-    pub(super) const fn limits(&self) -> &LlmLimits {
+    pub(crate) const fn limits(&self) -> &LlmLimits {
         self.allowance.limits()
     }
 
     /// What was spent today; the money, in billionths of a dollar, is `None` where the price is not known.
-    pub(super) fn spent(&self) -> (allowance::Spent, Option<u64>) {
+    pub(crate) fn spent(&self) -> (Spent, Option<u64>) {
         self.allowance.spent()
     }
 
     /// Whether it is left alone.
-    pub(super) fn breaker(&self) -> breaker::Shown {
-        self.breaker.shown()
+    pub(crate) fn breaker(&self) -> BreakerStatus {
+        self.breaker.status()
     }
 
-    /// The model's verdict, with the rules' steps where it gives none of its own.
-    pub(super) async fn ask(&self, file: &CaseFile, rules_steps: &[NextStep]) -> Result<Verdict, Failure> {
-        let leave = self.breaker.admit().map_err(|(left, failures)| {
+    /// The model's verdict. The prompt, of at most so many tokens, is made when its turn has come.
+    pub(crate) async fn ask(
+        &self,
+        prompt: impl FnOnce(usize) -> Prompt,
+        grounds: &Grounds<'_>,
+    ) -> Result<Verdict, Failure> {
+        let admission = self.breaker.admit().map_err(|(left, failures)| {
             self.turned_away("model_breaker", 1);
             let until =
                 SignedDuration::try_from(left).ok().and_then(|it| Timestamp::now().checked_add(it).ok());
             self.counted(Failure::LeftAlone { failures, until: until.unwrap_or(Timestamp::MAX) })
         })?;
-        let answer = self.ask_in_time(file, rules_steps).await;
+        let answer = self.ask_in_time(prompt, grounds).await;
         match &answer {
-            Ok(_) => leave.succeeded(),
+            Ok(_) => admission.succeeded(),
             Err(failure) if failure.is_sickness() => {
-                if let Some(pause) = leave.failed() {
+                if let Some(pause) = admission.failed() {
                     tracing::warn!(%failure, "the model failed again and again; it is left alone for {pause:?}");
                 }
             }
@@ -139,7 +136,11 @@ impl Groq {
         answer
     }
 
-    async fn ask_in_time(&self, file: &CaseFile, rules_steps: &[NextStep]) -> Result<Verdict, Failure> {
+    async fn ask_in_time(
+        &self,
+        prompt: impl FnOnce(usize) -> Prompt,
+        grounds: &Grounds<'_>,
+    ) -> Result<Verdict, Failure> {
         let begun = Instant::now();
         let deadline = begun + self.deadline;
         // What is left after half of the time would hardly do for an answer.
@@ -148,10 +149,10 @@ impl Groq {
             self.turned_away("model_concurrency", 1);
             return Err(self.counted(Failure::Busy));
         };
-        let prompt = prompt(file, self.prompt_tokens());
+        let prompt = prompt(self.prompt_tokens());
         self.turned_away("prompt_tokens", prompt.left_out);
         let request = Request::new(&self.model, &prompt);
-        let answer = timeout_at(deadline, self.ask_patiently(&request, deadline, file, rules_steps)).await;
+        let answer = timeout_at(deadline, self.ask_patiently(&request, deadline, grounds)).await;
         self.metrics.model_seconds.observe(begun.elapsed().as_secs_f64());
         answer.unwrap_or_else(|_| Err(self.counted(Failure::Timeout)))
     }
@@ -160,15 +161,14 @@ impl Groq {
         &self,
         request: &Request<'_>,
         deadline: Instant,
-        file: &CaseFile,
-        rules_steps: &[NextStep],
+        grounds: &Grounds<'_>,
     ) -> Result<Verdict, Failure> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
             .with_max_times(MAX_RETRIES)
             .with_jitter();
         let once = || async {
-            let answer = self.ask_once(request, file, rules_steps).await;
+            let answer = self.ask_once(request, grounds).await;
             match &answer {
                 Ok(_) => self.count("ok"),
                 // Counted where the deadline is, which may end a try from outside as well.
@@ -194,12 +194,7 @@ impl Groq {
         answer
     }
 
-    async fn ask_once(
-        &self,
-        request: &Request<'_>,
-        file: &CaseFile,
-        rules_steps: &[NextStep],
-    ) -> Result<Verdict, Failure> {
+    async fn ask_once(&self, request: &Request<'_>, grounds: &Grounds<'_>) -> Result<Verdict, Failure> {
         let taken =
             self.allowance.take(request.prompt_tokens(), MAX_COMPLETION_TOKENS).map_err(|exhausted| {
                 self.turned_away("model_budget", 1);
@@ -211,7 +206,7 @@ impl Groq {
             Err(failure) => (!failure.may_cost()).then_some(Usage::NONE),
         };
         self.allowance.settle(&taken, usage);
-        answer::verdict(&reply::content(&answered?)?, file, &self.model, rules_steps)
+        answer::verdict(&reply::content(&answered?)?, grounds, &self.model)
     }
 
     async fn exchange(&self, request: &Request<'_>) -> Result<Vec<u8>, Failure> {
@@ -222,6 +217,11 @@ impl Groq {
             }
         })?;
         reply::read(response, reply::MAX_REPLY_BYTES).await
+    }
+
+    /// What stands at this path of the service.
+    pub(super) async fn get(&self, path: &str) -> Result<reqwest::Response, Failure> {
+        self.send(self.http.get(format!("{}/{path}", self.base_url))).await
     }
 
     /// The response, if its status is a success.
@@ -257,17 +257,6 @@ impl Groq {
     }
 }
 
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        // The client's own timeout is the whole deadline; that of connecting is shorter and worth another try.
-        let failure =
-            if error.is_timeout() && !error.is_connect() { Self::Timeout } else { Self::Connection };
-        tracing::info!(error = format!("{:#}", anyhow::Error::new(error)), "the model's service: {failure}");
-        failure
-    }
-}
-
 /// The header; none where the server wants no key, as on this very host.
 fn authorization(key: &str) -> Result<Option<HeaderValue>> {
     let key = key.trim();
@@ -282,6 +271,14 @@ fn authorization(key: &str) -> Result<Option<HeaderValue>> {
 }
 
 #[cfg(test)]
-mod peer;
-#[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_in_no_debug_output() {
+        let header = authorization(" gsk_secret\n").unwrap().unwrap();
+        assert_eq!(header, "Bearer gsk_secret");
+        assert!(!format!("{header:?}").contains("gsk_"));
+        assert_eq!(authorization(" ").unwrap(), None);
+    }
+}

@@ -12,11 +12,11 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub(super) const MODEL: &str = "openai/gpt-oss-120b";
+pub(crate) const MODEL: &str = "openai/gpt-oss-120b";
 
 /// What the server does with one request.
 #[derive(Clone)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Status(u16, &'static str, String),
     RateLimited(Option<&'static str>),
     Hang,
@@ -28,23 +28,23 @@ pub(super) enum Reply {
 
 /// One request that came.
 #[derive(Clone)]
-pub(super) struct Seen {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// A scripted service; the last reply is repeated.
 #[derive(Clone)]
-pub(super) struct Peer {
-    pub(super) url: String,
+pub(crate) struct Peer {
+    pub(crate) url: String,
     script: Arc<Mutex<VecDeque<Reply>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Peer {
-    pub(super) async fn new(script: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) async fn new(script: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/openai/v1", listener.local_addr().unwrap());
         let script = Arc::new(Mutex::new(script.into_iter().collect()));
@@ -54,11 +54,11 @@ impl Peer {
         peer
     }
 
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
-    pub(super) fn first(&self) -> Seen {
+    pub(crate) fn first(&self) -> Seen {
         self.seen.lock().unwrap()[0].clone()
     }
 }
@@ -101,7 +101,7 @@ async fn respond(reply: Reply, peer: &Peer) -> Response {
 }
 
 /// A chat completion as Groq sends it.
-pub(super) fn completion(content: &str) -> Reply {
+pub(crate) fn completion(content: &str) -> Reply {
     let body = json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL,
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, "reasoning": "…"}}],
