@@ -4,6 +4,7 @@ mod case;
 mod comm;
 mod incident;
 mod kind;
+mod oom_report;
 mod process;
 mod signal;
 mod verdict;
@@ -14,6 +15,7 @@ pub use incident::{
     AlertDelivery, AlertStatus, EvidenceEntry, Incident, IncidentStatus, Occasion, Related, Relation,
 };
 pub use kind::{IncidentKind, Severity};
+pub use oom_report::{Constraint, Invoker, MemoryCounter, OomReport, ReportedVictim, TaskRow};
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 pub use signal::{is_crash_signal, signal_name};
 pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};
