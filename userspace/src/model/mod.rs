@@ -6,6 +6,8 @@ mod incident;
 mod kind;
 mod oom_report;
 mod process;
+#[cfg(test)]
+pub(crate) mod sample;
 mod signal;
 mod verdict;
 

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::alerts::message;
-use crate::incidents::sample;
-use crate::model::{Incident, NextStep};
+use crate::model::{self, Incident, NextStep};
+use crate::store::sample::due_alert;
 use crate::text::printable;
 
 pub(super) const SECRET: &str = "hunter2-correct-horse";
@@ -63,7 +63,7 @@ pub(super) fn obey(request: &Value) -> Value {
 
 /// The incident as the alert shows it: severity and all are the rules'.
 fn alert(file: &CaseFile, verdict: &Verdict) -> (Incident, Value) {
-    let mut incident = sample::incident();
+    let mut incident = model::sample::incident();
     incident.title =
         format!("OOM kill: {} in {}", file.process.name, file.process.cgroup.as_deref().unwrap());
     incident.severity = file.findings[0].severity;
@@ -71,7 +71,7 @@ fn alert(file: &CaseFile, verdict: &Verdict) -> (Incident, Value) {
     incident.findings = file.findings.clone();
     incident.facts = file.facts.clone();
     incident.verdict = verdict.clone();
-    let message = message(&sample::due_alert(incident.clone()), None);
+    let message = message(&due_alert(incident.clone()), None);
     (incident, message)
 }
 

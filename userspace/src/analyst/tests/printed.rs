@@ -6,10 +6,11 @@ use super::injection::{ATTACKS, SECRET, attacked, check_message, check_verdict, 
 use super::*;
 use crate::alerts::bodies;
 use crate::cli::view;
-use crate::incidents::sample::{at, case, open};
-use crate::incidents::{AlertPlan, Store};
+use crate::model::sample::{at, case};
 use crate::model::{Case, Incident};
 use crate::redact::records;
+use crate::store::sample::open;
+use crate::store::{AlertPlan, Store};
 use crate::text::printable;
 
 const SINKS: [&str; 3] = ["slack", "webhook", "alertmanager"];

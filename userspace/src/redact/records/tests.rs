@@ -1,7 +1,7 @@
 //! Records with secrets in every place a process can put one, and records without any, which stay as they are.
 
 use super::*;
-use crate::incidents::sample;
+use crate::model::sample;
 use crate::model::{ExitCause, ExitRecord};
 
 const SECRET: &str = "hunter2-the-secret";

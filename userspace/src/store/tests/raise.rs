@@ -1,8 +1,9 @@
 //! What the model's verdict may change of an incident: its severity, by one step up; and who is told of that.
 
-use crate::incidents::sample::{at, case, case_by, open, verdict};
-use crate::incidents::{AlertPlan, Store};
+use crate::model::sample::{at, case, case_by, verdict};
 use crate::model::{Case, Incident, IncidentKind, Occasion, Severity, Verdict, VerdictBy};
+use crate::store::sample::open;
+use crate::store::{AlertPlan, Store};
 
 use super::{get, slack_now};
 

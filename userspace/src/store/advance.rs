@@ -8,8 +8,9 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction, named_params, params};
 
-use super::LifeRules;
+use super::reminders::reminder_after;
 use super::row::{collect, milliseconds, signed};
+use crate::config::LifeRules;
 use crate::model::{IncidentKind, Occasion};
 
 /// What the daemon was able to see since the last step. Silence while it was down, or blind, means nothing.
@@ -134,7 +135,7 @@ struct Told {
 fn remind(tx: &Transaction<'_>, rules: &LifeRules, sinks: &[&str], now: Timestamp) -> Result<u64> {
     let (mut put, mut together) = (0, BTreeMap::<String, Vec<String>>::new());
     for told in told(tx)? {
-        let Some(wait) = rules.reminder_after(told.steps) else { continue };
+        let Some(wait) = reminder_after(rules, told.steps) else { continue };
         let due = told.at_ms.saturating_add(milliseconds(wait)) <= now.as_millisecond();
         if !due || !sinks.contains(&told.sink.as_str()) {
             continue;

@@ -4,23 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
 use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{AlertPlan, Recorded, Store, trouble};
+use super::audience::Audience;
+use super::model::Pending;
 use crate::analyst::{self, Analyst};
 use crate::health::Health;
 use crate::metrics::{KindLabel, LimitLabel, Metrics};
-use crate::model::{Case, CaseFile, Confidence, Severity, Verdict};
+use crate::model::{Case, CaseFile, Confidence, Verdict};
 use crate::queue::rank::{Standing, rank};
-use crate::queue::{Entry, Pushed, Queue};
+use crate::queue::{Pushed, Queue, QueueEntry};
 use crate::redact;
+use crate::store::{self, Recorded, Store};
 use crate::text::printable;
-
-/// Incidents that may wait for the model: more than it can answer within any deadline.
-const PENDING: usize = 64;
 
 /// Between two tries to record a case, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
@@ -31,59 +29,6 @@ const SETTLING: Duration = Duration::from_millis(500);
 
 /// What an alert says whose hold is over before the model was heard, or even asked: others kept it busy.
 const UNHEARD: &str = "no answer of the model so far; this is the built-in analyst's verdict";
-
-/// An incident that waits for the model's verdict.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    id: String,
-    /// What it shows.
-    case: Case,
-    /// Who is told if the model makes it graver.
-    plan: AlertPlan,
-}
-
-/// The queue from [`Recorder::run`] to [`ask_model`].
-pub fn model_queue(metrics: &Metrics) -> Queue<Pending> {
-    // Of one incident the later file is the graver, and the one it shows.
-    Queue::new("model", PENDING, |waiting, newer| *waiting = newer, metrics)
-}
-
-/// Who is told of what.
-#[derive(Clone, Debug)]
-pub struct Audience {
-    /// The receivers of alerts.
-    pub sinks: Vec<&'static str>,
-    /// Those of them that can improve on what they told.
-    pub editing: Vec<&'static str>,
-    /// What is less grave is told to nobody.
-    pub min_severity: Severity,
-    /// Conditions found until then are told in one message,
-    pub quiet_until: Timestamp,
-    /// where their process is older than this, on the clock of `start_ticks`: the daemon's own start.
-    pub since_ticks: u64,
-}
-
-impl Audience {
-    fn plan(&self, case: &Case, hold_until: Option<Timestamp>, now: Timestamp) -> AlertPlan {
-        if case.severity < self.min_severity {
-            return AlertPlan::default();
-        }
-        AlertPlan { hold_until, ..self.at_once(case, now) }
-    }
-
-    /// If the model makes it graver.
-    fn raised_plan(&self, case: &Case, now: Timestamp) -> AlertPlan {
-        let told = case.severity.next().is_some_and(|raised| raised >= self.min_severity);
-        if told { self.at_once(case, now) } else { AlertPlan::default() }
-    }
-
-    fn at_once(&self, case: &Case, now: Timestamp) -> AlertPlan {
-        // What the kernel reports happens now, whatever was there before.
-        let was_there = case.kind.is_condition() && case.file.process.start_ticks < self.since_ticks;
-        let digest_until = (was_there && now < self.quiet_until).then_some(self.quiet_until);
-        AlertPlan { sinks: self.sinks.clone(), hold_until: None, editing: self.editing.clone(), digest_until }
-    }
-}
 
 /// Takes cases from the queue into the store.
 pub struct Recorder {
@@ -194,13 +139,13 @@ impl Recorder {
                 }
                 Err(err) => err,
             };
-            if trouble::is_final(&err) || shutdown.is_cancelled() {
+            if store::is_final(&err) || shutdown.is_cancelled() {
                 tracing::error!("lost a case ({}): the store does not take it: {err:#}", case.kind);
                 self.metrics.turned_away.get_or_create(&LimitLabel { limit: "store" }).inc_by(case.count);
                 return None;
             }
             tracing::error!("a case ({}) waits for the store: {err:#}", case.kind);
-            self.health.degrade("store", format!("nothing is recorded: {err:#}"), trouble::remedy(&err));
+            self.health.degrade("store", format!("nothing is recorded: {err:#}"), store::remedy(&err));
             degraded = true;
             tokio::select! {
                 // One more try then, and the last.
@@ -218,7 +163,7 @@ impl Recorder {
             rank(&Standing { confidence: Some(confidence), novel: new, count, ..Standing::of(&case) });
         let plan = self.audience.raised_plan(&case, Timestamp::now());
         let pending = Pending { id: id.clone(), case, plan };
-        let entry = Entry { fingerprint: id, priority, item: pending };
+        let entry = QueueEntry { fingerprint: id, priority, item: pending };
         let left_out = match self.model.push(entry) {
             Pushed::Queued | Pushed::Merged => return,
             Pushed::Evicted(entry) | Pushed::Refused(entry) => entry.item.id,
@@ -234,30 +179,11 @@ impl Recorder {
 fn news(recorded: &Recorded, case: &Case) -> Option<String> {
     let what = match recorded {
         Recorded { new: true, .. } => "a new incident",
-        Recorded { rose: true, .. } => "an incident became graver",
+        Recorded { escalated: true, .. } => "an incident escalated",
         Recorded { reopened: true, .. } => "an incident is back",
         Recorded { .. } => return None,
     };
     Some(format!("{what}: {}", printable(&case.title)))
-}
-
-/// Asks the model about the incidents in the queue, one at a time, until `shutdown` or until the queue is
-/// closed and empty. What it does not get to is alerted at the end of its hold.
-pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, shutdown: CancellationToken) {
-    let work = async {
-        while let Some(it) = pending.pop().await {
-            if let Err(err) = judge(&it, &store, analyst.verdict(&it.case.file)).await {
-                tracing::warn!("the verdict on incident {} can't be stored: {err:#}", it.id);
-            }
-        }
-    };
-    shutdown.run_until_cancelled(work).await;
-}
-
-async fn judge(it: &Pending, store: &Store, verdict: impl Future<Output = Verdict>) -> Result<()> {
-    let verdict = verdict.await;
-    // Not set: the incident is gone, or graver by now, and its new file is in the queue.
-    store.judge(&it.id, it.case.clone(), verdict, it.plan.clone()).await.map(drop)
 }
 
 #[cfg(test)]

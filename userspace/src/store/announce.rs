@@ -7,10 +7,11 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, named_params, params};
 
-use super::LifeRules;
-use super::record::Entry;
+use super::recording::Recording;
 use super::related::{self, Cause};
-use super::row::milliseconds;
+use super::reminders::reminder_after;
+use super::row::{collect, milliseconds};
+use crate::config::LifeRules;
 use crate::model::{Occasion, Severity};
 
 /// What may turn out to be another incident's effect is told this much later: the two come in any order.
@@ -24,12 +25,12 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(super) fn announce(
     tx: &Transaction<'_>,
     id: &str,
-    entry: &Entry<'_>,
+    recording: &Recording<'_>,
     occasion: Occasion,
     severity: Severity,
     causes: &[Cause],
 ) -> Result<()> {
-    for sink in &entry.plan.sinks {
+    for sink in &recording.plan.sinks {
         // Nobody has been told that it is over, and it is not.
         let sql =
             "DELETE FROM alerts WHERE incident = ?1 AND sink = ?2 AND status = 'pending' AND attempts = 0
@@ -39,27 +40,35 @@ pub(super) fn announce(
             continue;
         }
         let occasion = if was_told(tx, id, sink)? { occasion } else { Occasion::New };
-        match told_by(tx, causes, severity, sink, entry)? {
-            Some(cause) if occasion != Occasion::Rose => put_folded(tx, id, entry, sink, occasion, &cause)?,
-            _ => put_own(tx, id, entry, sink, occasion)?,
+        match told_by(tx, causes, severity, sink, recording)? {
+            Some(cause) if occasion != Occasion::Rose => {
+                put_grouped(tx, id, recording, sink, occasion, &cause)?
+            }
+            _ => put_own(tx, id, recording, sink, occasion)?,
         }
     }
     Ok(())
 }
 
-fn put_own(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>, sink: &str, occasion: Occasion) -> Result<()> {
+fn put_own(
+    tx: &Transaction<'_>,
+    id: &str,
+    recording: &Recording<'_>,
+    sink: &str,
+    occasion: Occasion,
+) -> Result<()> {
     let mut occasion = occasion;
-    let mut floor = entry.now_ms();
-    if related::may_be_an_effect(entry.case.kind) {
+    let mut floor = recording.now_ms();
+    if related::may_be_an_effect(recording.case.kind) {
         floor = floor.saturating_add(milliseconds(GROUP_WAIT));
     }
-    if let Some(until) = entry.plan.digest_until.filter(|_| occasion == Occasion::New) {
+    if let Some(until) = recording.plan.digest_until.filter(|_| occasion == Occasion::New) {
         if let Some(head) = waiting_digest(tx, sink)? {
-            return put_folded(tx, id, entry, sink, Occasion::Digest, &head);
+            return put_grouped(tx, id, recording, sink, Occasion::Digest, &head);
         }
         (occasion, floor) = (Occasion::Digest, until.as_millisecond());
     }
-    let hold = entry.plan.hold_until.filter(|_| !entry.plan.editing.contains(&sink));
+    let hold = recording.plan.hold_until.filter(|_| !recording.plan.editing.contains(&sink));
     let held = hold.map_or(floor, |until| until.as_millisecond().max(floor));
     let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, floor_ms, due_ms)
                VALUES (:id, :sink, 'pending', :occasion, :now_ms, :floor_ms, :due_ms)";
@@ -67,17 +76,17 @@ fn put_own(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>, sink: &str, occasi
         ":id": id,
         ":sink": sink,
         ":occasion": occasion.as_str(),
-        ":now_ms": entry.now_ms(),
+        ":now_ms": recording.now_ms(),
         ":floor_ms": floor,
         ":due_ms": held,
     })?;
     Ok(())
 }
 
-fn put_folded(
+fn put_grouped(
     tx: &Transaction<'_>,
     id: &str,
-    entry: &Entry<'_>,
+    recording: &Recording<'_>,
     sink: &str,
     occasion: Occasion,
     into: &str,
@@ -89,25 +98,25 @@ fn put_folded(
         ":id": id,
         ":sink": sink,
         ":occasion": occasion.as_str(),
-        ":now_ms": entry.now_ms(),
+        ":now_ms": recording.now_ms(),
         ":into": into,
-        ":seen_ms": entry.seen_ms(),
+        ":seen_ms": recording.seen_ms(),
     })?;
     Ok(())
 }
 
-/// Folds the waiting alerts of this incident's effects into its own, where it has one.
-pub(super) fn fold_effects(
+/// Groups the waiting alerts of this incident's effects with its own, where it has one.
+pub(super) fn group_effects(
     tx: &Transaction<'_>,
     id: &str,
-    entry: &Entry<'_>,
+    recording: &Recording<'_>,
     severity: Severity,
 ) -> Result<()> {
-    let effects = related::effects(tx, id, entry.case.kind)?;
+    let effects = related::effects(tx, id, recording.case.kind)?;
     for (effect, graveness) in effects.into_iter().filter(|(_, graveness)| *graveness <= severity) {
-        for sink in &entry.plan.sinks {
+        for sink in &recording.plan.sinks {
             let this = [Cause { id: id.to_owned(), severity }];
-            let Some(head) = told_by(tx, &this, graveness, sink, entry)?.filter(|head| *head != effect)
+            let Some(head) = told_by(tx, &this, graveness, sink, recording)?.filter(|head| *head != effect)
             else {
                 continue;
             };
@@ -132,7 +141,7 @@ fn told_by(
     causes: &[Cause],
     severity: Severity,
     sink: &str,
-    entry: &Entry<'_>,
+    recording: &Recording<'_>,
 ) -> Result<Option<String>> {
     for cause in causes.iter().filter(|cause| cause.severity >= severity) {
         let sql = "SELECT coalesce(folded_into, incident) FROM alerts
@@ -140,7 +149,7 @@ fn told_by(
                      AND (status = 'pending' OR (status = 'sent' AND at_ms >= ?3)
                           OR (status = 'folded' AND created_ms >= ?3))
                    ORDER BY id DESC LIMIT 1";
-        let since_ms = entry.now_ms().saturating_sub(milliseconds(FRESH));
+        let since_ms = recording.now_ms().saturating_sub(milliseconds(FRESH));
         let read = |row: &rusqlite::Row<'_>| row.get(0);
         let found = tx.prepare_cached(sql)?.query_row(params![cause.id, sink, since_ms], read).optional()?;
         if found.is_some() {
@@ -187,16 +196,16 @@ pub(super) fn digests_waiting(tx: &Transaction<'_>, id: &str) -> Result<Vec<Stri
         "SELECT a.sink FROM alerts a JOIN alerts head ON head.incident = a.folded_into AND head.sink = a.sink
                WHERE a.incident = ?1 AND a.status = 'folded' AND a.occasion = 'digest'
                  AND head.status = 'pending' AND head.attempts = 0 AND head.occasion = 'digest'";
-    super::row::collect(tx.prepare_cached(sql)?.query([id])?, |row| Ok(row.get(0)?))
+    collect(tx.prepare_cached(sql)?.query([id])?, |row| Ok(row.get(0)?))
 }
 
 /// Whether what is back may be told at once: what comes and goes is told of no more often than what stays.
-pub(super) fn may_reopen_now(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<bool> {
+pub(super) fn may_reopen_now(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
     let sql =
         "SELECT max(coalesce(at_ms, created_ms)), coalesce(sum(occasion IN ('reminder', 'reopened')), 0)
                FROM alerts WHERE incident = ?1 AND status IN ('sent', 'pending') AND occasion <> 'resolved'";
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, i64>(1)?));
     let (told_ms, steps) = tx.prepare_cached(sql)?.query_row([id], read)?;
-    let wait = milliseconds(entry.rules.reminder_after(steps).unwrap_or(LifeRules::default().remind));
-    Ok(told_ms.is_none_or(|at| at.saturating_add(wait) <= entry.now_ms()))
+    let wait = milliseconds(reminder_after(recording.rules, steps).unwrap_or(LifeRules::default().remind));
+    Ok(told_ms.is_none_or(|at| at.saturating_add(wait) <= recording.now_ms()))
 }

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::super::Unreadable;
-use super::super::sample::open_reporting;
 use super::*;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::store::sample::open_reporting;
 
 /// What a newer version, or damage, may leave in a row.
 const DAMAGES: [(&str, &str); 6] = [
@@ -48,7 +48,7 @@ async fn it_stops_neither_the_list_nor_the_alerts_nor_the_recorder() {
         assert!(health.degraded()[0].reason.contains(column), "{damage}");
         let error = store.get(&ids[0]).await.unwrap_err();
         assert_eq!(error.downcast_ref::<Unreadable>().map(|it| &it.id), Some(&ids[0]), "{error:#}");
-        assert!(store.change(&ids[0], Wish::Resolve, vec![], at(1)).await.is_err());
+        assert!(store.act(&ids[0], IncidentAction::Resolve, vec![], at(1)).await.is_err());
         // The same fault again must not wait for ever on a row that does not mend.
         store.record(case_by("a", 7, 60), verdict("a"), slack_now()).await.unwrap();
     }

@@ -8,17 +8,22 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 
+use super::action::{ActionOutcome, IncidentAction, act};
+use super::advance::{self, Advanced, Watched};
 use super::announce;
+use super::due::DueAlert;
 use super::open::open;
-use super::outbox::{self, Failure};
+use super::outbox::{self, DeliveryFailure};
+use super::page::{Filter, Page};
+use super::plan::AlertPlan;
 use super::raise::{self, Judged};
-use super::record::{Entry, record};
+use super::read;
+use super::record::{Recorded, record};
+use super::recording::Recording;
 use super::retention::{Limits, enforce};
+use super::trouble;
 use super::unreadable::{REMEDY, Unreadable};
-use super::{
-    Advanced, AlertPlan, Change, DueAlert, Filter, LifeRules, Page, Recorded, Watched, Wish, advance, read,
-    status, trouble,
-};
+use crate::config::LifeRules;
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
@@ -116,15 +121,15 @@ impl Store {
         let (recorded, removed) = self
             .write(move |tx| {
                 let (plan, rules) = (&plan, &rules);
-                let entry = Entry { case: &case, verdict: &verdict, plan, rules, host: &host, now };
-                let recorded = record(tx, &entry)?;
+                let recording = Recording { case: &case, verdict: &verdict, plan, rules, host: &host, now };
+                let recorded = record(tx, &recording)?;
                 let removed = enforce(tx, limits, &recorded.id)?;
                 Ok((recorded, removed))
             })
             .await?;
         self.count_turned_away("incidents", removed.incidents);
         self.count_turned_away("alerts", removed.pending_alerts);
-        if recorded.new || recorded.rose || recorded.reopened {
+        if recorded.new || recorded.escalated || recorded.reopened {
             self.tell_alerts_changed();
         }
         Ok(recorded)
@@ -183,7 +188,7 @@ impl Store {
                 raise::judge(
                     tx,
                     &id,
-                    &Entry { case: &case, verdict: &verdict, plan, rules, host: &host, now },
+                    &Recording { case: &case, verdict: &verdict, plan, rules, host: &host, now },
                 )
             })
             .await?;
@@ -203,17 +208,17 @@ impl Store {
     }
 
     /// Acknowledges or resolves by hand. `sinks`: who may be told.
-    pub async fn change(
+    pub async fn act(
         &self,
         id: &str,
-        wish: Wish,
+        action: IncidentAction,
         sinks: Vec<&'static str>,
         now: Timestamp,
-    ) -> Result<Change> {
+    ) -> Result<ActionOutcome> {
         let id = id.to_owned();
-        let change = self.write(move |tx| status::change(tx, &id, wish, &sinks, now)).await?;
+        let outcome = self.write(move |tx| act(tx, &id, action, &sinks, now)).await?;
         self.tell_alerts_changed();
-        Ok(change)
+        Ok(outcome)
     }
 
     /// One page. Incidents that can't be read are left out and counted.
@@ -255,7 +260,7 @@ impl Store {
             self.tell_unreadable(&first.reason, count);
             self.write(move |tx| {
                 broken.into_iter().try_for_each(|outbox::Broken { alert, reason }| {
-                    let failure = Failure { at: now, error: reason, may_have_arrived: false };
+                    let failure = DeliveryFailure { at: now, error: reason, may_have_arrived: false };
                     outbox::mark_failed(tx, alert, &failure)
                 })
             })
@@ -293,12 +298,12 @@ impl Store {
     }
 
     /// Notes that it did not go well, and when to try again.
-    pub async fn mark_retry(&self, alert: i64, failure: Failure, next_due: Timestamp) -> Result<()> {
+    pub async fn mark_retry(&self, alert: i64, failure: DeliveryFailure, next_due: Timestamp) -> Result<()> {
         self.write(move |tx| outbox::mark_retry(tx, alert, &failure, next_due)).await
     }
 
     /// Notes that it is given up.
-    pub async fn mark_failed(&self, alert: i64, failure: Failure) -> Result<()> {
+    pub async fn mark_failed(&self, alert: i64, failure: DeliveryFailure) -> Result<()> {
         self.write(move |tx| outbox::mark_failed(tx, alert, &failure)).await
     }
 
@@ -313,7 +318,7 @@ impl Store {
 
     /// Makes the disk full at so many pages.
     #[cfg(test)]
-    pub(super) fn limit_pages(&self, pages: u32) {
+    pub(crate) fn limit_pages(&self, pages: u32) {
         self.0.writer.lock().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn remedy(err: &Error) -> &'static str {
 }
 
 /// Whether the same data will be refused again, however often it is tried.
-pub(super) fn is_final(err: &Error) -> bool {
+pub(crate) fn is_final(err: &Error) -> bool {
     matches!(
         sqlite_code(err),
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{Advanced, Change, DueAlert, LifeRules, Watched, Wish};
+use super::super::{ActionOutcome, Advanced, DueAlert, IncidentAction, Watched};
 use super::*;
+use crate::config::LifeRules;
 use crate::model::Occasion;
+use crate::store::reminders::reminder_after;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3600;
@@ -63,8 +65,8 @@ impl Rig {
         said
     }
 
-    async fn change(&self, id: &str, wish: Wish, seconds: i64) -> Change {
-        self.store.change(id, wish, SINKS.to_vec(), at(seconds)).await.unwrap()
+    async fn act(&self, id: &str, action: IncidentAction, seconds: i64) -> ActionOutcome {
+        self.store.act(id, action, SINKS.to_vec(), at(seconds)).await.unwrap()
     }
 
     async fn the_one(&self) -> Incident {
@@ -130,7 +132,7 @@ async fn reminders_go_only_where_the_first_alert_arrived() {
     let rig = Rig::new();
     rig.happens(IncidentKind::Crash, 1, 0).await;
     let alert = rig.store.due_alerts("slack", at(0), 1).await.unwrap().remove(0).id;
-    let failure = super::super::Failure { at: at(1), error: "no".into(), may_have_arrived: false };
+    let failure = super::super::DeliveryFailure { at: at(1), error: "no".into(), may_have_arrived: false };
     rig.store.mark_failed(alert, failure).await.unwrap();
     rig.happens(IncidentKind::Crash, 2, HOUR).await;
     assert_eq!(rig.pass(60, HOUR + 1).await, Advanced::default());
@@ -194,7 +196,7 @@ async fn what_comes_back_in_time_is_the_same_incident() {
     let rig = Rig::new();
     let first = rig.happens(IncidentKind::Crash, 1, 0).await.id;
     assert_eq!(rig.send(0).await, ["new 1"]);
-    rig.change(&first, Wish::Acknowledge, 1).await;
+    rig.act(&first, IncidentAction::Acknowledge, 1).await;
     rig.pass(1800, 40 * MINUTE).await;
     assert_eq!(rig.send(40 * MINUTE).await, ["resolved 1+0"]);
     let back = rig.happens(IncidentKind::Crash, 2, 60 * MINUTE).await;
@@ -241,7 +243,7 @@ async fn an_acknowledged_incident_does_not_remind_and_still_ends() {
     rig.happens(IncidentKind::Crash, 2, HOUR).await;
     assert_eq!(rig.pass(0, HOUR).await.alerts, 1);
     // The reminder waits to be sent: it is taken back.
-    let Change::Done(it) = rig.change(&id, Wish::Acknowledge, HOUR + 1).await else { panic!() };
+    let ActionOutcome::Done(it) = rig.act(&id, IncidentAction::Acknowledge, HOUR + 1).await else { panic!() };
     assert_eq!((it.status, it.acknowledged_at), (IncidentStatus::Acknowledged, Some(at(HOUR + 1))));
     rig.happens(IncidentKind::Crash, 3, 2 * HOUR).await;
     rig.pass(0, 2 * HOUR).await;
@@ -256,17 +258,20 @@ async fn by_hand() {
     let rig = Rig::new();
     let id = rig.happens(IncidentKind::Crash, 1, 0).await.id;
     rig.send(0).await;
-    assert_eq!(rig.change("nobody", Wish::Resolve, 1).await, Change::Unknown);
-    let Change::Done(first) = rig.change(&id, Wish::Acknowledge, 1).await else { panic!() };
+    assert_eq!(rig.act("nobody", IncidentAction::Resolve, 1).await, ActionOutcome::Unknown);
+    let ActionOutcome::Done(first) = rig.act(&id, IncidentAction::Acknowledge, 1).await else { panic!() };
     // Again changes nothing, not even the time.
-    assert_eq!(rig.change(&id, Wish::Acknowledge, 2).await, Change::Done(first));
-    let Change::Done(over) = rig.change(&id, Wish::Resolve, 3).await else { panic!() };
+    assert_eq!(rig.act(&id, IncidentAction::Acknowledge, 2).await, ActionOutcome::Done(first));
+    let ActionOutcome::Done(over) = rig.act(&id, IncidentAction::Resolve, 3).await else { panic!() };
     assert_eq!((over.status, over.resolved_at), (IncidentStatus::Resolved, Some(at(3))));
     assert_eq!(rig.send(3).await, ["resolved 1+0"]);
-    let Change::Done(again) = rig.change(&id, Wish::Resolve, 4).await else { panic!() };
+    let ActionOutcome::Done(again) = rig.act(&id, IncidentAction::Resolve, 4).await else { panic!() };
     assert_eq!(again.resolved_at, over.resolved_at);
     assert_eq!(rig.send(4).await, nothing());
-    assert_eq!(rig.change(&id, Wish::Acknowledge, 5).await, Change::Conflict(IncidentStatus::Resolved));
+    assert_eq!(
+        rig.act(&id, IncidentAction::Acknowledge, 5).await,
+        ActionOutcome::Conflict(IncidentStatus::Resolved)
+    );
     // It is not over, whatever was said: the reminder's time decides when somebody is told.
     let back = rig.happens(IncidentKind::Crash, 2, 6).await;
     assert!(back.reopened);
@@ -280,7 +285,7 @@ async fn an_end_that_nobody_heard_of_yet_is_taken_back() {
     let rig = Rig::new();
     let id = rig.happens(IncidentKind::Crash, 1, 0).await.id;
     rig.send(0).await;
-    rig.change(&id, Wish::Resolve, 20 * MINUTE).await;
+    rig.act(&id, IncidentAction::Resolve, 20 * MINUTE).await;
     rig.happens(IncidentKind::Crash, 2, 20 * MINUTE + 1).await;
     assert_eq!(rig.send(21 * MINUTE).await, ["reopened 2+1"]);
 }
@@ -288,9 +293,10 @@ async fn an_end_that_nobody_heard_of_yet_is_taken_back() {
 #[test]
 fn without_a_base_there_are_no_reminders() {
     let rules = LifeRules { remind: Duration::ZERO, ..LifeRules::default() };
-    assert_eq!(rules.reminder_after(0), None);
-    let minutes: Vec<_> =
-        (-1..6).map(|earlier| LifeRules::default().reminder_after(earlier).unwrap().as_secs() / 60).collect();
+    assert_eq!(reminder_after(&rules, 0), None);
+    let minutes: Vec<_> = (-1..6)
+        .map(|earlier| reminder_after(&LifeRules::default(), earlier).unwrap().as_secs() / 60)
+        .collect();
     assert_eq!(minutes, [10, 10, 60, 360, 1440, 1440, 1440]);
 }
 

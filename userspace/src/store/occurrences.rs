@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use rusqlite::{Transaction, named_params, params};
 
-use super::record::Entry;
+use super::recording::Recording;
 use super::row::{milliseconds, signed};
 
 /// A condition of the same process that is reported again within this time has not ended in between.
@@ -15,9 +15,9 @@ pub(super) const GOING_ON: Duration = Duration::from_secs(300);
 const OCCURRENCES: i64 = 100;
 
 /// Whether the process had this condition a short while ago; then only that occurrence's time moves.
-pub(super) fn goes_on(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<bool> {
-    let process = &entry.case.file.process;
-    let at_ms = entry.seen_ms();
+pub(super) fn goes_on(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
+    let process = &recording.case.file.process;
+    let at_ms = recording.seen_ms();
     let sql = "UPDATE occurrences SET at_ms = max(at_ms, :at_ms)
                WHERE id = (SELECT max(id) FROM occurrences WHERE incident = :incident
                            AND boot_id = :boot_id AND pid = :pid AND start_ticks = :start_ticks)
@@ -25,7 +25,7 @@ pub(super) fn goes_on(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Resu
     let moved = tx.prepare_cached(sql)?.execute(named_params! {
         ":incident": id,
         ":at_ms": at_ms,
-        ":boot_id": entry.host.boot_id,
+        ":boot_id": recording.host.boot_id,
         ":pid": process.pid,
         ":start_ticks": signed(process.start_ticks),
         ":since_ms": at_ms.saturating_sub(milliseconds(GOING_ON)),
@@ -34,22 +34,22 @@ pub(super) fn goes_on(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Resu
 }
 
 /// Whether this very process is among them.
-pub(super) fn has_occurrence(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<bool> {
-    let process = &entry.case.file.process;
+pub(super) fn has_occurrence(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
+    let process = &recording.case.file.process;
     let sql =
         "SELECT 1 FROM occurrences WHERE incident = ?1 AND boot_id = ?2 AND pid = ?3 AND start_ticks = ?4";
-    let key = params![id, entry.host.boot_id, process.pid, signed(process.start_ticks)];
+    let key = params![id, recording.host.boot_id, process.pid, signed(process.start_ticks)];
     Ok(tx.prepare_cached(sql)?.exists(key)?)
 }
 
 /// Adds an occurrence. One by the same process as the latest is the same one going on: only its time moves,
 /// else the scans of one sick process would push out all others.
-pub(super) fn put_occurrence(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<()> {
-    let process = &entry.case.file.process;
+pub(super) fn put_occurrence(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
+    let process = &recording.case.file.process;
     let key = named_params! {
         ":incident": id,
-        ":at_ms": entry.seen_ms(),
-        ":boot_id": entry.host.boot_id,
+        ":at_ms": recording.seen_ms(),
+        ":boot_id": recording.host.boot_id,
         ":pid": process.pid,
         ":start_ticks": signed(process.start_ticks),
     };
@@ -63,8 +63,8 @@ pub(super) fn put_occurrence(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) 
                VALUES (:incident, :at_ms, :boot_id, :pid, :start_ticks, :ppid, :cgroup)";
     tx.prepare_cached(sql)?.execute(named_params! {
         ":incident": id,
-        ":at_ms": entry.seen_ms(),
-        ":boot_id": entry.host.boot_id,
+        ":at_ms": recording.seen_ms(),
+        ":boot_id": recording.host.boot_id,
         ":pid": process.pid,
         ":start_ticks": signed(process.start_ticks),
         ":ppid": process.ppid,

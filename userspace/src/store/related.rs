@@ -4,7 +4,7 @@
 use anyhow::Result;
 use rusqlite::{Row, Transaction, named_params, params};
 
-use super::record::Entry;
+use super::recording::Recording;
 use super::row::{collect, signed, unsigned, word};
 use crate::cgroup;
 use crate::model::{IncidentKind, ProcessKey, Related, Relation, Severity};
@@ -69,14 +69,14 @@ struct Trace {
 }
 
 impl Trace {
-    fn of(entry: &Entry<'_>) -> Self {
-        let process = &entry.case.file.process;
+    fn of(recording: &Recording<'_>) -> Self {
+        let process = &recording.case.file.process;
         Self {
-            kind: entry.case.kind,
+            kind: recording.case.kind,
             key: process.key(),
             ppid: process.ppid,
             cgroup: process.cgroup.clone(),
-            at_ms: entry.seen_ms(),
+            at_ms: recording.seen_ms(),
         }
     }
 
@@ -100,8 +100,8 @@ fn is_one_job(path: &str) -> bool {
 }
 
 /// Links the case's incident with its causes and effects of the same minute; the causes that can tell of it.
-pub(super) fn link(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<Vec<Cause>> {
-    let this = Trace::of(entry);
+pub(super) fn link(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<Vec<Cause>> {
+    let this = Trace::of(recording);
     let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, i.kind, i.severity
                FROM occurrences o JOIN incidents i ON i.id = o.incident
                WHERE o.at_ms BETWEEN :from_ms AND :to_ms AND o.boot_id = :boot_id AND o.incident <> :id
@@ -112,7 +112,7 @@ pub(super) fn link(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<
     let rows = statement.query(named_params! {
         ":from_ms": this.at_ms.saturating_sub(MINUTE_MS),
         ":to_ms": this.at_ms.saturating_add(MINUTE_MS),
-        ":boot_id": entry.host.boot_id,
+        ":boot_id": recording.host.boot_id,
         ":id": id,
         ":pid": this.key.pid,
         ":start_ticks": signed(this.key.start_ticks),

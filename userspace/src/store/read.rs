@@ -4,8 +4,10 @@ use anyhow::Result;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
+use super::page::{Filter, LIST_MAX, Page};
+use super::related;
 use super::row::{collect, delivery, evidence_entry, incident, time, unreadable};
-use super::{Filter, LIST_MAX, Page, Unreadable, related};
+use super::unreadable::Unreadable;
 use crate::model::{AlertDelivery, EvidenceFile, Incident, IncidentKind, IncidentStatus};
 
 /// Incidents a page where the filter gives no limit.

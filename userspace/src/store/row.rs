@@ -8,8 +8,8 @@ use rusqlite::{Row, Rows};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Unreadable;
 use super::trouble::sqlite_code;
+use super::unreadable::Unreadable;
 use crate::model::{AlertDelivery, EvidenceEntry, Incident};
 
 /// Every row, each through `read`.

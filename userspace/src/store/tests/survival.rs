@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::super::Watched;
 use super::super::retention::Limits;
-use super::super::{LifeRules, Watched};
 use super::*;
+use crate::config::LifeRules;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{EvidenceFile, Occasion};

@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::announce::announce_verdict;
+use super::due::{Brief, DueAlert};
+use super::related;
 use super::row::{collect, incident, time, unsigned, word};
 use super::unreadable::collect_readable;
-use super::{Brief, DueAlert, related};
 use crate::model::{Occasion, VerdictBy};
 
 /// A try that did not go well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct DeliveryFailure {
     /// When it ended.
     pub at: Timestamp,
     /// What the receiver, or the network, said.
@@ -137,24 +138,29 @@ pub(super) fn give_up_without(tx: &Transaction<'_>, sinks: &[&str], at: Timestam
 }
 
 /// It is to be tried again.
-pub(super) fn mark_retry(tx: &Transaction<'_>, alert: i64, failure: &Failure, next: Timestamp) -> Result<()> {
+pub(super) fn mark_retry(
+    tx: &Transaction<'_>,
+    alert: i64,
+    failure: &DeliveryFailure,
+    next: Timestamp,
+) -> Result<()> {
     let sql = "UPDATE alerts SET at_ms = ?2, error = ?3, in_flight = ?4, due_ms = ?5
                WHERE id = ?1 AND status = 'pending'";
-    let Failure { at, error, may_have_arrived } = failure;
+    let DeliveryFailure { at, error, may_have_arrived } = failure;
     let row = params![alert, at.as_millisecond(), error, may_have_arrived, next.as_millisecond()];
     tx.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }
 
 /// It is given up.
-pub(super) fn mark_failed(tx: &Transaction<'_>, alert: i64, failure: &Failure) -> Result<()> {
+pub(super) fn mark_failed(tx: &Transaction<'_>, alert: i64, failure: &DeliveryFailure) -> Result<()> {
     let sql = "UPDATE alerts SET status = 'failed', at_ms = ?2, error = ?3, in_flight = ?4 WHERE id = ?1";
-    let Failure { at, error, may_have_arrived } = failure;
+    let DeliveryFailure { at, error, may_have_arrived } = failure;
     tx.prepare_cached(sql)?.execute(params![alert, at.as_millisecond(), error, may_have_arrived])?;
     Ok(())
 }
 
-/// The incidents whose alerts were folded into this one, worst first.
+/// The incidents whose alerts were grouped with this one, worst first.
 fn also(tx: &Transaction<'_>, alert: &DueAlert) -> Result<Vec<Brief>> {
     let sql = "SELECT i.id, i.kind, i.severity, i.title, i.count FROM incidents i WHERE i.id IN
                    (SELECT incident FROM alerts WHERE folded_into = ?1 AND sink = ?2 AND status = 'folded'

@@ -5,11 +5,13 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
-use super::super::sample::{at, case, case_by, open, until, verdict};
-use super::super::{DueAlert, Filter};
+use super::super::model::{ask_model, judge};
 use super::*;
-use crate::model::{Incident, IncidentKind};
+use crate::model::sample::{at, case, case_by, verdict};
+use crate::model::{Incident, IncidentKind, Severity};
 use crate::queue::cases::{case_queue, entry};
+use crate::store::sample::{open, until};
+use crate::store::{DueAlert, Filter};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
 
@@ -162,13 +164,13 @@ fn who_is_told_of_what() {
 #[test]
 fn the_log_tells_of_new_and_graver_incidents_and_not_of_repeats() {
     let case = Case { title: "Crash: \u{1b}[2Jevil".into(), ..case("a") };
-    for (new, rose, reopened, want) in [
+    for (new, escalated, reopened, want) in [
         (true, false, false, Some("a new incident: Crash: \u{fffd}[2Jevil")),
-        (false, true, true, Some("an incident became graver: Crash: \u{fffd}[2Jevil")),
+        (false, true, true, Some("an incident escalated: Crash: \u{fffd}[2Jevil")),
         (false, false, true, Some("an incident is back: Crash: \u{fffd}[2Jevil")),
         (false, false, false, None),
     ] {
-        let recorded = Recorded { id: "01J".into(), new, rose, reopened, shown: true, count: 1 };
+        let recorded = Recorded { id: "01J".into(), new, escalated, reopened, shown: true, count: 1 };
         assert_eq!(news(&recorded, &case).as_deref(), want);
     }
 }

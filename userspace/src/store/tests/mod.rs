@@ -8,10 +8,11 @@ mod related;
 mod survival;
 mod unreadable;
 
-use super::sample::{at, case, case_by, host, open, verdict};
-use super::store::Store;
-use super::{AlertPlan, Change, Filter, Wish};
+use super::handle::Store;
+use super::{ActionOutcome, AlertPlan, Filter, IncidentAction};
+use crate::model::sample::{at, case, case_by, verdict};
 use crate::model::{AlertStatus, Incident, IncidentKind, IncidentStatus, Severity, Verdict};
+use crate::store::sample::{host, open};
 
 fn slack_now() -> AlertPlan {
     AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: None, digest_until: None }
@@ -27,7 +28,7 @@ async fn an_incident_is_read_back_as_it_was_recorded() {
     let store = open(dir.path());
     let given = case("a");
     let recorded = store.record(given.clone(), verdict("Dead."), slack_now()).await.unwrap();
-    assert!(recorded.new && !recorded.rose && recorded.count == 1, "{recorded:?}");
+    assert!(recorded.new && !recorded.escalated && recorded.count == 1, "{recorded:?}");
     let it = get(&store, &recorded.id).await;
     assert_eq!((it.kind, it.severity, it.status), (given.kind, given.severity, IncidentStatus::Open));
     assert_eq!((&it.title, &it.fingerprint), (&given.title, &given.fingerprint));
@@ -51,13 +52,13 @@ async fn an_incident_is_read_back_as_it_was_recorded() {
 
 /// By hand, a second after what [`case`] is about.
 async fn set_status(store: &Store, id: &str, status: IncidentStatus) {
-    let wish = match status {
+    let action = match status {
         IncidentStatus::Open => return,
-        IncidentStatus::Acknowledged => Wish::Acknowledge,
-        IncidentStatus::Resolved => Wish::Resolve,
+        IncidentStatus::Acknowledged => IncidentAction::Acknowledge,
+        IncidentStatus::Resolved => IncidentAction::Resolve,
     };
-    let change = store.change(id, wish, vec!["slack"], at(1)).await.unwrap();
-    assert!(matches!(change, Change::Done(it) if it.status == status));
+    let outcome = store.act(id, action, vec!["slack"], at(1)).await.unwrap();
+    assert!(matches!(outcome, ActionOutcome::Done(it) if it.status == status));
 }
 
 /// What is recorded second, after an OOM kill of pid 13674 at second 0, and what becomes of it.
@@ -164,7 +165,7 @@ async fn a_rise_in_severity_alerts_again_and_shows_the_graver_case() {
     grave.title = "Worse".into();
     grave.file.evidence.clear();
     let recorded = store.record(grave.clone(), verdict("Grave."), slack_now()).await.unwrap();
-    assert!(recorded.rose && !recorded.new);
+    assert!(recorded.escalated && !recorded.new);
     let it = get(&store, &id).await;
     assert_eq!((it.severity, it.title.as_str(), it.count), (Severity::Critical, "Worse", 2));
     assert_eq!((it.verdict.summary.as_str(), it.process.pid), ("Grave.", 8));
@@ -173,7 +174,7 @@ async fn a_rise_in_severity_alerts_again_and_shows_the_graver_case() {
     // Neither an equal nor a milder one changes anything but the count.
     for again in [case_by("a", 9, 20), mild] {
         let recorded = store.record(again, verdict("Again."), slack_now()).await.unwrap();
-        assert!(!recorded.rose);
+        assert!(!recorded.escalated);
     }
     let it = get(&store, &id).await;
     assert_eq!(

@@ -1,49 +1,43 @@
 //! Recording a case: which incident it belongs to, and what that changes.
 
 use anyhow::Result;
-use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
 use ulid::Ulid;
 
-use super::announce::{announce, fold_effects, may_reopen_now};
+use super::announce::{announce, group_effects, may_reopen_now};
 use super::occurrences::{goes_on, has_occurrence, put_occurrence};
+use super::recording::Recording;
 use super::related;
 use super::row::{milliseconds, signed, to_json};
-use super::{AlertPlan, LifeRules, Recorded};
-use crate::host::Host;
-use crate::model::{Case, IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity, Verdict};
+use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 
-/// What is to be recorded.
-pub(super) struct Entry<'a> {
-    pub(super) case: &'a Case,
-    pub(super) verdict: &'a Verdict,
-    pub(super) plan: &'a AlertPlan,
-    pub(super) rules: &'a LifeRules,
-    pub(super) host: &'a Host,
-    pub(super) now: Timestamp,
-}
-
-impl Entry<'_> {
-    /// When it happened.
-    pub(super) fn seen_ms(&self) -> i64 {
-        self.case.file.observed_at.as_millisecond()
-    }
-
-    pub(super) fn now_ms(&self) -> i64 {
-        self.now.as_millisecond()
-    }
+/// What became of a recorded case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The incident's id.
+    pub id: String,
+    /// Whether it is a new incident; otherwise the case was counted on an open one.
+    pub new: bool,
+    /// Whether the incident it was counted on escalated by it.
+    pub escalated: bool,
+    /// Whether the incident it was counted on had been resolved, and is open again.
+    pub reopened: bool,
+    /// Whether the incident shows this case's file now.
+    pub shown: bool,
+    /// How often it has happened now.
+    pub count: u64,
 }
 
 /// Opens an incident, or counts on the one with the same fingerprint, which may come back by it.
-pub(super) fn record(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
-    match find(tx, entry)? {
-        Some(known) => count_on(tx, entry, known),
-        None => open_new(tx, entry),
+pub(super) fn record(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded> {
+    match find(tx, recording)? {
+        Some(known) => count_on(tx, recording, known),
+        None => open_new(tx, recording),
     }
 }
 
 /// The incident a case is counted on.
-struct Known {
+struct KnownIncident {
     id: String,
     severity: Severity,
     /// By the rules alone: not what a model raised it to.
@@ -56,8 +50,8 @@ struct Known {
 }
 
 /// One that is not resolved, else one that was resolved a short while ago.
-fn find(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Option<Known>> {
-    let since_ms = entry.seen_ms().saturating_sub(milliseconds(entry.rules.reopen));
+fn find(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Option<KnownIncident>> {
+    let since_ms = recording.seen_ms().saturating_sub(milliseconds(recording.rules.reopen));
     // Two questions in one, so that each has its index. Not resolved sorts first: NULL does.
     let sql = "SELECT id, severity, count, resolved_ms, process, rules_severity FROM incidents
                WHERE fingerprint = ?1 AND status <> 'resolved'
@@ -73,7 +67,7 @@ fn find(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Option<Known>> {
         Ok((row.get::<_, String>(0)?, severity, rules, row.get::<_, i64>(2)?, row.get(3)?, process))
     };
     let found =
-        tx.prepare_cached(sql)?.query_row(params![entry.case.fingerprint, since_ms], read).optional()?;
+        tx.prepare_cached(sql)?.query_row(params![recording.case.fingerprint, since_ms], read).optional()?;
     let Some((id, severity, rules, count, resolved_ms, process)) = found else { return Ok(None) };
     let resolved_ms: Option<i64> = resolved_ms;
     let rules = rules.as_ref().unwrap_or(&severity).parse();
@@ -84,12 +78,12 @@ fn find(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Option<Known>> {
         return Ok(None);
     };
     // A straggler that happened before the end does not undo it.
-    let over = resolved_ms.is_some_and(|at| at < entry.seen_ms());
-    Ok(Some(Known { id, severity, rules_severity, count, over, process: process.map(|it| it.key()) }))
+    let over = resolved_ms.is_some_and(|at| at < recording.seen_ms());
+    Ok(Some(KnownIncident { id, severity, rules_severity, count, over, process: process.map(|it| it.key()) }))
 }
 
-fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
-    let (case, id) = (entry.case, next_id(tx)?);
+fn open_new(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded> {
+    let (case, id) = (recording.case, next_id(tx)?);
     // Of a condition, what was merged while it waited are the scans that saw it.
     let count = if case.kind.is_condition() { 1 } else { case.count.max(1) };
     let sql = "INSERT INTO incidents (id, kind, severity, status, fingerprint, host, boot_id, first_seen_ms,
@@ -102,38 +96,38 @@ fn open_new(tx: &Transaction<'_>, entry: &Entry<'_>) -> Result<Recorded> {
         ":severity": case.severity.as_str(),
         ":status": IncidentStatus::Open.as_str(),
         ":fingerprint": case.fingerprint,
-        ":host": entry.host.name,
-        ":boot_id": entry.host.boot_id,
-        ":seen_ms": entry.seen_ms(),
+        ":host": recording.host.name,
+        ":boot_id": recording.host.boot_id,
+        ":seen_ms": recording.seen_ms(),
         ":count": signed(count),
     })?;
-    put_file(tx, &id, entry)?;
+    put_file(tx, &id, recording)?;
     end_silence(tx, &id)?;
-    put_occurrence(tx, &id, entry)?;
-    let causes = related::link(tx, &id, entry)?;
-    announce(tx, &id, entry, Occasion::New, case.severity, &causes)?;
-    fold_effects(tx, &id, entry, case.severity)?;
-    Ok(Recorded { id, new: true, rose: false, reopened: false, shown: true, count })
+    put_occurrence(tx, &id, recording)?;
+    let causes = related::link(tx, &id, recording)?;
+    announce(tx, &id, recording, Occasion::New, case.severity, &causes)?;
+    group_effects(tx, &id, recording, case.severity)?;
+    Ok(Recorded { id, new: true, escalated: false, reopened: false, shown: true, count })
 }
 
-fn count_on(tx: &Transaction<'_>, entry: &Entry<'_>, known: Known) -> Result<Recorded> {
-    let (case, id) = (entry.case, known.id);
+fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownIncident) -> Result<Recorded> {
+    let (case, id) = (recording.case, known.id);
     let condition = case.kind.is_condition();
     let counted = if condition {
-        goes_on(tx, &id, entry)?
+        goes_on(tx, &id, recording)?
     } else {
-        case.kind.happens_once() && has_occurrence(tx, &id, entry)?
+        case.kind.happens_once() && has_occurrence(tx, &id, recording)?
     };
     // A death that was counted and is told of again after the end brings nothing back.
     let reopened = known.over && (condition || !counted);
     let merged = if condition { 1 } else { case.count.max(1) };
     // A known death still brings in those that were merged into it while it waited.
     let count = known.count.saturating_add(merged - u64::from(counted));
-    let rose = case.severity > known.severity;
+    let escalated = case.severity > known.severity;
     let (severity, rules) = (case.severity.max(known.severity), case.severity.max(known.rules_severity));
     let sql = "UPDATE incidents SET count = ?2, severity = ?3, rules_severity = nullif(?4, ?3),
                    last_seen_ms = max(last_seen_ms, ?5) WHERE id = ?1";
-    let row = params![id, signed(count), severity.as_str(), rules.as_str(), entry.seen_ms()];
+    let row = params![id, signed(count), severity.as_str(), rules.as_str(), recording.seen_ms()];
     tx.prepare_cached(sql)?.execute(row)?;
     end_silence(tx, &id)?;
     if reopened {
@@ -147,22 +141,22 @@ fn count_on(tx: &Transaction<'_>, entry: &Entry<'_>, known: Known) -> Result<Rec
     let graver = case.severity > known.rules_severity;
     let shown = graver || (reopened && other);
     if shown {
-        put_file(tx, &id, entry)?;
+        put_file(tx, &id, recording)?;
     }
     let mut causes = Vec::new();
     if !counted {
-        put_occurrence(tx, &id, entry)?;
-        causes = related::link(tx, &id, entry)?;
+        put_occurrence(tx, &id, recording)?;
+        causes = related::link(tx, &id, recording)?;
     }
-    if rose {
-        announce(tx, &id, entry, Occasion::Rose, severity, &causes)?;
-    } else if reopened && may_reopen_now(tx, &id, entry)? {
-        announce(tx, &id, entry, Occasion::Reopened, severity, &causes)?;
+    if escalated {
+        announce(tx, &id, recording, Occasion::Rose, severity, &causes)?;
+    } else if reopened && may_reopen_now(tx, &id, recording)? {
+        announce(tx, &id, recording, Occasion::Reopened, severity, &causes)?;
     }
     if !counted {
-        fold_effects(tx, &id, entry, severity)?;
+        group_effects(tx, &id, recording, severity)?;
     }
-    Ok(Recorded { id, new: false, rose, reopened, shown, count })
+    Ok(Recorded { id, new: false, escalated, reopened, shown, count })
 }
 
 /// It was there just now: what the daemon has watched so far does not count as silence.
@@ -187,8 +181,8 @@ fn next_id(tx: &Transaction<'_>) -> Result<String> {
 }
 
 /// Makes the case's file, its evidence and verdict the incident's.
-fn put_file(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<()> {
-    let file = &entry.case.file;
+fn put_file(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
+    let file = &recording.case.file;
     tx.prepare_cached("DELETE FROM evidence WHERE incident = ?1")?.execute([id])?;
     // REPLACE: two files of one name are the collector's mistake, and must not cost the incident.
     let sql = "INSERT OR REPLACE INTO evidence (incident, name, source, taken_ms, truncated, body)
@@ -204,12 +198,12 @@ fn put_file(tx: &Transaction<'_>, id: &str, entry: &Entry<'_>) -> Result<()> {
                WHERE id = :id";
     tx.prepare_cached(sql)?.execute(named_params! {
         ":id": id,
-        ":title": entry.case.title,
+        ":title": recording.case.title,
         ":process": to_json(&file.process)?,
         ":findings": to_json(&file.findings)?,
         ":facts": to_json(&file.facts)?,
         ":completeness": to_json(&file.completeness)?,
-        ":verdict": to_json(entry.verdict)?,
+        ":verdict": to_json(recording.verdict)?,
     })?;
     Ok(())
 }

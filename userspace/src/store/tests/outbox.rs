@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{DueAlert, Failure};
+use super::super::{DeliveryFailure, DueAlert};
 use super::*;
 
-fn failure(seconds: i64, may_have_arrived: bool) -> Failure {
-    Failure { at: at(seconds), error: "HTTP 500".into(), may_have_arrived }
+fn failure(seconds: i64, may_have_arrived: bool) -> DeliveryFailure {
+    DeliveryFailure { at: at(seconds), error: "HTTP 500".into(), may_have_arrived }
 }
 
 async fn due(store: &Store) -> Vec<DueAlert> {

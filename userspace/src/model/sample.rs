@@ -1,40 +1,11 @@
-//! Cases, verdicts and a store for tests of this module and of the alerts.
-
-use std::path::Path;
-use std::sync::Arc;
+//! Cases, verdicts and an incident for the tests of every stage.
 
 use jiff::Timestamp;
 
-use super::{DueAlert, Store};
-use crate::health::Health;
-use crate::host::Host;
-use crate::metrics::Metrics;
-use crate::model::{
+use super::{
     Case, CaseFile, Completeness, Confidence, EvidenceFile, Fact, Finding, Incident, IncidentKind,
-    IncidentStatus, NextStep, Occasion, ProcessInfo, Severity, Verdict, VerdictBy,
+    IncidentStatus, NextStep, ProcessInfo, Severity, Verdict, VerdictBy,
 };
-
-pub(crate) fn host() -> Host {
-    Host {
-        name: "web-1".into(),
-        boot_id: "boot-1".into(),
-        kernel: "6.18".into(),
-        ticks_per_second: 100,
-        page_size: 4096,
-    }
-}
-
-pub(crate) fn open(dir: &Path) -> Store {
-    Store::open(dir, host(), Metrics::new(), Health::default()).unwrap()
-}
-
-pub(crate) fn open_counting(dir: &Path, metrics: &Arc<Metrics>) -> Store {
-    Store::open(dir, host(), Arc::clone(metrics), Health::default()).unwrap()
-}
-
-pub(crate) fn open_reporting(dir: &Path, metrics: &Arc<Metrics>, health: &Health) -> Store {
-    Store::open(dir, host(), Arc::clone(metrics), health.clone()).unwrap()
-}
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -149,32 +120,4 @@ pub(crate) fn incident() -> Incident {
         alerts: Vec::new(),
         evidence: Vec::new(),
     }
-}
-
-/// An incident's first alert, as its receiver gets it.
-pub(crate) fn due_alert(incident: Incident) -> DueAlert {
-    DueAlert {
-        id: 1,
-        sink: "slack".into(),
-        occasion: Occasion::New,
-        count: incident.count,
-        told_before: None,
-        first_receipt: None,
-        also: Vec::new(),
-        also_count: 0,
-        attempts: 0,
-        may_repeat: false,
-        created: incident.last_seen,
-        incident,
-    }
-}
-
-/// Returns when it is so: other tasks run meanwhile.
-pub(crate) async fn until(condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("the condition in time");
 }

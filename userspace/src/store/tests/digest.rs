@@ -78,7 +78,7 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
     assert_eq!(reminded(UNTIL + 4_201).await, ("0".into(), "1".into()), "without what has been silent since");
     // One that ends before its message is sent takes nobody's reminder with it.
     assert_eq!(go_on(&[0, 1], UNTIL + 4_201 + 36 * 600).await, 1);
-    store.change(&ids[3], Wish::Resolve, vec!["slack"], at(UNTIL + 26_000)).await.unwrap();
+    store.act(&ids[3], IncidentAction::Resolve, vec!["slack"], at(UNTIL + 26_000)).await.unwrap();
     assert_eq!(go_on(&[1], UNTIL + 26_001).await, 1);
     assert_eq!(reminded(UNTIL + 26_001).await, ("1".into(), String::new()));
     let graver = zombies("1", Severity::Critical);

@@ -8,14 +8,11 @@ use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, Watched};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::Case;
 use crate::queue::Queue;
-
-/// Reminders come after this many times the first one's wait; from then on always after the last.
-const WIDENING: [u32; 4] = [1, 6, 36, 144];
+use crate::store::{Store, Watched};
 
 /// Between two steps, at the least and at the most.
 const PACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -29,40 +26,8 @@ const ENDS_HOOK: &str = "sched_process_exit";
 /// The ring that ends by signal and OOM kills travel on.
 const GRAVE_RING: &str = "grave";
 
-/// How long things take in the life of an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LifeRules {
-    /// What happens (a crash, an OOM kill) is over after so long without another.
-    pub quiet: Duration,
-    /// What lasts (a pile-up, a limit nearly reached) is over after so long, and a few walks, without it.
-    pub clear: Duration,
-    /// What comes back so long after its end is the same incident.
-    pub reopen: Duration,
-    /// From the first alert to the first reminder; zero: there are none.
-    pub remind: Duration,
-}
-
-impl Default for LifeRules {
-    fn default() -> Self {
-        Self {
-            quiet: Duration::from_secs(30 * 60),
-            clear: Duration::from_secs(2 * 60),
-            reopen: Duration::from_secs(3600),
-            remind: Duration::from_secs(10 * 60),
-        }
-    }
-}
-
-impl LifeRules {
-    /// How long after the last message the next reminder may come, when there were so many; `None`: never.
-    pub(super) fn reminder_after(&self, earlier: i64) -> Option<Duration> {
-        let step = usize::try_from(earlier).unwrap_or(0).min(WIDENING.len() - 1);
-        (!self.remind.is_zero()).then(|| self.remind.saturating_mul(WIDENING[step]))
-    }
-}
-
 /// Where it is seen what the daemon could see.
-pub struct Sight {
+pub struct Visibility {
     /// Walks and losses.
     pub metrics: Arc<Metrics>,
     /// Hooks.
@@ -74,14 +39,19 @@ pub struct Sight {
 }
 
 /// Steps until `shutdown`.
-pub async fn run(store: Store, sinks: Vec<&'static str>, sight: Sight, shutdown: CancellationToken) {
-    let mut timer = interval(sight.scan_interval.clamp(PACE.0, PACE.1));
+pub async fn run(
+    store: Store,
+    sinks: Vec<&'static str>,
+    visibility: Visibility,
+    shutdown: CancellationToken,
+) {
+    let mut timer = interval(visibility.scan_interval.clamp(PACE.0, PACE.1));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut observer = Observer::new(&sight, Instant::now());
+    let mut observer = Observer::new(&visibility, Instant::now());
     let work = async {
         loop {
             timer.tick().await;
-            let watched = observer.look(&sight, Instant::now());
+            let watched = observer.look(&visibility, Instant::now());
             match store.advance(watched, sinks.clone(), Timestamp::now()).await {
                 Ok(advanced) => {
                     for id in advanced.resolved {
@@ -104,22 +74,22 @@ struct Observer {
 }
 
 impl Observer {
-    fn new(sight: &Sight, now: Instant) -> Self {
-        Self { walks: sight.metrics.scans.get(), lost: lost(&sight.metrics), at: now }
+    fn new(visibility: &Visibility, now: Instant) -> Self {
+        Self { walks: visibility.metrics.scans.get(), lost: lost(&visibility.metrics), at: now }
     }
 
     /// What could be seen since the last look. Only time in which walks ended counts: the time of a look without
     /// one counts at the next that has one.
-    fn look(&mut self, sight: &Sight, now: Instant) -> Watched {
-        let (walks, lost) = (sight.metrics.scans.get(), lost(&sight.metrics));
+    fn look(&mut self, visibility: &Visibility, now: Instant) -> Watched {
+        let (walks, lost) = (visibility.metrics.scans.get(), lost(&visibility.metrics));
         let ended = walks.saturating_sub(self.walks);
         // What waits to be recorded may be what would be missed.
-        if ended == 0 || !sight.cases.is_empty() {
+        if ended == 0 || !visibility.cases.is_empty() {
             return Watched::default();
         }
-        let longest = sight.scan_interval.max(PACE.0).saturating_mul(LATE_WALKS);
+        let longest = visibility.scan_interval.max(PACE.0).saturating_mul(LATE_WALKS);
         let walked = now.saturating_duration_since(self.at).min(longest);
-        let hooks = sight.health.hooks();
+        let hooks = visibility.health.hooks();
         let sees_ends = hooks.get(ENDS_HOOK).is_some_and(|hook| hook.attached) && lost == self.lost;
         *self = Self { walks, lost, at: now };
         Watched { walks: ended, walked, events: if sees_ends { walked } else { Duration::ZERO } }
@@ -135,31 +105,31 @@ fn lost(metrics: &Metrics) -> u64 {
 mod tests {
     use super::*;
     use crate::health::HookState;
-    use crate::incidents::sample::case;
     use crate::metrics::Metrics;
+    use crate::model::sample::case;
     use crate::queue::cases::{case_queue, entry};
 
-    fn sight() -> Sight {
+    fn visibility() -> Visibility {
         let metrics = Metrics::new();
         let cases = case_queue(&metrics);
-        let sight =
-            Sight { metrics, health: Health::default(), cases, scan_interval: Duration::from_secs(10) };
-        hook(&sight, true);
-        sight
+        let visibility =
+            Visibility { metrics, health: Health::default(), cases, scan_interval: Duration::from_secs(10) };
+        hook(&visibility, true);
+        visibility
     }
 
-    fn hook(sight: &Sight, attached: bool) {
-        sight.health.set_hook(ENDS_HOOK, HookState { attached, reason: None });
+    fn hook(visibility: &Visibility, attached: bool) {
+        visibility.health.set_hook(ENDS_HOOK, HookState { attached, reason: None });
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_what_could_be_seen_counts() {
-        let sight = sight();
-        let mut observer = Observer::new(&sight, Instant::now());
+        let visibility = visibility();
+        let mut observer = Observer::new(&visibility, Instant::now());
         let mut look = async |seconds, walks| {
             tokio::time::advance(Duration::from_secs(seconds)).await;
-            sight.metrics.scans.inc_by(walks);
-            let Watched { walks, walked, events } = observer.look(&sight, Instant::now());
+            visibility.metrics.scans.inc_by(walks);
+            let Watched { walks, walked, events } = observer.look(&visibility, Instant::now());
             (walks, walked.as_secs(), events.as_secs())
         };
         assert_eq!(look(10, 1).await, (1, 10, 10));
@@ -168,18 +138,18 @@ mod tests {
         assert_eq!(look(5, 1).await, (1, 15, 15));
         assert_eq!(look(3600, 1).await, (1, 30, 30));
         // Without the hook, or with losses of grave events, the walks alone were seen.
-        hook(&sight, false);
+        hook(&visibility, false);
         assert_eq!(look(10, 1).await, (1, 10, 0));
-        hook(&sight, true);
-        sight.metrics.count_loss("common", "exec", "ring_full", 5);
+        hook(&visibility, true);
+        visibility.metrics.count_loss("common", "exec", "ring_full", 5);
         assert_eq!(look(10, 1).await, (1, 10, 10));
-        sight.metrics.count_loss("grave", "exit", "ring_full", 1);
+        visibility.metrics.count_loss("grave", "exit", "ring_full", 1);
         assert_eq!(look(10, 1).await, (1, 10, 0));
         assert_eq!(look(10, 1).await, (1, 10, 10));
         // What waits to be recorded is not silence.
-        assert_eq!(sight.cases.push(entry(case("a"))), crate::queue::Pushed::Queued);
+        assert_eq!(visibility.cases.push(entry(case("a"))), crate::queue::Pushed::Queued);
         assert_eq!(look(10, 1).await, (0, 0, 0));
-        sight.cases.drain();
+        visibility.cases.drain();
         assert_eq!(look(10, 1).await, (2, 20, 20));
     }
 }
