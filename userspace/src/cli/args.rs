@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, StyledStr};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::{SignedDuration, Timestamp};
 
-use super::daemon::Target;
+use super::client::Target;
 use super::incidents::Query;
 use super::ps;
 use crate::config::Sources;

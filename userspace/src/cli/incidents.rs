@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::daemon::{Daemon, Target, decode};
+use super::client::{Daemon, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::table::{Side, Table};
@@ -125,7 +125,7 @@ mod tests {
     use axum::routing::{get, post};
     use expect_test::expect;
 
-    use super::super::daemon::tests::peer;
+    use super::super::client::tests::peer;
     use super::super::view::tests::hostile_incident;
     use super::*;
 

@@ -2,7 +2,7 @@
 
 mod analyze;
 mod args;
-mod daemon;
+mod client;
 mod doctor;
 mod incidents;
 mod output;
