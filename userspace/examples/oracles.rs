@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what it runs are the tests' own services, which unwrap")]
 
 #[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../src/analyst/groq/peer.rs"]
+#[path = "../src/llm/peer.rs"]
 mod scripted;
 
 #[expect(dead_code, reason = "the tests use the rest")]

@@ -21,13 +21,13 @@ use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
-use crate::incidents::recorder::{Audience, Recorder, ask_model, model_queue};
-use crate::incidents::{DataLock, Store, life};
 use crate::metrics::Metrics;
 use crate::model::Case;
 use crate::monitor::{Inputs, Monitor};
 use crate::queue::Queue;
 use crate::queue::cases::case_queue;
+use crate::recorder::{Audience, Recorder, ask_model, lifecycle, model_queue};
+use crate::store::{DataLock, Store};
 use crate::{http, kmsg, probes, programs, scan};
 use stage::{Stage, within};
 
@@ -73,7 +73,7 @@ pub async fn run(
 
     let (ended, mut ends) = mpsc::channel(ENDS);
     let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
-    let sight = life::Sight {
+    let visibility = lifecycle::Visibility {
         metrics: Arc::clone(&metrics),
         health: health.clone(),
         cases: cases.clone(),
@@ -81,7 +81,7 @@ pub async fn run(
     };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
-    let judge = Judge::start(&config, &store, &analyst, sinks, audience, sight, &ended);
+    let judge = Judge::start(&config, &store, &analyst, sinks, audience, visibility, &ended);
     let app = http::App {
         config: Arc::clone(&config),
         host,
@@ -226,10 +226,10 @@ impl Judge {
         analyst: &Analyst,
         sinks: Sinks,
         audience: Audience,
-        sight: life::Sight,
+        visibility: lifecycle::Visibility,
         ended: &mpsc::Sender<&'static str>,
     ) -> Self {
-        let (cases, metrics, health) = (sight.cases.clone(), &sight.metrics, &sight.health);
+        let (cases, metrics, health) = (visibility.cases.clone(), &visibility.metrics, &visibility.health);
         let (stop_recorder, stop_others) = (CancellationToken::new(), CancellationToken::new());
         let pending = model_queue(metrics);
         let recorder = Recorder::new(
@@ -243,7 +243,7 @@ impl Judge {
         .show_secrets(config.show_secrets);
         let alerts =
             alerts::run(store.clone(), sinks, Arc::clone(metrics), health.clone(), stop_others.clone());
-        let life = life::run(store.clone(), audience.sinks, sight, stop_others.clone());
+        let life = lifecycle::run(store.clone(), audience.sinks, visibility, stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());
         // No stage: it ends when it has looked.

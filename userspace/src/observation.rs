@@ -7,8 +7,7 @@ mod syscall;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kmsg::OomReport;
-use crate::model::{Comm, ProcessKey};
+use crate::model::{Comm, OomReport, ProcessKey};
 pub use look::{CloseLook, IoCounts, ThreadLook};
 pub use pressure::{HostMemory, Stall};
 pub use syscall::SystemCall;

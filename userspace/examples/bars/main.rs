@@ -14,11 +14,11 @@ use ai_debugger::analyst::Analyst;
 use ai_debugger::config::{HookConfig, LlmConfig, LlmLimits, Receivers, SlackConfig};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
-use ai_debugger::incidents::Store;
-use ai_debugger::incidents::recorder::{Audience, Recorder, ask_model, model_queue};
 use ai_debugger::metrics::Metrics;
 use ai_debugger::model::{AlertStatus, Case, Incident, IncidentKind, Severity};
 use ai_debugger::queue::cases::{case_queue, entry};
+use ai_debugger::recorder::{Audience, Recorder, ask_model, model_queue};
+use ai_debugger::store::Store;
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -160,7 +160,7 @@ fn llm(base_url: String) -> LlmConfig {
 async fn settled(store: &Store, kind: IncidentKind) -> Result<Incident> {
     let began = Instant::now();
     loop {
-        let incident = store.list(ai_debugger::incidents::Filter::default()).await?.incidents.pop();
+        let incident = store.list(ai_debugger::store::Filter::default()).await?.incidents.pop();
         let incident = match incident {
             Some(it) => store.get(&it.id).await?,
             None => None,

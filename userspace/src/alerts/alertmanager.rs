@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::post::{self, Answer};
 use super::redacted::redacted;
-use crate::incidents::DueAlert;
 use crate::model::{Incident, Occasion, Severity};
 use crate::outbound;
+use crate::store::DueAlert;
 use crate::text::{printable, truncate};
 
 /// A firing alert without an end is resolved by Alertmanager itself after five minutes: what is told once needs
@@ -157,7 +157,8 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::incidents::sample::{at, due_alert, incident};
+    use crate::model::sample::{at, incident};
+    use crate::store::sample::due_alert;
 
     #[test]
     fn an_incident_is_one_alert_that_ends_when_it_is_resolved() {

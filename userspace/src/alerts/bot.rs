@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::message::message;
 use super::post::{self, Answer, reason};
-use crate::incidents::DueAlert;
 use crate::model::Occasion;
 use crate::outbound;
+use crate::store::DueAlert;
 
 /// Errors that pass: <https://docs.slack.dev/reference/methods/chat.postMessage#errors>.
 const PASSING: [&str; 6] = [

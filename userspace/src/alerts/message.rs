@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::mrkdwn::{code, code_block, plain};
 use super::redacted::redacted;
 use crate::cgroup;
-use crate::incidents::DueAlert;
 use crate::model::{Completeness, Confidence, FactView, Incident, Occasion, Verdict, VerdictBy};
+use crate::store::DueAlert;
 
 /// Slack's limit for a header.
 const HEADER: usize = 150;

@@ -34,7 +34,7 @@ pub const ALERTMANAGER: &str = "alertmanager";
 
 /// What each receiver would be sent, for tests of what may be in it.
 #[cfg(test)]
-pub(crate) fn bodies(alert: &crate::incidents::DueAlert) -> [(&'static str, String); 3] {
+pub(crate) fn bodies(alert: &crate::store::DueAlert) -> [(&'static str, String); 3] {
     let now = jiff::Timestamp::UNIX_EPOCH;
     [
         (SLACK, message(alert, None).to_string()),

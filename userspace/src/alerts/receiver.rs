@@ -10,7 +10,7 @@ use super::slack::Webhook;
 use super::webhook::Hook;
 use super::{ALERTMANAGER, Pace, SLACK, WEBHOOK};
 use crate::config::{Receivers, SlackConfig};
-use crate::incidents::DueAlert;
+use crate::store::DueAlert;
 
 /// Where people reach this daemon, for links.
 type Link = Option<String>;

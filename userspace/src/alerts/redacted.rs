@@ -53,8 +53,9 @@ fn bounded(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::sample::{due_alert, incident};
+    use crate::model::sample::incident;
     use crate::model::{Hypothesis, NextStep};
+    use crate::store::sample::due_alert;
 
     #[test]
     fn a_secret_in_argv_is_nowhere_in_the_message() {

@@ -17,8 +17,8 @@ use sha2::Sha256;
 
 use super::post::{self, Answer};
 use super::redacted::{redacted, redacted_title};
-use crate::incidents::DueAlert;
 use crate::outbound;
+use crate::store::DueAlert;
 
 /// The body's version: it changes when a field changes its meaning or goes, not when one is added.
 const VERSION: u32 = 1;

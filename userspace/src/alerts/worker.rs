@@ -14,8 +14,8 @@ use super::post::Answer;
 use super::receiver::Receiver;
 use super::{Pace, Sinks};
 use crate::health::Health;
-use crate::incidents::{self, DueAlert, Failure, Store};
 use crate::metrics::{AlertLabels, Metrics};
+use crate::store::{self, DeliveryFailure, DueAlert, Store};
 
 /// The name under which health knows that nobody is told.
 const COMPONENT: &str = "alerts";
@@ -91,8 +91,8 @@ struct Worker {
 /// What to write down about a try.
 enum Outcome {
     Sent(Option<String>),
-    Retry(Failure, Timestamp),
-    Failed(Failure),
+    Retry(DeliveryFailure, Timestamp),
+    Failed(DeliveryFailure),
 }
 
 impl Worker {
@@ -121,7 +121,7 @@ impl Worker {
         tracing::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
         let reason =
             format!("no alerts are sent to {}, the outbox can't be used: {err:#}", self.receiver.title());
-        self.health.degrade(self.receiver.component(), reason, incidents::remedy(err));
+        self.health.degrade(self.receiver.component(), reason, store::remedy(err));
         self.outbox_fails = true;
         STORE_RETRY
     }
@@ -176,21 +176,26 @@ impl Worker {
                     let reason = format!("{} takes no alerts: {error}", self.receiver.title());
                     self.health.degrade(self.receiver.component(), reason, remedy);
                 }
-                Outcome::Failed(Failure { at, error, may_have_arrived: false })
+                Outcome::Failed(DeliveryFailure { at, error, may_have_arrived: false })
             }
             Answer::Later { error, retry_after, may_have_arrived } => {
-                self.later(alert, Failure { at, error, may_have_arrived }, retry_after)
+                self.later(alert, DeliveryFailure { at, error, may_have_arrived }, retry_after)
             }
         }
     }
 
-    fn later(&mut self, alert: &DueAlert, failure: Failure, retry_after: Option<Duration>) -> Outcome {
+    fn later(
+        &mut self,
+        alert: &DueAlert,
+        failure: DeliveryFailure,
+        retry_after: Option<Duration>,
+    ) -> Outcome {
         let pace = self.pace;
         let (id, error) = (&alert.incident.id, &failure.error);
         if failure.at.duration_since(alert.created).unsigned_abs() >= pace.give_up_after {
             tracing::error!("the alert of incident {id} is given up after {:?}: {error}", pace.give_up_after);
             let error = format!("given up after {:?}: {error}", pace.give_up_after);
-            return Outcome::Failed(Failure { error, ..failure });
+            return Outcome::Failed(DeliveryFailure { error, ..failure });
         }
         let delay = match retry_after {
             Some(asked) => {

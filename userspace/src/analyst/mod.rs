@@ -1,6 +1,5 @@
 //! The analyst: from a case file to a verdict. Built-in rules always, a language model on top when allowed.
 
-mod groq;
 pub mod prompt;
 mod remembered;
 mod rules;
@@ -17,9 +16,9 @@ use serde_json::Value;
 
 use crate::config::LlmConfig;
 use crate::health::Health;
+use crate::llm::{Client, Failure, Grounds, Standing};
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
-use groq::{Failure, Groq, Standing};
 use remembered::Remembered;
 
 /// The name under which health knows this stage.
@@ -51,7 +50,7 @@ pub struct Question {
 /// The language model on top of the built-in rules. Cheap to clone.
 #[derive(Clone)]
 pub struct Analyst {
-    model: Option<Arc<Groq>>,
+    model: Option<Arc<Client>>,
     remembered: Arc<Remembered>,
     /// The outcome that was told last: one that stays the same is told once.
     told: Arc<Mutex<Option<&'static str>>>,
@@ -62,7 +61,8 @@ impl Analyst {
     /// `None` configuration: the rules alone.
     pub fn new(llm: Option<LlmConfig>, health: Health, metrics: Arc<Metrics>) -> Result<Self> {
         let remembered = Arc::new(Remembered::new(Arc::clone(&metrics)));
-        let model = llm.map(|llm| Groq::new(&llm, metrics)).transpose().context("cannot set up the model")?;
+        let model =
+            llm.map(|llm| Client::new(&llm, metrics)).transpose().context("cannot set up the model")?;
         Ok(Self { model: model.map(Arc::new), remembered, told: Arc::default(), health })
     }
 
@@ -105,7 +105,12 @@ impl Analyst {
         if let Some(verdict) = self.remembered.recall(signature, &rules.next_steps) {
             return verdict;
         }
-        match model.ask(file, &rules.next_steps).await {
+        let grounds = Grounds {
+            facts: file.facts.iter().map(|fact| fact.id.as_str()).collect(),
+            severity: file.findings.iter().map(|finding| finding.severity).max(),
+            next_steps: &rules.next_steps,
+        };
+        match model.ask(|max_tokens| prompt::prompt(file, max_tokens), &grounds).await {
             Ok(verdict) => {
                 self.remembered.keep(signature, &verdict);
                 self.is_news(None);
@@ -175,3 +180,6 @@ impl Analyst {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Analyst;
-use super::groq::Groq;
+use crate::llm::Client;
 
 impl Analyst {
     /// As JSON; what is not known is null.
@@ -16,7 +16,7 @@ impl Analyst {
     }
 }
 
-fn of(model: &Groq) -> Value {
+fn of(model: &Client) -> Value {
     let (limits, breaker, (spent, nano_usd)) = (model.limits(), model.breaker(), model.spent());
     let left = |most: u32, used: u64| {
         let most = u64::from(most);

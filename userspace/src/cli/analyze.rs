@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::daemon::{Daemon, Target, decode};
+use super::client::{Daemon, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::view;
@@ -155,7 +155,7 @@ mod tests {
     use axum::{Json, Router};
     use serde_json::Value;
 
-    use super::super::daemon::tests::peer;
+    use super::super::client::tests::peer;
     use super::super::view::tests::hostile_incident;
     use super::*;
 

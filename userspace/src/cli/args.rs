@@ -8,13 +8,13 @@ use clap::builder::{PossibleValuesParser, StyledStr};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::{SignedDuration, Timestamp};
 
-use super::daemon::Target;
+use super::client::Target;
 use super::incidents::Query;
 use super::ps;
 use crate::config::Sources;
 use crate::config::settings::{Group, SETTINGS, Setting, Shape, find};
-use crate::incidents::{LIST_MAX, Wish};
 use crate::model::{IncidentKind, IncidentStatus};
+use crate::store::{IncidentAction, LIST_MAX};
 
 /// Settings a client of the daemon needs, to find the access key.
 const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
@@ -68,7 +68,7 @@ pub enum Action {
         /// Its id.
         id: String,
         /// What to do with it first.
-        wish: Option<Wish>,
+        action: Option<IncidentAction>,
         /// For programs.
         json: bool,
     },
@@ -97,12 +97,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
         }
         "incidents" => match matches.remove_one("id") {
             Some(id) => {
-                let wish = match (matches.get_flag("ack"), matches.get_flag("resolve")) {
-                    (true, _) => Some(Wish::Acknowledge),
-                    (_, true) => Some(Wish::Resolve),
+                let action = match (matches.get_flag("ack"), matches.get_flag("resolve")) {
+                    (true, _) => Some(IncidentAction::Acknowledge),
+                    (_, true) => Some(IncidentAction::Resolve),
                     _ => None,
                 };
-                Action::Incident { target: target(&mut matches), id, wish, json }
+                Action::Incident { target: target(&mut matches), id, action, json }
             }
             None => {
                 let query = Query {
@@ -183,8 +183,8 @@ pub fn command() -> Command {
                     .value_parser(since),
             )
             .arg(limit(LIST_MAX))
-            .arg(wish("ack", "Somebody is on it: no more reminders").conflicts_with("resolve"))
-            .arg(wish("resolve", "It is over")),
+            .arg(mark("ack", "Somebody is on it: no more reminders").conflicts_with("resolve"))
+            .arg(mark("resolve", "It is over")),
         )
 }
 
@@ -248,7 +248,7 @@ fn json() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help("JSON, for programs")
 }
 
-fn wish(name: &'static str, help: &'static str) -> Arg {
+fn mark(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).requires("id").help(help)
 }
 
@@ -333,13 +333,13 @@ mod tests {
         assert_eq!((target.url.as_deref(), query.limit), (Some("http://h:1"), Some(5)));
         assert_eq!((query.sort.as_str(), query.text.as_deref()), ("rss", Some("nginx")));
         assert!(
-            matches!(check("incidents 01JABC"), Ok(Action::Incident { id, wish: None, .. }) if id == "01JABC")
+            matches!(check("incidents 01JABC"), Ok(Action::Incident { id, action: None, .. }) if id == "01JABC")
         );
-        for (flag, want) in [("--ack", Wish::Acknowledge), ("--resolve", Wish::Resolve)] {
-            let Ok(Action::Incident { wish, .. }) = check(&format!("incidents 01JABC {flag}")) else {
+        for (flag, want) in [("--ack", IncidentAction::Acknowledge), ("--resolve", IncidentAction::Resolve)] {
+            let Ok(Action::Incident { action, .. }) = check(&format!("incidents 01JABC {flag}")) else {
                 panic!("not understood")
             };
-            assert_eq!(wish, Some(want));
+            assert_eq!(action, Some(want));
         }
         let Ok(Action::Incidents { query, .. }) = check("incidents --kind oom_kill --status open --since 2h")
         else {

@@ -4,13 +4,13 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::daemon::{Daemon, Target, decode};
+use super::client::{Daemon, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::table::{Side, Table};
 use super::view;
-use crate::incidents::Wish;
 use crate::model::Incident;
+use crate::store::IncidentAction;
 
 /// Which incidents to show.
 pub struct Query {
@@ -57,20 +57,25 @@ async fn ask(target: &Target, query: &Query) -> Result<String> {
 }
 
 /// Asks for one, or for a change of one, and prints all about it.
-pub(super) async fn show(target: &Target, id: &str, wish: Option<Wish>, json: bool) -> Result<()> {
-    let body = ask_one(target, id, wish).await?;
+pub(super) async fn show(
+    target: &Target,
+    id: &str,
+    action: Option<IncidentAction>,
+    json: bool,
+) -> Result<()> {
+    let body = ask_one(target, id, action).await?;
     let text = if json { with_newline(body) } else { view::incident(&decode(&body)?) };
     output::print(&text)
 }
 
-async fn ask_one(target: &Target, id: &str, wish: Option<Wish>) -> Result<String> {
+async fn ask_one(target: &Target, id: &str, action: Option<IncidentAction>) -> Result<String> {
     let daemon = Daemon::new(target)?;
     let path = ["api", "v1", "incidents", id];
     let change = |verb| [&path[..], &[verb]].concat();
-    let body = match wish {
+    let body = match action {
         None => daemon.get(&path, &[]).await?,
-        Some(Wish::Acknowledge) => daemon.post(&change("ack"), &serde_json::json!({})).await?,
-        Some(Wish::Resolve) => daemon.post(&change("resolve"), &serde_json::json!({})).await?,
+        Some(IncidentAction::Acknowledge) => daemon.post(&change("ack"), &serde_json::json!({})).await?,
+        Some(IncidentAction::Resolve) => daemon.post(&change("resolve"), &serde_json::json!({})).await?,
     };
     body.with_context(|| {
         format!("{} has no incident {id}; `ai-debugger incidents` lists them", daemon.place())
@@ -120,7 +125,7 @@ mod tests {
     use axum::routing::{get, post};
     use expect_test::expect;
 
-    use super::super::daemon::tests::peer;
+    use super::super::client::tests::peer;
     use super::super::view::tests::hostile_incident;
     use super::*;
 
@@ -163,8 +168,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_not_there_is_said_to_be_so() {
-        for wish in [None, Some(Wish::Acknowledge), Some(Wish::Resolve)] {
-            let error = ask_one(&peer(Router::new(), "k").await, "01JGONE", wish).await.unwrap_err();
+        for action in [None, Some(IncidentAction::Acknowledge), Some(IncidentAction::Resolve)] {
+            let error = ask_one(&peer(Router::new(), "k").await, "01JGONE", action).await.unwrap_err();
             assert!(error.to_string().contains("has no incident 01JGONE"), "{error}");
         }
     }
@@ -176,8 +181,8 @@ mod tests {
             .route("/api/v1/incidents/01J/ack", post(move || async move { (StatusCode::CONFLICT, taken) }))
             .route("/api/v1/incidents/01J/resolve", post(|| async { "{}" }));
         let target = peer(router, "k").await;
-        let error = ask_one(&target, "01J", Some(Wish::Acknowledge)).await.unwrap_err();
+        let error = ask_one(&target, "01J", Some(IncidentAction::Acknowledge)).await.unwrap_err();
         assert!(error.to_string().contains("the incident is resolved"), "{error}");
-        assert_eq!(ask_one(&target, "01J", Some(Wish::Resolve)).await.unwrap(), "{}");
+        assert_eq!(ask_one(&target, "01J", Some(IncidentAction::Resolve)).await.unwrap(), "{}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod analyze;
 mod args;
-mod daemon;
+mod client;
 mod doctor;
 mod incidents;
 mod output;
@@ -39,8 +39,8 @@ pub async fn perform(action: Action) -> Result<bool> {
         Action::Incidents { target, query, json } => {
             incidents::list(&target, &query, json).await.map(|()| true)
         }
-        Action::Incident { target, id, wish, json } => {
-            incidents::show(&target, &id, wish, json).await.map(|()| true)
+        Action::Incident { target, id, action, json } => {
+            incidents::show(&target, &id, action, json).await.map(|()| true)
         }
     }
 }

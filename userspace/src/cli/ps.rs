@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::daemon::{Daemon, Target, decode};
+use super::client::{Daemon, Target, decode};
 use super::output;
 use super::table::{Side, Table};
 
@@ -140,7 +140,7 @@ mod tests {
     use axum::routing::get;
     use expect_test::expect;
 
-    use super::super::daemon::tests::peer;
+    use super::super::client::tests::peer;
     use super::*;
 
     const BODY: &str = r#"{"processes":[

@@ -12,10 +12,9 @@ use super::layers::{Either, Found, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::settings::find;
 use super::{
-    AlertRules, Config, DetectLimits, ExecLimits, GrowthLimits, LlmConfig, LlmLimits, Sources, exec, key,
-    parse, programs, secret,
+    AlertRules, Config, DetectLimits, ExecLimits, GrowthLimits, LifeRules, LlmConfig, LlmLimits, Sources,
+    exec, key, parse, programs, secret,
 };
-use crate::incidents::LifeRules;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

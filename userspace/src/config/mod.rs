@@ -25,7 +25,7 @@ pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use exec::ExecLimits;
 pub use growth::GrowthLimits;
 pub use layers::Sources;
-pub use life::AlertRules;
+pub use life::{AlertRules, LifeRules};
 pub use llm::{LlmConfig, LlmLimits, Price};
 pub use problem::{ConfigErrors, Problem, Rejected};
 pub use receivers::{HookConfig, Receivers, SlackConfig};
@@ -40,8 +40,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
-
-use crate::incidents::LifeRules;
 
 /// Everything `run` needs to know.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Draft, OomTrigger, Statement};
-use crate::kmsg::{Constraint, OomReport, TaskRow};
 use crate::model::ProcessInfo;
+use crate::model::{Constraint, OomReport, TaskRow};
 use crate::text;
 
 /// Longest path of a cgroup shown.

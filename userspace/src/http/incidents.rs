@@ -16,9 +16,9 @@ use super::params::{Params, Segments};
 use super::proc::plain_text;
 use crate::analyst::Analyst;
 use crate::config::Config;
-use crate::incidents::{Change, Filter, LIST_MAX, Page, Store, Unreadable, Wish};
 use crate::model::{Incident, IncidentKind, IncidentStatus};
 use crate::redact::records;
+use crate::store::{ActionOutcome, Filter, IncidentAction, LIST_MAX, Page, Store, Unreadable};
 use crate::text;
 
 #[derive(Clone)]
@@ -103,21 +103,21 @@ async fn acknowledge(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
 ) -> Result<Json<Incident>, Error> {
-    change(&it, &id, Wish::Acknowledge).await
+    change(&it, &id, IncidentAction::Acknowledge).await
 }
 
 async fn resolve(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
 ) -> Result<Json<Incident>, Error> {
-    change(&it, &id, Wish::Resolve).await
+    change(&it, &id, IncidentAction::Resolve).await
 }
 
-async fn change(it: &Incidents, id: &str, wish: Wish) -> Result<Json<Incident>, Error> {
-    match it.store.change(id, wish, it.sinks.clone(), Timestamp::now()).await.map_err(failed)? {
-        Change::Done(incident) => Ok(Json(it.shown(*incident))),
-        Change::Unknown => Err(unknown()),
-        Change::Conflict(status) => {
+async fn change(it: &Incidents, id: &str, action: IncidentAction) -> Result<Json<Incident>, Error> {
+    match it.store.act(id, action, it.sinks.clone(), Timestamp::now()).await.map_err(failed)? {
+        ActionOutcome::Done(incident) => Ok(Json(it.shown(*incident))),
+        ActionOutcome::Unknown => Err(unknown()),
+        ActionOutcome::Conflict(status) => {
             let message =
                 format!("the incident is {}: it opens again by itself when it comes back", status.as_str());
             Err(Error::new(StatusCode::CONFLICT, message))
@@ -155,8 +155,9 @@ fn failed(error: anyhow::Error) -> Error {
 mod tests {
     use super::*;
     use crate::health::Health;
-    use crate::incidents::{AlertPlan, sample};
     use crate::metrics::Metrics;
+    use crate::model::sample::{case, verdict};
+    use crate::store::{AlertPlan, sample};
 
     #[test]
     fn one_that_cannot_be_read_is_named() {
@@ -172,22 +173,22 @@ mod tests {
     async fn a_change_is_made_or_refused_with_the_reason() {
         let dir = tempfile::tempdir().unwrap();
         let store = sample::open(dir.path());
-        let verdict = sample::verdict("Dead.");
-        let recorded = store.record(sample::case("a"), verdict, AlertPlan::default()).await.unwrap();
+        let verdict = verdict("Dead.");
+        let recorded = store.record(case("a"), verdict, AlertPlan::default()).await.unwrap();
         let analyst = Analyst::new(None, Health::default(), Metrics::new()).unwrap();
         let it = Incidents { store, sinks: Vec::new(), analyst, show_environ: false, show_secrets: false };
-        for (id, wish, want) in [
-            ("nobody", Wish::Acknowledge, Err(404)),
-            ("nobody", Wish::Resolve, Err(404)),
-            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
-            (&recorded.id, Wish::Acknowledge, Ok(IncidentStatus::Acknowledged)),
-            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
-            (&recorded.id, Wish::Resolve, Ok(IncidentStatus::Resolved)),
-            (&recorded.id, Wish::Acknowledge, Err(409)),
+        for (id, action, want) in [
+            ("nobody", IncidentAction::Acknowledge, Err(404)),
+            ("nobody", IncidentAction::Resolve, Err(404)),
+            (&recorded.id, IncidentAction::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, IncidentAction::Acknowledge, Ok(IncidentStatus::Acknowledged)),
+            (&recorded.id, IncidentAction::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, IncidentAction::Resolve, Ok(IncidentStatus::Resolved)),
+            (&recorded.id, IncidentAction::Acknowledge, Err(409)),
         ] {
-            let got = change(&it, id, wish).await;
+            let got = change(&it, id, action).await;
             let got = got.map(|it| it.0.status).map_err(|error| error.status.as_u16());
-            assert_eq!(got, want, "{id} {wish:?}");
+            assert_eq!(got, want, "{id} {action:?}");
         }
     }
 

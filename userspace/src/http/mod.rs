@@ -30,9 +30,9 @@ use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::health::Health;
 use crate::host::Host;
-use crate::incidents::Store;
 use crate::metrics::Metrics;
 use crate::monitor;
+use crate::store::Store;
 
 use self::auth::Key;
 use self::authority::Names;

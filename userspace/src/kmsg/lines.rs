@@ -3,6 +3,7 @@
 //! hostile: each shape is taken from the side where the kernel, not the name, has the last word. Pure.
 
 use super::record::unescape;
+use crate::model::{Constraint, Invoker, MemoryCounter, ReportedVictim, TaskRow};
 
 /// A `comm` is at most this long (kernel TASK_COMM_LEN less its NUL).
 const COMM_MAX: usize = 15;
@@ -13,120 +14,18 @@ const COLUMNS_MAX: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Invoked(Invoker),
-    Memory(Usage),
-    MemorySwap(Usage),
+    Memory(MemoryCounter),
+    MemorySwap(MemoryCounter),
     TaskHeader(Columns),
     /// The name is also as the log shows it, to find it in the line before.
     Killed {
         memcg: bool,
-        victim: Victim,
+        victim: ReportedVictim,
         escaped: String,
     },
     /// More victims follow, from the same report.
     Group,
     Other,
-}
-
-/// Whose allocation failed, and what it asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invoker {
-    /// The thread's `comm`.
-    pub name: String,
-    /// The flags of the allocation by their names: `GFP_KERNEL`, …
-    pub gfp: String,
-    /// The allocation's size: 2 to the power of this many pages. -1: somebody called by sysrq.
-    pub order: i32,
-    /// Its own oom_score_adj.
-    pub oom_score_adj: i32,
-}
-
-/// Which memory had run out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Constraint {
-    /// The host's (the kernel's `CONSTRAINT_NONE`).
-    Host,
-    /// That of the memory nodes which a cpuset allows.
-    Cpuset,
-    /// That of the memory nodes which a memory policy allows.
-    MemoryPolicy,
-    /// A memory cgroup's.
-    Memcg,
-}
-
-/// Use and limit of one of a cgroup's counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Charged.
-    pub usage_bytes: u64,
-    /// At most.
-    pub limit_bytes: u64,
-}
-
-impl Usage {
-    /// Whether the limit leaves no room for the smallest allocation that matters.
-    pub const fn is_full(&self) -> bool {
-        const NEAR: u64 = 1 << 20;
-        self.usage_bytes.saturating_add(NEAR) >= self.limit_bytes
-    }
-}
-
-/// Who was killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Victim {
-    /// The killed thread's id: the process's, unless its first thread has ended before.
-    pub pid: u32,
-    /// Its `comm`.
-    pub name: String,
-    /// Its user; absent before 5.3.
-    pub uid: Option<u32>,
-    /// Address space.
-    pub total_vm_bytes: u64,
-    /// Resident: anonymous,
-    pub anon_rss_bytes: u64,
-    /// of files,
-    pub file_rss_bytes: u64,
-    /// and shared.
-    pub shmem_rss_bytes: u64,
-    /// Page tables; absent before 5.3.
-    pub pgtables_bytes: Option<u64>,
-    /// How its score was weighted; absent before 5.3.
-    pub oom_score_adj: Option<i32>,
-}
-
-impl Victim {
-    /// All that was resident.
-    pub const fn rss_bytes(&self) -> u64 {
-        self.anon_rss_bytes.saturating_add(self.file_rss_bytes).saturating_add(self.shmem_rss_bytes)
-    }
-}
-
-/// One row of the table of tasks. Sizes are in pages, as the kernel prints them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TaskRow {
-    /// A thread of it: the first, unless that has ended before.
-    pub pid: u32,
-    /// The process.
-    pub tgid: u32,
-    /// Its user.
-    pub uid: u32,
-    /// Address space.
-    pub total_vm_pages: u64,
-    /// Resident.
-    pub rss_pages: u64,
-    /// Of that, anonymous; 6.8 and later.
-    pub rss_anon_pages: Option<u64>,
-    /// Of that, of files; 6.8 and later.
-    pub rss_file_pages: Option<u64>,
-    /// Of that, shared; 6.8 and later.
-    pub rss_shmem_pages: Option<u64>,
-    /// Page tables.
-    pub pgtables_bytes: u64,
-    /// Swapped out.
-    pub swapents_pages: u64,
-    /// How its score was weighted.
-    pub oom_score_adj: i32,
-    /// Its `comm`.
-    pub name: String,
 }
 
 /// The `oom-kill:` line, whose names come in the middle.
@@ -170,12 +69,12 @@ fn invoked(text: &str) -> Option<Invoker> {
 }
 
 /// `memory: usage 24576kB, limit 24576kB, failcnt 94`
-fn usage(text: &str, counter: &str) -> Option<Usage> {
+fn usage(text: &str, counter: &str) -> Option<MemoryCounter> {
     let rest = text.strip_prefix(counter)?.strip_prefix(": usage ")?;
     let (usage, rest) = rest.split_once("kB, limit ")?;
     let (limit, failures) = rest.split_once("kB, failcnt ")?;
     failures.parse::<u64>().ok()?;
-    Some(Usage { usage_bytes: kilobytes(usage)?, limit_bytes: kilobytes(limit)? })
+    Some(MemoryCounter { usage_bytes: kilobytes(usage)?, limit_bytes: kilobytes(limit)? })
 }
 
 /// `Memory cgroup out of memory: Killed process 3642 (COMM) total-vm:20980kB, anon-rss:18048kB, …`
@@ -193,7 +92,7 @@ fn killed(text: &str) -> Option<Line> {
     let field =
         |name: &str| sizes.split([',', ' ']).find_map(|part| part.strip_prefix(name)?.strip_prefix(':'));
     let size = |name| kilobytes(field(name)?.strip_suffix("kB")?);
-    let victim = Victim {
+    let victim = ReportedVictim {
         pid: pid.parse().ok()?,
         name: comm(name)?,
         uid: field("UID").and_then(|it| it.parse().ok()),

@@ -20,9 +20,6 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-pub use lines::{Constraint, Invoker, TaskRow, Usage, Victim};
-pub use report::OomReport;
-
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::observation::Observation;

@@ -12,9 +12,10 @@ use tracing::debug;
 
 use super::clock::{LogClock, monotonic};
 use super::record::Record;
-use super::report::{OomReport, Reports};
+use super::report::Reports;
 use crate::host::boot_time;
 use crate::metrics::Metrics;
+use crate::model::OomReport;
 use crate::observation::Observation;
 
 /// The longest record (kernel kernel/printk, `CONSOLE_EXT_LOG_MAX`).

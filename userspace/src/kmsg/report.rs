@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::lines::{self, Columns, Constraint, Invoker, Line, Summary, TaskRow, Usage, Victim};
+use super::lines::{self, Columns, Line, Summary};
+use crate::model::{Constraint, Invoker, MemoryCounter, OomReport, ReportedVictim, TaskRow};
 
 /// Most rows kept of the table of tasks, the largest.
 const ROWS_MAX: usize = 256;
@@ -23,46 +24,7 @@ const PAGES_OF: &str = "# Sizes in the table of tasks are in pages. Bytes a page
 /// Stands for the rows that had no room, before their number.
 const LEFT_OUT: &str = "# Smaller tasks left out: ";
 
-/// What the kernel wrote of one OOM kill. What is absent was not written, or is not certain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OomReport {
-    /// When the kill was logged, on CLOCK_BOOTTIME.
-    pub at: Duration,
-    /// Whose allocation failed. Absent, with all but the victim, where the kernel wrote too many reports lately
-    /// (ten in five seconds, kernel mm/oom_kill.c `oom_rs`).
-    pub invoker: Option<Invoker>,
-    /// Which memory had run out.
-    pub constraint: Option<Constraint>,
-    /// The cgroup whose limit it was.
-    pub oom_memcg: Option<String>,
-    /// The cgroup the victim was in.
-    pub task_memcg: Option<String>,
-    /// The limited cgroup's memory.
-    pub memory: Option<Usage>,
-    /// The limited cgroup's memory and swap together; v1 only.
-    pub memory_swap: Option<Usage>,
-    /// Who was killed.
-    pub victim: Victim,
-    /// The victim's process.
-    pub victim_tgid: u32,
-    /// Who had memory, the largest first; at most 256.
-    pub tasks: Vec<TaskRow>,
-    /// How many there were.
-    pub task_count: usize,
-    /// Bytes a page.
-    pub page_size: u64,
-    /// The lines as they were logged, without the call trace.
-    pub text: String,
-    /// Whether lines were left out for their number.
-    pub text_cut: bool,
-}
-
 impl OomReport {
-    /// The evidence file it becomes.
-    pub const EVIDENCE: &str = "oom-report.txt";
-    /// Where its facts were read.
-    pub const SOURCE: &str = "kernel:kmsg";
-
     /// The report in its own [`text`](Self::text), but for its time.
     pub fn from_text(text: &str) -> Option<Self> {
         let (first, rest) = text.split_once('\n')?;
@@ -71,26 +33,6 @@ impl OomReport {
         let report = rest.lines().filter_map(|line| reports.line(Duration::ZERO, line, false)).last()?;
         let left_out = rest.lines().find_map(|line| line.strip_prefix(LEFT_OUT)?.parse().ok()).unwrap_or(0);
         Some(Self { task_count: report.task_count.saturating_add(left_out), ..report })
-    }
-
-    /// Whether only the kill itself is known: the kernel left out the rest, or it was lost.
-    pub const fn is_kill_alone(&self) -> bool {
-        self.invoker.is_none()
-    }
-
-    /// What a task had resident.
-    pub const fn rss_bytes(&self, task: &TaskRow) -> u64 {
-        task.rss_pages.saturating_mul(self.page_size)
-    }
-
-    /// Whether this task is the victim.
-    pub const fn is_victim(&self, task: &TaskRow) -> bool {
-        task.tgid == self.victim_tgid
-    }
-
-    /// Whether this tells of that process.
-    pub const fn names(&self, pid: u32) -> bool {
-        self.victim_tgid == pid || self.victim.pid == pid
     }
 }
 
@@ -105,8 +47,8 @@ pub(super) struct Reports {
 struct Draft {
     began: Duration,
     invoker: Invoker,
-    memory: Option<Usage>,
-    memory_swap: Option<Usage>,
+    memory: Option<MemoryCounter>,
+    memory_swap: Option<MemoryCounter>,
     columns: Option<Columns>,
     rows: Vec<Row>,
     task_count: usize,
@@ -162,7 +104,14 @@ impl Reports {
         }
     }
 
-    fn finish(&mut self, at: Duration, memcg: bool, victim: Victim, escaped: &str, text: &str) -> OomReport {
+    fn finish(
+        &mut self,
+        at: Duration,
+        memcg: bool,
+        victim: ReportedVictim,
+        escaped: &str,
+        text: &str,
+    ) -> OomReport {
         let summary = self.draft.as_mut().and_then(|draft| draft.claim(&victim, escaped));
         let draft = self.draft.as_mut().filter(|_| summary.is_some()).map(|draft| {
             let before = draft.clone();
@@ -299,7 +248,7 @@ impl Draft {
     }
 
     /// What this report says of that victim, who is killed now; `None` where it is another's.
-    fn claim(&mut self, victim: &Victim, escaped: &str) -> Option<Summary> {
+    fn claim(&mut self, victim: &ReportedVictim, escaped: &str) -> Option<Summary> {
         if let Some(first) = &self.told {
             // The others of a group are in the table with the first, but may be in cgroups below.
             let listed = self.group && self.rows.iter().any(|row| row.task.pid == victim.pid);

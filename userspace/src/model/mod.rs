@@ -5,7 +5,10 @@ mod evidence;
 mod incident;
 mod kind;
 mod name;
+mod oom_report;
 mod process;
+#[cfg(test)]
+pub(crate) mod sample;
 mod signal;
 mod verdict;
 
@@ -19,6 +22,7 @@ pub use incident::{
 };
 pub use kind::{IncidentKind, Severity};
 pub use name::Name;
+pub use oom_report::{Constraint, Invoker, MemoryCounter, OomReport, ReportedVictim, TaskRow};
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 pub use signal::{is_crash_signal, signal_name};
 pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};

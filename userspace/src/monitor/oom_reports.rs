@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Monitor;
 use crate::detect::{EarlierSize, OomAccount};
-use crate::kmsg::OomReport;
+use crate::model::OomReport;
 
 /// Most reports kept: some 64 KiB each at most.
 const KEPT: usize = 32;

@@ -1,7 +1,7 @@
 //! The queue from the monitor to the store: which case goes first, and how two of the same fault become one.
 
 use super::rank::{Standing, rank};
-use super::{Entry, Queue};
+use super::{Queue, QueueEntry};
 use crate::metrics::Metrics;
 use crate::model::Case;
 
@@ -20,9 +20,9 @@ pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
 }
 
 /// A case as it is pushed.
-pub fn entry(case: Case) -> Entry<Case> {
+pub fn entry(case: Case) -> QueueEntry<Case> {
     let priority = rank(&Standing::of(&case));
-    Entry { fingerprint: case.fingerprint.clone(), priority, item: case }
+    QueueEntry { fingerprint: case.fingerprint.clone(), priority, item: case }
 }
 
 /// Drops what takes the room: the frozen files.
@@ -49,7 +49,7 @@ fn merge(waiting: &mut Case, newer: Case) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::sample::case_by;
+    use crate::model::sample::case_by;
     use crate::model::{IncidentKind, Severity};
     use crate::queue::Pushed;
 

@@ -19,7 +19,7 @@ pub const AGEING: Duration = Duration::from_secs(1);
 
 /// What is pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry<T> {
+pub struct QueueEntry<T> {
     /// Entries with the same fingerprint are merged while they wait.
     pub fingerprint: String,
     /// The higher, the sooner it is popped and the later it is evicted.
@@ -37,9 +37,9 @@ pub enum Pushed<T> {
     /// One with the same fingerprint was waiting; they are one now.
     Merged,
     /// It waits in the place of this entry, the least important of a full queue.
-    Evicted(Entry<T>),
+    Evicted(QueueEntry<T>),
     /// It does not wait: the queue is closed, or full of entries at least as important.
-    Refused(Entry<T>),
+    Refused(QueueEntry<T>),
 }
 
 /// A cheap-to-clone handle.
@@ -74,7 +74,7 @@ struct State<T> {
 }
 
 struct Waiting<T> {
-    entry: Entry<T>,
+    entry: QueueEntry<T>,
     since: Instant,
     thin: bool,
 }
@@ -109,7 +109,7 @@ impl<T> Queue<T> {
     /// A merged entry keeps the older one's place and takes the higher priority of the two. Room is made by
     /// the priority given, not the aged one, so that old and benign entries can't keep out a grave one; among
     /// equals the newest goes, as the others have waited for longer.
-    pub fn push(&self, entry: Entry<T>) -> Pushed<T> {
+    pub fn push(&self, entry: QueueEntry<T>) -> Pushed<T> {
         let mut state = self.state();
         if state.closed {
             self.0.refused.inc();
@@ -199,7 +199,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes out everything that waits, in order of arrival.
-    pub fn drain(&self) -> Vec<Entry<T>> {
+    pub fn drain(&self) -> Vec<QueueEntry<T>> {
         let mut state = self.state();
         let taken = std::mem::take(&mut state.waiting);
         self.show_depth(&state);

@@ -74,7 +74,7 @@ fn is_supervised(process: &ProcessInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::sample::case;
+    use crate::model::sample::case;
 
     const BASE: Standing = Standing {
         severity: Severity::Warning,

@@ -9,8 +9,8 @@ fn queue(capacity: usize) -> (Queue<Words>, Arc<Metrics>) {
     (Queue::new("cases", capacity, Words::extend, &metrics), metrics)
 }
 
-fn entry(fingerprint: &str, priority: u32, word: &'static str) -> Entry<Words> {
-    Entry { fingerprint: fingerprint.into(), priority, item: vec![word] }
+fn entry(fingerprint: &str, priority: u32, word: &'static str) -> QueueEntry<Words> {
+    QueueEntry { fingerprint: fingerprint.into(), priority, item: vec![word] }
 }
 
 fn add(queue: &Queue<Words>, word: &'static str, priority: u32) {
@@ -66,7 +66,7 @@ async fn a_full_queue_gives_back_the_least_important() {
     assert_eq!(queue.push(entry("b", 1, "b2")), Pushed::Merged);
     assert_eq!(
         queue.push(entry("d", 6, "d")),
-        Pushed::Evicted(Entry { fingerprint: "b".into(), priority: 5, item: vec!["b", "b2"] })
+        Pushed::Evicted(QueueEntry { fingerprint: "b".into(), priority: 5, item: vec!["b", "b2"] })
     );
     assert_eq!(queue.push(entry("e", 7, "e")), Pushed::Evicted(entry("a", 5, "a")));
     let text = metrics.render();

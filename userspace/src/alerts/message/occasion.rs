@@ -4,8 +4,8 @@
 use super::super::redacted::redacted_title;
 use super::{NAME, SENTENCE};
 use crate::alerts::mrkdwn::{code, plain};
-use crate::incidents::{Brief, DueAlert};
 use crate::model::{Occasion, Related, Relation, Severity};
+use crate::store::{Brief, DueAlert};
 
 /// Causes named in one message.
 const CAUSES: usize = 3;
@@ -90,8 +90,9 @@ fn path(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incidents::sample::{due_alert, incident};
     use crate::model::IncidentKind;
+    use crate::model::sample::incident;
+    use crate::store::sample::due_alert;
 
     fn brief(title: &str, severity: Severity, count: u64) -> Brief {
         Brief { id: "01J".into(), kind: IncidentKind::CrashLoop, severity, title: title.into(), count }

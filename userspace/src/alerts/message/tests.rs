@@ -7,9 +7,10 @@ use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;
 use super::*;
-use crate::incidents::sample::{at, due_alert, incident as oom_kill, verdict};
-use crate::incidents::{Brief, DueAlert};
+use crate::model::sample::{at, incident as oom_kill, verdict};
 use crate::model::{FactView, FindingView, IncidentKind, NextStep, Occasion, Related, Relation, Severity};
+use crate::store::sample::due_alert;
+use crate::store::{Brief, DueAlert};
 
 fn crash() -> Incident {
     let mut it = oom_kill();

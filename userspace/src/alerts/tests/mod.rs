@@ -8,9 +8,10 @@ use tokio::time::{Instant, timeout};
 use jiff::Timestamp;
 
 use super::*;
-use crate::incidents::AlertPlan;
-use crate::incidents::sample::{case, until, verdict};
+use crate::model::sample::{case, verdict};
 use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
+use crate::store::AlertPlan;
+use crate::store::sample::until;
 use receivers::bot;
 use rig::{Reply, Rig, quick, slack};
 

@@ -14,9 +14,10 @@ use super::super::Pace;
 use super::super::post::Answer;
 use super::super::receiver::Receiver;
 use crate::config::{HookConfig, Receivers, SlackConfig};
-use crate::incidents::DueAlert;
-use crate::incidents::sample::{due_alert, incident};
 use crate::model::Occasion;
+use crate::model::sample::incident;
+use crate::store::DueAlert;
+use crate::store::sample::due_alert;
 
 /// What the peer was sent.
 #[derive(Clone, Debug)]

@@ -22,10 +22,11 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Pace, SLACK, Sinks, run};
 use crate::config::{Receivers, SlackConfig};
 use crate::health::Health;
-use crate::incidents::sample::{case, open_counting, verdict};
-use crate::incidents::{AlertPlan, Store};
 use crate::metrics::Metrics;
+use crate::model::sample::{case, verdict};
 use crate::model::{AlertDelivery, AlertStatus};
+use crate::store::sample::open_counting;
+use crate::store::{AlertPlan, Store};
 
 /// One answer of the script; when it is at its end, `ok`.
 #[derive(Clone, Copy)]

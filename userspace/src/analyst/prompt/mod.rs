@@ -2,30 +2,24 @@
 //!
 //! Everything a process wrote is cleaned, redacted and put as JSON strings into a marked block, one object a line;
 //! `<` and `>` are escaped in it, so no string can look like the block's end. That keeps data apart from
-//! instructions as well as anything does. What a model obeys all the same, `groq::answer` bounds.
+//! instructions as well as anything does. What a model obeys all the same, the `llm` module bounds.
 
 mod budget;
 mod data;
 mod system;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
+use crate::llm::{Prompt, SCHEMA_TOKENS, tokens};
 use crate::model::CaseFile;
 
 use budget::Budget;
-pub(super) use budget::tokens;
 use data::Data;
 
-/// Tokens the model may write, its reasoning included. They count against the limit before the run.
-pub(super) const MAX_COMPLETION_TOKENS: u32 = 2_000;
-/// Tokens of both messages and the answer's schema, as [`tokens`] estimates them, where no configuration says
+/// Tokens of both messages and the answer's schema, as [`crate::llm`] estimates them, where no configuration says
 /// otherwise. With the answer it stays below the 8,000 a minute of Groq's free plan, with room for the chat's own
 /// frame and for the estimate's error.
 pub const DEFAULT_TOKENS: usize = 5_400;
-/// Kept free for the answer's schema, which goes with the request.
-pub(super) const SCHEMA_TOKENS: usize = 500;
 
 /// Facts looked at; the cited ones come first.
 const MAX_FACTS: usize = 64;
@@ -34,26 +28,6 @@ const MIN_EXCERPT_CHARS: usize = 80;
 /// What opens and closes the data.
 const BEGIN: &str = "<<<UNTRUSTED DATA";
 const END: &str = "UNTRUSTED DATA>>>";
-
-/// What goes to the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prompt {
-    /// The same for every case, and first, so that a server can keep it in its cache.
-    pub system: &'static str,
-    /// The case.
-    pub user: String,
-    /// Facts and files that found no room.
-    pub left_out: usize,
-    /// Secrets that were masked, by the rule that found them, in the whole case.
-    pub masked: BTreeMap<String, u64>,
-}
-
-impl Prompt {
-    /// The estimate for both messages and the answer's schema.
-    pub fn tokens(&self) -> usize {
-        tokens(self.system) + tokens(&self.user) + SCHEMA_TOKENS
-    }
-}
 
 /// The prompt for a case file, of at most so many tokens.
 pub fn prompt(file: &CaseFile, max_tokens: usize) -> Prompt {

@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::{DEFAULT_TOKENS as MAX_PROMPT_TOKENS, *};
 use crate::kinds::fixture::{facts, found, frozen, healthy, oom};
+use crate::llm::MAX_COMPLETION_TOKENS;
 use crate::model::IncidentKind;
 
 fn ask(file: &CaseFile) -> Prompt {

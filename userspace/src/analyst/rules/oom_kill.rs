@@ -3,7 +3,7 @@
 use super::commands::{cgroup_memory, free, logs, raise_memory_limit, step, supervisor, window};
 use super::frozen::Frozen;
 use super::{Opinion, hypothesis, name, oom_report, size};
-use crate::kmsg::OomReport;
+use crate::model::OomReport;
 use crate::model::{CaseFile, Confidence, Finding, NextStep};
 use crate::text;
 

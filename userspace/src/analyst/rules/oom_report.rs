@@ -3,8 +3,8 @@
 
 use super::commands::step;
 use super::{MAX_NAME_CHARS, name, size};
-use crate::kmsg::{Constraint, OomReport, TaskRow};
 use crate::model::{CaseFile, Confidence, NextStep};
+use crate::model::{Constraint, OomReport, TaskRow};
 use crate::text;
 
 /// Longest path of a cgroup shown.

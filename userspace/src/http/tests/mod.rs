@@ -28,10 +28,11 @@ use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::analyst::Analyst;
-use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, Receivers, SlackConfig};
+use crate::config::{
+    AlertRules, Config, DetectLimits, LifeRules, LlmConfig, LlmLimits, Receivers, SlackConfig,
+};
 use crate::health::Health;
 use crate::host::Host;
-use crate::incidents::LifeRules;
 use crate::kinds::fixture::recorded;
 use crate::metrics::Metrics;
 use crate::model::{

@@ -94,7 +94,7 @@ fn render(report: &OomReport) -> String {
     )
     .unwrap();
     writeln!(out, "{:?} {:?} {:?}", report.constraint, report.oom_memcg, report.task_memcg).unwrap();
-    let kb = |it: Usage| format!("{} of {} kB", it.usage_bytes / 1024, it.limit_bytes / 1024);
+    let kb = |it: MemoryCounter| format!("{} of {} kB", it.usage_bytes / 1024, it.limit_bytes / 1024);
     writeln!(out, "memory {:?}, with swap {:?}", report.memory.map(kb), report.memory_swap.map(kb)).unwrap();
     if let Some(it) = &report.invoker {
         writeln!(out, "by {} {} {} {}", it.name.escape_debug(), it.gfp, it.order, it.oom_score_adj).unwrap();

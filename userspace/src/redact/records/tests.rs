@@ -1,8 +1,8 @@
 //! Records with secrets in every place a process can put one, and records without any, which stay as they are.
 
 use super::*;
-use crate::incidents::sample;
 use crate::kinds::fixture::recorded;
+use crate::model::sample;
 use crate::model::{ExitCause, ExitRecord};
 use crate::render;
 

@@ -1,0 +1,190 @@
+//! Between the queues: every case gets the built-in verdict at once and goes into the store; a new incident
+//! then waits for the model, if there is one, and its alert with it, for hardly longer than the deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::audience::Audience;
+use super::model::Pending;
+use crate::analyst::{self, Analyst};
+use crate::health::Health;
+use crate::metrics::{KindLabel, LimitLabel, Metrics};
+use crate::model::{Case, CaseFile, Confidence, Verdict};
+use crate::queue::rank::{Standing, rank};
+use crate::queue::{Pushed, Queue, QueueEntry};
+use crate::redact;
+use crate::store::{self, Recorded, Store};
+use crate::text::printable;
+
+/// Between two tries to record a case, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// On top of the model's deadline, for its verdict, or the note that there is none, to be in the store before
+/// the alert goes out. With the default deadline of 8 s the alert still leaves within 10 s of the event.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// What an alert says whose hold is over before the model was heard, or even asked: others kept it busy.
+const UNHEARD: &str = "no answer of the model so far; this is the built-in analyst's verdict";
+
+/// Takes cases from the queue into the store.
+pub struct Recorder {
+    store: Store,
+    audience: Audience,
+    model: Queue<Pending>,
+    metrics: Arc<Metrics>,
+    health: Health,
+    /// The built-in rules; a value so that tests bring their own.
+    rules: fn(&CaseFile) -> Verdict,
+    /// How long the model may take; `None`: there is none.
+    model_deadline: Option<Duration>,
+    /// Whether secrets are stored as they are.
+    show_secrets: bool,
+}
+
+impl Recorder {
+    /// A recorder that hands new incidents on to `model`, when the analyst has one.
+    pub fn new(
+        store: Store,
+        analyst: &Analyst,
+        audience: Audience,
+        model: Queue<Pending>,
+        metrics: Arc<Metrics>,
+        health: Health,
+    ) -> Self {
+        let model_deadline = analyst.has_model().then(|| analyst.deadline());
+        Self {
+            store,
+            audience,
+            model,
+            metrics,
+            health,
+            rules: analyst::built_in,
+            model_deadline,
+            show_secrets: false,
+        }
+    }
+
+    /// Whether secrets are stored as they are.
+    #[must_use]
+    pub fn show_secrets(self, show_secrets: bool) -> Self {
+        Self { show_secrets, ..self }
+    }
+
+    /// Records until `shutdown`; then closes the queue, records what still waits in it, and returns. End the
+    /// monitor before: a closed queue refuses its cases.
+    pub async fn run(self, cases: Queue<Case>, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                case = cases.pop() => match case {
+                    Some(case) => self.take(case, &shutdown).await,
+                    None => return,
+                },
+            }
+        }
+        cases.close();
+        while let Some(case) = cases.pop().await {
+            self.take(case, &shutdown).await;
+        }
+    }
+
+    /// Records one case, for as long as it takes, and hands it on.
+    async fn take(&self, case: Case, shutdown: &CancellationToken) {
+        let kind = KindLabel { kind: case.kind.as_str() };
+        self.metrics.cases.get_or_create(&kind).inc_by(case.count);
+        let mut case = if self.show_secrets { case } else { redact::records::case(case) };
+        case.file = case.file.dated();
+        let mut verdict = (self.rules)(&case.file);
+        if self.model_deadline.is_some() {
+            verdict.note.get_or_insert_with(|| UNHEARD.to_owned());
+        }
+        let verdict_confidence = verdict.confidence;
+        let Some(recorded) = self.record(&case, &verdict, shutdown).await else { return };
+        if recorded.new {
+            self.metrics.incidents.get_or_create(&kind).inc();
+        }
+        if let Some(news) = news(&recorded, &case) {
+            // The journal of a host without Slack has nothing else to tell.
+            let severity = case.severity.as_str();
+            tracing::info!(id = recorded.id, kind = kind.kind, severity, "{news}");
+        }
+        if self.model_deadline.is_some() && recorded.shown {
+            self.hand_on(recorded, case, verdict_confidence).await;
+        }
+    }
+
+    /// Tries until the store has it: a full disk passes, and the queue holds the rest meanwhile. `None`: the
+    /// store will never take it, or the daemon ends first.
+    async fn record(&self, case: &Case, verdict: &Verdict, shutdown: &CancellationToken) -> Option<Recorded> {
+        let (mut delay, longest) = RETRY;
+        let mut degraded = false;
+        loop {
+            // Made anew for each try: the deadline counts from when the incident is in the store.
+            let now = Timestamp::now();
+            let hold = self.model_deadline.map(|wait| now.saturating_add(wait + SETTLING));
+            let hold = hold.map(|until| until.unwrap_or(Timestamp::MAX));
+            let plan = self.audience.plan(case, hold, now);
+            let err = match self.store.record(case.clone(), verdict.clone(), plan).await {
+                Ok(recorded) => {
+                    // Not what others said of the store: a damaged row does not mend by recording.
+                    if degraded {
+                        self.health.recover("store");
+                    }
+                    return Some(recorded);
+                }
+                Err(err) => err,
+            };
+            if store::is_final(&err) || shutdown.is_cancelled() {
+                tracing::error!("lost a case ({}): the store does not take it: {err:#}", case.kind);
+                self.metrics.turned_away.get_or_create(&LimitLabel { limit: "store" }).inc_by(case.count);
+                return None;
+            }
+            tracing::error!("a case ({}) waits for the store: {err:#}", case.kind);
+            self.health.degrade("store", format!("nothing is recorded: {err:#}"), store::remedy(&err));
+            degraded = true;
+            tokio::select! {
+                // One more try then, and the last.
+                () = shutdown.cancelled() => {}
+                () = sleep(delay) => {}
+            }
+            delay = (delay * 2).min(longest);
+        }
+    }
+
+    /// Queues an incident for the model. One that finds no room keeps the rules' verdict, and is alerted now.
+    async fn hand_on(&self, recorded: Recorded, case: Case, confidence: Confidence) {
+        let Recorded { id, new, count, .. } = recorded;
+        let priority =
+            rank(&Standing { confidence: Some(confidence), novel: new, count, ..Standing::of(&case) });
+        let plan = self.audience.raised_plan(&case, Timestamp::now());
+        let pending = Pending { id: id.clone(), case, plan };
+        let entry = QueueEntry { fingerprint: id, priority, item: pending };
+        let left_out = match self.model.push(entry) {
+            Pushed::Queued | Pushed::Merged => return,
+            Pushed::Evicted(entry) | Pushed::Refused(entry) => entry.item.id,
+        };
+        if let Err(err) = self.store.release_alerts(&left_out).await {
+            // It is sent at the end of its hold all the same.
+            tracing::warn!("the alert of incident {left_out} can't be released early: {err:#}");
+        }
+    }
+}
+
+/// What the log is told of a case; nothing of a repeat.
+fn news(recorded: &Recorded, case: &Case) -> Option<String> {
+    let what = match recorded {
+        Recorded { new: true, .. } => "a new incident",
+        Recorded { escalated: true, .. } => "an incident escalated",
+        Recorded { reopened: true, .. } => "an incident is back",
+        Recorded { .. } => return None,
+    };
+    Some(format!("{what}: {}", printable(&case.title)))
+}
+
+#[cfg(test)]
+mod tests;

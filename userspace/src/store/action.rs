@@ -1,0 +1,57 @@
+//! What a person may do with an incident: take it on, or say that it is over.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rusqlite::{Transaction, params};
+
+use super::{advance, read};
+use crate::model::{Incident, IncidentStatus};
+
+/// What a person does to an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncidentAction {
+    /// Somebody is on it: no more reminders.
+    Acknowledge,
+    /// It is over.
+    Resolve,
+}
+
+/// What became of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionOutcome {
+    /// It is as was asked; also where it was before.
+    Done(Box<Incident>),
+    /// It is not possible for an incident as it stands: what is resolved can't be taken on.
+    Conflict(IncidentStatus),
+    /// There is no such incident.
+    Unknown,
+}
+
+/// Does what a person asks, and tells those who were told of the incident that it is over.
+pub(super) fn act(
+    tx: &Transaction<'_>,
+    id: &str,
+    action: IncidentAction,
+    sinks: &[&str],
+    now: Timestamp,
+) -> Result<ActionOutcome> {
+    let Some(before) = read::get(tx, id)? else { return Ok(ActionOutcome::Unknown) };
+    match (action, before.status) {
+        (IncidentAction::Acknowledge, IncidentStatus::Resolved) => {
+            return Ok(ActionOutcome::Conflict(before.status));
+        }
+        (IncidentAction::Acknowledge, IncidentStatus::Acknowledged)
+        | (IncidentAction::Resolve, IncidentStatus::Resolved) => {
+            return Ok(ActionOutcome::Done(Box::new(before)));
+        }
+        (IncidentAction::Acknowledge, IncidentStatus::Open) => {
+            let sql = "UPDATE incidents SET status = 'acknowledged', acknowledged_ms = ?2 WHERE id = ?1";
+            tx.prepare_cached(sql)?.execute(params![id, now.as_millisecond()])?;
+            advance::forget_reminders(tx, id)?;
+        }
+        (IncidentAction::Resolve, IncidentStatus::Open | IncidentStatus::Acknowledged) => {
+            advance::resolve(tx, id, sinks, now)?;
+        }
+    }
+    Ok(read::get(tx, id)?.map_or(ActionOutcome::Unknown, |it| ActionOutcome::Done(Box::new(it))))
+}

@@ -1,0 +1,218 @@
+//! One step in the life of all incidents: what has been silent for long enough is resolved, and what goes on is
+//! told of again, each time after a longer while.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rusqlite::{Row, Transaction, named_params, params};
+
+use super::reminders::reminder_after;
+use super::row::{collect, milliseconds, signed};
+use crate::config::LifeRules;
+use crate::model::{IncidentKind, Occasion};
+
+/// What the daemon was able to see since the last step. Silence while it was down, or blind, means nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Walks of /proc that were finished.
+    pub walks: u64,
+    /// Time in which they worked.
+    pub walked: Duration,
+    /// Time in which the kernel's events came through as well, none of them lost.
+    pub events: Duration,
+}
+
+/// What a step changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advanced {
+    /// Incidents that are over.
+    pub resolved: Vec<String>,
+    /// Messages put into the outbox.
+    pub alerts: u64,
+}
+
+/// Walks without a condition before it is over. One more than it takes: the walk that found it last may not have
+/// been counted yet when it was recorded.
+const CLEAR_WALKS: i64 = 4;
+
+/// A cause that was seen this long before its effect, and not since, is not what makes it go on.
+const STILL_CAUSED_MS: i64 = 60_000;
+
+/// Whether there is anything whose life goes on.
+pub(super) fn is_needed(tx: &Transaction<'_>) -> Result<bool> {
+    Ok(tx.prepare_cached("SELECT 1 FROM incidents WHERE status <> 'resolved' LIMIT 1")?.exists([])?)
+}
+
+/// One step.
+pub(super) fn advance(
+    tx: &Transaction<'_>,
+    watched: Watched,
+    rules: &LifeRules,
+    sinks: &[&str],
+    now: Timestamp,
+) -> Result<Advanced> {
+    let sql = "UPDATE watch SET walks = walks + ?1, walked_ms = walked_ms + ?2, events_ms = events_ms + ?3";
+    let (walked, events) = (milliseconds(watched.walked), milliseconds(watched.events));
+    tx.prepare_cached(sql)?.execute(params![signed(watched.walks), walked, events])?;
+    let mut done = Advanced { resolved: silent(tx, rules)?, alerts: 0 };
+    for id in &done.resolved {
+        done.alerts += resolve(tx, id, sinks, now)?;
+    }
+    done.alerts += remind(tx, rules, sinks, now)?;
+    Ok(done)
+}
+
+/// Those that have been silent for long enough.
+fn silent(tx: &Transaction<'_>, rules: &LifeRules) -> Result<Vec<String>> {
+    let conditions: Vec<_> = IncidentKind::ALL.into_iter().filter(|kind| kind.is_condition()).collect();
+    let sql = "SELECT id FROM incidents, watch WHERE status <> 'resolved' AND
+                   CASE WHEN kind IN (SELECT value FROM json_each(:conditions))
+                   THEN walks - seen_walks >= :walks AND walked_ms - seen_walked_ms >= :clear_ms
+                   ELSE events_ms - seen_events_ms >= :quiet_ms END";
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query(named_params! {
+        ":conditions": serde_json::to_string(&conditions)?,
+        ":walks": CLEAR_WALKS,
+        ":clear_ms": milliseconds(rules.clear),
+        ":quiet_ms": milliseconds(rules.quiet),
+    })?;
+    collect(rows, |row| Ok(row.get(0)?))
+}
+
+/// Resolves an incident and puts a note into the outbox for each receiver that was told of it; how many.
+pub(super) fn resolve(tx: &Transaction<'_>, id: &str, sinks: &[&str], now: Timestamp) -> Result<u64> {
+    let sql = "UPDATE incidents SET status = 'resolved', resolved_ms = ?2 WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![id, now.as_millisecond()])?;
+    forget_reminders(tx, id)?;
+    let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms)
+               SELECT ?1, ?2, 'pending', 'resolved', ?3, ?3
+               WHERE 'resolved' <> (SELECT occasion FROM alerts WHERE incident = ?1 AND sink = ?2
+                                    AND status = 'sent' ORDER BY id DESC LIMIT 1)
+                 AND NOT EXISTS (SELECT 1 FROM alerts WHERE incident = ?1 AND sink = ?2
+                                 AND status = 'pending' AND occasion = 'resolved')";
+    let mut insert = tx.prepare_cached(sql)?;
+    let mut notes = 0;
+    for sink in sinks {
+        notes += u64::try_from(insert.execute(params![id, sink, now.as_millisecond()])?)?;
+    }
+    Ok(notes)
+}
+
+/// Takes back what would only say that it goes on.
+pub(super) fn forget_reminders(tx: &Transaction<'_>, id: &str) -> Result<()> {
+    // What its reminder would have told of besides is reminded of by another.
+    let sql =
+        "DELETE FROM alerts AS folded WHERE folded_into = ?1 AND status = 'folded' AND occasion = 'reminder'
+               AND EXISTS (SELECT 1 FROM alerts AS head WHERE head.incident = ?1 AND head.sink = folded.sink
+                           AND head.status = 'pending' AND head.attempts = 0 AND head.occasion = 'reminder'
+                           AND head.created_ms = folded.created_ms)";
+    tx.prepare_cached(sql)?.execute([id])?;
+    let sql = "DELETE FROM alerts WHERE incident = ?1 AND status = 'pending' AND attempts = 0
+               AND occasion IN ('reminder', 'reopened')";
+    tx.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+/// What one receiver was told of one open incident that has been seen since.
+struct Told {
+    incident: String,
+    sink: String,
+    /// When it was told last.
+    at_ms: i64,
+    /// How many messages only said that it goes on, or is back.
+    steps: i64,
+    /// Whether it was told by this incident's own alert.
+    itself: bool,
+    /// What the last message was, as `sent`.
+    last: Option<String>,
+    /// Whether it was there at the start, and nothing else was ever told of it: such are told of together.
+    at_start: bool,
+}
+
+/// Puts reminders into the outbox; how many.
+fn remind(tx: &Transaction<'_>, rules: &LifeRules, sinks: &[&str], now: Timestamp) -> Result<u64> {
+    let (mut put, mut together) = (0, BTreeMap::<String, Vec<String>>::new());
+    for told in told(tx)? {
+        let Some(wait) = reminder_after(rules, told.steps) else { continue };
+        let due = told.at_ms.saturating_add(milliseconds(wait)) <= now.as_millisecond();
+        if !due || !sinks.contains(&told.sink.as_str()) {
+            continue;
+        }
+        if told.at_start {
+            together.entry(told.sink).or_default().push(told.incident);
+            continue;
+        }
+        let occasion = match (told.itself, told.last.as_deref()) {
+            (false, _) => Occasion::New,
+            (true, Some("resolved")) => Occasion::Reopened,
+            (true, _) => Occasion::Reminder,
+        };
+        let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms)
+                   VALUES (?1, ?2, 'pending', ?3, ?4, ?4)";
+        let row = params![told.incident, told.sink, occasion.as_str(), now.as_millisecond()];
+        put += u64::try_from(tx.prepare_cached(sql)?.execute(row)?)?;
+    }
+    for (sink, incidents) in together {
+        put += remind_together(tx, &sink, &incidents, now)?;
+    }
+    Ok(put)
+}
+
+/// One reminder of what a digest told of: the first's, and the others are told of in it.
+fn remind_together(tx: &Transaction<'_>, sink: &str, incidents: &[String], now: Timestamp) -> Result<u64> {
+    let Some(head) = incidents.first() else { return Ok(0) };
+    let sql =
+        "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms, folded_into, told_seen_ms)
+               SELECT id, ?2, CASE id WHEN ?3 THEN 'pending' ELSE 'folded' END, 'reminder', ?4, ?4,
+                   nullif(?3, id), CASE id WHEN ?3 THEN NULL ELSE last_seen_ms END
+               FROM incidents WHERE id = ?1";
+    let mut insert = tx.prepare_cached(sql)?;
+    for id in incidents {
+        insert.execute(params![id, sink, head, now.as_millisecond()])?;
+    }
+    Ok(1)
+}
+
+/// Open incidents that were seen since a receiver was told of them, worst first. Not what was told of by its
+/// cause's alert, while that goes on as well, nor by a digest or a reminder that still waits. What another's
+/// message told of was told when that was sent.
+fn told(tx: &Transaction<'_>) -> Result<Vec<Told>> {
+    let sql = "SELECT a.incident, a.sink, max(coalesce(a.at_ms,
+                       (SELECT max(at_ms) FROM alerts AS head WHERE head.incident = a.folded_into
+                        AND head.sink = a.sink AND head.status = 'sent' AND head.occasion = a.occasion
+                        AND a.occasion IN ('digest', 'reminder')), a.created_ms)) AS told_ms,
+                   sum(a.occasion IN ('reminder', 'reopened')) AS steps, max(a.status = 'sent') AS itself,
+                   (SELECT occasion FROM alerts WHERE incident = a.incident AND sink = a.sink
+                    AND status = 'sent' ORDER BY id DESC LIMIT 1) AS last,
+                   max(a.occasion = 'digest') AND min(a.occasion IN ('digest', 'reminder')) AS at_start
+               FROM incidents i JOIN alerts a ON a.incident = i.id
+               WHERE i.status = 'open' AND a.status IN ('sent', 'folded')
+                 AND NOT EXISTS (SELECT 1 FROM alerts WHERE incident = i.id AND sink = a.sink
+                                 AND status = 'pending')
+                 AND NOT EXISTS (SELECT 1 FROM alerts AS own JOIN alerts AS head
+                                 ON head.incident = own.folded_into AND head.sink = own.sink
+                                 WHERE own.incident = i.id AND own.sink = a.sink AND own.status = 'folded'
+                                 AND own.occasion IN ('digest', 'reminder') AND head.status = 'pending'
+                                 AND head.occasion = own.occasion)
+               GROUP BY a.incident, a.sink
+               HAVING i.last_seen_ms > max(coalesce(a.told_seen_ms, a.at_ms, a.created_ms))
+                 AND (itself OR at_start OR NOT EXISTS (SELECT 1 FROM incidents AS cause
+                      WHERE cause.id = a.folded_into AND cause.last_seen_ms >= i.last_seen_ms - ?1))
+               ORDER BY CASE i.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, a.incident";
+    let mut statement = tx.prepare_cached(sql)?;
+    collect(statement.query([STILL_CAUSED_MS])?, read_told)
+}
+
+fn read_told(row: &Row<'_>) -> Result<Told> {
+    Ok(Told {
+        incident: row.get("incident")?,
+        sink: row.get("sink")?,
+        at_ms: row.get("told_ms")?,
+        steps: row.get("steps")?,
+        itself: row.get("itself")?,
+        last: row.get("last")?,
+        at_start: row.get("at_start")?,
+    })
+}

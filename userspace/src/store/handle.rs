@@ -1,0 +1,376 @@
+//! The handle to the store: each question is one transaction on the blocking pool.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use tokio::sync::watch;
+
+use super::action::{ActionOutcome, IncidentAction, act};
+use super::advance::{self, Advanced, Watched};
+use super::announce;
+use super::due::DueAlert;
+use super::open::open;
+use super::outbox::{self, DeliveryFailure};
+use super::page::{Filter, Page};
+use super::plan::AlertPlan;
+use super::raise::{self, Judged};
+use super::read;
+use super::record::{Recorded, record};
+use super::recording::Recording;
+use super::retention::{Limits, enforce};
+use super::trouble;
+use super::unreadable::{REMEDY, Unreadable};
+use crate::config::LifeRules;
+use crate::health::Health;
+use crate::host::Host;
+use crate::metrics::{LimitLabel, Metrics};
+use crate::model::{Case, EvidenceFile, Incident, Verdict, VerdictBy};
+use crate::text;
+
+/// A cheap-to-clone handle to the store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    /// std Mutexes: SQLite blocks, so they are locked on threads of the blocking pool only.
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    alerts_changed: watch::Sender<()>,
+    dir: PathBuf,
+    host: Host,
+    limits: Limits,
+    rules: LifeRules,
+    metrics: Arc<Metrics>,
+    health: Health,
+    moved_aside: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens or makes the database in `dir`.
+    ///
+    /// A damaged database is moved aside and a new one begun: see [`Store::recovered_from`]. One that a newer
+    /// version wrote is an error.
+    pub fn open(dir: &Path, host: Host, metrics: Arc<Metrics>, health: Health) -> Result<Self> {
+        Self::open_with(dir, host, metrics, health, Limits::default(), LifeRules::default())
+    }
+
+    /// As [`Store::open`], with other rules than the usual for the life of incidents.
+    pub fn open_ruled(
+        dir: &Path,
+        host: Host,
+        metrics: Arc<Metrics>,
+        health: Health,
+        rules: LifeRules,
+    ) -> Result<Self> {
+        Self::open_with(dir, host, metrics, health, Limits::default(), rules)
+    }
+
+    pub(super) fn open_with(
+        dir: &Path,
+        host: Host,
+        metrics: Arc<Metrics>,
+        health: Health,
+        limits: Limits,
+        rules: LifeRules,
+    ) -> Result<Self> {
+        let opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
+        Ok(Self(Arc::new(Inner {
+            writer: Mutex::new(opened.writer),
+            reader: Mutex::new(opened.reader),
+            alerts_changed: watch::Sender::new(()),
+            dir: dir.to_owned(),
+            host,
+            limits,
+            rules,
+            metrics,
+            health,
+            moved_aside: opened.moved_aside,
+        })))
+    }
+
+    /// Where the damaged database lies that was found at [`Store::open`], in words for /healthz; `None`: all
+    /// was well.
+    pub fn recovered_from(&self) -> Option<String> {
+        let aside = self.0.moved_aside.as_ref()?;
+        Some(format!(
+            "the incident database was damaged; it was moved to {} and a new one begun",
+            aside.display()
+        ))
+    }
+
+    /// Records a case: a new incident with its evidence and alerts, or one more occurrence of a known one.
+    /// One transaction.
+    ///
+    /// When the case is graver than the incident it is counted on, the incident takes over its severity, file
+    /// and verdict, and is alerted again. One that was resolved is open again.
+    pub async fn record(&self, case: Case, verdict: Verdict, plan: AlertPlan) -> Result<Recorded> {
+        self.record_at(case, verdict, plan, Timestamp::now()).await
+    }
+
+    pub(super) async fn record_at(
+        &self,
+        case: Case,
+        verdict: Verdict,
+        plan: AlertPlan,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        let (host, limits, rules) = (self.0.host.clone(), self.0.limits, self.0.rules.clone());
+        let (recorded, removed) = self
+            .write(move |tx| {
+                let (plan, rules) = (&plan, &rules);
+                let recording = Recording { case: &case, verdict: &verdict, plan, rules, host: &host, now };
+                let recorded = record(tx, &recording)?;
+                let removed = enforce(tx, limits, &recorded.id)?;
+                Ok((recorded, removed))
+            })
+            .await?;
+        self.count_turned_away("incidents", removed.incidents);
+        self.count_turned_away("alerts", removed.pending_alerts);
+        if recorded.new || recorded.escalated || recorded.reopened {
+            self.tell_alerts_changed();
+        }
+        Ok(recorded)
+    }
+
+    /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.
+    pub async fn advance(
+        &self,
+        watched: Watched,
+        sinks: Vec<&'static str>,
+        now: Timestamp,
+    ) -> Result<Advanced> {
+        // Most of the time there is nothing, and a write would wake the disk.
+        if !self.read(advance::is_needed).await? {
+            return Ok(Advanced::default());
+        }
+        let rules = self.0.rules.clone();
+        let advanced = self.write(move |tx| advance::advance(tx, watched, &rules, &sinks, now)).await?;
+        if advanced.alerts > 0 {
+            self.tell_alerts_changed();
+        }
+        Ok(advanced)
+    }
+
+    /// Replaces the verdict, and releases the alert that was held for it.
+    pub async fn set_verdict(&self, id: &str, verdict: Verdict) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |tx| {
+            let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1";
+            let changed = tx.prepare_cached(sql)?.execute(params![id, serde_json::to_string(&verdict)?])?;
+            ensure!(changed > 0, "there is no incident {id}");
+            outbox::release(tx, &id, Timestamp::now())?;
+            if verdict.by == VerdictBy::Model {
+                announce::announce_verdict(tx, &id, Timestamp::now())?;
+            }
+            Ok(())
+        })
+        .await?;
+        self.tell_alerts_changed();
+        Ok(())
+    }
+
+    /// As [`Store::set_verdict`], of the model's verdict on this case: only while the incident shows its file, and
+    /// with the severity, which it may raise; `plan`: who is to be told then. Whether it was set.
+    pub(crate) async fn judge(
+        &self,
+        id: &str,
+        case: Case,
+        verdict: Verdict,
+        plan: AlertPlan,
+    ) -> Result<bool> {
+        let (id, host, rules) = (id.to_owned(), self.0.host.clone(), self.0.rules.clone());
+        let judged = self
+            .write(move |tx| {
+                let (plan, rules, now) = (&plan, &rules, Timestamp::now());
+                raise::judge(
+                    tx,
+                    &id,
+                    &Recording { case: &case, verdict: &verdict, plan, rules, host: &host, now },
+                )
+            })
+            .await?;
+        if judged == Judged::Raised {
+            self.0.metrics.model.raised.inc();
+        }
+        self.tell_alerts_changed();
+        Ok(judged != Judged::Not)
+    }
+
+    /// Releases a held alert: the verdict it has is the one it gets.
+    pub async fn release_alerts(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(move |tx| outbox::release(tx, &id, Timestamp::now())).await?;
+        self.tell_alerts_changed();
+        Ok(())
+    }
+
+    /// Acknowledges or resolves by hand. `sinks`: who may be told.
+    pub async fn act(
+        &self,
+        id: &str,
+        action: IncidentAction,
+        sinks: Vec<&'static str>,
+        now: Timestamp,
+    ) -> Result<ActionOutcome> {
+        let id = id.to_owned();
+        let outcome = self.write(move |tx| act(tx, &id, action, &sinks, now)).await?;
+        self.tell_alerts_changed();
+        Ok(outcome)
+    }
+
+    /// One page. Incidents that can't be read are left out and counted.
+    pub async fn list(&self, filter: Filter) -> Result<Page> {
+        let (page, broken) = self.read(move |tx| read::list(tx, &filter)).await?;
+        if let Some(first) = broken.first() {
+            self.tell_unreadable(&first.to_string(), broken.len());
+        }
+        Ok(page)
+    }
+
+    /// One incident with its evidence index. One that is there and can't be read is an [`Unreadable`].
+    pub async fn get(&self, id: &str) -> Result<Option<Incident>> {
+        let id = id.to_owned();
+        let found = self.read(move |tx| read::get(tx, &id)).await;
+        if let Some(broken) = found.as_ref().err().and_then(|err| err.downcast_ref::<Unreadable>()) {
+            self.tell_unreadable(&broken.to_string(), 1);
+        }
+        found
+    }
+
+    /// One frozen file.
+    pub async fn evidence(&self, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
+        let (id, name) = (id.to_owned(), name.to_owned());
+        self.read(move |tx| read::evidence(tx, &id, &name)).await
+    }
+
+    /// The alerts that are due, the longest due first. Those whose incident can't be read are given up, with
+    /// the reason: nothing could be said in them, and they must not hold the others.
+    pub async fn due_alerts(
+        &self,
+        sink: &'static str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueAlert>> {
+        loop {
+            let (due, broken) = self.read(move |tx| outbox::due(tx, sink, now, limit)).await?;
+            let (Some(first), count) = (broken.first(), broken.len()) else { return Ok(due) };
+            self.tell_unreadable(&first.reason, count);
+            self.write(move |tx| {
+                broken.into_iter().try_for_each(|outbox::Broken { alert, reason }| {
+                    let failure = DeliveryFailure { at: now, error: reason, may_have_arrived: false };
+                    outbox::mark_failed(tx, alert, &failure)
+                })
+            })
+            .await?;
+            self.count_turned_away("unreadable_alerts", u64::try_from(count)?);
+        }
+    }
+
+    /// When the next alert is due; `None`: none waits.
+    pub async fn next_due(&self, sink: &'static str) -> Result<Option<Timestamp>> {
+        self.read(move |tx| outbox::next_due(tx, sink)).await
+    }
+
+    /// Notes that a try begins, before anything is sent, so that after a crash it is known that the alert may
+    /// have arrived. Returns it as it stands now; `None`: it does not wait any more.
+    pub async fn start_attempt(&self, alert: i64, at: Timestamp) -> Result<Option<DueAlert>> {
+        self.write(move |tx| outbox::start_attempt(tx, alert, at)).await
+    }
+
+    /// Notes that the receiver has it: with whose verdict, and what it calls it.
+    pub async fn mark_sent(
+        &self,
+        alert: i64,
+        told: (VerdictBy, Option<String>),
+        at: Timestamp,
+    ) -> Result<()> {
+        self.write(move |tx| outbox::mark_sent(tx, alert, &told, at)).await?;
+        self.tell_alerts_changed();
+        Ok(())
+    }
+
+    /// Gives up what waits for a receiver that is none of `sinks`; how many.
+    pub async fn give_up_without(&self, sinks: Vec<&'static str>, at: Timestamp) -> Result<u64> {
+        self.write(move |tx| outbox::give_up_without(tx, &sinks, at)).await
+    }
+
+    /// Notes that it did not go well, and when to try again.
+    pub async fn mark_retry(&self, alert: i64, failure: DeliveryFailure, next_due: Timestamp) -> Result<()> {
+        self.write(move |tx| outbox::mark_retry(tx, alert, &failure, next_due)).await
+    }
+
+    /// Notes that it is given up.
+    pub async fn mark_failed(&self, alert: i64, failure: DeliveryFailure) -> Result<()> {
+        self.write(move |tx| outbox::mark_failed(tx, alert, &failure)).await
+    }
+
+    /// Changes when the outbox may have something due that it had not before.
+    pub fn alerts_changes(&self) -> watch::Receiver<()> {
+        self.0.alerts_changed.subscribe()
+    }
+
+    fn tell_alerts_changed(&self) {
+        self.0.alerts_changed.send_replace(());
+    }
+
+    /// Makes the disk full at so many pages.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        self.0.writer.lock().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // IMMEDIATE takes the write lock at once: a transaction that reads first can't be refused it later.
+        self.run(|inner| &inner.writer, TransactionBehavior::Immediate, act).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // A transaction here too: what an incident's several queries see is one moment.
+        self.run(|inner| &inner.reader, TransactionBehavior::Deferred, act).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        side: fn(&Inner) -> &Mutex<Connection>,
+        behavior: TransactionBehavior,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.0);
+        let work = move || {
+            // A panic in `act` rolled its transaction back: the connection is as good as before.
+            let mut conn = side(&inner).lock().unwrap_or_else(PoisonError::into_inner);
+            let tx = conn.transaction_with_behavior(behavior)?;
+            let value = act(&tx)?;
+            tx.commit()?;
+            Ok(value)
+        };
+        let result = tokio::task::spawn_blocking(work).await.context("the store's thread ended early")?;
+        result.map_err(|err| trouble::explain(err, &self.0.dir))
+    }
+
+    /// Such a row stays what it is, so health says it until the next start.
+    fn tell_unreadable(&self, first: &str, count: usize) {
+        let first = text::printable(first);
+        let reason = match count {
+            1 => first,
+            _ => format!("{count} incidents in the database can't be read; the first: {first}"),
+        };
+        tracing::warn!("{reason}");
+        self.0.health.degrade("store", reason, REMEDY);
+    }
+
+    fn count_turned_away(&self, limit: &'static str, count: u64) {
+        if count > 0 {
+            self.0.metrics.turned_away.get_or_create(&LimitLabel { limit }).inc_by(count);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The store of incidents: embedded SQLite, one file in the data folder. An incident, its frozen evidence and
+//! its alerts are written in one transaction, so a crash loses neither and an alert never goes out unrecorded.
+
+mod action;
+mod advance;
+mod announce;
+mod due;
+mod handle;
+mod lock;
+mod occurrences;
+mod open;
+mod outbox;
+mod page;
+mod plan;
+mod raise;
+mod read;
+mod record;
+mod recording;
+mod related;
+mod reminders;
+mod retention;
+mod row;
+#[cfg(test)]
+pub(crate) mod sample;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod unreadable;
+
+pub use action::{ActionOutcome, IncidentAction};
+pub use advance::{Advanced, Watched};
+pub use due::{Brief, DueAlert};
+pub use handle::Store;
+pub use lock::{DataLock, InUse};
+pub use outbox::DeliveryFailure;
+pub use page::{Filter, LIST_MAX, Page};
+pub use plan::AlertPlan;
+pub use record::Recorded;
+pub(crate) use trouble::{is_final, remedy};
+pub use unreadable::Unreadable;

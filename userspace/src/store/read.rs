@@ -1,0 +1,101 @@
+//! Questions to the store: one incident, a page of them, one frozen file.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+
+use super::page::{Filter, LIST_MAX, Page};
+use super::related;
+use super::row::{collect, delivery, evidence_entry, incident, time, unreadable};
+use super::unreadable::Unreadable;
+use crate::model::{AlertDelivery, EvidenceFile, Incident, IncidentKind, IncidentStatus};
+
+/// Incidents a page where the filter gives no limit.
+const PAGE: usize = 50;
+
+/// One incident with its alerts and evidence index.
+pub(super) fn get(tx: &Transaction<'_>, id: &str) -> Result<Option<Incident>> {
+    let mut statement = tx.prepare_cached("SELECT * FROM incidents WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut found = incident(row)?;
+    complete(tx, &mut found).map_err(|err| unreadable(id.to_owned(), err))?;
+    Ok(Some(found))
+}
+
+/// Adds what is in tables of its own.
+fn complete(tx: &Transaction<'_>, found: &mut Incident) -> Result<()> {
+    found.alerts = deliveries(tx, &found.id)?;
+    found.related = related::of(tx, &found.id)?;
+    let sql = "SELECT name, source, taken_ms, truncated, length(body) AS size_bytes
+               FROM evidence WHERE incident = ?1 ORDER BY rowid";
+    found.evidence = collect(tx.prepare_cached(sql)?.query([&found.id])?, evidence_entry)?;
+    Ok(())
+}
+
+/// Newest first, and what is wrong with those that had to be left out. Ids grow, so a page that starts below a
+/// cursor is the same whatever came in since.
+pub(super) fn list(tx: &Transaction<'_>, filter: &Filter) -> Result<(Page, Vec<Unreadable>)> {
+    let limit = if filter.limit == 0 { PAGE } else { filter.limit.min(LIST_MAX) };
+    let sql = "SELECT * FROM incidents
+               WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR kind = ?2)
+                 AND (?3 IS NULL OR last_seen_ms >= ?3) AND (?4 IS NULL OR id < ?4)
+               ORDER BY id DESC LIMIT ?5";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut rows = statement.query(params![
+        filter.status.map(IncidentStatus::as_str),
+        filter.kind.map(IncidentKind::as_str),
+        filter.since.map(Timestamp::as_millisecond),
+        filter.cursor,
+        // One more than asked for tells whether there is another page.
+        i64::try_from(limit + 1)?,
+    ])?;
+    let (mut page, mut broken, mut seen) = (Page::default(), Vec::new(), 0);
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        if seen == limit {
+            // By the last row, and not the last that could be read: else a page of broken ones were the end.
+            page.next_cursor = last;
+            break;
+        }
+        seen += 1;
+        let id: String = row.get("id")?;
+        match listed(tx, row) {
+            Ok(it) => page.incidents.push(it),
+            Err(err) => broken.push(err.downcast::<Unreadable>()?),
+        }
+        last = Some(id);
+    }
+    page.unreadable = u64::try_from(broken.len())?;
+    Ok((page, broken))
+}
+
+fn listed(tx: &Transaction<'_>, row: &Row<'_>) -> Result<Incident> {
+    let mut found = incident(row)?;
+    found.alerts = deliveries(tx, &found.id).map_err(|err| unreadable(found.id.clone(), err))?;
+    found.related = related::of(tx, &found.id)?;
+    Ok(found)
+}
+
+/// One frozen file.
+pub(super) fn evidence(tx: &Transaction<'_>, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
+    let sql =
+        "SELECT name, source, taken_ms, truncated, body FROM evidence WHERE incident = ?1 AND name = ?2";
+    let read = |row: &Row<'_>| Ok(file(row));
+    tx.prepare_cached(sql)?.query_row([id, name], read).optional()?.transpose()
+}
+
+fn file(row: &Row<'_>) -> Result<EvidenceFile> {
+    Ok(EvidenceFile {
+        name: row.get("name")?,
+        source: row.get("source")?,
+        taken_at: time(row, "taken_ms")?,
+        body: row.get("body")?,
+        truncated: row.get("truncated")?,
+    })
+}
+
+fn deliveries(tx: &Transaction<'_>, id: &str) -> Result<Vec<AlertDelivery>> {
+    let mut statement = tx.prepare_cached("SELECT * FROM alerts WHERE incident = ?1 ORDER BY id")?;
+    collect(statement.query([id])?, delivery)
+}

@@ -1,0 +1,198 @@
+//! Which incidents are one trouble: the OOM kill explains its supervisor's exit and the crash loop. Linked by
+//! what is stable: the kinds, the process or the cgroup, and the same minute, whichever is recorded first.
+
+use anyhow::Result;
+use rusqlite::{Row, Transaction, named_params, params};
+
+use super::recording::Recording;
+use super::row::{collect, signed, unsigned, word};
+use crate::cgroup;
+use crate::model::{IncidentKind, ProcessKey, Related, Relation, Severity};
+
+/// A cause is looked for in so long a time before its effect.
+const MINUTE_MS: i64 = 60_000;
+
+/// The stamps of an effect and of its cause come by different ways: so much later may the cause's be.
+const SLACK_MS: i64 = 2_000;
+
+/// Occurrences looked at for one case.
+const CANDIDATES: i64 = 64;
+
+/// Links kept of one incident, on either side.
+const LINKS: i64 = 32;
+
+/// How an incident is tied to the cause of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tie {
+    /// Both are worth telling of.
+    Linked,
+    /// Told of the cause, nobody needs to be told of the effect as well.
+    Folded,
+}
+
+/// A cause whose alert can tell of an effect too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) id: String,
+    pub(super) severity: Severity,
+}
+
+/// Which kinds make others happen.
+const fn tie(cause: IncidentKind, effect: IncidentKind) -> Option<Tie> {
+    use IncidentKind::{
+        AbnormalExit, Crash, CrashLoop, FdExhaustion, ForkStorm, MemoryGrowth, MemoryPressure, OomKill,
+        ThreadExplosion, ZombiePileup,
+    };
+    match (cause, effect) {
+        (OomKill | Crash, AbnormalExit | CrashLoop) | (AbnormalExit, CrashLoop) => Some(Tie::Folded),
+        (OomKill, Crash)
+        | (MemoryGrowth | MemoryPressure, OomKill)
+        | (MemoryGrowth, MemoryPressure)
+        | (FdExhaustion | ThreadExplosion, Crash | AbnormalExit)
+        | (ForkStorm, ZombiePileup | ThreadExplosion | MemoryPressure) => Some(Tie::Linked),
+        _ => None,
+    }
+}
+
+/// Whether alerts of this kind may turn out to be told by another's: they wait a moment for it.
+pub(super) const fn may_be_an_effect(kind: IncidentKind) -> bool {
+    matches!(kind, IncidentKind::AbnormalExit | IncidentKind::CrashLoop)
+}
+
+/// One occurrence, as far as relations go.
+struct Trace {
+    kind: IncidentKind,
+    key: ProcessKey,
+    ppid: u32,
+    cgroup: Option<String>,
+    at_ms: i64,
+}
+
+impl Trace {
+    fn of(recording: &Recording<'_>) -> Self {
+        let process = &recording.case.file.process;
+        Self {
+            kind: recording.case.kind,
+            key: process.key(),
+            ppid: process.ppid,
+            cgroup: process.cgroup.clone(),
+            at_ms: recording.seen_ms(),
+        }
+    }
+
+    /// Whether this one made `effect` happen, and how.
+    fn causes(&self, effect: &Self) -> Option<Tie> {
+        let tie = tie(self.kind, effect.kind)?;
+        let in_time = (effect.at_ms - MINUTE_MS..=effect.at_ms + SLACK_MS).contains(&self.at_ms);
+        // Its parent is who waited for it: a supervisor.
+        let supervised = self.ppid == effect.key.pid && self.ppid > 1;
+        let same_cgroup = self.cgroup == effect.cgroup && self.cgroup.as_deref().is_some_and(is_one_job);
+        (in_time && (self.key == effect.key || supervised || same_cgroup)).then_some(tie)
+    }
+}
+
+/// Whether the processes of this cgroup have to do with each other: those of a service or a container do, those
+/// of a login session or of the whole host need not.
+fn is_one_job(path: &str) -> bool {
+    let leaf = path.rsplit('/').next().unwrap_or_default();
+    cgroup::container_id(path).is_some()
+        || (!leaf.is_empty() && !leaf.ends_with(".scope") && !leaf.ends_with(".slice"))
+}
+
+/// Links the case's incident with its causes and effects of the same minute; the causes that can tell of it.
+pub(super) fn link(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<Vec<Cause>> {
+    let this = Trace::of(recording);
+    let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, i.kind, i.severity
+               FROM occurrences o JOIN incidents i ON i.id = o.incident
+               WHERE o.at_ms BETWEEN :from_ms AND :to_ms AND o.boot_id = :boot_id AND o.incident <> :id
+                 AND ((o.pid = :pid AND o.start_ticks = :start_ticks) OR o.pid = :ppid OR o.ppid = :pid
+                      OR o.cgroup = :cgroup)
+               ORDER BY o.at_ms DESC LIMIT :limit";
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query(named_params! {
+        ":from_ms": this.at_ms.saturating_sub(MINUTE_MS),
+        ":to_ms": this.at_ms.saturating_add(MINUTE_MS),
+        ":boot_id": recording.host.boot_id,
+        ":id": id,
+        ":pid": this.key.pid,
+        ":start_ticks": signed(this.key.start_ticks),
+        ":ppid": this.ppid,
+        ":cgroup": this.cgroup,
+        ":limit": CANDIDATES,
+    })?;
+    // A row of another that can't be read is no reason to lose this case: it is only not linked.
+    let found = collect(rows, |row| Ok(candidate(row).ok()))?;
+    let mut causes: Vec<(IncidentKind, Cause)> = Vec::new();
+    for (other, severity, trace) in found.into_iter().flatten() {
+        if let Some(tie) = trace.causes(&this) {
+            put_link(tx, id, &other)?;
+            if tie == Tie::Folded && !causes.iter().any(|(_, cause)| cause.id == other) {
+                causes.push((trace.kind, Cause { id: other, severity }));
+            }
+        } else if this.causes(&trace).is_some() {
+            put_link(tx, &other, id)?;
+        }
+    }
+    // The root first: the contract's order of kinds has what explains more before what explains less.
+    causes.sort_by_key(|(kind, _)| *kind);
+    Ok(causes.into_iter().map(|(_, cause)| cause).collect())
+}
+
+fn candidate(row: &Row<'_>) -> Result<(String, Severity, Trace)> {
+    let trace = Trace {
+        kind: word(row, "kind")?,
+        key: ProcessKey { pid: row.get("pid")?, start_ticks: unsigned(row, "start_ticks")? },
+        // Absent in rows of earlier versions: nobody's parent.
+        ppid: row.get::<_, Option<u32>>("ppid")?.unwrap_or(0),
+        cgroup: row.get("cgroup")?,
+        at_ms: row.get("at_ms")?,
+    };
+    Ok((row.get("incident")?, word(row, "severity")?, trace))
+}
+
+fn put_link(tx: &Transaction<'_>, effect: &str, cause: &str) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO links (effect, cause) SELECT ?1, ?2
+               WHERE (SELECT count(*) FROM links WHERE effect = ?1) < ?3
+                 AND (SELECT count(*) FROM links WHERE cause = ?2) < ?3";
+    tx.prepare_cached(sql)?.execute(params![effect, cause, LINKS])?;
+    Ok(())
+}
+
+/// Effects of this incident whose alerts its own can tell of: those of the same kind of tie that are linked.
+pub(super) fn effects(tx: &Transaction<'_>, id: &str, kind: IncidentKind) -> Result<Vec<(String, Severity)>> {
+    let sql = "SELECT i.id, i.kind, i.severity FROM links JOIN incidents i ON i.id = links.effect
+               WHERE links.cause = ?1 ORDER BY i.id";
+    let mut statement = tx.prepare_cached(sql)?;
+    let found = collect(statement.query([id])?, |row| Ok(effect(row).ok()))?;
+    let folded = found.into_iter().flatten().filter(|(_, effect, _)| tie(kind, *effect) == Some(Tie::Folded));
+    Ok(folded.map(|(id, _, severity)| (id, severity)).collect())
+}
+
+fn effect(row: &Row<'_>) -> Result<(String, IncidentKind, Severity)> {
+    Ok((row.get("id")?, word(row, "kind")?, word(row, "severity")?))
+}
+
+/// What is related to an incident, causes first, the older first.
+pub(super) fn of(tx: &Transaction<'_>, id: &str) -> Result<Vec<Related>> {
+    let sql = "SELECT i.id, i.kind, i.severity, i.title, 'caused_by' AS relation
+               FROM links JOIN incidents i ON i.id = links.cause WHERE links.effect = ?1
+               UNION ALL
+               SELECT i.id, i.kind, i.severity, i.title, 'explains' AS relation
+               FROM links JOIN incidents i ON i.id = links.effect WHERE links.cause = ?1
+               ORDER BY relation, 1";
+    let mut statement = tx.prepare_cached(sql)?;
+    // One that can't be read is left out here: it must not make this one unreadable.
+    let found = collect(statement.query([id])?, |row| Ok(related(row).ok()))?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn related(row: &Row<'_>) -> Result<Related> {
+    let relation: String = row.get("relation")?;
+    Ok(Related {
+        id: row.get("id")?,
+        kind: word(row, "kind")?,
+        severity: word(row, "severity")?,
+        title: row.get("title")?,
+        relation: if relation == "explains" { Relation::Explains } else { Relation::CausedBy },
+    })
+}

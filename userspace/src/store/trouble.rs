@@ -1,0 +1,75 @@
+//! What SQLite's errors mean for the operator, and whether trying again can help.
+
+use std::path::Path;
+
+use anyhow::Error;
+use rusqlite::ErrorCode;
+
+/// The SQLite error code behind an error, if there is one.
+pub(super) fn sqlite_code(err: &Error) -> Option<ErrorCode> {
+    err.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code)
+}
+
+/// The error with what it means in front.
+pub(super) fn explain(err: Error, dir: &Path) -> Error {
+    let dir = dir.display();
+    match sqlite_code(&err) {
+        Some(ErrorCode::DiskFull) => err.context(format!("the disk that holds {dir} is full")),
+        Some(ErrorCode::ReadOnly) => err.context(format!("the incident database in {dir} can't be written")),
+        Some(ErrorCode::SystemIoFailure) => err.context(format!("the disk that holds {dir} has errors")),
+        Some(ErrorCode::DatabaseBusy) => err.context(format!("another program holds the database in {dir}")),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            err.context(format!("the incident database in {dir} is damaged"))
+        }
+        _ => err,
+    }
+}
+
+/// What the operator can do about it.
+pub(crate) fn remedy(err: &Error) -> &'static str {
+    match sqlite_code(err) {
+        Some(ErrorCode::DiskFull) => "make room in the data folder, or move it with --data-dir",
+        Some(ErrorCode::ReadOnly) => "make the data folder writable, or move it with --data-dir",
+        Some(ErrorCode::SystemIoFailure) => "check the disk (dmesg), or move the data folder with --data-dir",
+        Some(ErrorCode::DatabaseBusy) => "stop the other program that uses the data folder",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "restart ai-debugger: it moves the damaged database aside and begins a new one"
+        }
+        _ => "see the log",
+    }
+}
+
+/// Whether the same data will be refused again, however often it is tried.
+pub(crate) fn is_final(err: &Error) -> bool {
+    matches!(
+        sqlite_code(err),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn errors_say_what_is_wrong_and_what_to_do() {
+        for (code, means, todo, last) in [
+            (ffi::SQLITE_FULL, "the disk that holds /d is full", "make room", false),
+            (ffi::SQLITE_READONLY, "the incident database in /d can't be written", "writable", false),
+            (ffi::SQLITE_IOERR, "the disk that holds /d has errors", "dmesg", false),
+            (ffi::SQLITE_BUSY, "another program holds the database in /d", "stop the other", false),
+            (ffi::SQLITE_CORRUPT, "the incident database in /d is damaged", "restart", false),
+            (ffi::SQLITE_CONSTRAINT, "inserting", "see the log", true),
+            (ffi::SQLITE_TOOBIG, "inserting", "see the log", true),
+        ] {
+            let sqlite = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let err = explain(Err::<(), _>(sqlite).context("inserting").unwrap_err(), Path::new("/d"));
+            assert_eq!(err.to_string(), means, "{code}");
+            assert!(remedy(&err).contains(todo), "{code}: {}", remedy(&err));
+            assert_eq!(is_final(&err), last, "{code}");
+        }
+    }
+}
