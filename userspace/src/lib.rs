@@ -36,6 +36,7 @@ pub mod redact;
 pub mod render;
 pub mod scan;
 pub mod stack;
+pub mod state;
 pub mod store;
 pub mod text;
 

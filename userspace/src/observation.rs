@@ -235,6 +235,29 @@ pub struct SeenProcess {
     pub details: Option<SeenDetails>,
 }
 
+#[cfg(test)]
+impl SeenProcess {
+    /// A sleeping process of one thread that says no more than this.
+    pub(crate) fn sample(key: ProcessKey) -> Self {
+        Self {
+            key,
+            ppid: 1,
+            comm: Box::default(),
+            state: 'S',
+            cpu_ticks: 0,
+            threads: 1,
+            rss_bytes: 0,
+            anon_bytes: None,
+            kernel_thread: false,
+            fds: None,
+            fd_limit: None,
+            session: Session { id: key.pid, group: key.pid, has_terminal: false },
+            moved_to: None,
+            details: None,
+        }
+    }
+}
+
 /// A process's place in job control (setsid(2), credentials(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {

@@ -7,6 +7,7 @@ use super::{Statement, programs};
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, signal_name};
 use crate::observation::{CgroupMemory, KernelCrash, Session};
 use crate::programs::{Roles, roles_of};
+pub use crate::state::Origin;
 use crate::text;
 
 /// The first process of a pid namespace that lived so long may be a container's.
@@ -41,19 +42,6 @@ pub struct Ended<'a> {
     pub deaths: &'a [Duration],
     /// What its parent has started again, where that is no known supervisor; see [`super::may_be_respawned`].
     pub respawns: Option<Respawns<'a>>,
-}
-
-/// How a process came to be its parent's child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The parent, or a fork of it, began this program: seen at its exec.
-    Started,
-    /// It was there with this parent when a walk of /proc first saw it.
-    Found,
-    /// It was forked and never began a program of its own.
-    Forked,
-    /// Its first parent is gone: the present one has taken it in.
-    Orphan,
 }
 
 /// Who was allocating when the OOM killer was called.

@@ -9,11 +9,13 @@ pub mod opinion;
 pub mod part;
 pub mod pieces;
 pub mod room;
+pub mod watch;
 pub mod words;
 pub mod zombie_pileup;
 
 use crate::model::IncidentKind;
 use room::Room;
+use watch::{Setup, Watch};
 
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
@@ -21,4 +23,9 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }
+}
+
+/// What every kind tracks over time, for one monitor.
+pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
+    vec![Box::new(zombie_pileup::watch::ZombieWatch)]
 }

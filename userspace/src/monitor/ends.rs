@@ -7,18 +7,19 @@ use std::time::Duration;
 use super::Monitor;
 use super::case::Material;
 use super::deaths::Deaths;
-use super::end::End;
 use super::fallen::Fallen;
-use super::process::{Process, lossy};
 use super::raise::{Evidence, Oom, Reading, Record};
 use super::respawns::{Shape, Starters};
 use super::{respawns, roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
 use crate::host::boot_time;
+use crate::kinds::watch::View;
 use crate::model::{
     EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
 };
 use crate::observation::{KernelExit, OomVictim};
+use crate::state::end::End;
+use crate::state::process::{Process, lossy};
 
 /// How long a chosen victim may take to end before the case is raised without its end.
 const VICTIM_PATIENCE: Duration = Duration::from_secs(3);
@@ -96,6 +97,9 @@ impl Monitor {
         if cause == ExitCause::Status(0) && self.ends.starters.knows(parent) {
             self.ends.starters.ended(parent, Some(shape(&process.info(), process)));
         }
+        if cause == ExitCause::Status(0) {
+            self.watches.iter_mut().for_each(|watch| watch.ended_well(process, parent));
+        }
         if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
             if oom_killed && chosen.is_none() && self.ends.early.len() < EARLY {
@@ -165,7 +169,19 @@ impl Monitor {
         if detect::counts_as_death(&ended) {
             ended.deaths = self.ends.deaths.add(&info, life);
         }
-        let drafts = detect::on_exit(&ended, &self.limits);
+        let mut drafts = detect::on_exit(&ended, &self.limits);
+        let view = View {
+            table: &self.table,
+            history: &self.history,
+            zombies: &self.zombies,
+            cgroups: &self.cgroups,
+            host: &self.host,
+            sources: &self.examiner.sources,
+            limits: &self.limits,
+            metrics: &self.metrics,
+            now: end.at,
+        };
+        drafts.extend(self.watches.iter_mut().filter_map(|watch| watch.ended(&ended, view)));
         if drafts.is_empty() {
             return;
         }

@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result};
 
 use super::case::{self, Material};
 use super::descriptors;
-use super::process::{Process, UNMEASURED, lossy};
 use super::rooms::{self, HostTasks};
 use crate::cgroup::Hierarchy;
 use crate::config::{Config, DetectLimits};
@@ -15,9 +14,9 @@ use crate::detect::{self, Draft, FdUse, MemoryUse, Past, Statement, ThreadUse};
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
 use crate::kinds::case::cite;
-use crate::kinds::zombie_pileup::{self, Zombie};
 use crate::model::{CaseFile, ProcessView};
 use crate::observation::SeenProcess;
+use crate::state::process::{Process, UNMEASURED};
 use crate::{scan, text};
 
 /// What a look at one process needs.
@@ -101,7 +100,7 @@ impl Examiner {
         });
         let everybody = scan::measure_all(&self.sources.proc_root, &self.host)
             .context("cannot look for zombie children")?;
-        let zombies = zombie_pileup::detect(&self.zombie_children(info.pid, &everybody), limits);
+        let zombies = None;
         let tasks = everybody.iter().filter(|it| !it.kernel_thread).map(|it| it.threads).sum();
         let host = HostTasks::read(&self.sources.proc_root, tasks);
         let (room, _) = rooms::of_tasks(&self.sources.proc_root, &self.sources.hierarchy, seen.key, &host);
@@ -110,14 +109,6 @@ impl Examiner {
         let threads = ThreadUse { threads: seen.threads, past, room: room.as_ref(), near_scans: u32::MAX };
         let threads = detect::threads(&info, &threads, limits);
         Ok([fds, memory, zombies, threads].into_iter().flatten().collect())
-    }
-
-    fn zombie_children(&self, pid: u32, everybody: &[SeenProcess]) -> Vec<Zombie> {
-        let zombies = everybody.iter().filter(|child| child.ppid == pid && child.state == 'Z').map(|child| {
-            // How long they have been dead is not known: taken as long enough.
-            Zombie { pid: child.key.pid, name: lossy(&child.comm).into(), age: self.limits.zombie_age }
-        });
-        zombies.collect()
     }
 
     /// What is true of it now, whether or not anything is wrong.

@@ -4,12 +4,12 @@
 use super::Monitor;
 use super::ends::is_own;
 use super::looks::{Looked, Looks};
-use super::process::{Begun, Process, lossy};
 use crate::config::ExecLimits;
 use crate::detect::{self, Executed};
 use crate::host::boot_time;
 use crate::metrics::Metrics;
 use crate::programs;
+use crate::state::process::{Begun, Process, lossy};
 
 /// How far up the family is asked for a build or a package manager.
 const ANCESTORS: usize = 12;

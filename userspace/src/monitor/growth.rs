@@ -9,14 +9,14 @@ use super::Monitor;
 use super::descriptors;
 use super::ends::is_own;
 use super::families::Node;
-use super::history::{History, Measure, Series};
-use super::process::Process;
 use super::rooms::{self, HostTasks};
 use super::storms::Storms;
 use crate::config::DetectLimits;
 use crate::detect::{self, Draft, MemoryGrowth, Past, TaskRoom, ThreadUse};
 use crate::model::{IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, SeenProcess};
+use crate::state::process::Process;
+use crate::state::{Measure, Series};
 
 /// Fewer threads are never close to a limit that makes sense.
 const THREADS_WORTH_A_LIMIT: u64 = 16;
@@ -26,8 +26,8 @@ const TASK_LIMITS: usize = 256;
 const LISTINGS: usize = 8;
 
 /// What growth needs to remember from one walk to the next.
+#[derive(Default)]
 pub(super) struct Growth {
-    history: History,
     pub(super) storms: Storms,
     /// The live processes of the walk under way.
     pub(super) nodes: Vec<Node>,
@@ -39,22 +39,6 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    pub(super) fn new(limits: &DetectLimits) -> Self {
-        Self {
-            history: History::new(limits.growth.growth_window, limits.growth.growth_history),
-            storms: Storms::default(),
-            nodes: Vec::new(),
-            near: HashMap::new(),
-            going_on: HashSet::new(),
-            listings: 0,
-        }
-    }
-
-    /// The process ended, or runs another program now.
-    pub(super) fn forget(&mut self, key: ProcessKey) {
-        self.history.forget(key);
-    }
-
     /// Adds what the newest descriptors are to a finding about them, unless enough were looked at in this walk.
     pub(super) fn add_kinds(&mut self, draft: &mut Draft, proc_root: &Path, key: ProcessKey, open: u64) {
         if self.listings < LISTINGS {
@@ -74,13 +58,13 @@ impl Monitor {
         let node = Node { key: seen.key, ppid: seen.ppid, pgrp: seen.session.group, threads: seen.threads };
         self.growth.nodes.push(node);
         let began = process.began.unwrap_or_else(|| self.host.ticks_to_duration(seen.key.start_ticks));
-        self.growth.history.add(seen, began, now);
+        self.history.add(seen, began, now);
     }
 
     /// A walk is over.
     pub(super) fn judge_growth(&mut self, began: Duration, now: Duration) {
-        self.growth.history.forget_unseen(began);
-        self.metrics.count_turned_away("history", std::mem::take(&mut self.growth.history.refused));
+        self.history.forget_unseen(began);
+        self.metrics.count_turned_away("history", std::mem::take(&mut self.history.refused));
         let tasks = self.growth.nodes.iter().map(|node| node.threads).sum();
         let host = HostTasks::read(&self.examiner.sources.proc_root, tasks);
         let drafts: Vec<_> = self
@@ -104,7 +88,7 @@ impl Monitor {
         let going_on = self.going_on_limits();
         let mut host_left = None;
         let mut drafts = Vec::new();
-        for (key, series) in self.growth.history.iter() {
+        for (key, series) in self.history.iter() {
             let Some(kib) = series.latest(Measure::AnonKib) else { continue };
             let limits = self.limits_of(key, IncidentKind::MemoryGrowth, &going_on);
             let points = Points::of(series, Measure::AnonKib, limits);
@@ -138,7 +122,7 @@ impl Monitor {
     fn fd_drafts(&mut self) -> Vec<(Draft, ProcessInfo)> {
         let going_on = self.going_on_limits();
         let mut drafts = Vec::new();
-        for (key, series) in self.growth.history.iter() {
+        for (key, series) in self.history.iter() {
             let Some(open) = series.latest(Measure::Fds) else { continue };
             let limits = self.limits_of(key, IncidentKind::FdExhaustion, &going_on);
             let points = Points::of(series, Measure::Fds, limits);
@@ -170,7 +154,7 @@ impl Monitor {
         let mut near = HashMap::new();
         let mut drafts = Vec::new();
         let mut looked_at = 0;
-        for (key, series) in self.growth.history.iter() {
+        for (key, series) in self.history.iter() {
             let Some(threads) = series.latest(Measure::Threads).filter(|it| *it >= THREADS_WORTH_A_LIMIT)
             else {
                 continue;

@@ -6,7 +6,6 @@ mod crashes;
 mod deaths;
 mod delays;
 mod descriptors;
-mod end;
 mod ends;
 mod examine;
 mod execs;
@@ -14,12 +13,10 @@ mod fallen;
 mod families;
 mod growth;
 mod handle;
-mod history;
 mod looks;
 mod losses;
 mod oom_reports;
 mod pressure;
-mod process;
 mod raise;
 mod repeats;
 mod respawns;
@@ -29,7 +26,6 @@ mod scans;
 mod stacks;
 mod storms;
 mod stuck;
-mod table;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,10 +41,13 @@ use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
+use crate::kinds;
+use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
 use crate::metrics::Metrics;
 use crate::model::{Case, ProcessKey, ProcessView};
-use crate::observation::Observation;
+use crate::observation::{CgroupMemory, Observation};
 use crate::queue::Queue;
+use crate::state::{History, Process, Table, Zombies};
 use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
@@ -59,11 +58,9 @@ use looks::Looks;
 use losses::Losses;
 use oom_reports::OomReports;
 use pressure::Pressure;
-use process::Process;
 use raise::Raiser;
 use scans::Scans;
 use stuck::Stuck;
-use table::Table;
 
 /// How often overdue victims are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -89,6 +86,13 @@ pub struct Inputs {
 /// See the module.
 pub struct Monitor {
     table: Table,
+    history: History,
+    zombies: Zombies,
+    /// The limited memory cgroups of the last scan, and of the one under way.
+    cgroups: Vec<CgroupMemory>,
+    cgroups_read: Vec<CgroupMemory>,
+    watches: Vec<Box<dyn Watch>>,
+    waker: Waker,
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
@@ -115,13 +119,21 @@ impl Monitor {
     pub fn new(inputs: Inputs) -> (Self, Handle) {
         let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
+        let waker = Waker::default();
+        let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker) };
         let monitor = Self {
             table: Table::default(),
+            history: History::new(limits.growth.growth_window, limits.growth.growth_history),
+            zombies: Zombies::default(),
+            cgroups: Vec::new(),
+            cgroups_read: Vec::new(),
+            watches: kinds::watches(&setup),
+            waker,
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
             stuck: Stuck::default(),
-            growth: Growth::new(&limits),
+            growth: Growth::default(),
             pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
@@ -150,6 +162,7 @@ impl Monitor {
                     Some(batch) => self.observe_all(batch),
                     None => break,
                 },
+                () = self.waker.notified() => self.ask_watches(boot_time(), |watch, view, found| watch.woken(view, found)),
                 Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
                 () = tokio::time::sleep(ends::WORD_PATIENCE), if self.has_early_ends() => {
@@ -174,14 +187,17 @@ impl Monitor {
         let stamp = delays::stamp(&observation);
         match observation {
             Observation::Exec(event) => {
-                self.growth.forget(event.key);
+                self.forget(event.key);
                 let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
                 if let Some(process) = self.table.exec(event, cgroup) {
                     self.looks.consider(process, &self.limits.exec, &self.metrics);
+                    self.watches
+                        .iter_mut()
+                        .for_each(|watch| watch.began(process, &self.limits, &self.metrics));
                 }
             }
             Observation::Exit(event) => {
-                self.growth.forget(event.process.key);
+                self.forget(event.process.key);
                 self.on_exit(event);
             }
             Observation::OomVictim(victim) => self.on_victim(victim),
@@ -201,6 +217,32 @@ impl Monitor {
         if let Some(stamp) = stamp {
             self.delays.took(stamp);
         }
+    }
+
+    /// Hands every watch the view and raises what they found.
+    fn ask_watches(&mut self, now: Duration, mut ask: impl FnMut(&mut dyn Watch, View<'_>, &mut Vec<Found>)) {
+        let view = View {
+            table: &self.table,
+            history: &self.history,
+            zombies: &self.zombies,
+            cgroups: &self.cgroups,
+            host: &self.host,
+            sources: &self.examiner.sources,
+            limits: &self.limits,
+            metrics: &self.metrics,
+            now,
+        };
+        let mut found = Vec::new();
+        self.watches.iter_mut().for_each(|watch| ask(&mut **watch, view, &mut found));
+        for Found { draft, process } in found {
+            self.raise_condition(draft, process, now);
+        }
+    }
+
+    /// The process ended or runs another program now.
+    fn forget(&mut self, key: ProcessKey) {
+        self.history.forget(key);
+        self.watches.iter_mut().for_each(|watch| watch.forget(key));
     }
 
     /// An asker that is gone does not mind.
@@ -230,14 +272,14 @@ impl Monitor {
             Some(start_ticks) => self.table.get(ProcessKey { pid, start_ticks }),
             None => self.table.by_pid(pid),
         }?;
-        let zombie = self.zombies().any(|key| key == process.key);
+        let zombie = self.zombies.has(process.key);
         Some(process.view(&self.host, ended_state(process, zombie)))
     }
 
     /// Every live process, zombies included.
     fn views(&self) -> Vec<ProcessView> {
         let live = self.table.live().map(|process| process.view(&self.host, None));
-        let dead = self.zombies().filter_map(|key| self.table.get(key)).filter(|it| it.end.is_some());
+        let dead = self.zombies.iter().filter_map(|it| self.table.get(it.key)).filter(|it| it.end.is_some());
         live.chain(dead.map(|process| process.view(&self.host, Some('Z')))).collect()
     }
 }

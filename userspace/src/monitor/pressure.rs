@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Monitor;
-use super::process::{Process, lossy};
 use crate::detect::{self, Grown, Resident};
+use crate::host::boot_time;
 use crate::model::ProcessKey;
 use crate::observation::{HostMemory, Stall};
+use crate::state::process::{Process, lossy};
 
 /// A process below this size is no grower worth a name.
 const WORTH_BYTES: u64 = 4 << 20;
@@ -65,6 +66,7 @@ impl Sizes {
 impl Monitor {
     /// A walk read the host's memory.
     pub(super) fn on_host_memory(&mut self, memory: HostMemory) {
+        self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
         let stalled = |stall: &Stall| detect::is_stalled(stall, &self.limits);
         let high = detect::is_short(&memory, &self.limits) || memory.stall.as_ref().is_some_and(stalled);
         let earlier = &self.pressure.cgroups;

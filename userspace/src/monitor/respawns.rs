@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use super::process::{Process, lossy};
-use super::table::Table;
 use crate::detect::{Life, Respawns, Starter as Who};
 use crate::metrics::Metrics;
 use crate::model::ProcessKey;
 use crate::programs;
+use crate::state::process::{Process, lossy};
+use crate::state::table::Table;
 
 /// Most parents remembered: those whose children ended badly lately.
 const PARENTS: usize = 1024;

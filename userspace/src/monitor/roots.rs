@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::process::Process;
-use super::table::Table;
 use crate::cgroup;
 use crate::model::ExitRecord;
 use crate::stack::Root;
+use crate::state::process::Process;
+use crate::state::table::Table;
 
 /// Others of its container that are tried. One that lives is enough.
 const COMPANIONS: usize = 4;

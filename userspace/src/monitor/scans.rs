@@ -8,30 +8,19 @@ use std::time::Duration;
 use super::Monitor;
 use super::case::Material;
 use super::ends::is_own;
-use super::process::{Process, lossy};
 use super::raise::{Evidence, Record};
 use super::rooms::inside;
 use crate::detect::{self, Draft, FdUse, MemoryUse};
 use crate::host::boot_time;
-use crate::kinds::zombie_pileup::{self, Zombie};
 use crate::metrics::StateLabel;
-use crate::model::{ProcessInfo, ProcessKey};
+use crate::model::ProcessInfo;
 use crate::observation::{CgroupMemory, ScanDone, SeenProcess};
+use crate::state::Process;
 
 /// What the walks need to remember from one to the next.
 #[derive(Default)]
 pub(super) struct Scans {
-    zombies: HashMap<ProcessKey, Dead>,
     cgroups: HashMap<Arc<str>, Streak>,
-}
-
-/// A process that ended and was not waited for.
-struct Dead {
-    ppid: u32,
-    name: String,
-    since: Duration,
-    /// When a walk last saw it.
-    seen: Duration,
 }
 
 /// For how many walks in a row a cgroup has been near its limit.
@@ -58,9 +47,11 @@ impl Monitor {
         }
         self.table.seen(seen, now, &self.host);
         self.note_growth(seen, now);
+        self.ask_watches(now, |watch, view, found| watch.saw(seen, view, found));
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         if seen.details.is_some() {
             self.looks.consider(process, &self.limits.exec, &self.metrics);
+            self.watches.iter_mut().for_each(|watch| watch.began(process, &self.limits, &self.metrics));
         }
         let high =
             seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
@@ -82,10 +73,7 @@ impl Monitor {
         let since = ended.map_or(now, |end| end.at);
         // Without a kernel event this is how its end is learnt.
         self.table.vanish(seen.key, now);
-        let name = lossy(&seen.comm);
-        let dead =
-            self.scans.zombies.entry(seen.key).or_insert(Dead { ppid: seen.ppid, name, since, seen: now });
-        (dead.ppid, dead.seen) = (seen.ppid, now);
+        self.zombies.add(seen, since, now);
     }
 
     /// A walk read a limited cgroup's memory.
@@ -98,22 +86,24 @@ impl Monitor {
             memory: memory.clone(),
         });
         streak.scans = if high { streak.scans.saturating_add(1) } else { 0 };
-        (streak.seen, streak.memory) = (now, memory);
+        (streak.seen, streak.memory) = (now, memory.clone());
+        self.cgroups_read.push(memory);
     }
 
     /// A walk is over: what it did not see is gone, and what must hold across processes is judged.
     pub(super) fn on_scan_done(&mut self, done: ScanDone) {
         let now = boot_time();
+        self.cgroups = std::mem::take(&mut self.cgroups_read);
         for key in self.table.silent_since(done.began) {
             self.table.vanish(key, now);
         }
-        self.scans.zombies.retain(|_, dead| dead.seen >= done.began);
+        self.zombies.forget_unseen(done.began);
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
         self.stuck.forget(done.began);
-        self.judge_zombies(now);
         self.judge_pressure(now);
         self.judge_cgroups(now);
         self.judge_growth(done.began, now);
+        self.ask_watches(now, |watch, view, found| watch.scanned(done.began, view, found));
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
         self.table.refused.report(&self.metrics);
         for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {
@@ -121,32 +111,6 @@ impl Monitor {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.health.first_scan_done();
-    }
-
-    /// Processes that ended and wait to be reaped, with the time of their end.
-    pub(super) fn zombies(&self) -> impl Iterator<Item = ProcessKey> {
-        self.scans.zombies.keys().copied()
-    }
-
-    fn judge_zombies(&mut self, now: Duration) {
-        let mut by_parent: HashMap<u32, Vec<Zombie>> = HashMap::new();
-        for (key, dead) in &self.scans.zombies {
-            let age = now.saturating_sub(dead.since);
-            by_parent.entry(dead.ppid).or_default().push(Zombie {
-                pid: key.pid,
-                name: dead.name.as_str().into(),
-                age,
-            });
-        }
-        for (parent, zombies) in by_parent {
-            let Some(parent) = self.table.live_by_pid(parent).filter(|it| !is_own(it)).map(Process::info)
-            else {
-                continue;
-            };
-            if let Some(draft) = zombie_pileup::detect(&zombies, &self.limits) {
-                self.raise_condition(draft, parent, now);
-            }
-        }
     }
 
     fn judge_cgroups(&mut self, now: Duration) {

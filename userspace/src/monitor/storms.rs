@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::families::{FamilyId, Kin, families};
-use super::process::lossy;
 use super::rooms::{self, HostTasks};
 use crate::config::GrowthLimits;
 use crate::detect::{self, Children, Draft, Family};
 use crate::model::{ProcessInfo, ProcessKey};
+use crate::state::process::lossy;
 
 /// Sizes of a family remembered over the window.
 const SIZES: u32 = 24;

@@ -130,6 +130,7 @@ impl Stuck {
 impl Monitor {
     /// A walk looked closer at a process.
     pub(super) fn on_look(&mut self, look: &CloseLook) {
+        self.ask_watches(look.at, |watch, view, found| watch.looked(look, view, found));
         let Some(process) = self.table.get(look.key).filter(|it| it.end.is_none() && !is_own(it)) else {
             return;
         };

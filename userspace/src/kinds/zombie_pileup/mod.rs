@@ -6,6 +6,7 @@
 
 pub mod facts;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
 use crate::kinds::room::Room;
-use crate::model::{IncidentKind, Name, Severity};
+use crate::model::{IncidentKind, Severity};
+use crate::state::zombies::Zombie;
 use facts::ZombieFact;
 
 /// This kind.
@@ -23,29 +25,20 @@ pub const ROOM: Room = Room { summary: words::summary, verdict: verdict::judge }
 /// How many zombies are named.
 const NAMED: usize = 3;
 
-/// A process that ended and was not waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zombie {
-    /// Its pid.
-    pub pid: u32,
-    /// Its `comm`.
-    pub name: Name,
-    /// Since its end, or since it was first seen ended.
-    pub age: Duration,
-}
-
 /// A finding about a parent where enough of its children have waited for long enough.
-pub fn detect(zombies: &[Zombie], limits: &DetectLimits) -> Option<Draft> {
-    let mut old: Vec<_> = zombies.iter().filter(|zombie| zombie.age >= limits.zombie_age).collect();
+pub fn detect(zombies: &[&Zombie], now: Duration, limits: &DetectLimits) -> Option<Draft> {
+    let is_old = |zombie: &&&Zombie| now.saturating_sub(zombie.since) >= limits.zombie_age;
+    let mut old: Vec<_> = zombies.iter().filter(is_old).collect();
     if old.len() < usize::try_from(limits.zombie_count).unwrap_or(usize::MAX) {
         return None;
     }
-    old.sort_by_key(|zombie| (std::cmp::Reverse(zombie.age), zombie.pid));
+    old.sort_by_key(|zombie| (zombie.since, zombie.key.pid));
+    let oldest = now.saturating_sub(old.first()?.since);
     let zombies = ZombieFact::Zombies {
         count: u64::try_from(old.len()).unwrap_or(u64::MAX),
-        oldest_ms: u64::try_from(old.first()?.age.as_millis()).unwrap_or(u64::MAX),
+        oldest_ms: u64::try_from(oldest.as_millis()).unwrap_or(u64::MAX),
     };
-    let named = old.iter().take(NAMED).map(|it| Who { name: it.name.clone(), pid: it.pid });
+    let named = old.iter().take(NAMED).map(|it| Who { name: it.name.clone(), pid: it.key.pid });
     let among = ZombieFact::AmongZombies { named: named.collect() };
     Some(Draft {
         kind: IncidentKind::ZombiePileup,
@@ -60,6 +53,9 @@ pub fn detect(zombies: &[Zombie], limits: &DetectLimits) -> Option<Draft> {
 mod tests {
     use super::*;
     use crate::kinds::fixture;
+    use crate::model::ProcessKey;
+    use crate::observation::SeenProcess;
+    use crate::state::Zombies;
 
     #[test]
     fn enough_old_zombies_are_a_pile_up() {
@@ -67,12 +63,19 @@ mod tests {
         for (old, young, want) in
             [(10, 0, true), (9, 0, false), (9, 50, false), (10, 50, true), (0, 0, false)]
         {
-            let zombie = |pid, secs| Zombie { pid, name: "z".into(), age: Duration::from_secs(secs) };
-            let zombies: Vec<_> = (0..old)
-                .map(|pid| zombie(pid, 60))
-                .chain((0..young).map(|pid| zombie(100 + pid, 59)))
-                .collect();
-            let draft = detect(&zombies, &limits);
+            let now = Duration::from_secs(100);
+            let mut zombies = Zombies::default();
+            let pids = (0..old).map(|pid| (pid, 60)).chain((0..young).map(|pid| (100 + pid, 59)));
+            for (pid, secs) in pids {
+                let key = ProcessKey { pid, start_ticks: 1 };
+                zombies.add(
+                    &SeenProcess { comm: (*b"z").into(), ..SeenProcess::sample(key) },
+                    now - Duration::from_secs(secs),
+                    now,
+                );
+            }
+            let zombies: Vec<_> = zombies.iter().collect();
+            let draft = detect(&zombies, now, &limits);
             assert_eq!(draft.is_some(), want, "{old} old, {young} young");
             if let Some(draft) = draft {
                 let want = [

@@ -22,19 +22,19 @@ const ENDED_MAX: usize = 4096;
 
 /// The table. The kernel chooses its keys, so a fast hash with a seed does.
 #[derive(Default)]
-pub(super) struct Table {
+pub struct Table {
     /// Who has a pid now.
     live: HashMap<u32, Process, RandomState>,
     ended: HashMap<ProcessKey, Process, RandomState>,
     /// Ended ones, oldest first, with the time of their end.
     ended_order: VecDeque<(Duration, ProcessKey)>,
     /// What was not taken because the table was full.
-    pub(super) refused: Refused,
+    pub refused: Refused,
 }
 
 /// Processes that there was no room for, each time that they were told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refused {
+pub struct Refused {
     /// By an exec.
     execs: u64,
     /// By a walk of /proc.
@@ -43,7 +43,7 @@ pub(super) struct Refused {
 
 impl Refused {
     /// Adds what has come since the last call: those who told of them came, and nothing of it could be kept.
-    pub(super) fn report(&mut self, metrics: &Metrics) {
+    pub fn report(&mut self, metrics: &Metrics) {
         let Self { execs, walks } = std::mem::take(self);
         for (ring, kind, count) in [("common", "exec", execs), ("scan", "process", walks)] {
             if count > 0 {
@@ -54,28 +54,33 @@ impl Refused {
 }
 
 impl Table {
-    pub(super) fn live(&self) -> impl Iterator<Item = &Process> {
+    /// Every live process.
+    pub fn live(&self) -> impl Iterator<Item = &Process> {
         self.live.values()
     }
 
-    pub(super) fn live_len(&self) -> usize {
+    /// How many are alive.
+    pub fn live_len(&self) -> usize {
         self.live.len()
     }
 
-    pub(super) fn ended_len(&self) -> usize {
+    /// How many that ended are kept.
+    pub fn ended_len(&self) -> usize {
         self.ended.len()
     }
 
-    pub(super) fn get(&self, key: ProcessKey) -> Option<&Process> {
+    /// The process with this identity, live or ended.
+    pub fn get(&self, key: ProcessKey) -> Option<&Process> {
         self.live_by_pid(key.pid).filter(|process| process.key == key).or_else(|| self.ended.get(&key))
     }
 
-    pub(super) fn get_live_mut(&mut self, key: ProcessKey) -> Option<&mut Process> {
+    /// The live process with this identity.
+    pub fn get_live_mut(&mut self, key: ProcessKey) -> Option<&mut Process> {
         self.live.get_mut(&key.pid).filter(|process| process.key == key)
     }
 
     /// The live process with this pid, else the one that had it last.
-    pub(super) fn by_pid(&self, pid: u32) -> Option<&Process> {
+    pub fn by_pid(&self, pid: u32) -> Option<&Process> {
         self.live_by_pid(pid).or_else(|| {
             self.ended_order
                 .iter()
@@ -85,13 +90,14 @@ impl Table {
         })
     }
 
-    pub(super) fn live_by_pid(&self, pid: u32) -> Option<&Process> {
+    /// The live process with this pid.
+    pub fn live_by_pid(&self, pid: u32) -> Option<&Process> {
         self.live.get(&pid)
     }
 
     /// An exec: a new process, or a new program in a known one. `None` where it is over already (events of
     /// one process may overtake each other between CPUs) or the table is full.
-    pub(super) fn exec(&mut self, event: KernelProcess, cgroup: Option<Arc<str>>) -> Option<&mut Process> {
+    pub fn exec(&mut self, event: KernelProcess, cgroup: Option<Arc<str>>) -> Option<&mut Process> {
         if self.ended.contains_key(&event.key) {
             return None;
         }
@@ -112,7 +118,7 @@ impl Table {
     }
 
     /// A walk saw a process that is not a zombie. Nothing where it has ended since.
-    pub(super) fn seen(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
+    pub fn seen(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
         if self.ended.contains_key(&seen.key) {
             return;
         }
@@ -125,7 +131,7 @@ impl Table {
     }
 
     /// A process ended. `None` where that was known: two threads that end at once may both report it.
-    pub(super) fn end(&mut self, event: KernelExit, cgroup: Option<Arc<str>>) -> Option<&Process> {
+    pub fn end(&mut self, event: KernelExit, cgroup: Option<Arc<str>>) -> Option<&Process> {
         let key = event.process.key;
         // A walk may have found it gone before its report was read.
         let known = match self.take(key) {
@@ -143,7 +149,7 @@ impl Table {
     }
 
     /// A process is gone and nobody said how.
-    pub(super) fn vanish(&mut self, key: ProcessKey, now: Duration) {
+    pub fn vanish(&mut self, key: ProcessKey, now: Duration) {
         if let Some(process) = self.take(key) {
             self.keep_ended(process, now);
         }
@@ -151,7 +157,7 @@ impl Table {
 
     /// Whether the service manager had started another process of this one's unit that is still there: then it did not
     /// start this one, which was left to it before it began its program.
-    pub(super) fn has_elder(&self, process: &Process) -> bool {
+    pub fn has_elder(&self, process: &Process) -> bool {
         let Some(cgroup) = process.cgroup.as_ref().filter(|path| cgroup::unit(path).is_some()) else {
             return false;
         };
@@ -163,12 +169,12 @@ impl Table {
     }
 
     /// Live processes of which nothing was heard since `since`.
-    pub(super) fn silent_since(&self, since: Duration) -> Vec<ProcessKey> {
+    pub fn silent_since(&self, since: Duration) -> Vec<ProcessKey> {
         self.live.values().filter(|process| process.touched < since).map(|process| process.key).collect()
     }
 
     /// The kernel's fork counts, as of now.
-    pub(super) fn add_forks(&mut self, counts: &[ForkCount]) {
+    pub fn add_forks(&mut self, counts: &[ForkCount]) {
         for count in counts {
             if let Some(process) = self.get_live_mut(count.key) {
                 process.forks = Some(count.forks);
@@ -177,7 +183,7 @@ impl Table {
     }
 
     /// Forgets the processes that ended before `before`.
-    pub(super) fn forget_ended(&mut self, before: Duration) {
+    pub fn forget_ended(&mut self, before: Duration) {
         while self.ended_order.front().is_some_and(|(at, _)| *at < before) {
             self.forget_oldest();
         }

@@ -9,12 +9,13 @@ use crate::observation::{KernelExit, PeakRss};
 
 /// How a process ended.
 #[derive(Clone, Debug)]
-pub(super) struct End {
+pub struct End {
     /// When, on CLOCK_BOOTTIME.
-    pub(super) at: Duration,
+    pub at: Duration,
     /// Since boot: when it had started, exactly.
-    pub(super) started: Duration,
-    pub(super) oom_killed: bool,
+    pub started: Duration,
+    /// Whether the OOM killer chose it.
+    pub oom_killed: bool,
     exit_code: Option<u32>,
     cpu_ns: Option<u64>,
     peak_pages: Option<u64>,
@@ -22,14 +23,14 @@ pub(super) struct End {
     major_faults: Option<u64>,
     io_bytes: Option<(u64, u64)>,
     /// The pid in its own pid namespace.
-    pub(super) ns_pid: Option<u32>,
+    pub ns_pid: Option<u32>,
     gid: u32,
     argv_cut: bool,
 }
 
 impl End {
     /// Of a process that had had this peak when its program began.
-    pub(super) fn new(event: &KernelExit, peak_before_exec: Option<u64>) -> Self {
+    pub fn new(event: &KernelExit, peak_before_exec: Option<u64>) -> Self {
         let peak_pages = event.process.peak_rss.and_then(|peak| match peak {
             PeakRss::OfImage(pages) => Some(pages),
             // Not above what was there before the exec: this image's own peak is not known.
@@ -52,17 +53,17 @@ impl End {
     }
 
     /// How.
-    pub(super) fn cause(&self) -> ExitCause {
+    pub fn cause(&self) -> ExitCause {
         self.exit_code.map_or(ExitCause::Unknown, cause)
     }
 
     /// From start to end.
-    pub(super) const fn age(&self) -> Duration {
+    pub const fn age(&self) -> Duration {
         self.at.saturating_sub(self.started)
     }
 
     /// As the contract shows it; the time by the clocks as they stand now.
-    pub(super) fn record(&self, parent_name: String, host: &Host) -> ExitRecord {
+    pub fn record(&self, parent_name: String, host: &Host) -> ExitRecord {
         ExitRecord {
             at: wall_time(self.at),
             cause: self.cause(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::end::End;
 use crate::cgroup;
-use crate::detect::Origin;
 use crate::host::{Host, boot_time};
 use crate::model::{Comm, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{KernelProcess, SeenProcess, Session};
@@ -16,19 +15,26 @@ static OWN_PID: LazyLock<u32> = LazyLock::new(std::process::id);
 
 /// What the last walk of /proc measured.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    pub(super) at: Duration,
-    pub(super) cpu_ticks: u64,
-    pub(super) cpu_percent: Option<f64>,
-    pub(super) rss_bytes: u64,
-    pub(super) threads: u64,
-    pub(super) fds: Option<u64>,
-    pub(super) state: char,
+pub struct Sample {
+    /// When, on CLOCK_BOOTTIME.
+    pub at: Duration,
+    /// CPU time of its threads and reaped threads, in clock ticks.
+    pub cpu_ticks: u64,
+    /// CPU use since the scan before, in percent of one core.
+    pub cpu_percent: Option<f64>,
+    /// Resident set size.
+    pub rss_bytes: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Open descriptors, where they could be counted.
+    pub fds: Option<u64>,
+    /// State letter of proc_pid_stat(5).
+    pub state: char,
 }
 
 /// How a process was first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begun {
+pub enum Begun {
     /// Beginning a program.
     Exec,
     /// By a walk of /proc.
@@ -39,54 +45,81 @@ pub(super) enum Begun {
 
 /// What was judged of a program's beginning, so that it is once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Judged {
-    pub(super) exec: bool,
-    pub(super) name: bool,
+pub struct Judged {
+    /// Its executable was.
+    pub exec: bool,
+    /// Its name was.
+    pub name: bool,
 }
 
 /// The state of a process that no walk has measured yet.
-pub(super) const UNMEASURED: char = '?';
+pub const UNMEASURED: char = '?';
+
+/// How a process came to be its parent's child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The parent, or a fork of it, began this program: seen at its exec.
+    Started,
+    /// It was there with this parent when a walk of /proc first saw it.
+    Found,
+    /// It was forked and never began a program of its own.
+    Forked,
+    /// Its first parent is gone: the present one has taken it in.
+    Orphan,
+}
 
 /// One process. Names and arguments are kept as the bytes they are: most are never shown.
 #[derive(Clone, Debug)]
-pub(super) struct Process {
-    pub(super) key: ProcessKey,
-    pub(super) ppid: u32,
+pub struct Process {
+    /// Who.
+    pub key: ProcessKey,
+    /// The parent's pid, when it was last seen.
+    pub ppid: u32,
     /// The parent at the first exec, or when the process was first seen.
-    pub(super) first_ppid: u32,
+    pub first_ppid: u32,
     /// How it was first seen.
-    pub(super) begun: Begun,
-    pub(super) session: Option<Session>,
+    pub begun: Begun,
+    /// Its place in job control, as a scan last saw it.
+    pub session: Option<Session>,
     /// Ourselves, or below us, for good: an orphan of ours stays ours.
-    pub(super) own: bool,
+    pub own: bool,
     /// Whether the present program's beginning was judged, and its name.
-    pub(super) judged: Judged,
-    pub(super) comm: Comm,
-    pub(super) parent_comm: Comm,
-    pub(super) argv: Box<[u8]>,
-    pub(super) exe: Option<Box<[u8]>>,
-    pub(super) uid: Option<u32>,
-    pub(super) cgroup: Option<Arc<str>>,
-    pub(super) kernel_thread: bool,
+    pub judged: Judged,
+    /// Its `comm`.
+    pub comm: Comm,
+    /// The parent's `comm` at the last kernel event.
+    pub parent_comm: Comm,
+    /// argv, NUL after each argument.
+    pub argv: Box<[u8]>,
+    /// The path of its executable.
+    pub exe: Option<Box<[u8]>>,
+    /// Its real user id.
+    pub uid: Option<u32>,
+    /// Its cgroup's path.
+    pub cgroup: Option<Arc<str>>,
+    /// A kernel thread.
+    pub kernel_thread: bool,
     /// When anything was last heard of it.
-    pub(super) touched: Duration,
+    pub touched: Duration,
     /// When the present program began, where its exec was seen.
-    pub(super) began: Option<Duration>,
+    pub began: Option<Duration>,
     /// The peak RSS the kernel had on record when this image began: nothing below it is this image's.
-    pub(super) peak_before_exec: Option<u64>,
-    pub(super) sample: Option<Sample>,
+    pub peak_before_exec: Option<u64>,
+    /// What the last scan measured.
+    pub sample: Option<Sample>,
     /// Scans in a row with too many descriptors.
-    pub(super) fd_scans: u32,
+    pub fd_scans: u32,
     /// RLIMIT_NOFILE at the last walk that read it.
-    pub(super) fd_limit: Option<u64>,
+    pub fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
-    pub(super) forks: Option<u64>,
-    pub(super) end: Option<End>,
+    pub forks: Option<u64>,
+    /// How it ended; absent while it lives, and where nobody said.
+    pub end: Option<End>,
 }
 
 impl Process {
     /// Of a kernel event: who it is, and nothing yet of what [`Self::learn`] adds.
-    pub(super) fn from_kernel(event: &KernelProcess) -> Self {
+    pub fn from_kernel(event: &KernelProcess) -> Self {
         Self {
             key: event.key,
             ppid: event.parent.pid,
@@ -114,7 +147,7 @@ impl Process {
     }
 
     /// From a walk of /proc.
-    pub(super) fn from_scan(seen: &SeenProcess, now: Duration) -> Self {
+    pub fn from_scan(seen: &SeenProcess, now: Duration) -> Self {
         let details = seen.details.as_ref();
         Self {
             key: seen.key,
@@ -143,7 +176,7 @@ impl Process {
     }
 
     /// Adds what a kernel event knows. Absent values never replace known ones.
-    pub(super) fn learn(&mut self, event: KernelProcess, cgroup: Option<Arc<str>>) {
+    pub fn learn(&mut self, event: KernelProcess, cgroup: Option<Arc<str>>) {
         self.ppid = event.parent.pid;
         (self.comm, self.parent_comm) = (event.comm, event.parent_comm);
         if !event.argv.is_empty() {
@@ -160,7 +193,7 @@ impl Process {
     }
 
     /// Adds what a walk of /proc measured.
-    pub(super) fn measure(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
+    pub fn measure(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
         let cpu_percent = self.sample.and_then(|before| cpu_percent(&before, seen, now, host));
         self.sample = Some(Sample {
             at: now,
@@ -191,7 +224,7 @@ impl Process {
     }
 
     /// How it came to be its parent's child.
-    pub(super) fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Origin {
         match self.begun {
             _ if self.ppid != self.first_ppid => Origin::Orphan,
             Begun::Exec => Origin::Started,
@@ -201,12 +234,12 @@ impl Process {
     }
 
     /// How it ended; `None` for a live one, and where nobody said.
-    pub(super) fn exit_record(&self, host: &Host) -> Option<ExitRecord> {
+    pub fn exit_record(&self, host: &Host) -> Option<ExitRecord> {
         Some(self.end.as_ref()?.record(lossy(&self.parent_comm), host))
     }
 
     /// As the contract shows it in an incident.
-    pub(super) fn info(&self) -> ProcessInfo {
+    pub fn info(&self) -> ProcessInfo {
         ProcessInfo {
             pid: self.key.pid,
             start_ticks: self.key.start_ticks,
@@ -223,7 +256,7 @@ impl Process {
     }
 
     /// As `/api/v1/processes` shows it; `state` where it is not the sampled one.
-    pub(super) fn view(&self, host: &Host, state: Option<char>) -> ProcessView {
+    pub fn view(&self, host: &Host, state: Option<char>) -> ProcessView {
         let age = self.end.as_ref().map_or_else(
             || boot_time().saturating_sub(host.ticks_to_duration(self.key.start_ticks)),
             End::age,
@@ -256,7 +289,7 @@ fn cpu_percent(before: &Sample, seen: &SeenProcess, now: Duration, host: &Host) 
 }
 
 /// Arguments end in NUL; a title set by the process itself (setproctitle) may hold none.
-pub(super) fn split_argv(argv: &[u8]) -> Vec<String> {
+pub fn split_argv(argv: &[u8]) -> Vec<String> {
     let argv = argv.strip_suffix(b"\0").unwrap_or(argv);
     // A rewritten title leaves a tail of NULs behind it.
     let end = argv.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -264,7 +297,8 @@ pub(super) fn split_argv(argv: &[u8]) -> Vec<String> {
     if argv.is_empty() { Vec::new() } else { argv.split(|byte| *byte == 0).map(lossy).collect() }
 }
 
-pub(super) fn lossy(bytes: &[u8]) -> String {
+/// Bytes as text; what is no UTF-8 becomes a replacement character.
+pub fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -22,7 +22,7 @@ const ABSENT: u32 = u32::MAX;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Measure {
+pub enum Measure {
     /// Anonymous memory, in KiB.
     AnonKib,
     /// Open descriptors.
@@ -49,7 +49,7 @@ struct Ring {
 
 /// One process's history.
 #[derive(Debug)]
-pub(super) struct Series {
+pub struct Series {
     /// When the process, or its program, began.
     began: Duration,
     recent: Ring,
@@ -61,17 +61,17 @@ pub(super) struct Series {
 
 /// Histories by process.
 #[derive(Debug)]
-pub(super) struct History {
+pub struct History {
     series: HashMap<ProcessKey, Series, RandomState>,
     window: u32,
     horizon: u32,
     /// How many processes were refused since this was last looked at.
-    pub(super) refused: u64,
+    pub refused: u64,
 }
 
 impl History {
     /// Covers `window` closely and `horizon` thinly.
-    pub(super) fn new(window: Duration, horizon: Duration) -> Self {
+    pub fn new(window: Duration, horizon: Duration) -> Self {
         Self {
             series: HashMap::default(),
             window: tenths(window),
@@ -81,7 +81,7 @@ impl History {
     }
 
     /// Adds what a walk measured of a process that began its program at `began`.
-    pub(super) fn add(&mut self, seen: &SeenProcess, began: Duration, now: Duration) {
+    pub fn add(&mut self, seen: &SeenProcess, began: Duration, now: Duration) {
         let known = self.series.contains_key(&seen.key);
         let worth_it = seen.anon_bytes.is_some()
             || seen.threads >= THREADS_WORTH_IT
@@ -105,17 +105,17 @@ impl History {
     }
 
     /// The process ended, or runs another program now: what was measured is not its own.
-    pub(super) fn forget(&mut self, key: ProcessKey) {
+    pub fn forget(&mut self, key: ProcessKey) {
         self.series.remove(&key);
     }
 
     /// Forgets what was not seen since `began`.
-    pub(super) fn forget_unseen(&mut self, began: Duration) {
+    pub fn forget_unseen(&mut self, began: Duration) {
         self.series.retain(|_, series| series.seen >= began);
     }
 
     /// Every history.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (ProcessKey, &Series)> {
+    pub fn iter(&self) -> impl Iterator<Item = (ProcessKey, &Series)> {
         self.series.iter().map(|(key, series)| (*key, series))
     }
 }
@@ -126,28 +126,28 @@ impl Series {
     }
 
     /// When the process, or its program, began.
-    pub(super) const fn began(&self) -> Duration {
+    pub const fn began(&self) -> Duration {
         self.began
     }
 
     /// Seconds since boot and values within `window` before the last point, the first `startup` of the program left
     /// out; oldest first.
-    pub(super) fn recent(&self, measure: Measure, window: Duration, startup: Duration) -> Vec<(f64, f64)> {
+    pub fn recent(&self, measure: Measure, window: Duration, startup: Duration) -> Vec<(f64, f64)> {
         self.of(&self.recent, measure, startup, window)
     }
 
     /// As [`Self::recent`], thinner and as far back as there is anything.
-    pub(super) fn long(&self, measure: Measure, startup: Duration) -> Vec<(f64, f64)> {
+    pub fn long(&self, measure: Measure, startup: Duration) -> Vec<(f64, f64)> {
         self.of(&self.long, measure, startup, Duration::MAX)
     }
 
     /// The latest value.
-    pub(super) fn latest(&self, measure: Measure) -> Option<u64> {
+    pub fn latest(&self, measure: Measure) -> Option<u64> {
         self.recent.points.last().and_then(|point| point.get(measure)).map(u64::from)
     }
 
     /// The largest value from before `since` (in seconds since boot).
-    pub(super) fn peak_before(&self, measure: Measure, since: f64) -> Option<u64> {
+    pub fn peak_before(&self, measure: Measure, since: f64) -> Option<u64> {
         let before = self.long.points.iter().filter(|point| point.seconds() < since);
         let known = before.filter_map(|point| point.get(measure)).max();
         let past = Some(self.past[measure.index()]).filter(|value| *value != ABSENT);

@@ -1,0 +1,99 @@
+//! What a kind may track over time: the hooks that the monitor calls, and the narrow view of the host it lends for one
+//! call. A watch sees what others know and changes only its own state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::case::Draft;
+use crate::config::DetectLimits;
+use crate::detect::Ended;
+use crate::evidence::Sources;
+use crate::host::Host;
+use crate::metrics::Metrics;
+use crate::model::{ProcessInfo, ProcessKey};
+use crate::observation::{CgroupMemory, CloseLook, HostMemory, SeenProcess};
+use crate::state::zombies::Zombies;
+use crate::state::{History, Process, Table};
+
+/// What a watch may look at during one call.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// Every process that is known.
+    pub table: &'a Table,
+    /// What scans measured of the larger ones over time.
+    pub history: &'a History,
+    /// Processes that ended and were not reaped.
+    pub zombies: &'a Zombies,
+    /// The limited memory cgroups, as the last scan read them.
+    pub cgroups: &'a [CgroupMemory],
+    /// This host.
+    pub host: &'a Host,
+    /// Where /proc and the cgroups are.
+    pub sources: &'a Sources,
+    /// From when on something is a finding.
+    pub limits: &'a DetectLimits,
+    /// To count what a bound turned away.
+    pub metrics: &'a Metrics,
+    /// On CLOCK_BOOTTIME.
+    pub now: Duration,
+}
+
+impl<'a> View<'a> {
+    /// A live process that may be blamed: no kernel thread, and not the monitor itself or what it started.
+    pub fn suspect(&self, key: ProcessKey) -> Option<&'a Process> {
+        self.table.get(key).filter(|it| it.end.is_none() && !it.kernel_thread && !it.own)
+    }
+}
+
+/// A finding, and the process it is about.
+pub struct Found {
+    /// What was concluded.
+    pub draft: Draft,
+    /// Whom the incident names.
+    pub process: ProcessInfo,
+}
+
+/// What one kind tracks. Every hook has a default that does nothing.
+pub trait Watch: Send {
+    /// A scan saw a process that is no zombie; the table and the history know it already.
+    fn saw(&mut self, _seen: &SeenProcess, _view: View<'_>, _found: &mut Vec<Found>) {}
+
+    /// A scan looked closer at a process that may hang or spin.
+    fn looked(&mut self, _look: &CloseLook, _view: View<'_>, _found: &mut Vec<Found>) {}
+
+    /// A scan read how much memory the host and the cgroups have left, and how much they stall.
+    fn host_memory(&mut self, _memory: &HostMemory, _view: View<'_>) {}
+
+    /// A scan that began at `began` is over.
+    fn scanned(&mut self, _began: Duration, _view: View<'_>, _found: &mut Vec<Found>) {}
+
+    /// A program began, by an exec or first seen by a scan. What the watch notes of it in the process itself is its own.
+    fn began(&mut self, _process: &mut Process, _limits: &DetectLimits, _metrics: &Metrics) {}
+
+    /// A process ended by status 0: nothing is wrong with it.
+    fn ended_well(&mut self, _process: &Process, _parent: ProcessKey) {}
+
+    /// A process ended in any other way.
+    fn ended(&mut self, _ended: &Ended<'_>, _view: View<'_>) -> Option<Draft> {
+        None
+    }
+
+    /// What the watch started beside the monitor has a result: see [`Waker`].
+    fn woken(&mut self, _view: View<'_>, _found: &mut Vec<Found>) {}
+
+    /// The process ended or runs another program now: what was remembered of it is not its own any more.
+    fn forget(&mut self, _key: ProcessKey) {}
+}
+
+/// With which a watch that has something done beside the monitor calls it back.
+pub type Waker = Arc<tokio::sync::Notify>;
+
+/// What a watch is made with.
+pub struct Setup<'a> {
+    /// Where /proc and the cgroups are.
+    pub sources: &'a Sources,
+    /// From when on something is a finding.
+    pub limits: &'a DetectLimits,
+    /// To call the monitor back.
+    pub waker: Waker,
+}
