@@ -4,6 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::hung_task::facts::HungFact;
 use super::part::{Part, facts};
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
@@ -63,6 +64,8 @@ macro_rules! union {
 union! {
     /// A sentence that an earlier version wrote down.
     Recorded(Recorded) as_recorded,
+    /// Of threads that hang.
+    Hung(HungFact) as_hung,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

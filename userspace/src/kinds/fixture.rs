@@ -1,7 +1,10 @@
 //! Case files for tests.
 
+use std::fmt::Write as _;
+
 use super::case::{CaseFile, Draft, Fact, Finding, numbered};
 use super::facts::Recorded;
+use crate::analyst::built_in;
 use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use crate::render;
 
@@ -22,6 +25,36 @@ pub(crate) fn told(draft: &Draft) -> Told {
 pub(crate) fn case_of(draft: &Draft) -> CaseFile {
     let (findings, facts) = numbered(vec![draft.clone()]);
     CaseFile { findings, facts, ..healthy() }
+}
+
+/// The same about another process.
+pub(crate) fn case_about(process: &ProcessInfo, draft: &Draft) -> CaseFile {
+    CaseFile { process: process.clone(), ..case_of(draft) }
+}
+
+/// A draft in full: the data and the sentence of each fact.
+pub(crate) fn golden(process: &ProcessInfo, draft: &Draft) -> String {
+    let file = case_about(process, draft);
+    let mut out = format!("{:?} {}\n", draft.severity, render::summary(&file, &file.findings[0]));
+    for (fact, statement) in render::facts(&file).iter().zip(&draft.facts) {
+        writeln!(out, "- {} ({})\n  {}", fact.text, statement.source, fact.data).unwrap();
+    }
+    out
+}
+
+/// What the built-in analyst says of a case.
+pub(crate) fn judged(file: &CaseFile) -> String {
+    let verdict = built_in(file);
+    let (cause, confidence) = (&verdict.probable_cause, verdict.confidence);
+    let mut out =
+        format!("{}\n{cause}\n{confidence:?}, by {}\n", verdict.summary, verdict.evidence.join(" "));
+    for hypothesis in &verdict.hypotheses {
+        writeln!(out, "? {} [{}]", hypothesis.cause, hypothesis.evidence.join(" ")).unwrap();
+    }
+    for step in &verdict.next_steps {
+        writeln!(out, "- {}\n  $ {}", step.why, step.command).unwrap();
+    }
+    out
 }
 
 /// A process that was killed for memory in a cgroup of 256 MiB.
