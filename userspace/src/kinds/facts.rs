@@ -4,6 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::cpu_spin::facts::SpinFact;
 use super::hung_task::facts::HungFact;
 use super::part::{Part, facts};
 use super::zombie_pileup::facts::ZombieFact;
@@ -66,6 +67,8 @@ union! {
     Recorded(Recorded) as_recorded,
     /// Of threads that hang.
     Hung(HungFact) as_hung,
+    /// Of threads that spin.
+    Spin(SpinFact) as_spin,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

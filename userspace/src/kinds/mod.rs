@@ -2,6 +2,7 @@
 //! verdict and its near misses stand together. This table opens the rooms; nothing else knows a kind by name.
 
 pub mod case;
+pub mod cpu_spin;
 pub mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -21,6 +22,7 @@ use watch::{Setup, Watch};
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
+        IncidentKind::CpuSpin => Some(&cpu_spin::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,

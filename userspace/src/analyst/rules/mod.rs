@@ -2,7 +2,6 @@
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
 mod abnormal_exit;
-mod cpu_spin;
 mod crash;
 mod crash_loop;
 mod fault;
@@ -33,7 +32,9 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::HungTask | IncidentKind::ZombiePileup => unreachable!("it has a room"),
+        IncidentKind::CpuSpin | IncidentKind::HungTask | IncidentKind::ZombiePileup => {
+            unreachable!("it has a room")
+        }
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
@@ -41,7 +42,6 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
         IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
-        IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
         IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
         IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
         IncidentKind::ForkStorm => fork_storm::judge(file, worst),
