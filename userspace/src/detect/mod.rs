@@ -14,7 +14,6 @@ mod oom_report;
 mod pressure;
 mod respawn;
 mod signals;
-mod suspicious_exec;
 mod threads;
 mod trend;
 
@@ -28,7 +27,6 @@ pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
 pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_stalled};
 pub use respawn::{Life, Respawns, Starter};
-pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
 pub use threads::{TaskRoom, ThreadUse, detect as threads};
 pub use trend::Past;
 

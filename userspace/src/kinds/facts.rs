@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::cpu_spin::facts::SpinFact;
 use super::hung_task::facts::HungFact;
 use super::part::{Part, facts};
+use super::suspicious_exec::facts::ExecFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -69,6 +70,8 @@ union! {
     Hung(HungFact) as_hung,
     /// Of threads that spin.
     Spin(SpinFact) as_spin,
+    /// Of programs that began in an unusual way.
+    Exec(ExecFact) as_exec,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

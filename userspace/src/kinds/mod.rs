@@ -11,6 +11,7 @@ pub mod opinion;
 pub mod part;
 pub mod pieces;
 pub mod room;
+pub mod suspicious_exec;
 pub mod watch;
 pub mod words;
 pub mod zombie_pileup;
@@ -24,6 +25,7 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
         IncidentKind::CpuSpin => Some(&cpu_spin::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
+        IncidentKind::SuspiciousExec => Some(&suspicious_exec::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }

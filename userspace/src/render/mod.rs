@@ -5,7 +5,7 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::{self, cpu_spin, hung_task, zombie_pileup};
+use crate::kinds::{self, cpu_spin, hung_task, suspicious_exec, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
@@ -14,6 +14,7 @@ pub fn fact(data: &FactData) -> String {
         FactData::Recorded(it) => recorded::sentence(it),
         FactData::Hung(it) => hung_task::words::sentence(it),
         FactData::Spin(it) => cpu_spin::words::sentence(it),
+        FactData::Exec(it) => suspicious_exec::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     }
 }

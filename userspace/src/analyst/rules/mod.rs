@@ -12,7 +12,6 @@ mod memory_pressure;
 mod nothing;
 mod oom_kill;
 mod oom_report;
-mod suspicious_exec;
 mod thread_explosion;
 
 use crate::kinds;
@@ -32,16 +31,16 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::CpuSpin | IncidentKind::HungTask | IncidentKind::ZombiePileup => {
-            unreachable!("it has a room")
-        }
+        IncidentKind::CpuSpin
+        | IncidentKind::HungTask
+        | IncidentKind::SuspiciousExec
+        | IncidentKind::ZombiePileup => unreachable!("it has a room"),
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
-        IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
         IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
         IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
         IncidentKind::ForkStorm => fork_storm::judge(file, worst),

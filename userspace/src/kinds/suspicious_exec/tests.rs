@@ -1,7 +1,14 @@
-//! Each sign, its near misses, and what makes it graver.
+//! Each sign, its near misses, and what makes it worse; the words and the causes.
 
-use super::super::ended::tests::process;
+use expect_test::{Expect, expect};
+
 use super::*;
+use crate::analyst::built_in;
+use crate::kinds::fixture::{case_about, golden, healthy};
+
+fn process() -> ProcessInfo {
+    ProcessInfo { pid: 42, ppid: 7, name: "worker".into(), ..healthy().process }
+}
 
 struct It {
     process: ProcessInfo,
@@ -30,8 +37,7 @@ fn it(exe: &str, argv: &[&str]) -> It {
     }
 }
 
-fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity>) -> Option<Draft> {
-    change(&mut it);
+fn draft(it: &It) -> Option<Draft> {
     let executed = Executed {
         process: &it.process,
         parent_name: it.parent,
@@ -39,7 +45,12 @@ fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity
         has_just_begun: it.just_begun,
         look: it.look.as_ref(),
     };
-    let draft = detect(&executed, &ExecLimits::default());
+    detect(&executed, &ExecLimits::default())
+}
+
+fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity>) -> Option<Draft> {
+    change(&mut it);
+    let draft = draft(&it);
     assert_eq!(draft.as_ref().map(|it| it.severity), want, "{what}: {draft:?}");
     draft
 }
@@ -57,8 +68,7 @@ fn programs_without_a_file() {
     let memfd = |name: &'static str| move |it: &mut It| seen(it, name, true);
     let fd = || it("/proc/self/fd/3", &["x"]);
     let draft = check("a memfd", fd(), memfd("/memfd:x (deleted)"), WARNING).unwrap();
-    assert_eq!(draft.summary, "3 runs from memory, without a file.");
-    assert!(draft.facts[0].text().contains("the memfd x,"), "{:?}", draft.facts);
+    assert_eq!(draft.facts[0].data, ExecFact::ExecFromMemory { memfd: "x".into() }.into());
     check(
         "gone, but the kernel named it",
         fd(),
@@ -238,5 +248,67 @@ fn folders_are_the_sites_own() {
         assert_eq!(detect(&executed, &limits).map(|it| it.severity), want, "{what}");
         let looks = wanted(b"x", b"x\0", Some(exe.as_bytes()), Some(1000), &limits).exe_later;
         assert_eq!(looks, want.is_some(), "{what}");
+    }
+}
+
+fn told(mut it: It, change: impl Fn(&mut It), want: &Expect) {
+    change(&mut it);
+    want.assert_eq(&golden(&it.process, &draft(&it).unwrap()));
+}
+
+#[test]
+fn each_statement_in_words() {
+    let memory = |it: &mut It| {
+        seen(it, "/memfd:\x1b[2Jx (deleted)", true);
+        it.process.argv = vec!["[kworker/0:1]".into()];
+    };
+    told(it("/proc/self/fd/3", &["x"]), memory, &expect![[""]]);
+    let gone = |it: &mut It| {
+        (it.process.name, it.process.argv, it.look) = ("kswapd0".into(), Vec::new(), None);
+        (it.process.uid, it.process.exe) = (None, None);
+    };
+    told(it("/opt/x", &[]), gone, &expect![[""]]);
+    told(it("/opt/x", &[]), |it| seen(it, "/opt/x y (deleted)", true), &expect![[""]]);
+    let place = |it: &mut It| {
+        it.parent = "php-fpm8.2";
+        it.look.as_mut().unwrap().owner = Some(1000);
+    };
+    told(it("/dev/shm/.x", &["x"]), place, &expect![[""]]);
+    let on = |stdin| move |it: &mut It| it.look.as_mut().unwrap().stdin = Some(stdin);
+    for (stdin, want) in
+        [(Stdin::Network, expect![[""]]), (Stdin::Local, expect![[""]]), (Stdin::OtherSocket, expect![[""]])]
+    {
+        told(it("/bin/sh", &["sh", "-i"]), on(stdin), &want);
+    }
+}
+
+/// From the exec to the cause, whatever the names say.
+#[test]
+fn the_cause_is_that_of_the_most_telling_sign() {
+    let memory: fn(&mut It) = |it| seen(it, "/memfd:its standard input is a network socket (deleted)", true);
+    let deleted: fn(&mut It) = |it| seen(it, "/opt/it runs from memory (deleted)", true);
+    let posing: fn(&mut It) = |it| it.process.argv = vec!["[kworker/0:1]".into()];
+    let network: fn(&mut It) = |it| it.look.as_mut().unwrap().stdin = Some(Stdin::Network);
+    let local: fn(&mut It) = |it| it.look.as_mut().unwrap().stdin = Some(Stdin::Local);
+    let both: fn(&mut It) = |it| {
+        seen(it, "/opt/x (deleted)", true);
+        it.process.name = "kswapd0".into();
+    };
+    for (exe, change, want) in [
+        ("/proc/self/fd/3", memory, "was loaded into memory"),
+        ("/opt/x", deleted, "runs from a file that was deleted"),
+        ("/opt/x", posing, "gives itself the name of a kernel thread"),
+        ("/bin/sh", network, "is a shell whose commands come over the network"),
+        ("/bin/sh", local, "is a shell that takes its commands from a socket"),
+        ("/tmp/it is named ", |_| {}, "was run from a place where everybody may write"),
+        ("/opt/x", both, "gives itself the name of a kernel thread"),
+    ] {
+        for parent in ["bash", "its standard input is ", "\x1b[2J: it runs from memory"] {
+            let mut it = it(exe, &["x"]);
+            (it.process.cgroup, it.parent) = (None, parent);
+            change(&mut it);
+            let verdict = built_in(&case_about(&it.process, &draft(&it).unwrap()));
+            assert!(verdict.probable_cause.contains(want), "{exe}: {}", verdict.probable_cause);
+        }
     }
 }
