@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::part::{Part, facts};
+use super::shared::standing::facts::StandingFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -63,6 +64,8 @@ macro_rules! union {
 union! {
     /// A sentence that an earlier version wrote down.
     Recorded(Recorded) as_recorded,
+    /// Of a live process, whatever is wrong with it.
+    Standing(StandingFact) as_standing,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -21,7 +21,7 @@ use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::observation::{Observation, SeenProcess};
-use walk::Walker;
+pub use walk::Walker;
 
 /// Most observations in one message to the monitor.
 const BATCH: usize = 512;

@@ -1,0 +1,3 @@
+//! Statements that belong to no kind alone, a folder a subject.
+
+pub mod standing;
