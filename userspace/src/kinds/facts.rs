@@ -5,6 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::part::{Part, facts};
+use super::shared::ending::facts::EndFact;
+use super::shared::signal::facts::SignalFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -63,6 +65,10 @@ macro_rules! union {
 union! {
     /// A sentence that an earlier version wrote down.
     Recorded(Recorded) as_recorded,
+    /// Of ends.
+    Ending(EndFact) as_ending,
+    /// Of signals.
+    Signal(SignalFact) as_signal,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -9,6 +9,7 @@ pub mod opinion;
 pub mod part;
 pub mod pieces;
 pub mod room;
+pub mod shared;
 pub mod watch;
 pub mod words;
 pub mod zombie_pileup;

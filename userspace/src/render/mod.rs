@@ -5,6 +5,7 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
+use crate::kinds::shared::{ending, signal};
 use crate::kinds::{self, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
@@ -12,6 +13,8 @@ use crate::model::{FactView, FindingView};
 pub fn fact(data: &FactData) -> String {
     match data {
         FactData::Recorded(it) => recorded::sentence(it),
+        FactData::Ending(it) => ending::words::sentence(it),
+        FactData::Signal(it) => signal::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     }
 }

@@ -1,0 +1,4 @@
+//! What several kinds state, tell and judge alike, a subject each. No kind is named here.
+
+pub mod ending;
+pub mod signal;
