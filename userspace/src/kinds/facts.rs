@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::part::{Part, facts};
 use super::shared::standing::facts::StandingFact;
+use super::shared::ending::facts::EndFact;
+use super::shared::signal::facts::SignalFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -66,6 +68,10 @@ union! {
     Recorded(Recorded) as_recorded,
     /// Of a live process, whatever is wrong with it.
     Standing(StandingFact) as_standing,
+    /// Of ends.
+    Ending(EndFact) as_ending,
+    /// Of signals.
+    Signal(SignalFact) as_signal,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -1,7 +1,11 @@
 //! Case files for tests.
 
+use std::fmt::Write as _;
+
+use expect_test::Expect;
+
 use super::case::{CaseFile, Draft, Fact, Finding, numbered};
-use super::facts::Recorded;
+use super::facts::{FactData, Recorded};
 use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use crate::render;
 
@@ -22,6 +26,17 @@ pub(crate) fn told(draft: &Draft) -> Told {
 pub(crate) fn case_of(draft: &Draft) -> CaseFile {
     let (findings, facts) = numbered(vec![draft.clone()]);
     CaseFile { findings, facts, ..healthy() }
+}
+
+/// What each statement looks like: its JSON, and below it its sentence. What is read is what was written.
+pub(crate) fn check_statements(statements: &[FactData], want: &Expect) {
+    let mut out = String::new();
+    for statement in statements {
+        let json = serde_json::to_string(statement).unwrap();
+        assert_eq!(&serde_json::from_str::<FactData>(&json).unwrap(), statement);
+        writeln!(out, "{json}\n  {}", render::fact(statement)).unwrap();
+    }
+    want.assert_eq(&out);
 }
 
 /// A process that was killed for memory in a cgroup of 256 MiB.

@@ -6,6 +6,7 @@ mod recorded;
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::standing;
+use crate::kinds::shared::{ending, signal};
 use crate::kinds::{self, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
@@ -14,6 +15,8 @@ pub fn fact(data: &FactData) -> String {
     worded(match data {
         FactData::Recorded(it) => recorded::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
+        FactData::Ending(it) => ending::words::sentence(it),
+        FactData::Signal(it) => signal::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     })
 }
