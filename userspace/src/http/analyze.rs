@@ -66,7 +66,7 @@ impl Desk {
         let file = examined
             .map_err(|error| Error::unavailable(format!("the process cannot be examined: {error:#}")))?
             .ok_or_else(|| Error::not_found(format!("there is no process {pid}, or it has just ended")))?;
-        let file = if self.show_secrets { file } else { records::file(file) }.dated();
+        let file = if self.show_secrets { file } else { records::masked(file) }.dated();
         Ok((file, place))
     }
 }

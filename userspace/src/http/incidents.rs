@@ -34,7 +34,7 @@ struct Incidents {
 impl Incidents {
     /// What was stored while secrets were shown has them yet.
     fn shown(&self, incident: Incident) -> Incident {
-        if self.show_secrets { incident } else { records::incident(incident) }
+        if self.show_secrets { incident } else { records::masked(incident) }
     }
 }
 
