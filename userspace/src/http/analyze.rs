@@ -31,14 +31,14 @@ const MAX_AT_A_TIME: usize = 4;
 const EXAMINATION: Duration = Duration::from_secs(10);
 
 /// Who examines, and how many at a time.
-pub(super) struct Desk {
+pub(super) struct AnalyzeService {
     monitor: Handle,
     places: Semaphore,
     metrics: Arc<Metrics>,
     show_secrets: bool,
 }
 
-impl Desk {
+impl AnalyzeService {
     pub(super) fn new(monitor: Handle, metrics: Arc<Metrics>, show_secrets: bool) -> Self {
         Self { monitor, places: Semaphore::new(MAX_AT_A_TIME), metrics, show_secrets }
     }
@@ -73,7 +73,7 @@ impl Desk {
 
 pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, show_secrets: bool) -> Router {
     let deadline = analyst.deadline() + EXAMINATION;
-    let state = (Arc::new(Desk::new(monitor, metrics, show_secrets)), analyst);
+    let state = (Arc::new(AnalyzeService::new(monitor, metrics, show_secrets)), analyst);
     Router::new()
         .route("/analyze", post(analyze))
         .with_state(state)
@@ -81,17 +81,17 @@ pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, s
 }
 
 async fn analyze(
-    State((desk, analyst)): State<(Arc<Desk>, Analyst)>,
+    State((service, analyst)): State<(Arc<AnalyzeService>, Analyst)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
     let body = body?;
     let asked = Asked::parse(&body)?;
     if asked.prompt {
-        let (file, _place) = desk.examine(asked.pid).await?;
+        let (file, _place) = service.examine(asked.pid).await?;
         let question = analyst.question(&file);
         return Ok(Json(Asking { pid: asked.as_sent, name: file.process.name, question }).into_response());
     }
-    let answer = desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
+    let answer = service.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
     Ok(answer.into_response())
 }
 

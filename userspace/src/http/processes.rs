@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::Core;
+use super::core::Core;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::{not_a_pid, parse_pid};

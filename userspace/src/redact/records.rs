@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Censor, Tally};
+use super::censor::Censor;
+use super::rule::Tally;
 use crate::model::{EvidenceFile, Record, Written};
 
 /// A record as it may be stored and shown. A case says how much was masked in it.
