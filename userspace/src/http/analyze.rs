@@ -23,6 +23,7 @@ use crate::metrics::{LimitLabel, Metrics};
 use crate::model::{CaseFile, Verdict};
 use crate::monitor::Handle;
 use crate::redact::records;
+use crate::store::Store;
 use crate::text;
 
 /// Verdicts being made at a time; each may be a request to the model.
@@ -31,16 +32,23 @@ const MAX_AT_A_TIME: usize = 4;
 const EXAMINATION: Duration = Duration::from_secs(10);
 
 /// Who examines, and how many at a time.
-pub(super) struct Desk {
+pub(super) struct AnalyzeService {
     monitor: Handle,
+    /// What was found before the monitor began to watch is there alone; absent in tests that need none.
+    store: Option<Store>,
     places: Semaphore,
     metrics: Arc<Metrics>,
     show_secrets: bool,
 }
 
-impl Desk {
-    pub(super) fn new(monitor: Handle, metrics: Arc<Metrics>, show_secrets: bool) -> Self {
-        Self { monitor, places: Semaphore::new(MAX_AT_A_TIME), metrics, show_secrets }
+impl AnalyzeService {
+    pub(super) fn new(
+        monitor: Handle,
+        store: Option<Store>,
+        metrics: Arc<Metrics>,
+        show_secrets: bool,
+    ) -> Self {
+        Self { monitor, store, places: Semaphore::new(MAX_AT_A_TIME), metrics, show_secrets }
     }
 
     /// Answers a request with the verdict that `judge` gives.
@@ -63,17 +71,29 @@ impl Desk {
             return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, message));
         };
         let examined = self.monitor.examine(pid).await;
-        let file = examined
+        let mut file = examined
             .map_err(|error| Error::unavailable(format!("the process cannot be examined: {error:#}")))?
             .ok_or_else(|| Error::not_found(format!("there is no process {pid}, or it has just ended")))?;
-        let file = if self.show_secrets { file } else { records::file(file) }.dated();
+        if let Some(store) = &self.store {
+            let open = store.open_about(file.process.key()).await;
+            let open =
+                open.map_err(|error| Error::unavailable(format!("the incidents cannot be read: {error:#}")))?;
+            open.iter().for_each(|incident| file.add_findings_of(incident));
+        }
+        let file = if self.show_secrets { file } else { records::masked(file) }.dated();
         Ok((file, place))
     }
 }
 
-pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, show_secrets: bool) -> Router {
+pub(super) fn routes(
+    monitor: Handle,
+    store: Store,
+    analyst: Analyst,
+    metrics: Arc<Metrics>,
+    show_secrets: bool,
+) -> Router {
     let deadline = analyst.deadline() + EXAMINATION;
-    let state = (Arc::new(Desk::new(monitor, metrics, show_secrets)), analyst);
+    let state = (Arc::new(AnalyzeService::new(monitor, Some(store), metrics, show_secrets)), analyst);
     Router::new()
         .route("/analyze", post(analyze))
         .with_state(state)
@@ -81,17 +101,17 @@ pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, s
 }
 
 async fn analyze(
-    State((desk, analyst)): State<(Arc<Desk>, Analyst)>,
+    State((service, analyst)): State<(Arc<AnalyzeService>, Analyst)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
     let body = body?;
     let asked = Asked::parse(&body)?;
     if asked.prompt {
-        let (file, _place) = desk.examine(asked.pid).await?;
+        let (file, _place) = service.examine(asked.pid).await?;
         let question = analyst.question(&file);
         return Ok(Json(Asking { pid: asked.as_sent, name: file.process.name, question }).into_response());
     }
-    let answer = desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
+    let answer = service.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
     Ok(answer.into_response())
 }
 

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::cpu_spin::facts::SpinFact;
 use super::hung_task::facts::HungFact;
 use super::part::{Part, facts};
+use super::shared::ending::facts::EndFact;
+use super::shared::signal::facts::SignalFact;
+use super::shared::standing::facts::StandingFact;
 use super::suspicious_exec::facts::ExecFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
@@ -66,6 +69,12 @@ macro_rules! union {
 union! {
     /// A sentence that an earlier version wrote down.
     Recorded(Recorded) as_recorded,
+    /// Of a live process, whatever is wrong with it.
+    Standing(StandingFact) as_standing,
+    /// Of ends.
+    Ending(EndFact) as_ending,
+    /// Of signals.
+    Signal(SignalFact) as_signal,
     /// Of threads that hang.
     Hung(HungFact) as_hung,
     /// Of threads that spin.

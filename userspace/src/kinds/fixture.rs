@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use expect_test::Expect;
+
 use super::case::{CaseFile, Draft, Fact, Finding, numbered};
-use super::facts::Recorded;
+use super::facts::{FactData, Recorded};
 use crate::analyst::built_in;
 use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use crate::render;
@@ -25,6 +27,26 @@ pub(crate) fn told(draft: &Draft) -> Told {
 pub(crate) fn case_of(draft: &Draft) -> CaseFile {
     let (findings, facts) = numbered(vec![draft.clone()]);
     CaseFile { findings, facts, ..healthy() }
+}
+
+/// What each statement looks like: its JSON, and below it its sentence. What is read is what was written.
+pub(crate) fn check_statements(statements: &[FactData], want: &Expect) {
+    let mut out = String::new();
+    for statement in statements {
+        let json = serde_json::to_string(statement).unwrap();
+        assert_eq!(&serde_json::from_str::<FactData>(&json).unwrap(), statement);
+        // What would not be seen in this file is written as JSON may write it.
+        let seen = |c: char| {
+            if c.is_ascii() || c.is_alphanumeric() {
+                c.to_string()
+            } else {
+                format!("\\u{:04x}", u32::from(c))
+            }
+        };
+        let json: String = json.chars().map(seen).collect();
+        writeln!(out, "{json}\n  {}", render::fact(statement)).unwrap();
+    }
+    want.assert_eq(&out);
 }
 
 /// The same about another process.

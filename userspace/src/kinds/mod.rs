@@ -11,9 +11,11 @@ pub mod opinion;
 pub mod part;
 pub mod pieces;
 pub mod room;
+pub mod shared;
 pub mod suspicious_exec;
 pub mod watch;
 pub mod words;
+mod written;
 pub mod zombie_pileup;
 
 use crate::model::IncidentKind;

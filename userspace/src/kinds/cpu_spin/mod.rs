@@ -22,14 +22,22 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::Room;
+use crate::kinds::room::{Nature, Room, of_program};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
 use crate::programs;
 use facts::SpinFact;
 
 /// This kind.
-pub const ROOM: Room = Room { summary: words::summary, verdict: verdict::judge };
+pub const ROOM: Room = Room {
+    label: "CPU spin",
+    nature: Nature::Lasts,
+    is_of_cgroup: of_program,
+    explains: &[],
+    patience: |limits| limits.spin_window,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// Looks that must agree.
 const LOOKS: u32 = 3;

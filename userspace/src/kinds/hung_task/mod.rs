@@ -19,13 +19,21 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::Room;
+use crate::kinds::room::{Nature, Room, of_program};
 use crate::model::{IncidentKind, Name, ProcessInfo, Severity};
 use crate::observation::{SystemCall, ThreadLook};
 use facts::HungFact;
 
 /// This kind.
-pub const ROOM: Room = Room { summary: words::summary, verdict: verdict::judge };
+pub const ROOM: Room = Room {
+    label: "Hung task",
+    nature: Nature::Lasts,
+    is_of_cgroup: of_program,
+    explains: &[],
+    patience: |limits| limits.hung_after,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// Looks that must agree, so that a pause of the whole host between two of them is no hang.
 const LOOKS: u32 = 3;

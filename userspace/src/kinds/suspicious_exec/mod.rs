@@ -25,13 +25,22 @@ pub mod words;
 use crate::config::ExecLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::Room;
+use crate::kinds::room::{Nature, Room, at_once};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::programs::{self, Roles, is_kernel_thread, roles_of};
 use facts::{ExecFact, Socket};
 
 /// This kind.
-pub const ROOM: Room = Room { summary: words::summary, verdict: verdict::judge };
+pub const ROOM: Room = Room {
+    label: "Suspicious exec",
+    nature: Nature::Happens,
+    // Programs in temporary folders have ever new names.
+    is_of_cgroup: |site| site.starts_with(PLACE),
+    explains: &[],
+    patience: at_once,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// What fd 0 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -262,22 +262,103 @@ fn each_statement_in_words() {
         seen(it, "/memfd:\x1b[2Jx (deleted)", true);
         it.process.argv = vec!["[kworker/0:1]".into()];
     };
-    told(it("/proc/self/fd/3", &["x"]), memory, &expect![[""]]);
+    told(
+        it("/proc/self/fd/3", &["x"]),
+        memory,
+        &expect![[r#"
+        Critical 3 runs from memory, without a file and poses as a kernel thread.
+        - it runs from memory: its executable is the memfd �[2Jx, no file (proc:exe)
+          {"memfd":"\u001b[2Jx","type":"exec_from_memory"}
+        - it is named 3 (argv[0] [kworker/0:1]), as only kernel threads are, and it is a program of user space (kernel:sched_process_exec)
+          {"argv0":"[kworker/0:1]","name":"3","type":"exec_named_as_kernel_thread"}
+        - it was started from /proc/self/fd/3 as user 0 by bash (pid 7) (kernel:sched_process_exec)
+          {"parent":{"name":"bash","pid":7},"path":"/proc/self/fd/3","type":"exec_started","uid":0}
+    "#]],
+    );
     let gone = |it: &mut It| {
         (it.process.name, it.process.argv, it.look) = ("kswapd0".into(), Vec::new(), None);
         (it.process.uid, it.process.exe) = (None, None);
     };
-    told(it("/opt/x", &[]), gone, &expect![[""]]);
-    told(it("/opt/x", &[]), |it| seen(it, "/opt/x y (deleted)", true), &expect![[""]]);
+    told(
+        it("/opt/x", &[]),
+        gone,
+        &expect![[r#"
+        Warning kswapd0 poses as a kernel thread.
+        - it is named kswapd0 (argv[0] not known), as only kernel threads are, and it is a program of user space (kernel:sched_process_exec)
+          {"argv0":null,"name":"kswapd0","type":"exec_named_as_kernel_thread"}
+        - it was started by bash (pid 7) (kernel:sched_process_exec)
+          {"parent":{"name":"bash","pid":7},"path":null,"type":"exec_started","uid":null}
+        - it was gone before it could be looked at: the kernel's record of the exec is all there is (monitor:process)
+          {"type":"exec_unseen"}
+    "#]],
+    );
+    told(
+        it("/opt/x", &[]),
+        |it| seen(it, "/opt/x y (deleted)", true),
+        &expect![[r#"
+        Warning x runs from a deleted file.
+        - its executable /opt/x y was deleted when it had just begun, and nothing is in its place (proc:exe)
+          {"path":"/opt/x y","type":"exec_file_deleted"}
+        - it was started from /opt/x as user 0 by bash (pid 7) (kernel:sched_process_exec)
+          {"parent":{"name":"bash","pid":7},"path":"/opt/x","type":"exec_started","uid":0}
+    "#]],
+    );
     let place = |it: &mut It| {
         it.parent = "php-fpm8.2";
         it.look.as_mut().unwrap().owner = Some(1000);
     };
-    told(it("/dev/shm/.x", &["x"]), place, &expect![[""]]);
+    told(
+        it("/dev/shm/.x", &["x"]),
+        place,
+        &expect![[r#"
+        Warning .x was run from a place where everybody may write.
+        - it was run from /dev/shm, where everybody may write (kernel:sched_process_exec)
+          {"folder":"/dev/shm","type":"exec_from_open_folder"}
+        - the file belongs to user 1000, who can change what root runs (monitor:process)
+          {"type":"exec_file_owner","uid":1000}
+        - its name is hidden (monitor:process)
+          {"type":"exec_name_hidden"}
+        - /dev/shm is no place for programs: it is gone with the next boot (monitor:process)
+          {"type":"exec_from_shared_memory"}
+        - php-fpm8.2 serves the network and seldom starts programs (monitor:process)
+          {"service":"php-fpm8.2","type":"exec_by_network_service"}
+        - it was started from /dev/shm/.x as user 0 by php-fpm8.2 (pid 7) (kernel:sched_process_exec)
+          {"parent":{"name":"php-fpm8.2","pid":7},"path":"/dev/shm/.x","type":"exec_started","uid":0}
+    "#]],
+    );
     let on = |stdin| move |it: &mut It| it.look.as_mut().unwrap().stdin = Some(stdin);
-    for (stdin, want) in
-        [(Stdin::Network, expect![[""]]), (Stdin::Local, expect![[""]]), (Stdin::OtherSocket, expect![[""]])]
-    {
+    for (stdin, want) in [
+        (
+            Stdin::Network,
+            expect![[r#"
+            Critical sh is a shell that takes its commands from a socket.
+            - its standard input is a network socket: it takes its commands from there (proc:fd)
+              {"socket":"network","type":"exec_shell_on_socket"}
+            - it was started from /bin/sh as user 0 by bash (pid 7) (kernel:sched_process_exec)
+              {"parent":{"name":"bash","pid":7},"path":"/bin/sh","type":"exec_started","uid":0}
+        "#]],
+        ),
+        (
+            Stdin::Local,
+            expect![[r#"
+            Info sh is a shell that takes its commands from a socket.
+            - its standard input is a local socket: it takes its commands from there (proc:fd)
+              {"socket":"local","type":"exec_shell_on_socket"}
+            - it was started from /bin/sh as user 0 by bash (pid 7) (kernel:sched_process_exec)
+              {"parent":{"name":"bash","pid":7},"path":"/bin/sh","type":"exec_started","uid":0}
+        "#]],
+        ),
+        (
+            Stdin::OtherSocket,
+            expect![[r#"
+            Warning sh is a shell that takes its commands from a socket.
+            - its standard input is a socket of a family that is neither local nor the internet's: it takes its commands from there (proc:fd)
+              {"socket":"other_family","type":"exec_shell_on_socket"}
+            - it was started from /bin/sh as user 0 by bash (pid 7) (kernel:sched_process_exec)
+              {"parent":{"name":"bash","pid":7},"path":"/bin/sh","type":"exec_started","uid":0}
+        "#]],
+        ),
+    ] {
         told(it("/bin/sh", &["sh", "-i"]), on(stdin), &want);
     }
 }

@@ -37,19 +37,19 @@ fn a_program_without_a_file() {
     check(
         &began(Severity::Warning, "/memfd:x (deleted)", fact),
         &expect![[r#"
-        python3 began strangely.
-        python3 (pid 13674) was loaded into memory and run without a file, as malware is to leave no trace and to pass by what checks files.
-        Low, by F1 F2
-        ? A program that protects or unpacks itself so: a container runtime, a sealed helper, a packer [F1 F2]
-        - Secure the program while it runs: a copy, its digest
-          $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe
-        - Who started it, and who is logged in
-          $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-        - Whom it talks to
-          $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-        - To stop it without losing it
-          $ kill -STOP 13674
-    "#]],
+            python3 runs from memory, without a file.
+            python3 (pid 13674) was loaded into memory and run without a file, as malware is to leave no trace and to pass by what checks files.
+            Low, by F1 F2
+            ? A program that protects or unpacks itself so: a container runtime, a sealed helper, a packer [F1 F2]
+            - Secure the program while it runs: a copy, its digest
+              $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe
+            - Who started it, and who is logged in
+              $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
+            - Whom it talks to
+              $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
+            - To stop it without losing it
+              $ kill -STOP 13674
+        "#]],
     );
 }
 
@@ -59,19 +59,19 @@ fn a_reverse_shell() {
     check(
         &began(Severity::Critical, "/usr/bin/dash", fact),
         &expect![[r#"
-        python3 began strangely.
-        python3 (pid 13674) is a shell whose commands come over the network: a reverse shell, or a service that hands a connection to a shell.
-        Medium, by F1 F2
-        ? An administrator's own tool, such as socat or a console server, that is meant to do this [F1 F2]
-        - Secure the program while it runs: a copy, its digest
-          $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- /usr/bin/dash
-        - Who started it, and who is logged in
-          $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-        - Whom it talks to
-          $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-        - To stop it without losing it
-          $ kill -STOP 13674
-    "#]],
+            python3 is a shell that takes its commands from a socket.
+            python3 (pid 13674) is a shell whose commands come over the network: a reverse shell, or a service that hands a connection to a shell.
+            Medium, by F1 F2
+            ? An administrator's own tool, such as socat or a console server, that is meant to do this [F1 F2]
+            - Secure the program while it runs: a copy, its digest
+              $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- /usr/bin/dash
+            - Who started it, and who is logged in
+              $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
+            - Whom it talks to
+              $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
+            - To stop it without losing it
+              $ kill -STOP 13674
+        "#]],
     );
 }
 
@@ -81,18 +81,18 @@ fn a_program_in_a_temporary_folder() {
     check(
         &began(Severity::Info, "/tmp/$(reboot) x", fact),
         &expect![[r#"
-        python3 began strangely.
-        python3 (pid 13674) was run from a place where everybody may write: whoever can put a file there may have had it run.
-        Low, by F1 F2
-        ? A build, a test suite, an installer or a self-extracting tool that unpacks itself there [F1 F2]
-        - Secure the program while it runs: a copy, its digest
-          $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- '/tmp/$(reboot) x'
-        - Who started it, and who is logged in
-          $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-        - Whom it talks to
-          $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
+            python3 was run from a place where everybody may write.
+            python3 (pid 13674) was run from a place where everybody may write: whoever can put a file there may have had it run.
+            Low, by F1 F2
+            ? A build, a test suite, an installer or a self-extracting tool that unpacks itself there [F1 F2]
+            - Secure the program while it runs: a copy, its digest
+              $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- '/tmp/$(reboot) x'
+            - Who started it, and who is logged in
+              $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
+            - Whom it talks to
+              $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
+            - What it said last
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        "#]],
     );
 }
