@@ -18,8 +18,9 @@
 
 use std::time::Duration;
 
-use super::{Draft, Ended, Origin, Statement, crash_loop, programs};
+use super::{Draft, Ended, Origin, Statement, programs};
 use crate::config::DetectLimits;
+use crate::kinds::shared::ending;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
 use crate::text;
 
@@ -99,12 +100,12 @@ fn service(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Service> {
 
 fn is_abnormal(ended: &Ended<'_>, service: Service) -> bool {
     match ended.exit.cause {
-        ExitCause::Status(status) => crash_loop::is_failure(ended, status),
+        ExitCause::Status(status) => ended.is_failure(status),
         // Findings of their own.
         ExitCause::Signal(signal) if is_crash_signal(signal) || ended.exit.oom_killed => false,
         // The one who started it kills it, as a rule: a test, a time limit.
         ExitCause::Signal(SIGKILL) => service != Service::Unattended,
-        ExitCause::Signal(signal) => !crash_loop::is_expected_signal(signal),
+        ExitCause::Signal(signal) => !ending::is_expected_signal(signal),
         ExitCause::Unknown => false,
     }
 }
@@ -138,8 +139,8 @@ fn site(cause: ExitCause) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ended::tests::{ended, exit, process};
     use super::*;
+    use crate::kinds::shared::ending::fixture::{ended, exit, process};
     use crate::model::{ExitRecord, ProcessInfo};
     use crate::observation::Session;
 

@@ -9,7 +9,8 @@
 //! (unshare(1), timeout(1), su(1): the same signal, to themselves, right after) only passes the news on: the crash
 //! is the child's.
 
-use super::{Draft, Ended, Statement, signals};
+use super::{Draft, Ended, Statement};
+use crate::kinds::shared::signal;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
 use crate::text;
 
@@ -18,11 +19,11 @@ const LONG_LIVED_MS: u64 = 60_000;
 
 pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
     let ExitCause::Signal(signal) = ended.exit.cause else { return None };
-    if !is_crash_signal(signal) || is_relayed(ended) {
+    if !is_crash_signal(signal) || ended.relays_childs_signal() {
         return None;
     }
     let name = text::printable(&ended.process.name);
-    let sent = ended.crash.is_some_and(signals::is_sent);
+    let sent = ended.crash.is_some_and(signal::is_sent);
     let working = ended.is_supervised() || ended.exit.age_ms >= LONG_LIVED_MS;
     let mut facts = ended.facts();
     let tested = ended.tested_by.filter(|_| !ended.is_supervised());
@@ -34,7 +35,7 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
         )
     }));
     // Right after the cause, which says what they explain.
-    facts.splice(1..1, ended.crash.map(signals::facts).unwrap_or_default());
+    facts.splice(1..1, ended.crash.map(signal::facts).unwrap_or_default());
     Some(Draft {
         kind: IncidentKind::Crash,
         severity: match (sent || tested.is_some(), working) {
@@ -52,17 +53,13 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
     })
 }
 
-/// Whether its signal was its own doing, after a child's.
-pub(super) fn is_relayed(ended: &Ended<'_>) -> bool {
-    ended.child_crashed && ended.crash.is_some_and(signals::is_own)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::super::ended::tests::{ended, exit, process};
     use super::*;
+    use crate::kinds::shared::ending::facts::EndFact;
+    use crate::kinds::shared::ending::fixture::{ended, exit, process};
     use crate::model::{ExitRecord, ProcessInfo};
     use crate::observation::KernelCrash;
 
@@ -122,7 +119,11 @@ mod tests {
             let crash = crash(code, sender);
             let draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit, &[]) }).unwrap();
             assert_eq!(draft.severity, want, "{code} {sender}");
-            assert!(draft.facts[0].text().starts_with("ended by"), "{:?}", draft.facts);
+            assert!(
+                matches!(draft.facts[0].data.as_ending(), Some(EndFact::Ended { .. })),
+                "{:?}",
+                draft.facts
+            );
         }
     }
 

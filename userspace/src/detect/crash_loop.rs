@@ -11,8 +11,9 @@
 
 use std::time::Duration;
 
-use super::{Draft, Ended, Statement, crash, oom, programs, respawn, signals};
+use super::{Draft, Ended, Statement, programs, respawn};
 use crate::config::DetectLimits;
+use crate::kinds::shared::{ending, signal};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal};
 use crate::text;
 
@@ -22,15 +23,15 @@ const TREND_TENTHS: u32 = 15;
 /// Whether this end is one of those that make a loop.
 pub fn counts(ended: &Ended<'_>) -> bool {
     match ended.exit.cause {
-        ExitCause::Signal(_) if ended.crash.is_some_and(signals::is_sent) || crash::is_relayed(ended) => {
+        ExitCause::Signal(_) if ended.crash.is_some_and(signal::is_sent) || ended.relays_childs_signal() => {
             false
         }
         ExitCause::Signal(_) if ended.exit.oom_killed => true,
         ExitCause::Signal(signal) if is_crash_signal(signal) => {
             ended.tested_by.is_none() || ended.is_supervised()
         }
-        ExitCause::Signal(signal) => !is_expected_signal(signal) && ended.is_service_managed(),
-        ExitCause::Status(status) => is_failure(ended, status) && ended.is_service_managed(),
+        ExitCause::Signal(signal) => !ending::is_expected_signal(signal) && ended.is_service_managed(),
+        ExitCause::Status(status) => ended.is_failure(status) && ended.is_service_managed(),
         ExitCause::Unknown => false,
     }
 }
@@ -41,23 +42,7 @@ pub fn may_be_respawned(ended: &Ended<'_>) -> bool {
     // A shell's subshell: forked to run one more command; or a fork that found no program to become (127, 126).
     let no_program =
         !ended.is_program() && (programs::is_shell_name(ended.parent_name) || matches!(status, 126 | 127));
-    is_failure(ended, status) && !no_program && !programs::is_command(ended.process) && !counts(ended)
-}
-
-/// Whether a status means that something went wrong.
-pub(super) fn is_failure(ended: &Ended<'_>, status: u8) -> bool {
-    status != 0 && !is_obedient(status) && !(status == 1 && programs::is_answer(ended.process))
-}
-
-/// The signals that systemd takes for a clean end (systemd.service(5), `SuccessExitStatus=`), and SIGQUIT, which a
-/// person sends from the keyboard.
-pub(super) const fn is_expected_signal(signal: u8) -> bool {
-    matches!(signal, 1 | 2 | 3 | 13 | 15)
-}
-
-/// 128 + SIGHUP, SIGINT, SIGPIPE, SIGTERM: what shells and runtimes make of being told to stop.
-const fn is_obedient(status: u8) -> bool {
-    matches!(status, 129 | 130 | 141 | 143)
+    ended.is_failure(status) && !no_program && !programs::is_command(ended.process) && !counts(ended)
 }
 
 pub(super) fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
@@ -86,7 +71,7 @@ pub(super) fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> 
     );
     let mut facts = vec![Statement::new("monitor:history", history)];
     facts.extend(respawned.map(|(_, respawns)| starter(ended, &respawns)));
-    facts.extend(ended.exit.oom_killed.then(oom::chosen));
+    facts.extend(ended.exit.oom_killed.then(ending::chosen_by_oom_killer));
     facts.extend(ended.facts());
     Some(Draft {
         kind: IncidentKind::CrashLoop,
@@ -137,8 +122,8 @@ fn trend(ends: &[Duration]) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use super::super::ended::tests::{ended, exit, process};
     use super::*;
+    use crate::kinds::shared::ending::fixture::{ended, exit, process};
     use crate::model::{ExitRecord, ProcessInfo};
 
     fn seconds<const N: usize>(at: [u64; N]) -> [Duration; N] {

@@ -4,28 +4,23 @@
 mod abnormal_exit;
 mod crash;
 mod crash_loop;
-mod ended;
 mod fds;
 mod forks;
 mod growth;
-mod hung;
 mod memory;
 mod oom;
 mod oom_report;
 mod pressure;
 mod respawn;
-mod signals;
 mod spin;
 mod suspicious_exec;
 mod threads;
 mod trend;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
-pub use ended::{Ended, OomTrigger, Origin};
 pub use fds::{FdUse, detect as fds, kinds_fact as fd_kinds, leak as fd_leak};
 pub use forks::{Children, Family, detect as forks, is_churn};
 pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
-pub use hung::{Wait, detect as hung, same_wait};
 pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
 pub use oom_report::{EarlierSize, OomAccount, OomKill, revise as oom_with_report};
@@ -38,8 +33,16 @@ pub use trend::Past;
 
 use crate::config::DetectLimits;
 pub use crate::kinds::case::{Draft, Statement};
+pub use crate::kinds::shared::ending::{Ended, OomTrigger};
 use crate::model::Severity;
 use crate::programs;
+pub use crate::state::Origin;
+
+// To go.
+#[cfg(test)]
+pub(crate) mod ended {
+    pub(crate) use crate::kinds::shared::ending::fixture as tests;
+}
 
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {

@@ -5,6 +5,7 @@
 //! `oom_mm` empty, whatever the cgroup's memory looks like; a process that ended by itself just as it was chosen.
 
 use super::{Draft, Ended, OomTrigger, Statement};
+use crate::kinds::shared::ending::chosen_by_oom_killer;
 use crate::model::{ExitCause, IncidentKind, ProcessInfo, Severity};
 use crate::text;
 
@@ -19,7 +20,7 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
     let limit = ended.memory.map_or_else(String::new, |memory| {
         format!("; its memory cgroup {} is limited to {}", memory.path, text::size(memory.limit_bytes))
     });
-    let mut facts = vec![chosen()];
+    let mut facts = vec![chosen_by_oom_killer()];
     facts.extend(ended.oom_trigger.map(|trigger| triggered_by(trigger, ended.process)));
     facts.extend(ended.facts());
     Some(Draft {
@@ -29,12 +30,6 @@ pub(super) fn detect(ended: &Ended<'_>) -> Option<Draft> {
         facts,
         site: String::new(),
     })
-}
-
-/// What proves an OOM kill.
-pub(super) fn chosen() -> Statement {
-    let text = "the OOM killer chose it: signal->oom_mm was set when SIGKILL ended it";
-    Statement::new("kernel:sched_process_exit", text)
 }
 
 /// The finding on a victim that was chosen but has not ended: it may be stuck, holding the memory that was to
@@ -63,8 +58,8 @@ fn triggered_by(trigger: OomTrigger<'_>, victim: &ProcessInfo) -> Statement {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ended::tests::{ended, exit, process};
     use super::*;
+    use crate::kinds::shared::ending::fixture::{ended, exit, process};
     use crate::model::ExitRecord;
     use crate::observation::CgroupMemory;
 

@@ -17,8 +17,9 @@
 
 use std::time::Duration;
 
-use super::{Ended, Origin, ended, programs};
+use super::{Ended, Origin, programs};
 use crate::config::DetectLimits;
+use crate::kinds::shared::ending;
 use crate::model::{ProcessInfo, Severity};
 use crate::observation::Session;
 
@@ -76,7 +77,7 @@ impl Starter {
             is_shell: programs::runs_shell(process),
             loops_for_ever: programs::loops_for_ever(process),
             is_command: programs::is_command(process),
-            is_service: !has_terminal && ended::is_kept(kept, parent_name, origin, of_kept),
+            is_service: !has_terminal && ending::is_kept(kept, parent_name, origin, of_kept),
         }
     }
 }
@@ -168,8 +169,8 @@ fn median(times: impl Iterator<Item = Duration>) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ended::tests::{ended, exit, process};
     use super::*;
+    use crate::kinds::shared::ending::fixture::{ended, exit, process};
     use crate::model::{ExitCause, ProcessInfo};
 
     const WARNING: Option<Severity> = Some(Severity::Warning);

@@ -4,7 +4,10 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::hung_task::facts::HungFact;
 use super::part::{Part, facts};
+use super::shared::ending::facts::EndFact;
+use super::shared::signal::facts::SignalFact;
 use super::shared::standing::facts::StandingFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
@@ -66,6 +69,12 @@ union! {
     Recorded(Recorded) as_recorded,
     /// Of a live process, whatever is wrong with it.
     Standing(StandingFact) as_standing,
+    /// Of ends.
+    Ending(EndFact) as_ending,
+    /// Of signals.
+    Signal(SignalFact) as_signal,
+    /// Of threads that hang.
+    Hung(HungFact) as_hung,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -5,6 +5,7 @@ pub mod case;
 pub mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod hung_task;
 pub mod opinion;
 pub mod part;
 pub mod pieces;
@@ -22,6 +23,7 @@ use watch::{Setup, Watch};
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
+        IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }

@@ -1,3 +1,6 @@
 //! Statements that belong to no kind alone, a folder a subject.
 
 pub mod standing;
+
+pub mod ending;
+pub mod signal;

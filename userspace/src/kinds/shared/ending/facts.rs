@@ -1,0 +1,49 @@
+//! What is stated of any end.
+
+use crate::kinds::part::facts;
+use crate::model::{ExitCause, Name};
+
+facts! {
+    /// The statements on a process's end.
+    pub enum EndFact {
+        /// It ended.
+        Ended {
+            /// By which exit status or signal.
+            cause: ExitCause,
+            /// Whether a core file was written.
+            core_dumped: bool,
+            /// From its start to its end, in milliseconds.
+            age_ms: u64,
+        },
+        /// The OOM killer chose it, and that is what ended it.
+        OomVictim {},
+        /// The largest resident memory it had.
+        PeakMemory {
+            /// In bytes.
+            rss_bytes: u64,
+        },
+        /// Its memory cgroup has a limit.
+        CgroupAtEnd {
+            /// The cgroup's path.
+            cgroup: Name,
+            /// The limit, in bytes.
+            limit_bytes: u64,
+            /// What the cgroup uses now that the process is gone, in bytes.
+            usage_bytes: u64,
+        },
+        /// The CPU time of all its threads.
+        CpuUsed {
+            /// In nanoseconds.
+            cpu_ns: u64,
+        },
+        /// Whose child it was.
+        Parent {
+            /// The parent's `comm`.
+            name: Name,
+            /// The parent's pid.
+            pid: u32,
+            /// Whether the parent is a supervisor, which starts it again.
+            starts_it_again: bool,
+        },
+    }
+}

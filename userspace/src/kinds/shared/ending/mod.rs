@@ -1,0 +1,198 @@
+//! A process's end, as the kinds see it, and the facts that every finding about an end shares.
+
+pub mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+use std::time::Duration;
+
+use super::signal;
+use crate::detect::Respawns;
+use crate::kinds::case::{CaseFile, Finding, Statement};
+use crate::model::{ExitCause, ExitRecord, ProcessInfo};
+use crate::observation::{CgroupMemory, KernelCrash, Session};
+use crate::programs::{self, Roles, roles_of};
+use crate::state::Origin;
+use facts::EndFact;
+
+/// Where an end is read.
+const EXIT: &str = "kernel:sched_process_exit";
+/// The first process of a pid namespace that lived so long may be a container's.
+const SANDBOX_MS: u64 = 1000;
+
+/// A process's end and what surrounds it.
+#[derive(Clone, Debug)]
+pub struct Ended<'a> {
+    /// Who.
+    pub process: &'a ProcessInfo,
+    /// The parent's `comm`; empty where unknown.
+    pub parent_name: &'a str,
+    /// How it came to be that parent's child.
+    pub origin: Origin,
+    /// Its session, as a scan last saw it; unknown for what lived shorter than it takes.
+    pub session: Option<Session>,
+    /// How often it forked; unknown where it did not.
+    pub forks: Option<u64>,
+    /// How it ended.
+    pub exit: &'a ExitRecord,
+    /// The signal that ended it, where it was one that dumps core.
+    pub crash: Option<&'a KernelCrash>,
+    /// The test runner that it was started below, looked for where it crashed.
+    pub tested_by: Option<&'a str>,
+    /// Whether a child of it had ended by that signal a moment before the signal came.
+    pub child_crashed: bool,
+    /// Whose allocation triggered the OOM killer, where the kernel said so.
+    pub oom_trigger: Option<OomTrigger<'a>>,
+    /// Its memory cgroup's limit and use, where it has a limit.
+    pub memory: Option<&'a CgroupMemory>,
+    /// When this program in this cgroup died lately, this death last; see [`crate::detect::counts_as_death`].
+    pub deaths: &'a [Duration],
+    /// What its parent has started again, where that is no known supervisor; see [`crate::detect::may_be_respawned`].
+    pub respawns: Option<Respawns<'a>>,
+}
+
+/// Who was allocating when the OOM killer was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OomTrigger<'a> {
+    /// Its pid.
+    pub pid: u32,
+    /// Its thread's `comm`.
+    pub name: &'a str,
+}
+
+impl Ended<'_> {
+    /// Whether its parent is there to start it again.
+    pub fn is_supervised(&self) -> bool {
+        // A container's runtime starts the container again, not the commands and health checks run in it.
+        let runtime = roles_of(self.parent_name).contains(Roles::CONTAINER_RUNTIME);
+        let beside = runtime && self.exit.ns_pid.is_some_and(|pid| pid != 1);
+        let started = is_started(self.process, self.parent_name, self.origin, self.session);
+        (started && !beside) || self.is_first_of_container()
+    }
+
+    /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
+    /// one.
+    pub fn is_service_managed(&self) -> bool {
+        let interactive = self.process.argv.len() <= 1 || self.session.is_some_and(|it| it.has_terminal);
+        self.is_supervised() && !(programs::is_shell(self.process) && interactive)
+    }
+
+    /// Whether it is what a container was started for, whatever the runtime's name.
+    pub fn is_first_of_container(&self) -> bool {
+        // Without a container's cgroup it may be a sandbox around one command of a build, which is soon over.
+        let worked = self.exit.age_ms >= SANDBOX_MS
+            && !roles_of(self.parent_name).contains(Roles::SANDBOX)
+            && !programs::is_command(self.process)
+            && !programs::is_shell(self.process);
+        let first = self.exit.ns_pid == Some(1) && self.process.pid != 1;
+        first && (self.process.container_id.is_some() || worked)
+    }
+
+    /// Whether it ran a program of its own, as far as that was seen.
+    pub const fn is_program(&self) -> bool {
+        matches!(self.origin, Origin::Started | Origin::Found | Origin::Orphan)
+    }
+
+    /// To go.
+    pub fn cause(&self) -> String {
+        words::cause(self.exit.cause, self.exit.core_dumped)
+    }
+
+    /// Whether its signal was its own doing, after a child's.
+    pub fn relays_childs_signal(&self) -> bool {
+        self.child_crashed && self.crash.is_some_and(signal::is_own)
+    }
+
+    /// Whether a status means that something went wrong.
+    pub fn is_failure(&self, status: u8) -> bool {
+        status != 0 && !is_obedient(status) && !(status == 1 && programs::is_answer(self.process))
+    }
+
+    /// What is true of every end, most telling first.
+    pub fn facts(&self) -> Vec<Statement> {
+        let exit = self.exit;
+        let ended = EndFact::Ended { cause: exit.cause, core_dumped: exit.core_dumped, age_ms: exit.age_ms };
+        let mut facts = vec![Statement::new(EXIT, ended)];
+        let peak = exit.peak_rss_bytes.map(|rss_bytes| EndFact::PeakMemory { rss_bytes });
+        facts.extend(peak.map(|it| Statement::new(EXIT, it)));
+        let cgroup = self.memory.map(|it| EndFact::CgroupAtEnd {
+            cgroup: (&*it.path).into(),
+            limit_bytes: it.limit_bytes,
+            usage_bytes: it.usage_bytes,
+        });
+        facts.extend(cgroup.map(|it| Statement::new("cgroup:memory", it)));
+        let cpu = exit.cpu_ns.map(|cpu_ns| EndFact::CpuUsed { cpu_ns });
+        facts.extend(cpu.map(|it| Statement::new(EXIT, it)));
+        let parent = EndFact::Parent {
+            name: self.parent_name.into(),
+            pid: self.process.ppid,
+            starts_it_again: self.is_supervised(),
+        };
+        facts.push(Statement::new(EXIT, parent));
+        facts
+    }
+}
+
+/// What proves that the OOM killer ended it.
+pub fn chosen_by_oom_killer() -> Statement {
+    Statement::new(EXIT, EndFact::OomVictim {})
+}
+
+/// How the process of a finding ended, and whether it dumped core.
+pub fn cause(file: &CaseFile, finding: &Finding) -> Option<(ExitCause, bool)> {
+    stated(file, finding).find_map(|fact| match fact {
+        EndFact::Ended { cause, core_dumped, .. } => Some((*cause, *core_dumped)),
+        _ => None,
+    })
+}
+
+/// Whether the finding rests on the OOM killer's choice.
+pub fn is_oom_victim(file: &CaseFile, finding: &Finding) -> bool {
+    stated(file, finding).any(|fact| matches!(fact, EndFact::OomVictim {}))
+}
+
+/// What a finding rests on of the end.
+pub fn stated<'a>(file: &'a CaseFile, finding: &'a Finding) -> impl Iterator<Item = &'a EndFact> {
+    file.cited(finding).filter_map(|fact| fact.data.as_ending())
+}
+
+/// The signals that systemd takes for a clean end (systemd.service(5), `SuccessExitStatus=`), and SIGQUIT, which a
+/// person sends from the keyboard.
+pub const fn is_expected_signal(signal: u8) -> bool {
+    matches!(signal, 1 | 2 | 3 | 13 | 15)
+}
+
+/// 128 + SIGHUP, SIGINT, SIGPIPE, SIGTERM: what shells and runtimes make of being told to stop.
+const fn is_obedient(status: u8) -> bool {
+    matches!(status, 129 | 130 | 141 | 143)
+}
+
+/// Whether a supervisor started it and is there to do so again.
+fn is_started(process: &ProcessInfo, parent_name: &str, origin: Origin, session: Option<Session>) -> bool {
+    // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
+    let supervisor = roles_of(parent_name).contains(Roles::SUPERVISOR);
+    let started = match origin {
+        Origin::Started => true,
+        // What was there before us: service managers make each service the leader of a session without terminal.
+        Origin::Found => session.is_none_or(|it| !it.has_terminal && it.id == process.pid),
+        Origin::Forked | Origin::Orphan => false,
+    };
+    // A scope's processes are the manager's children only once they are orphans.
+    started && supervisor && !process.cgroup.as_deref().is_some_and(is_scope)
+}
+
+/// Whether a living process is there for good: supervised, or a daemon whose starter is gone.
+pub fn is_kept(process: &ProcessInfo, parent_name: &str, origin: Origin, session: Option<Session>) -> bool {
+    let daemon = |it: Session| process.ppid == 1 && !it.has_terminal && it.id != 0 && it.group == it.id;
+    is_started(process, parent_name, origin, session) || session.is_some_and(daemon)
+}
+
+/// `…/session-3.scope` of logind, `…/run-r1.scope` of systemd-run: processes that systemd was handed and has not
+/// started (systemd.scope(5)). A container's scope holds a manager of its own, with slices below it.
+fn is_scope(cgroup: &str) -> bool {
+    let unit = |part: &&str| part.ends_with(".scope") || part.ends_with(".service");
+    cgroup.rsplit('/').find(unit).is_some_and(|part| part.ends_with(".scope") && part != "init.scope")
+}

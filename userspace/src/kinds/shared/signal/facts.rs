@@ -1,0 +1,65 @@
+//! What is stated of the signal that ended a process.
+
+use crate::kinds::part::facts;
+use crate::kinds::pieces::Who;
+
+facts! {
+    /// The statements on a signal.
+    pub enum SignalFact {
+        /// Another process sent the signal on purpose.
+        SignalSent {
+            /// The signal's number (signal(7)).
+            signal: u8,
+            /// Who sent it.
+            by: Who,
+        },
+        /// The process's own doing raised the signal.
+        SignalRaised {
+            /// The signal's number (signal(7)).
+            signal: u8,
+            /// What it did.
+            reason: SignalReason,
+            /// Where: the address it accessed or the instruction it ran; absent where the kernel means no address.
+            address: Option<u64>,
+        },
+        /// The signal came for another thread than the main one.
+        OtherThread {
+            /// The thread's id.
+            tid: u32,
+        },
+    }
+}
+
+facts! {
+    /// What raised a signal, as the kernel's `si_code` says (sigaction(2)).
+    pub choice SignalReason {
+        /// It ended itself: abort(3), an assertion or a panic.
+        Abort,
+        /// It accessed the first page, where nothing is mapped (`SEGV_MAPERR`): a null pointer, or a field of one.
+        NullPointer,
+        /// It accessed an address where nothing is mapped (`SEGV_MAPERR`).
+        NothingMapped,
+        /// It accessed memory in a way that is forbidden there (`SEGV_ACCERR`).
+        ForbiddenAccess,
+        /// It accessed an address that cannot exist (a general protection fault).
+        ImpossibleAddress,
+        /// It accessed a misaligned address (`BUS_ADRALN`).
+        MisalignedAddress,
+        /// It accessed what lies beyond the end of a mapped file (`BUS_ADRERR`).
+        BeyondFile,
+        /// The hardware found its memory damaged (`BUS_MCEERR_AR`, `BUS_MCEERR_AO`).
+        HardwareMemoryError,
+        /// It ran an instruction that this CPU does not have.
+        UnknownInstruction,
+        /// It divided an integer by zero (`FPE_INTDIV`).
+        DivisionByZero,
+        /// An integer overflowed (`FPE_INTOVF`).
+        IntegerOverflow,
+        /// Another arithmetic fault.
+        ArithmeticFault,
+        /// It ran into a trap or a breakpoint.
+        Trap,
+        /// It made a system call that its seccomp filter forbids.
+        ForbiddenSystemCall,
+    }
+}
