@@ -104,7 +104,12 @@ impl Setup {
         };
         let (metrics, health) = (Metrics::new(), Health::default());
         let monitor = Handle::fake(self.processes, self.files);
-        let service = Arc::new(AnalyzeService::new(monitor.clone(), None, Arc::clone(&metrics), self.config.show_secrets));
+        let service = Arc::new(AnalyzeService::new(
+            monitor.clone(),
+            None,
+            Arc::clone(&metrics),
+            self.config.show_secrets,
+        ));
         let slow = Router::new().route("/analyze", post(analyze)).with_state(service);
         let started = Instant::now();
         let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
