@@ -2,37 +2,36 @@
 
 use std::time::Duration;
 
-use super::problem::{Rejected, quoted};
+use super::declare::{Fixed, defaults, flags, list, settings};
+use super::problem::Rejected;
+use super::setting::group;
 
-/// Which beginnings are suspicious. Every field is a key of the file's `[detect]` section.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExecLimits {
-    /// A program whose file is gone so soon after it began hides; of an older one, an update took the file.
-    pub exec_fresh: Duration,
-    /// Where everybody may write, each with a slash at its end: installed programs are not run from there.
-    pub exec_folders: Vec<String>,
-    /// Names of programs below which a temporary folder or a deleted file is at most info: a site's own builds and
-    /// agents, beside those that are known.
-    pub exec_quiet_below: Vec<String>,
-}
-
-impl Default for ExecLimits {
-    fn default() -> Self {
-        let folders = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"];
-        Self {
-            exec_fresh: Duration::from_secs(5),
-            exec_folders: folders.map(str::to_owned).to_vec(),
-            exec_quiet_below: Vec::new(),
+settings! {
+    /// Which beginnings are suspicious.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ExecLimits {
+        in flags(group::DETECT, "detect.") => {
+            /// A program whose file is gone so soon after it began hides; of an older one, an update took the file.
+            pub exec_fresh: Duration = Fixed(Duration::from_secs(5));
+            // Each with a slash at its end.
+            /// Folder that everybody may write to, so that what root runs from there is suspicious; repeatable,
+            /// replaces the default.
+            pub exec_folders: Vec<String> = list("/tmp,/var/tmp,/dev/shm,/run/shm", "DIR", folder);
+            // A site's own builds and agents, beside those that are known.
+            /// Program that may start others from these folders or from deleted files, such as your build or agent:
+            /// info at most; repeatable.
+            pub exec_quiet_below: Vec<String> = list("", "NAME", program_name);
         }
     }
 }
+
+defaults!(ExecLimits);
 
 /// An absolute folder, with a slash at its end.
 pub(super) fn folder(text: &str) -> Result<String, Rejected> {
     let path = text.trim_end_matches('/');
     if !path.starts_with('/') || text.contains('\0') {
-        let what = format!("{} is not an absolute folder", quoted(text));
-        return Err(Rejected::new(what, "give one, such as /var/tmp"));
+        return Err(Rejected::value(text, "is not an absolute folder", "give one, such as /var/tmp"));
     }
     Ok(format!("{path}/"))
 }
@@ -40,8 +39,11 @@ pub(super) fn folder(text: &str) -> Result<String, Rejected> {
 /// A program's file name: no path.
 pub(super) fn program_name(text: &str) -> Result<String, Rejected> {
     if text.is_empty() || text.contains(['/', '\0', ' ']) {
-        let what = format!("{} is not a program's name", quoted(text));
-        return Err(Rejected::new(what, "give the name alone, such as ci-agent"));
+        return Err(Rejected::value(
+            text,
+            "is not a program's name",
+            "give the name alone, such as ci-agent",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -60,13 +62,6 @@ mod tests {
         for (text, valid) in [("ci-agent", true), ("/opt/agent", false), ("", false), ("a b", false)] {
             assert_eq!(program_name(text).is_ok(), valid, "{text:?}");
         }
-        let defaults: Vec<_> = find_default().collect();
-        assert_eq!(defaults, ExecLimits::default().exec_folders);
-    }
-
-    fn find_default() -> impl Iterator<Item = String> {
-        let setting = crate::config::settings::find("detect.exec_folders");
-        let text = setting.map_or("", |setting| setting.default);
-        text.split(',').map(|text| folder(text).expect("the default is valid"))
+        assert_eq!(ExecLimits::default().exec_folders, ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"]);
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{Store, Watched};
+use crate::config::LifeRules;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::Case;
@@ -28,30 +29,6 @@ const ENDS_HOOK: &str = "sched_process_exit";
 
 /// The ring that ends by signal and OOM kills travel on.
 const GRAVE_RING: &str = "grave";
-
-/// How long things take in the life of an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LifeRules {
-    /// What happens (a crash, an OOM kill) is over after so long without another.
-    pub quiet: Duration,
-    /// What lasts (a pile-up, a limit nearly reached) is over after so long, and a few walks, without it.
-    pub clear: Duration,
-    /// What comes back so long after its end is the same incident.
-    pub reopen: Duration,
-    /// From the first alert to the first reminder; zero: there are none.
-    pub remind: Duration,
-}
-
-impl Default for LifeRules {
-    fn default() -> Self {
-        Self {
-            quiet: Duration::from_secs(30 * 60),
-            clear: Duration::from_secs(2 * 60),
-            reopen: Duration::from_secs(3600),
-            remind: Duration::from_secs(10 * 60),
-        }
-    }
-}
 
 impl LifeRules {
     /// How long after the last message the next reminder may come, when there were so many; `None`: never.

@@ -27,10 +27,10 @@ mod unreadable;
 
 use jiff::Timestamp;
 
+use crate::config::LifeRules;
 use crate::model::{Incident, IncidentKind, IncidentStatus, Occasion, Severity};
 
 pub use advance::{Advanced, Watched};
-pub use life::LifeRules;
 pub use lock::{DataLock, InUse};
 pub use outbox::Failure;
 pub use status::{Change, Wish};

@@ -27,10 +27,11 @@ use super::analyze::{self, Desk};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::analyst::Analyst;
-use crate::config::{AlertRules, Config, DetectLimits, LlmConfig, LlmLimits, Receivers, SlackConfig};
+use crate::config::{
+    AlertRules, Config, DetectLimits, LifeRules, LlmConfig, LlmLimits, Receivers, SlackConfig,
+};
 use crate::health::Health;
 use crate::host::Host;
-use crate::incidents::LifeRules;
 use crate::metrics::Metrics;
 use crate::model::{
     CaseFile, Completeness, Confidence, Finding, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity,
@@ -69,7 +70,6 @@ impl Setup {
             scan_interval: Duration::from_secs(10),
             show_environ: false,
             show_secrets: false,
-            ebpf_log: false,
             btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
