@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::analyst;
-    use crate::config::{Draft, Sources as Settings, load};
+    use crate::config::{LoadedConfig, Sources as Settings, load};
     use crate::kinds::shared::standing::facts::StandingFact;
     use crate::model::{Confidence, IncidentKind};
 
