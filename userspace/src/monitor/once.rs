@@ -72,7 +72,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_look_says_what_it_could_not_judge_and_is_never_sure() {
-        let Draft { config, .. } =
+        let LoadedConfig { config, .. } =
             load(&Settings { flags: Default::default(), env: Default::default(), default_file: "".into() })
                 .unwrap();
         let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();

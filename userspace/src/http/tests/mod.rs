@@ -6,7 +6,6 @@ mod limits;
 mod proc_files;
 mod seed;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
