@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::hung_task::facts::HungFact;
+use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
 use super::shared::signal::facts::SignalFact;
@@ -75,6 +76,8 @@ union! {
     Signal(SignalFact) as_signal,
     /// Of threads that hang.
     Hung(HungFact) as_hung,
+    /// Of OOM kills.
+    OomKill(OomFact) as_oom_kill,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

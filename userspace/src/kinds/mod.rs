@@ -6,6 +6,8 @@ pub mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hung_task;
+pub mod late;
+pub mod oom_kill;
 pub mod opinion;
 pub mod part;
 pub mod pieces;
@@ -23,6 +25,7 @@ use watch::{Setup, Watch};
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
+        IncidentKind::OomKill => Some(&oom_kill::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,

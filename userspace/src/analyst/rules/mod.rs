@@ -11,15 +11,11 @@ mod fork_storm;
 mod memory_growth;
 mod memory_pressure;
 mod nothing;
-mod oom_kill;
-mod oom_report;
 mod suspicious_exec;
 mod thread_explosion;
 
 use crate::kinds;
-use crate::kinds::opinion::{
-    MAX_NAME_CHARS, Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who,
-};
+use crate::kinds::opinion::{Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who};
 use crate::model::{CaseFile, Finding, Hypothesis, IncidentKind, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
@@ -33,8 +29,9 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::HungTask | IncidentKind::ZombiePileup => unreachable!("it has a room"),
-        IncidentKind::OomKill => oom_kill::judge(file, worst),
+        IncidentKind::HungTask | IncidentKind::ZombiePileup | IncidentKind::OomKill => {
+            unreachable!("it has a room")
+        }
         IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
