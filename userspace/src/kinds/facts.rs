@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::cpu_spin::facts::SpinFact;
 use super::hung_task::facts::HungFact;
+use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
 use super::shared::signal::facts::SignalFact;
@@ -81,6 +82,8 @@ union! {
     Spin(SpinFact) as_spin,
     /// Of programs that began in an unusual way.
     Exec(ExecFact) as_exec,
+    /// Of OOM kills.
+    OomKill(OomFact) as_oom_kill,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

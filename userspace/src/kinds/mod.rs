@@ -7,6 +7,8 @@ pub mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hung_task;
+pub mod late;
+pub mod oom_kill;
 pub mod opinion;
 pub mod part;
 pub mod pieces;
@@ -26,6 +28,7 @@ use watch::{Setup, Watch};
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
         IncidentKind::CpuSpin => Some(&cpu_spin::ROOM),
+        IncidentKind::OomKill => Some(&oom_kill::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::SuspiciousExec => Some(&suspicious_exec::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),

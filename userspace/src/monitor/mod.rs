@@ -16,7 +16,6 @@ mod handle;
 mod looks;
 mod losses;
 mod once;
-mod oom_reports;
 mod pressure;
 mod raise;
 mod repeats;
@@ -44,6 +43,7 @@ use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
+use crate::kinds::oom_kill::reports::OomReports;
 use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
 use crate::metrics::Metrics;
 use crate::model::{Case, ProcessKey, ProcessView};
@@ -58,7 +58,6 @@ use growth::Growth;
 use handle::Question;
 use looks::Looks;
 use losses::Losses;
-use oom_reports::OomReports;
 use pressure::Pressure;
 use raise::Raiser;
 use scans::Scans;
@@ -212,7 +211,7 @@ impl Monitor {
                 }
             }
             Observation::Forks(counts) => self.table.add_forks(&counts),
-            Observation::OomReport(report) => self.on_oom_report(report),
+            Observation::OomReport(report) => self.oom_reports.add(report, &self.table),
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
             Observation::Cgroup(memory) => self.on_cgroup(memory),

@@ -7,7 +7,7 @@ use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::standing;
 use crate::kinds::shared::{ending, signal};
-use crate::kinds::{self, cpu_spin, hung_task, suspicious_exec, zombie_pileup};
+use crate::kinds::{self, cpu_spin, hung_task, oom_kill, suspicious_exec, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
@@ -20,6 +20,7 @@ pub fn fact(data: &FactData) -> String {
         FactData::Hung(it) => hung_task::words::sentence(it),
         FactData::Spin(it) => cpu_spin::words::sentence(it),
         FactData::Exec(it) => suspicious_exec::words::sentence(it),
+        FactData::OomKill(it) => oom_kill::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     })
 }

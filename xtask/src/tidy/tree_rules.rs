@@ -10,12 +10,15 @@ type Rule = fn(&[File]) -> Vec<Violation>;
 pub(super) const ALL: [Rule; 3] = [top_level, code_map, arrows::arrows];
 
 /// What stands at the top of the repository, next to the entries that begin with a dot.
-const TOP_LEVEL: [&str; 11] = [
+const TOP_LEVEL: [&str; 14] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "SECURITY.md",
     "clippy.toml",
     "deploy",
     "ebpf",

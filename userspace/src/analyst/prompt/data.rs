@@ -22,7 +22,7 @@ const MAX_MISSING: usize = 8;
 const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
 /// Frozen files that never leave the host, or say nothing that the process's own line does not.
-const NEVER: [&str; 5] = ["environ", "cmdline", "auxv", "mem", "comm"];
+const NEVER: [&str; 6] = ["environ", "cmdline", "auxv", "mem", "comm", "oom-report.json"];
 /// What tells most, first; files not named here come after.
 const TELLING: [&str; 15] = [
     "stack.txt",

@@ -10,14 +10,10 @@ mod fork_storm;
 mod memory_growth;
 mod memory_pressure;
 mod nothing;
-mod oom_kill;
-mod oom_report;
 mod thread_explosion;
 
 use crate::kinds;
-use crate::kinds::opinion::{
-    MAX_NAME_CHARS, Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who,
-};
+use crate::kinds::opinion::{Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who};
 use crate::model::{CaseFile, Finding, Hypothesis, IncidentKind, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
@@ -33,9 +29,9 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
         IncidentKind::CpuSpin
         | IncidentKind::HungTask
+        | IncidentKind::OomKill
         | IncidentKind::SuspiciousExec
         | IncidentKind::ZombiePileup => unreachable!("it has a room"),
-        IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),

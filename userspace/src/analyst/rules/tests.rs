@@ -9,57 +9,11 @@ use std::process::Command;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::kinds::fixture::{finding, found, frozen, healthy, judged, oom};
+use crate::kinds::fixture::{finding, found, frozen, healthy, judged};
 use crate::model::Confidence;
 
 pub(super) fn check(file: &CaseFile, want: &Expect) {
     want.assert_eq(&judged(file));
-}
-
-#[test]
-fn an_oom_kill_in_a_limited_cgroup() {
-    check(
-        &oom(),
-        &expect![[r#"
-        python3 (pid 13674) was killed by the OOM killer
-        The memory limit of cgroup /oomtest is 256 MiB, and python3 alone had 255 MiB resident: it filled its cgroup, and the kernel killed it to keep the limit.
-        High, by F1 F2 F3
-        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2]
-        ? The limit is smaller than what python3 needs in ordinary work [F3]
-        - The kernel's report: which limit ran out, and what each process held
-          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
-    );
-}
-
-#[test]
-fn an_oom_kill_of_a_small_victim_in_a_container() {
-    let mut file = oom();
-    file.process.cgroup = Some(format!("/system.slice/docker-{}.scope", "ab".repeat(32)));
-    file.process.container_id = Some("ab".repeat(32));
-    file.evidence[0] = frozen("status", "VmHWM:\t1024 kB\n");
-    check(
-        &file,
-        &expect![[r#"
-        python3 (pid 13674) was killed by the OOM killer
-        The memory limit of cgroup /system.slice/docker-abababababababababababababababababababababababababababababababab.scope is 256 MiB. python3 had only 1 MiB resident, so most of the memory was with others in the same cgroup, or in its page cache and tmpfs files; python3 was the victim, not the cause.
-        Medium, by F1 F2 F3
-        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2]
-        ? The limit is smaller than what python3 needs in ordinary work [F3]
-        - The kernel's report: which limit ran out, and what each process held
-          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/system.slice/docker-abababababababababababababababababababababababababababababababab.scope/memory.{max,high,current,peak,events}
-        - If it is right that it needs this much: double its limit until the next restart
-          $ docker update --memory 512m --memory-swap 512m abababababab
-        - What it said last
-          $ docker logs --tail 100 abababababab
-    "#]],
-    );
 }
 
 #[test]
@@ -214,28 +168,6 @@ fn nothing_found() {
 #[test]
 fn the_cause_follows_the_frozen_files() {
     for (kind, name, body, want, confidence) in [
-        (
-            IncidentKind::OomKill,
-            "cgroup.memory.max",
-            "max\n",
-            "no memory limit of its own",
-            Confidence::Medium,
-        ),
-        (
-            IncidentKind::OomKill,
-            "cgroup.memory.limit_in_bytes",
-            "9223372036854771712",
-            "no memory limit",
-            Confidence::Medium,
-        ),
-        (IncidentKind::OomKill, "cgroup.memory.max", "garbage", "either within the limit", Confidence::Low),
-        (
-            IncidentKind::OomKill,
-            "cgroup.memory.max",
-            "1048576",
-            "most likely it was reached",
-            Confidence::Medium,
-        ),
         (
             IncidentKind::ZombiePileup,
             "status",

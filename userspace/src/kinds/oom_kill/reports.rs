@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Monitor;
-use crate::detect::{EarlierSize, OomAccount};
+use super::report::{EarlierSize, OomAccount};
+use crate::kinds::late::{Addition, Late};
 use crate::model::OomReport;
+use crate::state::Table;
 
 /// Most reports kept: some 64 KiB each at most.
 const KEPT: usize = 32;
@@ -20,15 +21,40 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const SAME_KILL: Duration = Duration::from_secs(2);
 
 /// See the module.
-pub(super) struct OomReports {
+pub struct OomReports {
     /// Whether anybody follows the log.
     followed: bool,
     kept: watch::Sender<VecDeque<Arc<OomAccount>>>,
 }
 
 impl OomReports {
-    pub(super) fn new(followed: bool) -> Self {
+    /// None yet; whether any will come.
+    pub fn new(followed: bool) -> Self {
         Self { followed, kept: watch::Sender::default() }
+    }
+
+    /// The kernel's log has a report: kept for the victim's case, with what the last scan of /proc had measured of
+    /// the largest tasks. Only so can be told who grew.
+    pub fn add(&self, report: Arc<OomReport>, table: &Table) {
+        let measured = |tgid| {
+            let sample = table.by_pid(tgid)?.sample?;
+            let age = report.at.checked_sub(sample.at)?;
+            Some(EarlierSize { tgid, rss_bytes: sample.rss_bytes, age })
+        };
+        let before =
+            report.tasks.iter().take(OomAccount::TOLD).filter_map(|task| measured(task.tgid)).collect();
+        self.keep(OomAccount { report, before });
+    }
+
+    /// What the report on the victim `pid`, chosen at about `at`, adds to its case, once it is there.
+    pub fn addition(&self, pid: u32, at: Duration) -> Late {
+        let waiting = self.wait(pid, at);
+        Box::pin(async move {
+            match waiting.await {
+                Ok(account) => account.addition(),
+                Err(reason) => Addition { missing: vec![reason.to_owned()], ..Addition::default() },
+            }
+        })
     }
 
     fn keep(&self, account: OomAccount) {
@@ -41,7 +67,7 @@ impl OomReports {
     }
 
     /// The report on the victim `pid`, chosen at about `at`; why there is none, else. Waits for it for a moment.
-    pub(super) fn wait(
+    fn wait(
         &self,
         pid: u32,
         at: Duration,
@@ -66,36 +92,14 @@ impl OomReports {
     }
 }
 
-impl Monitor {
-    /// The kernel's log has a report: kept for the victim's case, with what the last walk of /proc had measured of
-    /// the largest tasks. Only so can be told who grew.
-    pub(super) fn on_oom_report(&self, report: Arc<OomReport>) {
-        let measured = |tgid| {
-            let sample = self.table.by_pid(tgid)?.sample?;
-            let age = report.at.checked_sub(sample.at)?;
-            Some(EarlierSize { tgid, rss_bytes: sample.rss_bytes, age })
-        };
-        let before =
-            report.tasks.iter().take(OomAccount::TOLD).filter_map(|task| measured(task.tgid)).collect();
-        self.oom_reports.keep(OomAccount { report, before });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A report on the death of `pid`, logged at so many seconds.
     fn account(pid: u32, at: u64) -> OomAccount {
-        let text = format!(
-            "# Sizes in the table of tasks are in pages. Bytes a page: 4096\n\
-             Out of memory: Killed process {pid} (a) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB\n"
-        );
-        let report = OomReport::from_text(&text).expect("a report");
-        OomAccount {
-            report: Arc::new(OomReport { at: Duration::from_secs(at), ..report }),
-            before: Vec::new(),
-        }
+        let report = OomReport { at: Duration::from_secs(at), ..OomReport::sample(pid) };
+        OomAccount { report: Arc::new(report), before: Vec::new() }
     }
 
     #[tokio::test(start_paused = true)]

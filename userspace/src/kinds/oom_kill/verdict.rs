@@ -1,23 +1,30 @@
 //! OOM kills: whether the limit of a cgroup or the host ran out, and whether the victim itself had the memory.
 
-use super::commands::{cgroup_memory, free, logs, raise_memory_limit, step, supervisor, window};
-use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, oom_report, size};
-use crate::model::OomReport;
-use crate::model::{CaseFile, Confidence, Finding, NextStep};
+mod reported;
+
+use super::told::Told;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{
+    cgroup_memory, free, logs, raise_memory_limit, step, supervisor, window,
+};
+use crate::kinds::opinion::frozen::Frozen;
+use crate::kinds::opinion::{Opinion, hypothesis, name, size};
+use crate::model::{Confidence, NextStep};
 use crate::text;
 
 const SOURCES: &[&str] = &["kernel:", "cgroup:memory"];
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let report = oom_report::of(file);
-    let (cause, confidence) = match &report {
-        Some(report) => oom_report::cause(file, report),
-        None => cause(file),
-    };
-    let neighbour = report.as_ref().and_then(oom_report::neighbour);
-    let name = neighbour.map_or_else(|| name(file), oom_report::who);
-    let host_wide = report.as_ref().is_some_and(oom_report::is_host_wide);
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let told = Told::of(file, finding);
+    // Of a cgroup's limit the report must tell more than the kill itself, for which the cgroup's frozen files tell more.
+    let told = (told.tasks.is_some() || !told.is_of_cgroup()).then_some(told);
+    let told = told.filter(|told| told.reason.is_some());
+    let (cause, confidence) =
+        told.as_ref().and_then(|told| reported::cause(file, told)).unwrap_or_else(|| cause(file));
+    let neighbour = told.as_ref().and_then(reported::neighbour);
+    let name = neighbour.map_or_else(|| name(file), reported::who);
+    let host_wide = told.as_ref().is_some_and(|told| !told.is_of_cgroup());
     let too_little = if host_wide {
         "There is too little memory for all that runs there; limits on each would show who takes it"
             .to_owned()
@@ -31,7 +38,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         hypothesis(file, finding, &["kernel:", "proc:"], leak),
         hypothesis(file, finding, if host_wide { &["kernel:kmsg"] } else { &["cgroup:"] }, too_little),
     ];
-    Opinion { cause, confidence, sources: SOURCES, hypotheses, next_steps: steps(file, report.as_ref()) }
+    Opinion { cause, confidence, sources: SOURCES, hypotheses, next_steps: steps(file, told.as_ref()) }
 }
 
 fn cause(file: &CaseFile) -> (String, Confidence) {
@@ -91,17 +98,17 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     )
 }
 
-fn steps(file: &CaseFile, report: Option<&OomReport>) -> Vec<NextStep> {
+fn steps(file: &CaseFile, told: Option<&Told<'_>>) -> Vec<NextStep> {
     // The kernel's report is read once, here or by the reader.
-    let first = match report {
-        Some(report) => oom_report::neighbour(report).map(oom_report::neighbour_now),
+    let first = match told {
+        Some(told) => reported::neighbour(told).map(reported::neighbour_now),
         None => {
             let report =
                 format!("journalctl -k --no-pager {} | grep -A 60 'invoked oom-killer'", window(file));
             Some(step("The kernel's report: which limit ran out, and what each process held", report))
         }
     };
-    let host_wide = report.map_or_else(|| Frozen(file).is_unlimited(), oom_report::is_host_wide);
+    let host_wide = told.map_or_else(|| Frozen(file).is_unlimited(), |told| !told.is_of_cgroup());
     let mut steps: Vec<_> = first.into_iter().chain((!host_wide).then(|| cgroup_memory(file))).collect();
     if host_wide {
         steps.push(step("Who has the host's memory now", free()));
@@ -114,3 +121,6 @@ fn steps(file: &CaseFile, report: Option<&OomReport>) -> Vec<NextStep> {
     steps.push(logs(file));
     steps
 }
+
+#[cfg(test)]
+mod tests;
