@@ -38,5 +38,9 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 
 /// What every kind tracks over time, for one monitor.
 pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
-    vec![Box::new(zombie_pileup::watch::ZombieWatch)]
+    vec![
+        Box::new(cpu_spin::watch::SpinWatch::default()),
+        Box::new(hung_task::watch::HungWatch::default()),
+        Box::new(zombie_pileup::watch::ZombieWatch),
+    ]
 }

@@ -26,7 +26,6 @@ mod scans;
 mod stacks;
 mod standing;
 mod storms;
-mod stuck;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +61,6 @@ use pressure::Pressure;
 use raise::Raiser;
 use scans::Scans;
 use standing::Standing;
-use stuck::Stuck;
 
 /// How often overdue victims are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -99,7 +97,6 @@ pub struct Monitor {
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
-    stuck: Stuck,
     growth: Growth,
     pressure: Pressure,
     losses: Losses,
@@ -136,7 +133,6 @@ impl Monitor {
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
-            stuck: Stuck::default(),
             growth: Growth::default(),
             pressure: Pressure::default(),
             losses: Losses::default(),
@@ -213,7 +209,9 @@ impl Monitor {
             Observation::Forks(counts) => self.table.add_forks(&counts),
             Observation::OomReport(report) => self.oom_reports.add(report, &self.table),
             Observation::Seen(seen) => self.on_seen(&seen),
-            Observation::Look(look) => self.on_look(&look),
+            Observation::Look(look) => {
+                self.ask_watches(look.at, |watch, view, found| watch.looked(&look, view, found));
+            }
             Observation::Cgroup(memory) => self.on_cgroup(memory),
             Observation::HostMemory(memory) => self.on_host_memory(memory),
             Observation::ScanDone(done) => self.on_scan_done(done),

@@ -99,7 +99,6 @@ impl Monitor {
         }
         self.zombies.forget_unseen(done.began);
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
-        self.stuck.forget(done.began);
         self.judge_pressure(now);
         self.judge_cgroups(now);
         self.judge_growth(done.began, now);

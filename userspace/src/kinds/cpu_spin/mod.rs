@@ -15,6 +15,7 @@
 
 pub mod facts;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@
 
 pub mod facts;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 
 use std::time::Duration;

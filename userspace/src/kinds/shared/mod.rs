@@ -3,4 +3,5 @@
 pub mod standing;
 
 pub mod ending;
+pub mod episodes;
 pub mod signal;
