@@ -37,10 +37,11 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 }
 
 /// What every kind tracks over time, for one monitor.
-pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
+pub fn watches(setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
     vec![
         Box::new(cpu_spin::watch::SpinWatch::default()),
         Box::new(hung_task::watch::HungWatch::default()),
+        Box::new(suspicious_exec::watch::ExecWatch::new(setup)),
         Box::new(zombie_pileup::watch::ZombieWatch),
     ]
 }

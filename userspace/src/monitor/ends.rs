@@ -19,6 +19,8 @@ use crate::model::{
     EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
 };
 use crate::observation::{KernelExit, OomVictim};
+use crate::programs;
+use crate::state::Table;
 use crate::state::end::End;
 use crate::state::process::{Process, lossy};
 
@@ -142,7 +144,7 @@ impl Monitor {
             origin => origin,
         };
         let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
-        let tested_by = if crashed { self.test_runner(process) } else { None };
+        let tested_by = if crashed { test_runner(&self.table, process) } else { None };
         let mut ended = Ended {
             process: &info,
             parent_name: &parent_name,
@@ -223,6 +225,13 @@ impl Monitor {
             self.raiser.raise(draft, material, evidence, Record { late, ..Record::default() });
         }
     }
+}
+
+/// The test runner that started it, itself or by a shell and the like: further up, a program under test that serves
+/// may have started it.
+fn test_runner(table: &Table, process: &Process) -> Option<String> {
+    let starter = table.above(process).map(Process::info).find(|above| !programs::only_starts(above))?;
+    programs::is_test_runner(&starter).then(|| programs::program(&starter).to_owned())
 }
 
 /// What it was started as.

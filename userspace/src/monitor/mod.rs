@@ -8,12 +8,10 @@ mod delays;
 mod descriptors;
 mod ends;
 mod examine;
-mod execs;
 mod fallen;
 mod families;
 mod growth;
 mod handle;
-mod looks;
 mod losses;
 mod once;
 mod pressure;
@@ -55,7 +53,6 @@ use ends::Ends;
 use examine::{Examiner, Known};
 use growth::Growth;
 use handle::Question;
-use looks::Looks;
 use losses::Losses;
 use pressure::Pressure;
 use raise::Raiser;
@@ -106,7 +103,6 @@ pub struct Monitor {
     limits: DetectLimits,
     host: Host,
     oom_reports: OomReports,
-    looks: Looks,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -141,7 +137,6 @@ impl Monitor {
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
             oom_reports: OomReports::new(kernel_log),
-            looks: Looks::new(sources.proc_root.clone()),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -163,7 +158,6 @@ impl Monitor {
                     None => break,
                 },
                 () = self.waker.notified() => self.ask_watches(boot_time(), |watch, view, found| watch.woken(view, found)),
-                Some(looked) = self.looks.done.recv() => self.on_looked(looked),
                 Some(question) = self.questions.recv() => self.answer(question),
                 () = tokio::time::sleep(ends::WORD_PATIENCE), if self.has_early_ends() => {
                     self.judge_early_ends(boot_time());
@@ -190,7 +184,6 @@ impl Monitor {
                 self.forget(event.key);
                 let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
                 if let Some(process) = self.table.exec(event, cgroup) {
-                    self.looks.consider(process, &self.limits.exec, &self.metrics);
                     self.watches
                         .iter_mut()
                         .for_each(|watch| watch.began(process, &self.limits, &self.metrics));

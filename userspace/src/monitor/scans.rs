@@ -50,7 +50,6 @@ impl Monitor {
         self.ask_watches(now, |watch, view, found| watch.saw(seen, view, found));
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         if seen.details.is_some() {
-            self.looks.consider(process, &self.limits.exec, &self.metrics);
             self.watches.iter_mut().for_each(|watch| watch.began(process, &self.limits, &self.metrics));
         }
         let high =

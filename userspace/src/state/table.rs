@@ -20,6 +20,8 @@ use crate::observation::{ForkCount, KernelExit, KernelProcess, PeakRss, SeenProc
 const LIVE_MAX: usize = 65_536;
 /// Most ended processes kept.
 const ENDED_MAX: usize = 4096;
+/// How far up the family anybody is asked.
+const ANCESTORS: usize = 12;
 
 /// The table. The kernel chooses its keys, so a fast hash with a seed does.
 #[derive(Default)]
@@ -97,6 +99,15 @@ impl Table {
     /// The live process with this pid.
     pub fn live_by_pid(&self, pid: u32) -> Option<&Process> {
         self.live.get(&pid)
+    }
+
+    /// The live processes above it, the parent first.
+    pub fn above(&self, process: &Process) -> impl Iterator<Item = &Process> {
+        let next = |above: &&Process| {
+            let parent = Some(above.ppid).filter(|parent| *parent != 0 && *parent != above.key.pid);
+            parent.and_then(|parent| self.live_by_pid(parent))
+        };
+        std::iter::successors(self.live_by_pid(process.ppid), next).take(ANCESTORS)
     }
 
     /// An exec: a new process, or a new program in a known one. `None` where it is over already (events of

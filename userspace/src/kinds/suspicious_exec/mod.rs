@@ -19,7 +19,10 @@
 //! by what the kernel said of the exec alone.
 
 pub mod facts;
+mod inspector;
+mod signs;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 
 use crate::config::ExecLimits;
@@ -27,8 +30,9 @@ use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
 use crate::kinds::room::{Nature, Room, at_once};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
-use crate::programs::{self, Roles, is_kernel_thread, roles_of};
-use facts::{ExecFact, Socket};
+use crate::programs::{self, is_kernel_thread};
+use facts::ExecFact;
+use signs::Sign;
 
 /// This kind.
 pub const ROOM: Room = Room {
@@ -41,6 +45,13 @@ pub const ROOM: Room = Room {
     summary: words::summary,
     verdict: verdict::judge,
 };
+
+/// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all
+/// those whose names look made up.
+pub const PLACE: &str = "place ";
+
+/// The kernel's record of the exec.
+const EXEC: &str = "kernel:sched_process_exec";
 
 /// What fd 0 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,18 +129,10 @@ pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>, li
     Wanted { exe, exe_later: temporary, stdin: shell, posing }
 }
 
-/// Whether a process of user space has a kernel thread's name.
-fn is_posing(process: &ProcessInfo) -> bool {
-    poses(process.name.as_bytes()) || process.argv.first().is_some_and(|first| poses(first.as_bytes()))
-}
-
 /// The finding on an exec, if any.
 pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
-    let strong: Vec<Sign> = [memory(executed), deleted(executed), posing(executed), remote_shell(executed)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let place = place(executed, limits);
+    let strong = signs::strong(executed);
+    let place = signs::place(executed, limits);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
     let telling = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
@@ -145,22 +148,6 @@ pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site, summary: String::new() })
 }
 
-/// The kernel's record of the exec.
-const EXEC: &str = "kernel:sched_process_exec";
-
-/// One reason to suspect an exec.
-struct Sign {
-    severity: Severity,
-    facts: Vec<Statement>,
-    site: String,
-}
-
-impl Sign {
-    fn new(severity: Severity, source: &str, fact: ExecFact, site: &str) -> Self {
-        Self { severity, facts: vec![Statement::new(source, fact)], site: site.to_owned() }
-    }
-}
-
 fn began(executed: &Executed<'_>) -> ExecFact {
     let it = executed.process;
     let path = it.exe.as_deref().map(Into::into);
@@ -169,131 +156,6 @@ fn began(executed: &Executed<'_>) -> ExecFact {
         uid: it.uid,
         parent: Who { name: executed.parent_name.into(), pid: it.ppid },
     }
-}
-
-fn memory(executed: &Executed<'_>) -> Option<Sign> {
-    let it = executed.process;
-    let exe = executed.look.map(|look| look.exe.as_str()).or(it.exe.as_deref())?;
-    // Since 6.14 an exec by descriptor is named after its file (kernel fs/exec.c, `alloc_bprm`).
-    let name = match exe.strip_prefix("/memfd:") {
-        Some(name) => name.strip_suffix(" (deleted)").unwrap_or(name),
-        None if executed.look.is_none() && is_descriptor(exe) => it.name.strip_prefix("memfd:")?,
-        None => return None,
-    };
-    let root = it.uid == Some(0);
-    if root && name.contains("_cloned:") && roles_of(executed.parent_name).contains(Roles::CONTAINER_RUNTIME)
-    {
-        return None;
-    }
-    // Whoever rules init rules the host already.
-    let of_init = root && it.ppid == 1 && !roles_of(executed.parent_name).contains(Roles::INIT);
-    let severity = if of_init { Severity::Info } else { Severity::Warning };
-    Some(Sign::new(severity, "proc:exe", ExecFact::ExecFromMemory { memfd: name.into() }, "memfd"))
-}
-
-fn deleted(executed: &Executed<'_>) -> Option<Sign> {
-    let look = executed.look.filter(|look| look.is_deleted && !look.exe.starts_with("/memfd:"))?;
-    if !executed.has_just_begun {
-        return None;
-    }
-    let build = is_below(executed, Roles::BUILDER) || is_below(executed, Roles::PACKAGE_MANAGER);
-    let severity = if build { Severity::Info } else { Severity::Warning };
-    let path = look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe).into();
-    Some(Sign::new(severity, "proc:exe", ExecFact::ExecFileDeleted { path }, "deleted"))
-}
-
-fn posing(executed: &Executed<'_>) -> Option<Sign> {
-    let it = executed.process;
-    if !is_posing(it) {
-        return None;
-    }
-    let argv0 = it.argv.first().map(|first| first.as_str().into());
-    let fact = ExecFact::ExecNamedAsKernelThread { name: it.name.as_str().into(), argv0 };
-    Some(Sign::new(Severity::Warning, EXEC, fact, "posing"))
-}
-
-fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
-    let it = executed.process;
-    let stdin = executed.look?.stdin.filter(|_| programs::is_shell_name(&it.name))?;
-    // A command or a script, beside which stdin is only input.
-    let bare = it.argv.iter().skip(1).all(|argument| argument.starts_with('-') && !argument.ends_with('c'));
-    let configured = roles_of(executed.parent_name).contains(Roles::SOCKET_STARTER);
-    let by_ssh = executed.ancestors.iter().any(|above| roles_of(above).contains(Roles::SOCKET_STARTER));
-    // The site is as it always was: a fault keeps its fingerprint.
-    let (severity, socket, site) = match stdin {
-        Stdin::Network if configured && !bare => return None,
-        Stdin::Network => (Severity::Critical, Socket::Network, "a network socket"),
-        Stdin::Local | Stdin::OtherSocket if !bare || by_ssh => return None,
-        Stdin::Local => (Severity::Info, Socket::Local, "a local socket"),
-        Stdin::OtherSocket => (
-            Severity::Warning,
-            Socket::OtherFamily,
-            "a socket of a family that is neither local nor the internet's",
-        ),
-        Stdin::Ordinary => return None,
-    };
-    Some(Sign::new(severity, "proc:fd", ExecFact::ExecShellOnSocket { socket }, site))
-}
-
-fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
-    let it = executed.process;
-    let looked = executed.look.map(|look| look.exe.as_str());
-    let folder = |path: &str| limits.exec_folders.iter().find(|root| path.starts_with(root.as_str()));
-    let path = [it.exe.as_deref(), looked].into_iter().flatten().find(|path| folder(path).is_some())?;
-    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let root = folder(path)?.as_str();
-    let served =
-        executed.ancestors.first().is_some_and(|parent| roles_of(parent).contains(Roles::NETWORK_SERVICE))
-            || roles_of(executed.parent_name).contains(Roles::NETWORK_SERVICE);
-    if (it.uid != Some(0) && !served) || is_below(executed, Roles::PACKAGE_MANAGER) {
-        return None;
-    }
-    let owner = executed.look.and_then(|look| look.owner).filter(|owner| *owner != 0);
-    let signs = [
-        owner.map(|uid| ExecFact::ExecFileOwner { uid }),
-        is_hidden(&path[root.len()..]).then_some(ExecFact::ExecNameHidden {}),
-        (root == "/dev/shm/").then_some(ExecFact::ExecFromSharedMemory {}),
-        served.then(|| ExecFact::ExecByNetworkService { service: executed.parent_name.into() }),
-    ];
-    let folder = root.trim_end_matches('/').into();
-    let mut facts = vec![Statement::new(EXEC, ExecFact::ExecFromOpenFolder { folder })];
-    facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
-    let quiet = facts.len() == 1 || is_below(executed, Roles::BUILDER);
-    let severity = if quiet { Severity::Info } else { Severity::Warning };
-    let site = if facts.len() > 1 {
-        "place, with signs".to_owned()
-    } else {
-        format!("{PLACE}{root}{}", stable_name(path))
-    };
-    Some(Sign { severity, facts, site })
-}
-
-/// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all
-/// those whose names look made up.
-pub const PLACE: &str = "place ";
-
-/// The file's name where it is a word; mktemp(3) and its kin make names of digits and letters of both cases.
-fn stable_name(path: &str) -> &str {
-    let name = programs::base(path);
-    let is_word = name.len() <= NAME_MAX && name.chars().all(|c| c.is_ascii_lowercase() || "-_.".contains(c));
-    if is_word { name } else { "" }
-}
-
-/// A longer name is no word.
-const NAME_MAX: usize = 32;
-
-/// A hidden file, or below a hidden folder; not Rust's and AppImage's temporary folders.
-fn is_hidden(path: &str) -> bool {
-    path.split('/')
-        .any(|part| part.starts_with('.') && !part.starts_with(".tmp") && !part.starts_with(".mount_"))
-}
-
-fn is_below(executed: &Executed<'_>, role: Roles) -> bool {
-    executed.ancestors.iter().any(|above| roles_of(above).contains(role))
-}
-
-fn is_descriptor(exe: &str) -> bool {
-    exe.starts_with("/dev/fd/") || exe.starts_with("/proc/") && exe.contains("/fd/")
 }
 
 fn poses(name: &[u8]) -> bool {

@@ -1,18 +1,17 @@
 //! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
-//! monitor. Bounded both ways; a look counts only if the process is still the same one after it.
+//! monitor's. Bounded both ways; a look counts only if the process is still the same one after it.
 
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver as Requests, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-
+use super::{Look, Stdin, Wanted};
 use crate::evidence::start_ticks;
-use crate::kinds::suspicious_exec::{Look, Stdin, Wanted};
+use crate::kinds::watch::Waker;
 use crate::model::ProcessKey;
 
 /// Most looks that wait, each way.
@@ -33,28 +32,44 @@ pub(super) struct Looked {
 }
 
 /// The way to the thread and back.
-pub(super) struct Looks {
+pub(super) struct Inspector {
     requests: Option<SyncSender<(ProcessKey, Wanted)>>,
-    pub(super) done: Receiver<Looked>,
+    done: Receiver<Looked>,
 }
 
-impl Looks {
-    /// Starts the thread; without one every look is turned away.
-    pub(super) fn new(proc_root: PathBuf) -> Self {
+impl Inspector {
+    /// Starts the thread; without one every look is turned away. It wakes who waits for its results.
+    pub(super) fn new(proc_root: PathBuf, waker: Waker) -> Self {
         let (requests, waiting) = sync_channel(WAITING);
-        let (results, done) = channel(WAITING);
-        let work = move || run(&proc_root, &waiting, &results);
+        let (results, done) = sync_channel(WAITING);
+        let work = move || run(&proc_root, &waiting, &Results { way: results, waker });
         let started = thread::Builder::new().name("exec-looks".to_owned()).spawn(work);
         Self { requests: started.is_ok().then_some(requests), done }
     }
 
     /// Asks for a look; whether there was room.
     pub(super) fn ask(&self, key: ProcessKey, wanted: Wanted) -> bool {
-        let Some(requests) = &self.requests else { return false };
-        !matches!(
-            requests.try_send((key, wanted)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
-        )
+        self.requests.as_ref().is_some_and(|requests| requests.try_send((key, wanted)).is_ok())
+    }
+
+    /// The looks that are there by now.
+    pub(super) fn done(&self) -> impl Iterator<Item = Looked> {
+        self.done.try_iter()
+    }
+}
+
+/// The way back.
+struct Results {
+    way: SyncSender<Looked>,
+    waker: Waker,
+}
+
+impl Results {
+    /// Whether anybody wants to know.
+    fn tell(&self, looked: Looked) -> bool {
+        let told = self.way.send(looked).is_ok();
+        self.waker.notify_one();
+        told
     }
 }
 
@@ -92,7 +107,7 @@ impl Later {
 }
 
 /// Until nobody asks any more, or nobody wants to know.
-fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Sender<Looked>) {
+fn run(proc_root: &Path, requests: &Receiver<(ProcessKey, Wanted)>, results: &Results) {
     let mut later = Later::default();
     loop {
         let result = match requests.recv_timeout(later.wait().unwrap_or(Duration::from_secs(3600))) {
@@ -100,12 +115,12 @@ fn run(proc_root: &Path, requests: &Requests<(ProcessKey, Wanted)>, results: &Se
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        if result.is_some_and(|it| results.blocking_send(it).is_err()) {
+        if result.is_some_and(|it| !results.tell(it)) {
             return;
         }
         while let Some(due) = later.take() {
             let result = later_look(proc_root, due, &mut later);
-            if result.is_some_and(|it| results.blocking_send(it).is_err()) {
+            if result.is_some_and(|it| !results.tell(it)) {
                 return;
             }
         }
@@ -268,12 +283,29 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_full_way_turns_looks_away() {
-        let looks = Looks::new("/nonexistent".into());
+    #[test]
+    fn a_full_way_turns_looks_away() {
+        let inspector = Inspector::new("/nonexistent".into(), Waker::default());
         let key = ProcessKey { pid: 1, start_ticks: 1 };
-        let asked = (0..WAITING * 3).filter(|_| looks.ask(key, ALL)).count();
+        let asked = (0..WAITING * 3).filter(|_| inspector.ask(key, ALL)).count();
         assert!(asked < WAITING * 3, "results wait for somebody to take them: {asked}");
-        drop(looks);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_for_each_result() {
+        let waker = Waker::default();
+        let inspector = Inspector::new("/proc".into(), Waker::clone(&waker));
+        let pid = std::process::id();
+        let start_ticks = start_ticks(&Path::new("/proc").join(pid.to_string())).unwrap();
+        let mut looks = Vec::new();
+        for key in [ProcessKey { pid, start_ticks }, ProcessKey { pid, start_ticks: start_ticks + 1 }] {
+            assert!(inspector.ask(key, Wanted { exe: true, ..Wanted::default() }));
+            while looks.last().is_none_or(|it: &Looked| it.key != key) {
+                waker.notified().await;
+                looks.extend(inspector.done());
+            }
+        }
+        let found: Vec<_> = looks.iter().map(|it| it.look.is_some()).collect();
+        assert_eq!(found, [true, false]);
     }
 }
