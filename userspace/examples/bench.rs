@@ -101,6 +101,7 @@ async fn events(mark: &str) -> Result<()> {
     }
     ended.await??;
     let micros = |delays: &[Duration]| -> Vec<u128> { delays.iter().map(Duration::as_micros).collect() };
+    let coverage = metrics.coverage.now();
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.sum::<u64>();
     println!(
         "{}",
@@ -108,9 +109,9 @@ async fn events(mark: &str) -> Result<()> {
             "execs": seen.execs,
             "exits": seen.exits,
             "exits_with_argv_and_cause": seen.exits_with_argv_and_cause,
-            "sent": sum(&mut metrics.events_sent().iter().map(|(_, count)| *count)),
-            "received": sum(&mut metrics.events().iter().map(|(_, count)| *count)),
-            "lost": metrics.lost_total(),
+            "sent": sum(&mut coverage.sent.values().copied()),
+            "received": sum(&mut coverage.received.values().copied()),
+            "lost": coverage.lost_total(),
             "common_delays_us": micros(&seen.common_delays),
             "grave_delays_us": micros(&seen.grave_delays),
         })

@@ -73,15 +73,10 @@ pub async fn run(
 
     let (ended, mut ends) = mpsc::channel(ENDS);
     let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
-    let visibility = lifecycle::Visibility {
-        metrics: Arc::clone(&metrics),
-        health: health.clone(),
-        cases: cases.clone(),
-        scan_interval: config.scan_interval,
-    };
+    let shared = Shared { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
-    let judge = Judge::start(&config, &store, &analyst, sinks, audience, visibility, &ended);
+    let judge = Judge::start(&config, &store, &analyst, sinks, audience, shared, &ended);
     let app = http::App {
         config: Arc::clone(&config),
         host,
@@ -165,7 +160,7 @@ impl Watch {
         });
         let task = Stage::start("the monitor", ended, monitor.run(observations));
         let log =
-            log.and_then(|log| log.follow(host.page_size, batches.clone(), Arc::clone(metrics), health));
+            log.and_then(|log| log.follow(host.page_size, batches.clone(), metrics.coverage.clone(), health));
         let options = probes::Options {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
@@ -211,6 +206,13 @@ impl Watch {
     }
 }
 
+/// What the stages that judge and tell get from those that see.
+struct Shared {
+    cases: Queue<Case>,
+    metrics: Arc<Metrics>,
+    health: Health,
+}
+
 /// What judges and tells: recorder, model, alerts.
 struct Judge {
     recorder: Stage,
@@ -226,23 +228,27 @@ impl Judge {
         analyst: &Analyst,
         sinks: Sinks,
         audience: Audience,
-        visibility: lifecycle::Visibility,
+        shared: Shared,
         ended: &mpsc::Sender<&'static str>,
     ) -> Self {
-        let (cases, metrics, health) = (visibility.cases.clone(), &visibility.metrics, &visibility.health);
+        let Shared { cases, metrics, health } = shared;
+        let visibility = lifecycle::Visibility {
+            coverage: metrics.coverage.clone(),
+            cases: cases.clone(),
+            scan_interval: config.scan_interval,
+        };
         let (stop_recorder, stop_others) = (CancellationToken::new(), CancellationToken::new());
-        let pending = model_queue(metrics);
+        let pending = model_queue(&metrics);
         let recorder = Recorder::new(
             store.clone(),
             analyst,
             audience.clone(),
             pending.clone(),
-            Arc::clone(metrics),
+            Arc::clone(&metrics),
             health.clone(),
         )
         .show_secrets(config.show_secrets);
-        let alerts =
-            alerts::run(store.clone(), sinks, Arc::clone(metrics), health.clone(), stop_others.clone());
+        let alerts = alerts::run(store.clone(), sinks, metrics, health, stop_others.clone());
         let life = lifecycle::run(store.clone(), audience.sinks, visibility, stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());

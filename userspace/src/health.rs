@@ -6,16 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// Whether a kernel hook delivers events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct HookState {
-    /// Attached and delivering.
-    pub attached: bool,
-    /// Why not; absent when attached.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
 /// Something that is missing, why, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Degradation {
@@ -29,7 +19,6 @@ pub struct Degradation {
 
 #[derive(Default)]
 struct State {
-    hooks: BTreeMap<String, HookState>,
     degraded: BTreeMap<&'static str, Degradation>,
     first_scan_done: bool,
 }
@@ -41,11 +30,6 @@ struct State {
 pub struct Health(Arc<Mutex<State>>);
 
 impl Health {
-    /// Reports one hook.
-    pub fn set_hook(&self, name: &str, state: HookState) {
-        self.with(|it| it.hooks.insert(name.to_owned(), state));
-    }
-
     /// Reports that `component` lacks something; replaces its earlier report.
     pub fn degrade(&self, component: &'static str, reason: impl Into<String>, remedy: impl Into<String>) {
         let entry = Degradation { component, reason: reason.into(), remedy: remedy.into() };
@@ -60,11 +44,6 @@ impl Health {
     /// Reports that the process table is filled: from now on the daemon is ready.
     pub fn first_scan_done(&self) {
         self.with(|it| it.first_scan_done = true);
-    }
-
-    /// Every hook by name.
-    pub fn hooks(&self) -> BTreeMap<String, HookState> {
-        self.with(|it| it.hooks.clone())
     }
 
     /// What is missing, by component.

@@ -13,6 +13,7 @@ pub mod analyst;
 pub mod cgroup;
 pub mod cli;
 pub mod config;
+pub mod coverage;
 mod daemon;
 pub mod detect;
 pub mod evidence;

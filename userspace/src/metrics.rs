@@ -1,11 +1,11 @@
-//! Every number the daemon counts about itself, in one registry: /metrics prints it, /api/v1/status reads it.
+//! Every number the daemon counts about itself, in one registry, which /metrics prints.
 //! A stage gets `Arc<Metrics>` and touches the fields that are its own.
 
+mod events;
 mod model;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -14,27 +14,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::coverage::Coverage;
+use events::EventMetrics;
 pub use model::{BudgetLabel, ModelMetrics, TokenLabel};
-
-/// Which events: by kind and by where they came from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-pub struct EventLabels {
-    /// `exec`, `exit`, `oom_kill`.
-    pub kind: &'static str,
-    /// `grave` or `common`: which ring.
-    pub ring: &'static str,
-}
-
-/// Which losses: by ring, kind and reason.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
-pub struct LossLabels {
-    /// `grave` or `common`.
-    pub ring: &'static str,
-    /// `exec`, `exit`, `oom_kill`, or `any` where the kind is not known.
-    pub kind: &'static str,
-    /// `ring_full`, `scratch_busy`, `channel_full`, `malformed`, …
-    pub reason: &'static str,
-}
 
 /// One label naming what the number is about.
 macro_rules! single_label {
@@ -72,44 +54,15 @@ pub struct AlertLabels {
     pub outcome: &'static str,
 }
 
-/// A family of counters that can also be read back: the registry's own families can only be printed.
-///
-/// A std Mutex: held for one map operation, never across an await.
-struct Tally<L> {
-    family: Family<L, Counter>,
-    seen: Mutex<BTreeMap<L, Counter>>,
-}
-
-impl<L: Clone + Ord + std::hash::Hash + Eq> Tally<L> {
-    fn new() -> Self {
-        Self { family: Family::default(), seen: Mutex::default() }
-    }
-
-    fn add(&self, labels: L, n: u64) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = seen.entry(labels).or_insert_with_key(|labels| self.family.get_or_create_owned(labels));
-        counter.inc_by(n);
-    }
-
-    fn read(&self) -> Vec<(L, u64)> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.iter().map(|(labels, counter)| (labels.clone(), counter.get())).collect()
-    }
-}
-
 /// The daemon's own numbers. Fields are public: each stage counts for itself.
 pub struct Metrics {
     registry: Registry,
-    events: Tally<EventLabels>,
-    events_sent: Tally<EventLabels>,
-    events_lost: Tally<LossLabels>,
-    evidence_lost: Tally<LossLabels>,
+    /// Which events can be seen, came and were lost.
+    pub coverage: Coverage,
     /// From the kernel's time stamp to the process table, by ring.
     pub event_delay_seconds: Family<RingLabel, Histogram, fn() -> Histogram>,
     /// Processes in the table.
     pub processes: Family<StateLabel, Gauge>,
-    /// Walks of /proc that were finished.
-    pub scans: Counter,
     /// How long a walk of /proc took.
     pub scan_seconds: Histogram,
     /// Things that were turned away by a limit, by the limit's name.
@@ -139,13 +92,9 @@ impl Metrics {
     pub fn new() -> Arc<Self> {
         let mut it = Self {
             registry: Registry::with_prefix("ai_debugger"),
-            events: Tally::new(),
-            events_sent: Tally::new(),
-            events_lost: Tally::new(),
-            evidence_lost: Tally::new(),
+            coverage: Coverage::default(),
             event_delay_seconds: Family::new_with_constructor(delays),
             processes: Family::default(),
-            scans: Counter::default(),
             scan_seconds: seconds(),
             turned_away: Family::default(),
             cases: Family::default(),
@@ -159,29 +108,13 @@ impl Metrics {
             http_responses: Family::default(),
         };
         let r = &mut it.registry;
-        r.register("events", "Kernel events received, by kind and ring", it.events.family.clone());
-        r.register(
-            "events_sent",
-            "Kernel events put on a ring, by kind and ring",
-            it.events_sent.family.clone(),
-        );
-        r.register(
-            "events_lost",
-            "Kernel events lost, by ring, kind and reason",
-            it.events_lost.family.clone(),
-        );
-        r.register(
-            "evidence_lost",
-            "Kernel events that came without a part of their evidence, by ring, kind and reason",
-            it.evidence_lost.family.clone(),
-        );
+        r.register_collector(Box::new(EventMetrics(it.coverage.clone())));
         r.register(
             "event_delay_seconds",
             "From the kernel's time stamp of an event to its place in the process table, by ring",
             it.event_delay_seconds.clone(),
         );
         r.register("processes", "Processes in the table, by state", it.processes.clone());
-        r.register("scans", "Finished walks of /proc", it.scans.clone());
         r.register("scan_seconds", "Duration of a walk of /proc", it.scan_seconds.clone());
         r.register("turned_away", "Things turned away by a named limit", it.turned_away.clone());
         r.register("cases", "Cases raised by the monitor, repeats included", it.cases.clone());
@@ -196,54 +129,9 @@ impl Metrics {
         Arc::new(it)
     }
 
-    /// Counts kernel events received by userspace.
-    pub fn count_event(&self, kind: &'static str, ring: &'static str, n: u64) {
-        self.events.add(EventLabels { kind, ring }, n);
-    }
-
-    /// Counts kernel events that the kernel side says it put on a ring.
-    pub fn count_sent(&self, kind: &'static str, ring: &'static str, n: u64) {
-        self.events_sent.add(EventLabels { kind, ring }, n);
-    }
-
     /// Counts things that were turned away by the limit of this name.
     pub fn count_turned_away(&self, limit: &'static str, n: u64) {
         self.turned_away.get_or_create(&LimitLabel { limit }).inc_by(n);
-    }
-
-    /// Counts kernel events that were lost on the way to the monitor.
-    pub fn count_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
-        self.events_lost.add(LossLabels { ring, kind, reason }, n);
-    }
-
-    /// Counts kernel events that came, but without a part of their evidence.
-    pub fn count_evidence_loss(&self, ring: &'static str, kind: &'static str, reason: &'static str, n: u64) {
-        self.evidence_lost.add(LossLabels { ring, kind, reason }, n);
-    }
-
-    /// Kernel events received so far, in the order of their labels.
-    pub fn events(&self) -> Vec<(EventLabels, u64)> {
-        self.events.read()
-    }
-
-    /// Kernel events put on a ring so far, by the kernel side's own count, in the order of their labels.
-    pub fn events_sent(&self) -> Vec<(EventLabels, u64)> {
-        self.events_sent.read()
-    }
-
-    /// Kernel events lost so far, by all rings, kinds and reasons.
-    pub fn lost_total(&self) -> u64 {
-        self.losses().iter().map(|(_, count)| count).sum()
-    }
-
-    /// Kernel events lost so far, in the order of their labels.
-    pub fn losses(&self) -> Vec<(LossLabels, u64)> {
-        self.events_lost.read()
-    }
-
-    /// Kernel events that came without a part of their evidence so far, in the order of their labels.
-    pub fn evidence_losses(&self) -> Vec<(LossLabels, u64)> {
-        self.evidence_lost.read()
     }
 
     /// All of it as OpenMetrics text, which Prometheus reads.
@@ -270,30 +158,33 @@ fn seconds() -> Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coverage::{EventKind, Flow, Loss, LossReason, Way};
 
     #[test]
     fn losses_are_shown_by_ring_kind_and_reason() {
         let metrics = Metrics::new();
-        metrics.count_loss("common", "exec", "ring_full", 5);
-        metrics.count_loss("common", "exec", "ring_full", 2);
-        metrics.count_loss("common", "any", "malformed", 1);
+        let loss = Loss { way: Way::CommonRing, kind: EventKind::Exec, reason: LossReason::RingFull };
+        metrics.coverage.add_lost(loss, 5);
+        metrics.coverage.add_lost(loss, 2);
+        metrics.coverage.add_lost(Loss { kind: EventKind::Any, reason: LossReason::Malformed, ..loss }, 1);
         let text = metrics.render();
-        let line = r#"ai_debugger_events_lost_total{ring="common",kind="exec",reason="ring_full"} 7"#;
-        assert!(text.contains(line), "{text}");
+        for line in [
+            r#"ai_debugger_events_lost_total{ring="common",kind="exec",reason="ring_full"} 7"#,
+            r#"ai_debugger_events_lost_total{ring="common",kind="any",reason="malformed"} 1"#,
+            "# TYPE ai_debugger_events_lost counter",
+        ] {
+            assert_eq!(text.matches(line).count(), 1, "{line}: {text}");
+        }
         assert!(text.ends_with("# EOF\n"));
-        let any = LossLabels { ring: "common", kind: "any", reason: "malformed" };
-        let exec = LossLabels { ring: "common", kind: "exec", reason: "ring_full" };
-        assert_eq!(metrics.losses(), [(any, 1), (exec, 7)]);
     }
 
     #[test]
-    fn events_read_back_as_they_are_printed() {
+    fn events_are_shown_by_kind_and_ring() {
         let metrics = Metrics::new();
-        metrics.count_event("exit", "grave", 3);
-        metrics.count_event("exec", "common", 0);
-        let exec = EventLabels { kind: "exec", ring: "common" };
-        let exit = EventLabels { kind: "exit", ring: "grave" };
-        assert_eq!(metrics.events(), [(exec, 0), (exit, 3)]);
-        assert!(metrics.render().contains(r#"ai_debugger_events_total{kind="exit",ring="grave"} 3"#));
+        metrics.coverage.add_received(Flow { kind: EventKind::Exit, way: Way::UrgentRing }, 3);
+        metrics.coverage.add_sent(Flow { kind: EventKind::Exit, way: Way::UrgentRing }, 4);
+        let text = metrics.render();
+        assert!(text.contains(r#"ai_debugger_events_total{kind="exit",ring="grave"} 3"#), "{text}");
+        assert!(text.contains(r#"ai_debugger_events_sent_total{kind="exit",ring="grave"} 4"#), "{text}");
     }
 }

@@ -1,14 +1,14 @@
 //! A case file of every kind, with the findings, facts and files that its detector and the collector of evidence
 //! write, and names in which a process gives the model orders.
 
+use ai_debugger::kinds::case::{Case, CaseFile, Fact, Finding};
+use ai_debugger::kinds::facts::Recorded;
 use ai_debugger::model::IncidentKind::{
     AbnormalExit, CpuSpin, Crash, CrashLoop, FdExhaustion, ForkStorm, HungTask, MemoryGrowth, MemoryPressure,
     OomKill, SuspiciousExec, ThreadExplosion, ZombiePileup,
 };
 use ai_debugger::model::Severity::{Critical, Warning};
-use ai_debugger::model::{
-    Case, CaseFile, Completeness, EvidenceFile, Fact, Finding, IncidentKind, ProcessInfo, Severity,
-};
+use ai_debugger::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use jiff::Timestamp;
 
 /// What the process says of itself.
@@ -148,7 +148,7 @@ pub(crate) fn case(kind: IncidentKind, now: Timestamp) -> Case {
     facts.push(("kernel:sched_process_exec", ORDERS));
     let numbered = facts.iter().zip(1..).map(|((source, text), number)| Fact {
         id: format!("F{number}"),
-        text: (*text).to_owned(),
+        data: recorded(text).into(),
         source: (*source).to_owned(),
         at: None,
     });
@@ -173,7 +173,7 @@ pub(crate) fn case(kind: IncidentKind, now: Timestamp) -> Case {
             findings: vec![Finding {
                 kind,
                 severity: shape.severity,
-                summary: shape.summary.to_owned(),
+                summary: Some(recorded(shape.summary)),
                 facts: cited,
             }],
             facts,
@@ -181,6 +181,11 @@ pub(crate) fn case(kind: IncidentKind, now: Timestamp) -> Case {
             completeness: Completeness { evidence_delay_ms: Some(4), ..Completeness::default() },
         },
     }
+}
+
+/// As an earlier version told it: receivers are sent sentences, whatever they were made of.
+fn recorded(text: &str) -> Recorded {
+    Recorded::Recorded { text: text.into() }
 }
 
 fn process() -> ProcessInfo {

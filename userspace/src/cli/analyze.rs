@@ -1,6 +1,6 @@
 //! `analyze PID`: one verdict now, from a running daemon where one is named, otherwise made right here.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -117,19 +117,13 @@ async fn local_file(target: &Target, pid: u32) -> Result<Option<(CaseFile, Confi
     for warning in warnings {
         output::complain(&format!("warning: {warning}"));
     }
-    let Some((file, config)) = examine(config, pid).await? else { return Ok(None) };
+    let Some(file) = monitor::examine_once(&config, pid).await? else { return Ok(None) };
     let file = if config.show_secrets { file } else { redact::records::file(file) }.dated();
     Ok(Some((file, config)))
 }
 
 fn asker(config: Config) -> Result<Analyst> {
     Analyst::new(config.llm, Health::default(), Metrics::new())
-}
-
-/// Reading /proc blocks, so it has a thread of its own.
-async fn examine(config: Config, pid: u32) -> Result<Option<(CaseFile, Config)>> {
-    let work = move || Ok(monitor::examine_once(&config, pid)?.map(|file| (file, config)));
-    tokio::task::spawn_blocking(work).await.context("the examination was broken off")?
 }
 
 /// As POST /analyze answers, and the proof with it.

@@ -23,6 +23,7 @@ use crate::metrics::{LimitLabel, Metrics};
 use crate::model::{CaseFile, Verdict};
 use crate::monitor::Handle;
 use crate::redact::records;
+use crate::store::Store;
 use crate::text;
 
 /// Verdicts being made at a time; each may be a request to the model.
@@ -33,14 +34,21 @@ const EXAMINATION: Duration = Duration::from_secs(10);
 /// Who examines, and how many at a time.
 pub(super) struct Desk {
     monitor: Handle,
+    /// What was found before the monitor began to watch is there alone; absent in tests that need none.
+    store: Option<Store>,
     places: Semaphore,
     metrics: Arc<Metrics>,
     show_secrets: bool,
 }
 
 impl Desk {
-    pub(super) fn new(monitor: Handle, metrics: Arc<Metrics>, show_secrets: bool) -> Self {
-        Self { monitor, places: Semaphore::new(MAX_AT_A_TIME), metrics, show_secrets }
+    pub(super) fn new(
+        monitor: Handle,
+        store: Option<Store>,
+        metrics: Arc<Metrics>,
+        show_secrets: bool,
+    ) -> Self {
+        Self { monitor, store, places: Semaphore::new(MAX_AT_A_TIME), metrics, show_secrets }
     }
 
     /// Answers a request with the verdict that `judge` gives.
@@ -63,17 +71,29 @@ impl Desk {
             return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, message));
         };
         let examined = self.monitor.examine(pid).await;
-        let file = examined
+        let mut file = examined
             .map_err(|error| Error::unavailable(format!("the process cannot be examined: {error:#}")))?
             .ok_or_else(|| Error::not_found(format!("there is no process {pid}, or it has just ended")))?;
+        if let Some(store) = &self.store {
+            let open = store.open_about(file.process.key()).await;
+            let open =
+                open.map_err(|error| Error::unavailable(format!("the incidents cannot be read: {error:#}")))?;
+            open.iter().for_each(|incident| file.add_findings_of(incident));
+        }
         let file = if self.show_secrets { file } else { records::file(file) }.dated();
         Ok((file, place))
     }
 }
 
-pub(super) fn routes(monitor: Handle, analyst: Analyst, metrics: Arc<Metrics>, show_secrets: bool) -> Router {
+pub(super) fn routes(
+    monitor: Handle,
+    store: Store,
+    analyst: Analyst,
+    metrics: Arc<Metrics>,
+    show_secrets: bool,
+) -> Router {
     let deadline = analyst.deadline() + EXAMINATION;
-    let state = (Arc::new(Desk::new(monitor, metrics, show_secrets)), analyst);
+    let state = (Arc::new(Desk::new(monitor, Some(store), metrics, show_secrets)), analyst);
     Router::new()
         .route("/analyze", post(analyze))
         .with_state(state)

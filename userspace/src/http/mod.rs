@@ -63,7 +63,13 @@ pub struct App {
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
     let App { config, host, monitor, store, sinks, analyst, metrics, health, started } = app;
-    let slow = analyze::routes(monitor.clone(), analyst.clone(), Arc::clone(&metrics), config.show_secrets);
+    let slow = analyze::routes(
+        monitor.clone(),
+        store.clone(),
+        analyst.clone(),
+        Arc::clone(&metrics),
+        config.show_secrets,
+    );
     let more = incidents::routes(store, sinks, analyst.clone(), &config);
     let core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
     server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await

@@ -8,25 +8,25 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Core, health};
-use crate::metrics::{LossLabels, Metrics, QueueLabel, StateLabel};
+use crate::coverage::Loss;
+use crate::metrics::{Metrics, QueueLabel, StateLabel};
 
 pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
     let Core { config, host, metrics, health, started, .. } = &*core;
     let uptime = started.elapsed();
     let started_at =
         SignedDuration::try_from(uptime).ok().and_then(|it| Timestamp::now().checked_sub(it).ok());
-    let losses = metrics.losses();
-    let total: u64 = losses.iter().map(|(_, count)| count).sum();
-    let evidence = metrics.evidence_losses();
-    let entry = |(of, count): &(LossLabels, u64), lost: &str| json!({"ring": of.ring, "kind": of.kind, "lost": lost, "reason": of.reason, "count": count});
-    let losses: Vec<Value> = losses
+    let coverage = metrics.coverage.now();
+    let entry = |(of, count): (&Loss, &u64), lost: &str| json!({"ring": of.way, "kind": of.kind, "lost": lost, "reason": of.reason, "count": count});
+    let losses: Vec<Value> = coverage
+        .lost
         .iter()
         .map(|it| entry(it, "event"))
-        .chain(evidence.iter().map(|it| entry(it, "evidence")))
+        .chain(coverage.evidence_lost.iter().map(|it| entry(it, "evidence")))
         .collect();
-    let events = metrics.events();
+    let events = coverage.received.iter();
     let events: Vec<Value> =
-        events.iter().map(|(of, count)| json!({"kind": of.kind, "ring": of.ring, "count": count})).collect();
+        events.map(|(of, count)| json!({"kind": of.kind, "ring": of.way, "count": count})).collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "host": host.name,
@@ -34,10 +34,10 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "boot_id": host.boot_id,
         "started_at": started_at,
         "uptime_s": uptime.as_secs(),
-        "hooks": health.hooks(),
+        "hooks": coverage.hooks,
         "events": events,
         "losses": losses,
-        "losses_total": total,
+        "losses_total": coverage.lost_total(),
         "queue": {"cases": queue(metrics, "cases"), "model": queue(metrics, "model")},
         "model": core.analyst.status(),
         "processes": {"live": processes(metrics, "live"), "ended": processes(metrics, "ended")},

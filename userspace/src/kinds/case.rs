@@ -146,6 +146,30 @@ impl CaseFile {
     }
 }
 
+impl CaseFile {
+    /// Adds what an incident of the same process found, where this file has no finding of its kind.
+    pub fn add_findings_of(&mut self, incident: &Incident) {
+        let other = Self::from(incident);
+        for finding in &other.findings {
+            if self.findings.iter().any(|it| it.kind == finding.kind) {
+                continue;
+            }
+            let cited = other.cited(finding).map(|fact| {
+                let statement = Statement { data: fact.data.clone(), source: fact.source.clone() };
+                let id = cite(&mut self.facts, statement);
+                if let Some(new) = self.facts.iter_mut().find(|it| it.id == id) {
+                    // It was true then, and need not be now.
+                    new.at = new.at.or(fact.at);
+                }
+                id
+            });
+            let facts = cited.collect();
+            self.findings.push(Finding { facts, ..finding.clone() });
+        }
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    }
+}
+
 /// The file an incident was made from, without its evidence, which is read apart.
 impl From<&Incident> for CaseFile {
     fn from(it: &Incident) -> Self {

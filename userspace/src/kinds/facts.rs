@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
 use super::shared::signal::facts::SignalFact;
+use super::shared::standing::facts::StandingFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -69,6 +70,8 @@ union! {
     Ending(EndFact) as_ending,
     /// Of signals.
     Signal(SignalFact) as_signal,
+    /// Of a live process, whatever is wrong with it.
+    Standing(StandingFact) as_standing,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

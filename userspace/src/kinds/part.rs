@@ -2,7 +2,7 @@
 //! can be forgotten when secrets are masked, and what of it tells one fault from another, so that two deaths of the
 //! same fault are known for the same whatever their pids and sizes.
 
-use crate::model::{ExitCause, Name};
+use crate::model::{ExitCause, IncidentKind, Name};
 
 /// A value that may stand in a fact. A `String` may not: what others wrote is a [`Name`], and what we write is an enum.
 pub trait Part {
@@ -55,6 +55,14 @@ labels! {
         ExitCause::Signal(signal) => [1, signal, 0, 0],
         ExitCause::Unknown => [2, 0, 0, 0],
     };
+}
+
+impl Part for IncidentKind {
+    fn each_name(&mut self, _: &mut dyn FnMut(&mut Name)) {}
+
+    fn identify(&self, add: &mut dyn FnMut(&[u8])) {
+        add(self.as_str().as_bytes());
+    }
 }
 
 impl<T: Part> Part for Option<T> {

@@ -1,12 +1,58 @@
-//! What every kind of incident has to bring: the contract of a room.
+//! What every kind of incident has to bring: the contract of a room. The stages before and after the kinds read it and
+//! know no kind by name.
+
+use std::time::Duration;
 
 use super::case::{CaseFile, Finding};
 use super::opinion::Opinion;
+use crate::config::DetectLimits;
+use crate::model::IncidentKind;
 
 /// One kind's part in the stages that know no kind by name.
 pub struct Room {
+    /// The words a title begins with.
+    pub label: &'static str,
+    /// Whether it happens or lasts.
+    pub nature: Nature,
+    /// Whether a fault with this site is its cgroup's rather than its program's: the same fault whichever process shows
+    /// it today.
+    pub is_of_cgroup: fn(site: &str) -> bool,
+    /// Which kinds it makes happen, in the same minute, to the same process, its supervisor or its service.
+    pub explains: &'static [(IncidentKind, Tie)],
+    /// For how long a process must have been watched before this kind can say anything of it; zero where an event tells.
+    pub patience: fn(&DetectLimits) -> Duration,
     /// The sentence that says what was found, made of the facts the finding cites.
     pub summary: fn(&CaseFile, &Finding) -> String,
     /// What an experienced colleague would say at once.
     pub verdict: fn(&CaseFile, &Finding) -> Opinion,
+}
+
+/// Whether a kind happens or lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// It can happen to a process once only: a second report is of the same event.
+    HappensOnce,
+    /// It can happen to a process again.
+    Happens,
+    /// It is a state that scan after scan finds the same.
+    Lasts,
+}
+
+/// How an incident is tied to its cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// Both are worth telling of.
+    Linked,
+    /// Told of the cause, nobody needs to be told of the effect as well.
+    Grouped,
+}
+
+/// For kinds whose faults are always a program's.
+pub const fn of_program(_site: &str) -> bool {
+    false
+}
+
+/// For kinds that an event tells: there is nothing to wait for.
+pub const fn at_once(_limits: &DetectLimits) -> Duration {
+    Duration::ZERO
 }

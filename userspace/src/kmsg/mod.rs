@@ -20,8 +20,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use crate::coverage::Coverage;
 use crate::health::Health;
-use crate::metrics::Metrics;
 use crate::observation::Observation;
 use reader::Reader;
 
@@ -70,7 +70,7 @@ impl Log {
         self,
         page_size: u64,
         batches: Sender<Vec<Observation>>,
-        metrics: Arc<Metrics>,
+        coverage: Coverage,
         health: &Health,
     ) -> Option<Follower> {
         let failed = |error: anyhow::Error| {
@@ -80,19 +80,19 @@ impl Log {
                 "restart the daemon",
             );
         };
-        self.start(page_size, batches, metrics, health.clone()).map_err(failed).ok()
+        self.start(page_size, batches, coverage, health.clone()).map_err(failed).ok()
     }
 
     fn start(
         self,
         page_size: u64,
         batches: Sender<Vec<Observation>>,
-        metrics: Arc<Metrics>,
+        coverage: Coverage,
         health: Health,
     ) -> anyhow::Result<Follower> {
         let (end, ended) = oneshot::channel();
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).context("cannot create an eventfd")?);
-        let reader = Reader::new(self.0, Arc::clone(&stop), page_size, batches, metrics);
+        let reader = Reader::new(self.0, Arc::clone(&stop), page_size, batches, coverage);
         let run = move || {
             if let Err(error) = reader.run() {
                 let reason = format!("{DEVICE} cannot be read any more: {error}");

@@ -13,8 +13,8 @@ use tracing::debug;
 use super::clock::{LogClock, monotonic};
 use super::record::Record;
 use super::report::Reports;
+use crate::coverage::{Coverage, EventKind, Loss, LossReason, Way};
 use crate::host::boot_time;
-use crate::metrics::Metrics;
 use crate::model::OomReport;
 use crate::observation::Observation;
 
@@ -33,7 +33,7 @@ pub(super) struct Reader {
     /// The sequence number of the record to come.
     expected: Option<u64>,
     batches: Sender<Vec<Observation>>,
-    metrics: Arc<Metrics>,
+    coverage: Coverage,
 }
 
 impl Reader {
@@ -43,7 +43,7 @@ impl Reader {
         stop: Arc<OwnedFd>,
         page_size: u64,
         batches: Sender<Vec<Observation>>,
-        metrics: Arc<Metrics>,
+        coverage: Coverage,
     ) -> Self {
         Self {
             log,
@@ -53,7 +53,7 @@ impl Reader {
             reports: Reports::new(page_size),
             expected: None,
             batches,
-            metrics,
+            coverage,
         }
     }
 
@@ -100,13 +100,13 @@ impl Reader {
 
     fn record(&mut self, length: usize) -> Option<OomReport> {
         let Some(record) = Record::parse(&self.buffer[..length]) else {
-            self.metrics.count_loss("kmsg", "kmsg", "malformed", 1);
+            self.coverage.add_lost(lost(LossReason::Malformed), 1);
             self.expected = self.expected.map(|it| it.saturating_add(1));
             return None;
         };
         let missed = self.expected.map_or(0, |expected| record.sequence.saturating_sub(expected));
         if missed > 0 {
-            self.metrics.count_loss("kmsg", "kmsg", "overwritten", missed);
+            self.coverage.add_lost(lost(LossReason::Overwritten), missed);
             self.reports.gap();
         }
         self.expected = record.sequence.checked_add(1);
@@ -119,6 +119,10 @@ impl Reader {
         }
         report
     }
+}
+
+const fn lost(reason: LossReason) -> Loss {
+    Loss { way: Way::KernelLog, kind: EventKind::LogRecord, reason }
 }
 
 #[cfg(test)]
@@ -135,7 +139,7 @@ mod tests {
         log: UnixDatagram,
         stop: UnixDatagram,
         seen: mpsc::Receiver<Vec<Observation>>,
-        metrics: Arc<Metrics>,
+        coverage: Coverage,
         thread: JoinHandle<io::Result<()>>,
     }
 
@@ -147,10 +151,9 @@ mod tests {
             ours.set_nonblocking(true).unwrap();
             before(&log, &stop);
             let (batches, seen) = mpsc::channel(8);
-            let metrics = Metrics::new();
-            let reader =
-                Reader::new(ours.into(), Arc::new(stopped.into()), 4096, batches, Arc::clone(&metrics));
-            Self { log, stop, seen, metrics, thread: std::thread::spawn(move || reader.run()) }
+            let coverage = Coverage::default();
+            let reader = Reader::new(ours.into(), Arc::new(stopped.into()), 4096, batches, coverage.clone());
+            Self { log, stop, seen, coverage, thread: std::thread::spawn(move || reader.run()) }
         }
 
         fn next_victim(&mut self) -> Option<u32> {
@@ -177,9 +180,8 @@ mod tests {
         kill(&fake.log, 3, 12, 3);
         assert_eq!(fake.next_victim(), Some(1));
         assert_eq!(fake.next_victim(), Some(3), "2 was forged");
-        let losses: Vec<_> =
-            fake.metrics.losses().into_iter().map(|(it, count)| (it.ring, it.reason, count)).collect();
-        assert_eq!(losses, [("kmsg", "malformed", 1), ("kmsg", "overwritten", 2)]);
+        let counted = [(lost(LossReason::Malformed), 1), (lost(LossReason::Overwritten), 2)];
+        assert_eq!(fake.coverage.now().lost, counted.into());
         fake.stop.send(b"stop").unwrap();
         fake.thread.join().unwrap().unwrap();
     }

@@ -1,23 +1,20 @@
-//! A case file on one live process, made now: everything a walk and the evidence say of it, judged without
-//! waiting for a second walk. For POST /analyze and `ai-debugger analyze`.
+//! A case file on one live process, made now: the findings of the monitor that stand, its state, and for how long it was
+//! watched. For POST /analyze and `ai-debugger analyze`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-
 use super::case::{self, Material};
-use super::descriptors;
-use super::rooms::{self, HostTasks};
-use crate::cgroup::Hierarchy;
-use crate::config::{Config, DetectLimits};
-use crate::detect::{self, Draft, FdUse, MemoryUse, Past, Statement, ThreadUse};
+use crate::config::DetectLimits;
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
-use crate::kinds::case::cite;
-use crate::model::{CaseFile, ProcessView};
+use crate::kinds;
+use crate::kinds::case::{CaseFile, Draft, Statement, cite};
+use crate::kinds::shared::standing::facts::StandingFact;
+use crate::model::{IncidentKind, ProcessInfo, ProcessView};
 use crate::observation::SeenProcess;
+use crate::scan;
 use crate::state::process::{Process, UNMEASURED};
-use crate::{scan, text};
 
 /// What a look at one process needs.
 #[derive(Clone, Debug)]
@@ -27,18 +24,15 @@ pub(super) struct Examiner {
     pub(super) limits: DetectLimits,
 }
 
-/// Examines a process of this host without a running daemon; `None` when there is no such process. Blocks.
-pub fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>> {
-    anyhow::ensure!(config.proc_root.is_dir(), "{} is not a directory", config.proc_root.display());
-    let examiner = Examiner {
-        sources: Sources {
-            proc_root: config.proc_root.clone(),
-            hierarchy: Hierarchy::detect(&config.cgroup_root),
-        },
-        host: Host::read(&config.proc_root),
-        limits: config.detect.clone(),
-    };
-    examiner.examine(pid)
+/// What the monitor knows of a process that is asked about.
+pub(super) struct Known {
+    pub(super) info: ProcessInfo,
+    /// The findings that stand.
+    pub(super) drafts: Vec<Draft>,
+    /// For how long it has been watched.
+    pub(super) watched: Duration,
+    /// In how many scans.
+    pub(super) scans: u32,
 }
 
 /// Most processes that no walk has measured yet and that are measured to answer one question.
@@ -63,95 +57,69 @@ impl Examiner {
         views.into_iter().filter_map(fill).collect()
     }
 
-    /// The case file; `None` when there is no such process. Blocks.
-    pub(super) fn examine(&self, pid: u32) -> Result<Option<CaseFile>> {
-        let Some(seen) = scan::one(&self.sources.proc_root, pid, &self.host) else { return Ok(None) };
+    /// The case file on a live process; `None` when there is none with this pid. Blocks.
+    pub(super) fn examine(&self, pid: u32, known: Option<Known>) -> Option<CaseFile> {
+        let seen = scan::one(&self.sources.proc_root, pid, &self.host)?;
         let now = boot_time();
-        let mut process = Process::from_scan(&seen, now);
-        process.measure(&seen, now, &self.host);
-        let drafts = self.drafts(&seen, &process)?;
-        let info = process.info();
-        let cgroup = info.cgroup.clone();
-        let mut file = case::file(drafts, Material { process: info, at: now, events_lost: 0 });
-        for statement in self.state(&seen, &process, now) {
+        let process = Process::from_scan(&seen, now);
+        // A pid that was given away meanwhile is another's: of that one nothing is known.
+        let known = known.filter(|it| it.info.key() == seen.key).unwrap_or_else(|| Known {
+            info: process.info(),
+            drafts: Vec::new(),
+            watched: Duration::ZERO,
+            scans: 0,
+        });
+        let mut facts = self.state(&seen, process.cgroup.as_ref(), now);
+        facts.extend(self.watched(&known));
+        let cgroup = known.info.cgroup.clone();
+        let material = Material { process: known.info, at: now, events_lost: 0 };
+        let mut file = case::file(known.drafts, material);
+        for statement in facts {
             cite(&mut file.facts, statement);
         }
         case::add_evidence(&mut file, evidence::collect(&self.sources, seen.key, cgroup.as_deref()));
-        Ok(Some(file))
-    }
-
-    /// The scan's detectors, taking one look for as many as they want.
-    fn drafts(&self, seen: &SeenProcess, process: &Process) -> Result<Vec<Draft>> {
-        let info = process.info();
-        let limits = &self.limits;
-        let fds = seen.fds.zip(seen.fd_limit).and_then(|(open, limit)| {
-            let mut draft = detect::fds(&info, FdUse { open, limit, scans: limits.fd_scans }, limits)?;
-            draft
-                .facts
-                .extend(detect::fd_kinds(&descriptors::newest(&self.sources.proc_root, seen.key), open));
-            Some(draft)
-        });
-        let memory = process.cgroup.as_ref().and_then(|path| self.sources.hierarchy.memory(path));
-        let memory = memory.and_then(|cgroup| {
-            let (pid, name, rss_bytes) = (info.pid, info.name.clone(), seen.rss_bytes);
-            let me = detect::Resident { pid, name, rss_bytes, grown: None };
-            let memory = MemoryUse { cgroup: &cgroup, scans: limits.memory_scans, processes: &[me] };
-            detect::memory(&memory, limits)
-        });
-        let everybody = scan::measure_all(&self.sources.proc_root, &self.host)
-            .context("cannot look for zombie children")?;
-        let zombies = None;
-        let tasks = everybody.iter().filter(|it| !it.kernel_thread).map(|it| it.threads).sum();
-        let host = HostTasks::read(&self.sources.proc_root, tasks);
-        let (room, _) = rooms::of_tasks(&self.sources.proc_root, &self.sources.hierarchy, seen.key, &host);
-        // One look knows no past, and what it sees is taken to last.
-        let past = Past { recent: &[], long: &[], peak_before: &|_| None };
-        let threads = ThreadUse { threads: seen.threads, past, room: room.as_ref(), near_scans: u32::MAX };
-        let threads = detect::threads(&info, &threads, limits);
-        Ok([fds, memory, zombies, threads].into_iter().flatten().collect())
+        Some(file)
     }
 
     /// What is true of it now, whether or not anything is wrong.
-    fn state(&self, seen: &SeenProcess, process: &Process, now: Duration) -> Vec<Statement> {
+    fn state(&self, seen: &SeenProcess, cgroup: Option<&Arc<str>>, now: Duration) -> Vec<Statement> {
         let age = now.saturating_sub(self.host.ticks_to_duration(seen.key.start_ticks));
         let cpu = self.host.ticks_to_duration(seen.cpu_ticks);
+        let stat = |fact: StandingFact| Statement::new("proc:stat", fact);
         let mut facts = vec![
-            Statement::new(
-                "proc:stat",
-                format!("it is {} and has been running for {}", state_name(seen.state), text::duration(age)),
-            ),
-            Statement::new(
-                "proc:stat",
-                format!("it has {} threads and has used {} of CPU time", seen.threads, text::duration(cpu)),
-            ),
-            Statement::new("proc:stat", format!("{} are resident", text::size(seen.rss_bytes))),
+            stat(StandingFact::State { state: seen.state, age_ms: ms(age) }),
+            stat(StandingFact::Threads { count: seen.threads, cpu_ms: ms(cpu) }),
+            stat(StandingFact::Resident { rss_bytes: seen.rss_bytes }),
         ];
-        if let Some(fds) = seen.fds {
-            let of = seen.fd_limit.map_or_else(String::new, |limit| format!(" of {limit} allowed"));
-            facts.push(Statement::new("proc:fd", format!("{fds} file descriptors are open{of}")));
+        if let Some(open) = seen.fds {
+            facts.push(Statement::new("proc:fd", StandingFact::Descriptors { open, limit: seen.fd_limit }));
         }
-        if let Some(memory) = process.cgroup.as_ref().and_then(|path| self.sources.hierarchy.memory(path)) {
-            let (usage, limit) = (text::size(memory.usage_bytes), text::size(memory.limit_bytes));
-            facts.push(Statement::new(
-                "cgroup:memory",
-                format!("its memory cgroup uses {usage} of its limit of {limit}"),
-            ));
+        if let Some(memory) = cgroup.and_then(|path| self.sources.hierarchy.memory(path)) {
+            let (usage_bytes, limit_bytes) = (memory.usage_bytes, memory.limit_bytes);
+            facts.push(Statement::new("cgroup:memory", StandingFact::CgroupUse { usage_bytes, limit_bytes }));
+        }
+        facts
+    }
+
+    /// How long it was watched, and which kinds need longer.
+    fn watched(&self, known: &Known) -> Vec<Statement> {
+        let patience = |kind: IncidentKind| Some((kinds::room(kind)?.patience)(&self.limits));
+        let all = IncidentKind::ALL.into_iter().filter_map(|kind| Some((patience(kind)?, kind)));
+        let mut unjudged: Vec<_> = all.filter(|(needs, _)| *needs > known.watched).collect();
+        unjudged.sort();
+        let said = StandingFact::Watched { since_ms: ms(known.watched), scans: known.scans.into() };
+        let mut facts = vec![Statement::new(HISTORY, said)];
+        if let Some((needs, _)) = unjudged.last().copied() {
+            let kinds = unjudged.into_iter().map(|(_, kind)| kind).collect();
+            facts.push(Statement::new(HISTORY, StandingFact::NotJudgedYet { kinds, needs_ms: ms(needs) }));
         }
         facts
     }
 }
 
-/// The state letters of proc_pid_stat(5) in words.
-const fn state_name(state: char) -> &'static str {
-    match state {
-        'R' => "running (R)",
-        'S' => "sleeping (S)",
-        'D' => "in uninterruptible sleep (D)",
-        'Z' => "a zombie (Z): ended, but not waited for by its parent",
-        'T' => "stopped by a signal (T)",
-        't' => "stopped by a tracer (t)",
-        'I' => "an idle kernel thread (I)",
-        'X' | 'x' => "dead (X)",
-        _ => "in a state this version does not know",
-    }
+/// Where it is known from how long a process was watched.
+const HISTORY: &str = "monitor:history";
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

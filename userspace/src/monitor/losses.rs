@@ -11,7 +11,7 @@ pub(super) struct Losses {
 impl Losses {
     /// Kernel events lost since this was last asked.
     pub(super) fn since_last(&mut self, metrics: &Metrics) -> u64 {
-        let total = metrics.lost_total();
+        let total = metrics.coverage.lost_total();
         let new = total.saturating_sub(self.told);
         self.told = total;
         new

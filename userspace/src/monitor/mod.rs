@@ -15,6 +15,7 @@ mod growth;
 mod handle;
 mod looks;
 mod losses;
+mod once;
 mod oom_reports;
 mod pressure;
 mod raise;
@@ -24,6 +25,7 @@ mod rooms;
 mod roots;
 mod scans;
 mod stacks;
+mod standing;
 mod storms;
 mod stuck;
 
@@ -33,8 +35,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
-pub use examine::examine_once;
 pub use handle::Handle;
+pub use once::examine_once;
 
 use crate::cgroup::{Hierarchy, Paths};
 use crate::config::DetectLimits;
@@ -51,7 +53,7 @@ use crate::state::{History, Process, Table, Zombies};
 use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
-use examine::Examiner;
+use examine::{Examiner, Known};
 use growth::Growth;
 use handle::Question;
 use looks::Looks;
@@ -60,6 +62,7 @@ use oom_reports::OomReports;
 use pressure::Pressure;
 use raise::Raiser;
 use scans::Scans;
+use standing::Standing;
 use stuck::Stuck;
 
 /// How often overdue victims are looked for.
@@ -93,6 +96,7 @@ pub struct Monitor {
     cgroups_read: Vec<CgroupMemory>,
     watches: Vec<Box<dyn Watch>>,
     waker: Waker,
+    standing: Standing,
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
@@ -129,6 +133,7 @@ impl Monitor {
             cgroups_read: Vec::new(),
             watches: kinds::watches(&setup),
             waker,
+            standing: Standing::default(),
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
@@ -242,6 +247,7 @@ impl Monitor {
     /// The process ended or runs another program now.
     fn forget(&mut self, key: ProcessKey) {
         self.history.forget(key);
+        self.standing.forget(key);
         self.watches.iter_mut().for_each(|watch| watch.forget(key));
     }
 
@@ -261,10 +267,22 @@ impl Monitor {
                 });
             }
             Question::Examine { pid, reply } => {
+                let known = self.known(pid);
                 let examiner = self.examiner.clone();
-                tokio::task::spawn_blocking(move || drop(reply.send(examiner.examine(pid))));
+                tokio::task::spawn_blocking(move || drop(reply.send(examiner.examine(pid, known))));
             }
         }
+    }
+
+    /// What is known of a live process; `None` where no scan and no event has told of it.
+    fn known(&self, pid: u32) -> Option<Known> {
+        let process = self.table.live_by_pid(pid)?;
+        Some(Known {
+            info: process.info(),
+            drafts: self.standing.of(process.key),
+            watched: boot_time().saturating_sub(process.met),
+            scans: process.scans,
+        })
     }
 
     fn view(&self, pid: u32, start_ticks: Option<u64>) -> Option<ProcessView> {

@@ -13,7 +13,7 @@ use super::rooms::inside;
 use crate::detect::{self, Draft, FdUse, MemoryUse};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
-use crate::model::ProcessInfo;
+use crate::model::{IncidentKind, ProcessInfo};
 use crate::observation::{CgroupMemory, ScanDone, SeenProcess};
 use crate::state::Process;
 
@@ -104,6 +104,7 @@ impl Monitor {
         self.judge_cgroups(now);
         self.judge_growth(done.began, now);
         self.ask_watches(now, |watch, view, found| watch.scanned(done.began, view, found));
+        self.standing.scanned(done.began, IncidentKind::is_condition);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
         self.table.refused.report(&self.metrics);
         for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {
@@ -134,6 +135,7 @@ impl Monitor {
 
     pub(super) fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {
         let events_lost = self.losses.since_last(&self.metrics);
+        self.standing.note(process.key(), &draft, now, &self.metrics);
         self.raiser.raise(
             draft,
             Material { process, at: now, events_lost },

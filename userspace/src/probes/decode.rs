@@ -9,6 +9,7 @@ use ai_debugger_ebpf::event::{
 };
 
 use super::wire::{Record, parse};
+use crate::coverage::EventKind;
 use crate::host::Host;
 use crate::model::ProcessKey;
 use crate::observation::{
@@ -52,13 +53,13 @@ pub(super) fn lacks_identity(bytes: &[u8]) -> bool {
     }
 }
 
-/// The kind of an observation as metrics and losses name it.
-pub(super) const fn kind(observation: &Observation) -> &'static str {
+/// The kind of an observation, for counting it.
+pub(super) const fn kind(observation: &Observation) -> EventKind {
     match observation {
-        Observation::Exec(_) => "exec",
-        Observation::OomVictim(_) => "oom_kill",
-        Observation::Crash(_) => "crash",
-        _ => "exit",
+        Observation::Exec(_) => EventKind::Exec,
+        Observation::OomVictim(_) => EventKind::OomKill,
+        Observation::Crash(_) => EventKind::Crash,
+        _ => EventKind::Exit,
     }
 }
 

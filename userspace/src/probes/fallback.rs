@@ -6,10 +6,9 @@ use aya::Ebpf;
 use aya::programs::TracePoint;
 use tracing::warn;
 
-use super::layout::HOOKS;
-use super::load::{Options, Outcome, attach, maps, object, short};
+use super::load::{Options, Outcome, attach, delivery, maps, object, short};
 use super::{formats, tracefs};
-use crate::health::HookState;
+use crate::coverage::{Delivery, Hook};
 
 /// What the fallback programs of this kernel can tell.
 #[derive(Clone, Copy, Debug)]
@@ -30,14 +29,14 @@ const fn classic(category: &'static str, name: &'static str, program: &'static s
 }
 
 /// What stands in for each hook, and what it still gives.
-const STAND_INS: [(&str, &[Classic], &str); 5] = [
+const STAND_INS: [(Hook, &[Classic], &str); 5] = [
     (
-        "sched_process_exec",
+        Hook::Exec,
         &[classic("sched", "sched_process_exec", "fallback_exec")],
         "argv is read from /proc, too late for processes of a moment",
     ),
     (
-        "sched_process_exit",
+        Hook::Exit,
         &[
             classic("sched", "sched_process_exit", "fallback_exit"),
             classic("signal", "signal_deliver", "fallback_deliver"),
@@ -45,17 +44,17 @@ const STAND_INS: [(&str, &[Classic], &str); 5] = [
         ],
         "an exit's status is not known, nor is what the process used; a signal that ended it is",
     ),
-    ("mark_victim", &[classic("oom", "mark_victim", "fallback_victim")], "start times are found by pid"),
-    ("signal_generate", &[], ""),
+    (Hook::OomVictim, &[classic("oom", "mark_victim", "fallback_victim")], "start times are found by pid"),
+    (Hook::Signal, &[], ""),
     (
-        "sched_process_fork",
+        Hook::Fork,
         &[classic("sched", "sched_process_fork", "fallback_fork")],
         "start times alone: forks are not counted",
     ),
 ];
 
 /// Loads anew, with classic tracepoints for the hooks that `states` lacks. `None` where that brings no more.
-pub(super) fn load(options: &Options, states: &[(String, HookState)]) -> Option<Outcome> {
+pub(super) fn load(options: &Options, states: &[(Hook, Delivery)]) -> Option<Outcome> {
     match tracefs::with(|tracefs| load_at(options, states, formats::read(tracefs))) {
         Ok(outcome) => Some(outcome),
         Err(error) => {
@@ -67,27 +66,23 @@ pub(super) fn load(options: &Options, states: &[(String, HookState)]) -> Option<
 
 fn load_at(
     options: &Options,
-    states: &[(String, HookState)],
+    states: &[(Hook, Delivery)],
     formats: ai_debugger_ebpf::formats::Formats,
 ) -> Result<Outcome> {
     let (mut ebpf, types) = object(options, formats, |_| {})?;
     let mut used = 0;
     let mut now = Vec::new();
-    for hook in HOOKS {
-        let state = states.iter().find(|(name, _)| name == hook).map(|(_, state)| state);
-        let state = match state {
-            Some(HookState { attached: false, reason: Some(reason) }) => {
+    for hook in Hook::ALL.iter().copied() {
+        let before = states.iter().find(|(it, _)| *it == hook).map(|(_, state)| state);
+        let state = match before {
+            Some(Delivery::Absent(reason)) => {
                 let state = stand_in(&mut ebpf, hook, reason);
-                used += usize::from(state.attached);
+                used += usize::from(state.is_attached());
                 state
             }
-            _ => {
-                let reason = attach(&mut ebpf, hook, types.as_ref()).err();
-                let reason = reason.map(|error| short(&format!("{error:#}")));
-                HookState { attached: reason.is_none(), reason }
-            }
+            _ => delivery(attach(&mut ebpf, hook, types.as_ref())),
         };
-        now.push((hook.to_owned(), state));
+        now.push((hook, state));
     }
     anyhow::ensure!(used > 0, "none could be attached");
     let ends_are_certain = formats.exit_group_dead != ai_debugger_ebpf::layout::MISSING;
@@ -95,23 +90,17 @@ fn load_at(
 }
 
 /// The state of a hook whose stand-ins were tried.
-fn stand_in(ebpf: &mut Ebpf, hook: &str, why: &str) -> HookState {
+fn stand_in(ebpf: &mut Ebpf, hook: Hook, why: &str) -> Delivery {
     let (classics, gives) = STAND_INS
         .iter()
         .find(|(name, ..)| *name == hook)
         .map_or((&[][..], ""), |(_, classics, gives)| (*classics, *gives));
     if classics.is_empty() {
-        return HookState { attached: false, reason: Some(why.to_owned()) };
+        return Delivery::Absent(why.to_owned());
     }
     match classics.iter().try_for_each(|classic| attach_classic(ebpf, classic)) {
-        Ok(()) => HookState {
-            attached: true,
-            reason: Some(format!("in fallback, on classic tracepoints ({gives}), because: {why}")),
-        },
-        Err(error) => HookState {
-            attached: false,
-            reason: Some(format!("{why}; and no fallback: {}", short(&format!("{error:#}")))),
-        },
+        Ok(()) => Delivery::Reduced(format!("in fallback, on classic tracepoints ({gives}), because: {why}")),
+        Err(error) => Delivery::Absent(format!("{why}; and no fallback: {}", short(&format!("{error:#}")))),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::coverage::{EventKind, Loss, LossReason, Way};
 use crate::host::{Host, boot_time};
 use crate::metrics::Metrics;
 use crate::model::{Comm, ProcessKey};
@@ -20,6 +21,10 @@ const KNOWN_MAX: usize = 8192;
 const LEADERS_MAX: usize = 256;
 /// A fork is noted a moment after the start time was taken: the next tick, at most.
 const TICKS_APART: u64 = 2;
+
+/// An exec whose arguments were not there to be read.
+const ARGV_UNREADABLE: Loss =
+    Loss { way: Way::CommonRing, kind: EventKind::Exec, reason: LossReason::ArgvUnreadable };
 
 /// What is remembered of a process.
 #[derive(Clone)]
@@ -106,7 +111,7 @@ impl Identities {
             process.parent.pid = seen.ppid;
             process.argv = seen.details.map(|it| it.argv).unwrap_or_default();
         } else {
-            self.metrics.count_evidence_loss("common", "exec", "argv_unreadable", 1);
+            self.metrics.coverage.add_evidence_lost(ARGV_UNREADABLE, 1);
             self.guess(process);
         }
         process.started = self.started(process.key, process.started);
@@ -243,11 +248,8 @@ mod tests {
             assert!(seconds.abs_diff(want) <= 1, "{seconds}, not {want}");
             assert!(got.argv.is_empty());
         }
-        let lost = identities.metrics.evidence_losses();
-        assert_eq!(
-            lost.iter().map(|(of, count)| (of.reason, *count)).collect::<Vec<_>>(),
-            [("argv_unreadable", 2)]
-        );
+        let lost = identities.metrics.coverage.now().evidence_lost;
+        assert_eq!(lost, [(ARGV_UNREADABLE, 2)].into());
     }
 
     #[test]

@@ -7,23 +7,20 @@ use ai_debugger_ebpf::layout::{Layout, MISSING};
 use anyhow::{Context as _, Result};
 
 use super::btf::Types;
+use crate::coverage::Hook;
 
 /// Indices into `mm_struct.rss_stat` (kernel include/linux/mm_types_task.h).
 const MM_FILEPAGES: u32 = 0;
 const MM_ANONPAGES: u32 = 1;
 const MM_SHMEMPAGES: u32 = 3;
 
-/// Every tracepoint the programs attach to.
-pub(super) const HOOKS: [&str; 5] =
-    ["sched_process_exec", "sched_process_exit", "mark_victim", "signal_generate", "sched_process_fork"];
-
 /// What BTF says of this kernel.
 #[derive(Debug)]
 pub(super) struct KernelTypes {
     /// The offsets.
     pub(super) layout: Layout,
-    /// The hooks of [`HOOKS`] that this kernel has.
-    pub(super) hooks: Vec<&'static str>,
+    /// The hooks that this kernel has.
+    pub(super) hooks: Vec<Hook>,
     /// What the loader needs of BTF: the hooks' types, under their numbers.
     pub(super) btf: Vec<u8>,
 }
@@ -32,13 +29,14 @@ pub(super) struct KernelTypes {
 pub(super) fn read(path: &Path) -> Result<KernelTypes> {
     let raw = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let types = Types::parse(raw).with_context(|| format!("{} is not valid BTF", path.display()))?;
-    let hooks = HOOKS.into_iter().filter(|hook| types.callback(&callback(hook), 1).is_some()).collect();
-    let btf = types.only(&HOOKS.map(callback));
+    let hooks =
+        Hook::ALL.iter().copied().filter(|hook| types.callback(&callback(*hook), 1).is_some()).collect();
+    let btf = types.only(&Hook::ALL.iter().map(|hook| callback(*hook)).collect::<Vec<_>>());
     Ok(KernelTypes { layout: layout(&types)?, hooks, btf })
 }
 
 /// The type of what a tracepoint calls: `typedef void (*btf_trace_HOOK)(void *, …)`.
-fn callback(hook: &str) -> String {
+fn callback(hook: Hook) -> String {
     format!("btf_trace_{hook}")
 }
 
@@ -119,7 +117,7 @@ fn layout(types: &Types) -> Result<Layout> {
         dentry_name: may("dentry", "d_name.name"),
         task_stack: may("task_struct", "stack"),
         has_task_pt_regs: u32::from(types.enumerator("bpf_func_id", "BPF_FUNC_task_pt_regs").is_some()),
-        mark_victim_has_task: u32::from(types.callback(&callback("mark_victim"), 1) == Some(true)),
+        mark_victim_has_task: u32::from(types.callback(&callback(Hook::OomVictim), 1) == Some(true)),
         common_wake_bytes: 0,
     })
 }

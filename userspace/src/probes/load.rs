@@ -13,9 +13,9 @@ use aya_log::EbpfLogger;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::fallback::{self, Fallback};
-use super::layout::{self, HOOKS, KernelTypes};
+use super::layout::{self, KernelTypes};
 use super::wire::{ForkKey, FormatsGlobal, LayoutGlobal};
-use crate::health::HookState;
+use crate::coverage::{Delivery, Hook};
 
 /// The programs, built from `ebpf/` by `cargo xtask ebpf` and committed.
 static OBJECT: &[u8] =
@@ -78,13 +78,16 @@ pub(super) struct Loaded {
     pub(super) logger: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
-/// What could be loaded, and every hook's state.
-pub(super) type Outcome = (Result<Loaded>, Vec<(String, HookState)>);
+/// How the events of each hook come, or why not.
+pub(super) type Deliveries = Vec<(Hook, Delivery)>;
 
-/// Loads and attaches what this kernel and these privileges allow; every hook's state beside it.
+/// What could be loaded, and what of each hook.
+pub(super) type Outcome = (Result<Loaded>, Deliveries);
+
+/// Loads and attaches what this kernel and these privileges allow; what became of each hook beside it.
 pub(super) fn load(options: &Options) -> Outcome {
     let by_type = load_with(options, |_| {});
-    if by_type.1.iter().all(|(_, state)| state.attached) {
+    if by_type.1.iter().all(|(_, state)| state.is_attached()) {
         return by_type;
     }
     match fallback::load(options, &by_type.1) {
@@ -97,23 +100,29 @@ pub(super) fn load(options: &Options) -> Outcome {
 fn load_with(options: &Options, change: impl FnOnce(&mut Layout)) -> Outcome {
     match object(options, Formats::UNKNOWN, change) {
         Err(error) => {
-            let state = HookState { attached: false, reason: Some(format!("{error:#}")) };
-            (Err(error), HOOKS.iter().map(|hook| ((*hook).to_owned(), state.clone())).collect())
+            let absent = Delivery::Absent(format!("{error:#}"));
+            (Err(error), Hook::ALL.iter().map(|hook| (*hook, absent.clone())).collect())
         }
         Ok((mut ebpf, types)) => {
-            let states = HOOKS.iter().map(|hook| {
-                let reason =
-                    attach(&mut ebpf, hook, types.as_ref()).err().map(|error| short(&format!("{error:#}")));
-                ((*hook).to_owned(), HookState { attached: reason.is_none(), reason })
-            });
-            let states: Vec<_> = states.collect();
-            if states.iter().any(|(_, state)| state.attached) {
+            let states: Deliveries = Hook::ALL
+                .iter()
+                .map(|hook| (*hook, delivery(attach(&mut ebpf, *hook, types.as_ref()))))
+                .collect();
+            if states.iter().any(|(_, state)| state.is_attached()) {
                 (maps(ebpf, options.log, None), states)
             } else {
-                let reason = states.first().and_then(|(_, state)| state.reason.clone()).unwrap_or_default();
+                let reason = states.first().and_then(|(_, state)| state.reason()).unwrap_or_default();
                 (Err(anyhow::anyhow!("no hook could be attached: {reason}")), states)
             }
         }
+    }
+}
+
+/// After a try to attach the program that tells all.
+pub(super) fn delivery(attached: Result<()>) -> Delivery {
+    match attached {
+        Ok(()) => Delivery::Complete,
+        Err(error) => Delivery::Absent(short(&format!("{error:#}"))),
     }
 }
 
@@ -174,12 +183,13 @@ fn types(btf: &Path) -> Result<Types> {
 }
 
 /// Attaches the program of a BTF tracepoint.
-pub(super) fn attach(ebpf: &mut Ebpf, hook: &str, types: Option<&Types>) -> Result<()> {
+pub(super) fn attach(ebpf: &mut Ebpf, hook: Hook, types: Option<&Types>) -> Result<()> {
     let (kernel, btf) = types.context("the kernel's types are not known")?;
     anyhow::ensure!(kernel.hooks.contains(&hook), "this kernel has no tracepoint {hook}");
-    let program = ebpf.program_mut(hook).with_context(|| format!("the object has no program {hook}"))?;
+    let name = hook.as_str();
+    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {hook}"))?;
     let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(hook, btf).with_context(|| format!("the kernel refused the program on {hook}"))?;
+    program.load(name, btf).with_context(|| format!("the kernel refused the program on {hook}"))?;
     program.attach().with_context(|| format!("cannot attach to {hook}"))?;
     Ok(())
 }
@@ -241,7 +251,7 @@ mod tests {
         let check = |fields: &[fn(&mut Layout) -> &mut u32]| {
             let states = load_with(&options, |layout| fields.iter().for_each(|it| *it(layout) = MISSING)).1;
             for (hook, state) in states {
-                assert!(state.attached, "{hook}: {:?}", state.reason);
+                assert_eq!(state, Delivery::Complete, "{hook}");
             }
         };
         check(&optional);

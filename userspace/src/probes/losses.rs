@@ -4,7 +4,7 @@ use ai_debugger_ebpf::counters::{OUTCOMES, Outcome, STREAMS, Stream, slot};
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, PerCpuArray};
 
-use crate::metrics::Metrics;
+use crate::coverage::{Coverage, EventKind, Flow, Loss, LossReason, Way};
 
 /// The kernel's counters and what of them was reported before.
 pub(super) struct KernelCounters {
@@ -17,8 +17,8 @@ impl KernelCounters {
         Self { map, reported: [0; STREAMS.len() * OUTCOMES.len()] }
     }
 
-    /// Adds what has come since the last call to the metrics.
-    pub(super) fn report(&mut self, metrics: &Metrics) -> Result<()> {
+    /// Adds what has come since the last call to the coverage.
+    pub(super) fn report(&mut self, coverage: &Coverage) -> Result<()> {
         for stream in STREAMS {
             for outcome in OUTCOMES {
                 let slot = slot(stream, outcome);
@@ -28,7 +28,7 @@ impl KernelCounters {
                 let new = total.saturating_sub(*reported);
                 *reported = total;
                 if new > 0 {
-                    add(metrics, stream, outcome, new);
+                    add(coverage, stream, outcome, new);
                 }
             }
         }
@@ -36,24 +36,25 @@ impl KernelCounters {
     }
 }
 
-fn add(metrics: &Metrics, stream: Stream, outcome: Outcome, count: u64) {
-    let (ring, kind) = names(stream);
+fn add(coverage: &Coverage, stream: Stream, outcome: Outcome, count: u64) {
+    let flow = flow(stream);
+    let loss = |reason| Loss { way: flow.way, kind: flow.kind, reason };
     match outcome {
-        Outcome::Sent => metrics.count_sent(kind, ring, count),
-        Outcome::RingFull => metrics.count_loss(ring, kind, "ring_full", count),
-        Outcome::ScratchBusy => metrics.count_loss(ring, kind, "scratch_busy", count),
+        Outcome::Sent => coverage.add_sent(flow, count),
+        Outcome::RingFull => coverage.add_lost(loss(LossReason::RingFull), count),
+        Outcome::ScratchBusy => coverage.add_lost(loss(LossReason::ScratchBusy), count),
         // The event itself arrived; only its argv did not.
-        Outcome::ArgvUnreadable => metrics.count_evidence_loss(ring, kind, "argv_unreadable", count),
+        Outcome::ArgvUnreadable => coverage.add_evidence_lost(loss(LossReason::ArgvUnreadable), count),
     }
 }
 
-/// Ring and kind as metrics name them.
-const fn names(stream: Stream) -> (&'static str, &'static str) {
-    match stream {
-        Stream::Exec => ("common", "exec"),
-        Stream::Exit => ("common", "exit"),
-        Stream::Death => ("grave", "exit"),
-        Stream::Oom => ("grave", "oom_kill"),
-        Stream::Crash => ("crash", "crash"),
-    }
+const fn flow(stream: Stream) -> Flow {
+    let (kind, way) = match stream {
+        Stream::Exec => (EventKind::Exec, Way::CommonRing),
+        Stream::Exit => (EventKind::Exit, Way::CommonRing),
+        Stream::Death => (EventKind::Exit, Way::UrgentRing),
+        Stream::Oom => (EventKind::OomKill, Way::UrgentRing),
+        Stream::Crash => (EventKind::Crash, Way::CrashRing),
+    };
+    Flow { kind, way }
 }

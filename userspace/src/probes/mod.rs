@@ -25,7 +25,8 @@ use tracing::{info, warn};
 
 pub use load::Options;
 
-use crate::health::{Health, HookState};
+use crate::coverage::{Delivery, Hook};
+use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::observation::Observation;
@@ -68,11 +69,11 @@ pub async fn start(
     let proc_root = options.proc_root.clone().unwrap_or_else(|| PathBuf::from("/proc"));
     let loading = tokio::task::spawn_blocking(move || load::load(&options));
     let (loaded, states) = loading.await.ok()?;
-    for (hook, state) in &states {
-        health.set_hook(hook, state.clone());
+    for (hook, delivery) in &states {
+        metrics.coverage.set_hook(*hook, delivery.clone());
     }
-    let missing: Vec<_> = states.iter().filter(|(_, state)| state.reason.is_some()).collect();
-    if let Some((hook, HookState { reason: Some(reason), .. })) = missing.first() {
+    let missing: Vec<_> = states.iter().filter_map(|(hook, it)| Some((hook, it.reason()?))).collect();
+    if let Some((hook, reason)) = missing.first() {
         let count = missing.len();
         health.degrade(
             "probes",
@@ -80,7 +81,7 @@ pub async fn start(
             remedy(reason),
         );
     }
-    let attached = states.iter().filter(|(_, state)| state.attached).count();
+    let attached = states.iter().filter(|(_, delivery)| delivery.is_attached()).count();
     match loaded.and_then(|loaded| spawn(loaded, proc_root, batches, host, metrics)) {
         Ok(probes) => {
             info!(attached, of = states.len(), "kernel probes are attached");
@@ -95,7 +96,7 @@ pub async fn start(
 }
 
 /// Attaches everything and detaches it again: what this host can give.
-pub fn try_attach(btf: &Path) -> Vec<(String, HookState)> {
+pub fn try_attach(btf: &Path) -> Vec<(Hook, Delivery)> {
     load::load(&Options { btf: Some(btf.to_owned()), ..Options::small() }).1
 }
 

@@ -20,6 +20,7 @@ use super::forks::Forks;
 use super::identities::Identities;
 use super::load::Loaded;
 use super::losses::KernelCounters;
+use crate::coverage::{Coverage, EventKind, Flow, Loss, LossReason, Way};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::observation::Observation;
@@ -157,7 +158,7 @@ impl Reader {
         while batch.len() < BATCH {
             match next(
                 &mut self.loaded.common,
-                "common",
+                Way::CommonRing,
                 self.identities.as_mut(),
                 &self.host,
                 &mut self.received,
@@ -177,17 +178,17 @@ impl Reader {
                 }
             }
         }
-        self.received.report(&self.metrics);
+        self.received.report(&self.metrics.coverage);
         batch
     }
 
     /// Deaths and crash captures into one row, in the order of their time stamps.
     fn take_grave(&mut self) {
-        let rings = [(&mut self.loaded.crashes, "crash"), (&mut self.loaded.grave, "grave")];
+        let rings = [(&mut self.loaded.crashes, Way::CrashRing), (&mut self.loaded.grave, Way::UrgentRing)];
         let had = self.grave.len();
-        for (ring, name) in rings {
+        for (ring, way) in rings {
             while self.grave.len() < BATCH {
-                match next(ring, name, self.identities.as_mut(), &self.host, &mut self.received) {
+                match next(ring, way, self.identities.as_mut(), &self.host, &mut self.received) {
                     Next::Observation(observation) => self.grave.push_back(observation),
                     Next::Nothing => {}
                     Next::Empty => break,
@@ -216,7 +217,7 @@ impl Reader {
     }
 
     fn report_counters(&mut self) {
-        if let Err(error) = self.counters.report(&self.metrics) {
+        if let Err(error) = self.counters.report(&self.metrics.coverage) {
             warn!("kernel losses are not known: {error:#}");
         }
     }
@@ -233,23 +234,26 @@ enum Next {
     Empty,
 }
 
-/// What came by ring and kind since the last report, so that the metrics are asked once a batch; no kind: malformed.
+/// What came by ring and kind since the last report, so that the coverage is told once a batch; no kind: malformed.
 #[derive(Default)]
-struct Received(Vec<(&'static str, Option<&'static str>, u64)>);
+struct Received(Vec<(Way, Option<EventKind>, u64)>);
 
 impl Received {
-    fn add(&mut self, ring: &'static str, kind: Option<&'static str>) {
-        match self.0.iter_mut().find(|it| (it.0, it.1) == (ring, kind)) {
+    fn add(&mut self, way: Way, kind: Option<EventKind>) {
+        match self.0.iter_mut().find(|it| (it.0, it.1) == (way, kind)) {
             Some((.., count)) => *count += 1,
-            None => self.0.push((ring, kind, 1)),
+            None => self.0.push((way, kind, 1)),
         }
     }
 
-    fn report(&mut self, metrics: &Metrics) {
-        for (ring, kind, count) in self.0.drain(..) {
+    fn report(&mut self, coverage: &Coverage) {
+        for (way, kind, count) in self.0.drain(..) {
             match kind {
-                Some(kind) => metrics.count_event(kind, ring, count),
-                None => metrics.count_loss(ring, "any", "malformed", count),
+                Some(kind) => coverage.add_received(Flow { kind, way }, count),
+                None => {
+                    let loss = Loss { way, kind: EventKind::Any, reason: LossReason::Malformed };
+                    coverage.add_lost(loss, count);
+                }
             }
         }
     }
@@ -257,17 +261,17 @@ impl Received {
 
 fn next(
     ring: &mut RingBuf<MapData>,
-    name: &'static str,
+    way: Way,
     identities: Option<&mut Identities>,
     host: &Host,
     received: &mut Received,
 ) -> Next {
     let Some(bytes) = ring.next() else { return Next::Empty };
     let Some(observation) = decode::observation(&bytes, host) else {
-        received.add(name, None);
+        received.add(way, None);
         return Next::Nothing;
     };
-    received.add(name, Some(decode::kind(&observation)));
+    received.add(way, Some(decode::kind(&observation)));
     let completed = match identities {
         Some(identities) if decode::lacks_identity(&bytes) => identities.complete(observation),
         _ => Some(observation),

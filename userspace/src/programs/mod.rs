@@ -63,5 +63,6 @@ pub fn check(role: &str, name: &str) -> Result<(), ExtendError> {
 /// The last part of a path.
 pub(crate) fn base(path: &str) -> &str {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    path.rsplit('/').next().unwrap_or(path)
+    // By bytes: names are short, and this is asked for each exec.
+    path.bytes().rposition(|byte| byte == b'/').map_or(path, |slash| &path[slash + 1..])
 }

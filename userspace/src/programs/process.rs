@@ -1,6 +1,6 @@
 //! What a process runs, judged by its names and arguments: whether it is a shell, runs tests, is run for its result.
 
-use super::{Roles, base, roles_of};
+use super::{Roles, base, named, roles_of};
 use crate::model::ProcessInfo;
 
 /// What a program is told that then runs tests.
@@ -23,7 +23,7 @@ pub fn runs_shell(process: &ProcessInfo) -> bool {
 
 /// Whether this name is a shell's.
 pub(crate) fn is_shell_name(name: &str) -> bool {
-    roles_of(base(name).trim_start_matches('-')).contains(Roles::SHELL)
+    named(base(name).trim_start_matches('-'), Roles::SHELL).is_some()
 }
 
 /// Whether its command line tells a shell to go round for ever. Who waits for a result leaves the loop: `until`,

@@ -10,6 +10,8 @@ use super::roles::{ExtendError, Roles, VERSIONED};
 
 /// Bytes of a name that the kernel keeps (`TASK_COMM_LEN` less its NUL, include/linux/sched.h).
 const COMM_BYTES: usize = 15;
+/// Longest name of a file (`NAME_MAX`, include/uapi/linux/limits.h): nothing longer is hashed.
+const NAME_BYTES: usize = 255;
 
 /// What the data file holds.
 #[derive(Deserialize)]
@@ -105,7 +107,7 @@ impl Table {
     /// The roles of a program by its file's path or its name. Without allocating: it is asked for each exec.
     pub(super) fn roles_of(&self, name: &str) -> Roles {
         let base = base(name);
-        let of = |name: &str| self.known.get(name).copied().unwrap_or_default();
+        let of = |name: &str| self.get(name).map(|(_, known)| *known).unwrap_or_default();
         let stem = base.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | ':'));
         let of_stem = if stem.len() < base.len() { of(stem).versioned } else { Roles::empty() };
         of(base).roles | of_stem
@@ -113,8 +115,13 @@ impl Table {
 
     /// The name as the table holds it, where the program has one of these roles.
     pub(super) fn named(&self, name: &str, roles: Roles) -> Option<&str> {
-        let (name, known) = self.known.get_key_value(name)?;
+        let (name, known) = self.get(name)?;
         known.roles.intersects(roles).then_some(name)
+    }
+
+    fn get(&self, name: &str) -> Option<(&str, &Known)> {
+        let (name, known) = if name.len() > NAME_BYTES { None } else { self.known.get_key_value(name) }?;
+        Some((name, known))
     }
 
     /// Whether only kernel threads have this name.
@@ -137,7 +144,7 @@ impl Table {
 /// A program's file name: no path, which the start of a kernel thread's name may look like.
 pub(super) fn check_name(name: &str, role: Roles) -> Result<(), ExtendError> {
     let path = name.contains('/') && role != Roles::KERNEL_THREAD;
-    if name.is_empty() || path || name.contains(['\0', ' ']) {
+    if name.is_empty() || name.len() > NAME_BYTES || path || name.contains(['\0', ' ']) {
         return Err(ExtendError::NoName(name.to_owned()));
     }
     Ok(())

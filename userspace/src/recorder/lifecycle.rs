@@ -1,15 +1,13 @@
 //! The life of incidents while nothing happens to them: at a steady pace, how long each has been silent, by what
 //! the daemon could see, and who is to be told that it goes on or is over.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::health::Health;
-use crate::metrics::Metrics;
+use crate::coverage::{Coverage, CoverageState, Hook, Way};
 use crate::model::Case;
 use crate::queue::Queue;
 use crate::store::{Store, Watched};
@@ -20,18 +18,10 @@ const PACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 /// A walk that took so many times longer than it should: the rest of that time nothing was watched.
 const LATE_WALKS: u32 = 3;
 
-/// The hook without which no end of a process is seen.
-const ENDS_HOOK: &str = "sched_process_exit";
-
-/// The ring that ends by signal and OOM kills travel on.
-const GRAVE_RING: &str = "grave";
-
 /// Where it is seen what the daemon could see.
 pub struct Visibility {
-    /// Walks and losses.
-    pub metrics: Arc<Metrics>,
-    /// Hooks.
-    pub health: Health,
+    /// Hooks, scans and losses.
+    pub coverage: Coverage,
     /// What waits to be recorded.
     pub cases: Queue<Case>,
     /// Between two walks of /proc.
@@ -75,13 +65,15 @@ struct Observer {
 
 impl Observer {
     fn new(visibility: &Visibility, now: Instant) -> Self {
-        Self { walks: visibility.metrics.scans.get(), lost: lost(&visibility.metrics), at: now }
+        let coverage = visibility.coverage.now();
+        Self { walks: coverage.scans, lost: lost(&coverage), at: now }
     }
 
     /// What could be seen since the last look. Only time in which walks ended counts: the time of a look without
     /// one counts at the next that has one.
     fn look(&mut self, visibility: &Visibility, now: Instant) -> Watched {
-        let (walks, lost) = (visibility.metrics.scans.get(), lost(&visibility.metrics));
+        let coverage = visibility.coverage.now();
+        let (walks, lost) = (coverage.scans, lost(&coverage));
         let ended = walks.saturating_sub(self.walks);
         // What waits to be recorded may be what would be missed.
         if ended == 0 || !visibility.cases.is_empty() {
@@ -89,37 +81,36 @@ impl Observer {
         }
         let longest = visibility.scan_interval.max(PACE.0).saturating_mul(LATE_WALKS);
         let walked = now.saturating_duration_since(self.at).min(longest);
-        let hooks = visibility.health.hooks();
-        let sees_ends = hooks.get(ENDS_HOOK).is_some_and(|hook| hook.attached) && lost == self.lost;
+        let sees_ends = coverage.sees(Hook::Exit) && lost == self.lost;
         *self = Self { walks, lost, at: now };
         Watched { walks: ended, walked, events: if sees_ends { walked } else { Duration::ZERO } }
     }
 }
 
-fn lost(metrics: &Metrics) -> u64 {
-    let losses = metrics.losses();
-    losses.iter().filter(|(labels, _)| labels.ring == GRAVE_RING).map(|(_, count)| count).sum()
+/// Of the ends by signal and the OOM kills, which an incident may be about.
+fn lost(coverage: &CoverageState) -> u64 {
+    coverage.lost_on(Way::UrgentRing)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::HookState;
+    use crate::coverage::{Delivery, EventKind, Loss, LossReason};
     use crate::metrics::Metrics;
     use crate::model::sample::case;
     use crate::queue::cases::{case_queue, entry};
 
     fn visibility() -> Visibility {
         let metrics = Metrics::new();
-        let cases = case_queue(&metrics);
-        let visibility =
-            Visibility { metrics, health: Health::default(), cases, scan_interval: Duration::from_secs(10) };
+        let (coverage, cases) = (metrics.coverage.clone(), case_queue(&metrics));
+        let visibility = Visibility { coverage, cases, scan_interval: Duration::from_secs(10) };
         hook(&visibility, true);
         visibility
     }
 
     fn hook(visibility: &Visibility, attached: bool) {
-        visibility.health.set_hook(ENDS_HOOK, HookState { attached, reason: None });
+        let delivery = if attached { Delivery::Complete } else { Delivery::Absent("EPERM".into()) };
+        visibility.coverage.set_hook(Hook::Exit, delivery);
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,7 +119,7 @@ mod tests {
         let mut observer = Observer::new(&visibility, Instant::now());
         let mut look = async |seconds, walks| {
             tokio::time::advance(Duration::from_secs(seconds)).await;
-            visibility.metrics.scans.inc_by(walks);
+            (0..walks).for_each(|_| visibility.coverage.add_scan());
             let Watched { walks, walked, events } = observer.look(&visibility, Instant::now());
             (walks, walked.as_secs(), events.as_secs())
         };
@@ -141,9 +132,10 @@ mod tests {
         hook(&visibility, false);
         assert_eq!(look(10, 1).await, (1, 10, 0));
         hook(&visibility, true);
-        visibility.metrics.count_loss("common", "exec", "ring_full", 5);
+        let full = Loss { way: Way::CommonRing, kind: EventKind::Exec, reason: LossReason::RingFull };
+        visibility.coverage.add_lost(full, 5);
         assert_eq!(look(10, 1).await, (1, 10, 10));
-        visibility.metrics.count_loss("grave", "exit", "ring_full", 1);
+        visibility.coverage.add_lost(Loss { way: Way::UrgentRing, kind: EventKind::Exit, ..full }, 1);
         assert_eq!(look(10, 1).await, (1, 10, 0));
         assert_eq!(look(10, 1).await, (1, 10, 10));
         // What waits to be recorded is not silence.

@@ -5,7 +5,7 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::{ending, signal};
+use crate::kinds::shared::{ending, signal, standing};
 use crate::kinds::{self, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
@@ -15,6 +15,7 @@ pub fn fact(data: &FactData) -> String {
         FactData::Recorded(it) => recorded::sentence(it),
         FactData::Ending(it) => ending::words::sentence(it),
         FactData::Signal(it) => signal::words::sentence(it),
+        FactData::Standing(it) => standing::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     }
 }

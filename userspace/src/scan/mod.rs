@@ -21,7 +21,7 @@ use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::observation::{Observation, SeenProcess};
-use walk::Walker;
+pub use walk::Walker;
 
 /// Most observations in one message to the monitor.
 const BATCH: usize = 512;
@@ -100,7 +100,7 @@ pub async fn run(
                 if let Some(Observation::ScanDone(done)) = observations.last() {
                     metrics.scan_seconds.observe(done.took.as_secs_f64());
                 }
-                metrics.scans.inc();
+                metrics.coverage.add_scan();
                 metrics.count_turned_away("close_looks", walker.turned_away());
                 let mut rest = observations;
                 while !rest.is_empty() {

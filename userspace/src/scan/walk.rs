@@ -29,7 +29,7 @@ const FDS_WORTH_A_LIMIT: u64 = 32;
 const RSS_WORTH_ANON_BYTES: u64 = 16 << 20;
 
 /// Remembers between walks who was seen, to read the unchanging only once.
-pub(super) struct Walker {
+pub struct Walker {
     proc_root: PathBuf,
     hierarchy: Hierarchy,
     host: Host,
@@ -48,7 +48,8 @@ struct Known {
 }
 
 impl Walker {
-    pub(super) fn new(proc_root: PathBuf, hierarchy: Hierarchy, host: Host) -> Self {
+    /// Of a host whose /proc and cgroups are there; it has seen nobody yet.
+    pub fn new(proc_root: PathBuf, hierarchy: Hierarchy, host: Host) -> Self {
         Self {
             proc_root,
             hierarchy,
@@ -72,7 +73,7 @@ impl Walker {
     }
 
     /// Everything seen, the memory cgroups they are in, and [`Observation::ScanDone`] last.
-    pub(super) fn walk(&mut self) -> Result<Vec<Observation>> {
+    pub fn walk(&mut self) -> Result<Vec<Observation>> {
         let began = boot_time();
         self.walks += 1;
         let walk = self.walks;

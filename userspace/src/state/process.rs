@@ -77,6 +77,10 @@ pub struct Process {
     pub ppid: u32,
     /// The parent at the first exec, or when the process was first seen.
     pub first_ppid: u32,
+    /// When it was first heard of.
+    pub met: Duration,
+    /// Scans that measured it.
+    pub scans: u32,
     /// How it was first seen.
     pub begun: Begun,
     /// Its place in job control, as a scan last saw it.
@@ -124,6 +128,8 @@ impl Process {
             key: event.key,
             ppid: event.parent.pid,
             first_ppid: event.parent.pid,
+            met: event.at,
+            scans: 0,
             begun: Begun::End,
             session: None,
             own: is_us(event.key.pid, event.parent.pid),
@@ -153,6 +159,8 @@ impl Process {
             key: seen.key,
             ppid: seen.ppid,
             first_ppid: seen.ppid,
+            met: now,
+            scans: 0,
             begun: Begun::Walk,
             session: Some(seen.session),
             own: is_us(seen.key.pid, seen.ppid),
@@ -204,6 +212,7 @@ impl Process {
             fds: seen.fds,
             state: seen.state,
         });
+        self.scans = self.scans.saturating_add(1);
         self.ppid = seen.ppid;
         self.session = Some(seen.session);
         self.fd_limit = seen.fd_limit;

@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use super::end::End;
 use super::process::{Begun, Judged, Process};
 use crate::cgroup;
+use crate::coverage::{EventKind, Loss, LossReason, Way};
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::model::ProcessKey;
@@ -45,9 +46,12 @@ impl Refused {
     /// Adds what has come since the last call: those who told of them came, and nothing of it could be kept.
     pub fn report(&mut self, metrics: &Metrics) {
         let Self { execs, walks } = std::mem::take(self);
-        for (ring, kind, count) in [("common", "exec", execs), ("scan", "process", walks)] {
+        for (way, kind, count) in
+            [(Way::CommonRing, EventKind::Exec, execs), (Way::Scan, EventKind::Process, walks)]
+        {
             if count > 0 {
-                metrics.count_evidence_loss(ring, kind, "process_table", count);
+                let loss = Loss { way, kind, reason: LossReason::ProcessTable };
+                metrics.coverage.add_evidence_lost(loss, count);
             }
         }
     }
@@ -375,10 +379,9 @@ mod tests {
         let metrics = Metrics::new();
         // The second time there is nothing new.
         (0..2).for_each(|_| table.refused.report(&metrics));
-        let lost = metrics.evidence_losses();
-        let lost: Vec<_> = lost.iter().map(|(of, count)| (of.ring, of.kind, of.reason, *count)).collect();
-        let want = [("common", "exec", "process_table", 3), ("scan", "process", "process_table", 2)];
-        assert_eq!(lost, want);
+        let loss = |way, kind| Loss { way, kind, reason: LossReason::ProcessTable };
+        let want = [(loss(Way::CommonRing, EventKind::Exec), 3), (loss(Way::Scan, EventKind::Process), 2)];
+        assert_eq!(metrics.coverage.now().evidence_lost, want.into());
         for pid in 0..u32::try_from(ENDED_MAX).unwrap() + 5 {
             table.end(exit(event(key(pid, 1), 2, "a")), None);
         }

@@ -27,7 +27,7 @@ use crate::config::LifeRules;
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{Case, EvidenceFile, Incident, Verdict, VerdictBy};
+use crate::model::{Case, EvidenceFile, Incident, ProcessKey, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -228,6 +228,12 @@ impl Store {
             self.tell_unreadable(&first.to_string(), broken.len());
         }
         Ok(page)
+    }
+
+    /// The incidents that are not resolved and happened to this process of this boot, the oldest first.
+    pub async fn open_about(&self, process: ProcessKey) -> Result<Vec<Incident>> {
+        let boot_id = self.0.host.boot_id.clone();
+        self.read(move |tx| read::open_about(tx, process, &boot_id)).await
     }
 
     /// One incident with its evidence index. One that is there and can't be read is an [`Unreadable`].

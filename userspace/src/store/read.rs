@@ -6,9 +6,9 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::page::{Filter, LIST_MAX, Page};
 use super::related;
-use super::row::{collect, delivery, evidence_entry, incident, time, unreadable};
+use super::row::{collect, delivery, evidence_entry, incident, signed, time, unreadable};
 use super::unreadable::Unreadable;
-use crate::model::{AlertDelivery, EvidenceFile, Incident, IncidentKind, IncidentStatus};
+use crate::model::{AlertDelivery, EvidenceFile, Incident, IncidentKind, IncidentStatus, ProcessKey};
 
 /// Incidents a page where the filter gives no limit.
 const PAGE: usize = 50;
@@ -21,6 +21,17 @@ pub(super) fn get(tx: &Transaction<'_>, id: &str) -> Result<Option<Incident>> {
     let mut found = incident(row)?;
     complete(tx, &mut found).map_err(|err| unreadable(id.to_owned(), err))?;
     Ok(Some(found))
+}
+
+/// The incidents that are not resolved and happened to this process, the oldest first.
+pub(super) fn open_about(tx: &Transaction<'_>, process: ProcessKey, boot_id: &str) -> Result<Vec<Incident>> {
+    let sql = "SELECT * FROM incidents WHERE status <> 'resolved' AND id IN
+                   (SELECT incident FROM occurrences WHERE pid = ?1 AND start_ticks = ?2 AND boot_id = ?3)
+               ORDER BY id";
+    let mut statement = tx.prepare_cached(sql)?;
+    let found = statement.query(params![process.pid, signed(process.start_ticks), boot_id])?;
+    // One that can't be read is told of where incidents are listed.
+    Ok(collect(found, |row| Ok(incident(row).ok()))?.into_iter().flatten().collect())
 }
 
 /// Adds what is in tables of its own.

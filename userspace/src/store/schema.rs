@@ -118,7 +118,7 @@ CREATE INDEX alerts_due ON alerts (sink, due_ms, id) WHERE status = 'pending';
 const V4: &str = "ALTER TABLE incidents ADD COLUMN rules_severity TEXT;";
 
 /// Facts are values, of which sentences are made when they are shown. Those written before have a sentence alone: it
-/// is kept as what it is.
+/// is kept as what it is. And what is known of one process is looked up by its identity.
 const V5: &str = "
 UPDATE incidents SET
     facts = (SELECT json_group_array(json_remove(json_set(value, '$.data',
@@ -130,6 +130,7 @@ UPDATE incidents SET
                            json_object('type', 'recorded', 'text', json_extract(value, '$.summary'))))
                 FROM (SELECT value FROM json_each(incidents.findings) ORDER BY key))
 WHERE json_valid(findings) AND json_type(findings) = 'array';
+CREATE INDEX occurrences_by_process ON occurrences (pid, start_ticks);
 ";
 
 /// The migrations up to the first version, as a database of then has had them.

@@ -241,7 +241,7 @@ async fn a_crash_is_captured_with_registers_stack_and_load_map() {
     .await
     .unwrap();
     let (seen, metrics) = watch.finish().await;
-    assert_eq!(metrics.lost_total(), 0);
+    assert_eq!(metrics.coverage.lost_total(), 0);
 
     let [segv] = crashes(&seen, ran["segv"])[..] else { panic!("one crash") };
     // SEGV_MAPERR at the address that fault.c writes to (sigaction(2)).

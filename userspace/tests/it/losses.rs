@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ai_debugger::coverage::{LossReason, Way};
 use ai_debugger::metrics::Metrics;
 use ai_debugger::observation::Observation;
 use ai_debugger::probes::Options;
@@ -11,15 +12,15 @@ use crate::kernel::{ROOMY, Watch};
 use crate::requires::{no_kernel_events, skip_if};
 
 fn sent(metrics: &Metrics) -> u64 {
-    metrics.events_sent().iter().map(|(_, count)| count).sum()
+    metrics.coverage.now().sent.values().sum()
 }
 
 fn received(metrics: &Metrics) -> u64 {
-    metrics.events().iter().map(|(_, count)| count).sum()
+    metrics.coverage.now().received.values().sum()
 }
 
-fn lost(metrics: &Metrics, ring: &str) -> u64 {
-    metrics.losses().iter().filter(|(it, _)| it.ring == ring).map(|(_, count)| count).sum()
+fn lost(metrics: &Metrics, ring: Way) -> u64 {
+    metrics.coverage.now().lost_on(ring)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +35,7 @@ async fn with_room_enough_nothing_is_lost_and_all_that_was_sent_arrives() {
     };
     tokio::task::spawn_blocking(ran).await.unwrap();
     let (seen, metrics) = watch.finish().await;
-    assert_eq!((lost(&metrics, "common"), lost(&metrics, "grave")), (0, 0));
+    assert_eq!((lost(&metrics, Way::CommonRing), lost(&metrics, Way::UrgentRing)), (0, 0));
     assert_eq!(sent(&metrics), received(&metrics));
     assert_eq!(received(&metrics), u64::try_from(seen.len()).unwrap());
     assert!(received(&metrics) >= 400);
@@ -74,10 +75,11 @@ async fn a_full_common_ring_costs_no_grave_event_and_every_loss_is_counted() {
     }
     let (rest, metrics) = watch.finish().await;
     seen.extend(rest);
-    assert_eq!(lost(&metrics, "grave"), 0);
+    assert_eq!(lost(&metrics, Way::UrgentRing), 0);
     // At least the 300 execs and 300 exits less what one page and one batch hold.
-    assert!(lost(&metrics, "common") > 300, "{:?}", metrics.losses());
-    assert!(metrics.losses().iter().all(|(it, _)| it.reason == "ring_full"), "{:?}", metrics.losses());
+    let losses = metrics.coverage.now().lost;
+    assert!(lost(&metrics, Way::CommonRing) > 300, "{losses:?}");
+    assert!(losses.keys().all(|it| it.reason == LossReason::RingFull), "{losses:?}");
     assert_eq!(sent(&metrics), received(&metrics));
     assert_eq!(received(&metrics), u64::try_from(seen.len()).unwrap());
 }

@@ -9,8 +9,8 @@ pub(crate) fn no_kernel_events() -> Option<String> {
         return Some("kernel events need root".to_owned());
     }
     let states = ai_debugger::probes::try_attach(std::path::Path::new(ai_debugger::probes::BTF));
-    let missing = states.into_iter().find(|(_, state)| !state.attached);
-    missing.map(|(hook, state)| format!("{hook} cannot be attached: {}", state.reason.unwrap_or_default()))
+    let missing = states.into_iter().find(|(_, state)| !state.is_attached());
+    missing.map(|(hook, state)| format!("{hook} cannot be attached: {}", state.reason().unwrap_or_default()))
 }
 
 /// Tells `cargo xtask test`, and whoever reads the output.

@@ -2,14 +2,24 @@
 
 use super::commands::{logs, step};
 use super::{name, safe_to_send, who};
-use crate::model::{CaseFile, Confidence, Verdict, VerdictBy};
+use crate::kinds::case::CaseFile;
+use crate::kinds::shared::standing::facts::StandingFact;
+use crate::model::{Confidence, Verdict, VerdictBy};
+use crate::render;
 
 /// With so many frozen files and nothing missing, silence means health.
 const WELL_SEEN_FILES: usize = 3;
 
 pub(super) fn judge(file: &CaseFile) -> Verdict {
     let gaps = gaps(file);
-    let confidence = if file.facts.is_empty() && file.evidence.is_empty() {
+    // What needs a longer look may still be wrong with it.
+    let unjudged = file
+        .facts
+        .iter()
+        .find(|fact| matches!(fact.data.as_standing(), Some(StandingFact::NotJudgedYet { .. })));
+    let confidence = if unjudged.is_some() {
+        Confidence::Low
+    } else if file.facts.is_empty() && file.evidence.is_empty() {
         Confidence::Low
     } else if gaps.is_empty() && file.evidence.len() >= WELL_SEEN_FILES {
         Confidence::High
@@ -17,6 +27,12 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         Confidence::Medium
     };
     let looked_at = format!("{} facts and {} files were looked at", file.facts.len(), file.evidence.len());
+    let watched = file
+        .facts
+        .iter()
+        .filter(|fact| fact.source == "monitor:history")
+        .map(|fact| render::fact(&fact.data));
+    let looked_at = [looked_at].into_iter().chain(watched).collect::<Vec<_>>().join("; ");
     let cause = if gaps.is_empty() {
         format!("No rule found a fault; {looked_at}.")
     } else {

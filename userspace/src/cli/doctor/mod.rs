@@ -13,11 +13,11 @@ use anyhow::{Context as _, Result};
 use self::report::{Check, Status};
 use super::output;
 use crate::config::{self, Sources};
-use crate::health::HookState;
+use crate::coverage::{Delivery, Hook};
 use crate::probes;
 
 /// Hooks without which the daemon cannot say what died.
-const ESSENTIAL_HOOKS: [&str; 2] = ["sched_process_exec", "sched_process_exit"];
+const ESSENTIAL_HOOKS: [Hook; 2] = [Hook::Exec, Hook::Exit];
 
 /// Where the kernel shows itself; elsewhere in tests.
 struct Roots {
@@ -45,31 +45,31 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
 }
 
 /// Loading programs into the kernel blocks, so it has a thread of its own.
-async fn attach(btf: PathBuf) -> Result<Vec<(String, HookState)>> {
+async fn attach(btf: PathBuf) -> Result<Vec<(Hook, Delivery)>> {
     tokio::task::spawn_blocking(move || probes::try_attach(&btf))
         .await
         .context("trying the hooks was broken off")
 }
 
 /// A line for each hook.
-fn hooks(states: &[(String, HookState)]) -> Vec<Check> {
+fn hooks(states: &[(Hook, Delivery)]) -> Vec<Check> {
     let remedy = "run as root or with CAP_BPF and CAP_PERFMON, on a kernel with BTF";
     if states.is_empty() {
         return vec![Check::fail("hooks", "none could be tried", remedy)];
     }
-    let any_essential = states.iter().any(|(name, _)| is_essential(name));
+    let any_essential = states.iter().any(|(hook, _)| is_essential(*hook));
     states
         .iter()
-        .map(|(name, state)| {
-            let reason = state.reason.as_deref().unwrap_or("the kernel did not say why");
-            let status = match state.attached {
-                true if state.reason.is_some() => Status::Warn,
-                true => Status::Ok,
-                // Where no name is known, every hook counts.
-                false if is_essential(name) || !any_essential => Status::Fail,
-                false => Status::Warn,
+        .map(|(hook, delivery)| {
+            let reason = delivery.reason().unwrap_or("the kernel did not say why");
+            let status = match delivery {
+                Delivery::Complete => Status::Ok,
+                Delivery::Reduced(_) => Status::Warn,
+                // Where none of these was tried, every hook counts.
+                Delivery::Absent(_) if is_essential(*hook) || !any_essential => Status::Fail,
+                Delivery::Absent(_) => Status::Warn,
             };
-            let what = format!("hook {name}");
+            let what = format!("hook {hook}");
             match status {
                 Status::Ok => Check::ok(&what, "attached"),
                 status => Check::new(status, &what, reason, remedy),
@@ -78,8 +78,8 @@ fn hooks(states: &[(String, HookState)]) -> Vec<Check> {
         .collect()
 }
 
-fn is_essential(name: &str) -> bool {
-    ESSENTIAL_HOOKS.contains(&name)
+fn is_essential(hook: Hook) -> bool {
+    ESSENTIAL_HOOKS.contains(&hook)
 }
 
 #[cfg(test)]
@@ -88,27 +88,23 @@ mod tests {
 
     #[test]
     fn a_missing_hook_fails_where_the_main_job_needs_it() {
-        let state = |name: &str, reason: Option<&str>| {
-            (name.to_owned(), HookState { attached: reason.is_none(), reason: reason.map(str::to_owned) })
-        };
-        let fallback = |name: &str| {
-            (
-                name.to_owned(),
-                HookState { attached: true, reason: Some("in fallback, because: no BTF".into()) },
-            )
-        };
-        let exec = "sched_process_exec";
-        let exit = "sched_process_exit";
+        let absent = |why: &str| Delivery::Absent(why.to_owned());
+        let reduced = || Delivery::Reduced("in fallback, because: no BTF".to_owned());
+        use Delivery::Complete;
         for (states, want) in [
             (vec![], false),
-            (vec![state(exec, None), state(exit, None), state("mark_victim", None)], true),
+            (vec![(Hook::Exec, Complete), (Hook::Exit, Complete), (Hook::OomVictim, Complete)], true),
             (
-                vec![state(exec, None), state(exit, None), state("mark_victim", Some("no such tracepoint"))],
+                vec![
+                    (Hook::Exec, Complete),
+                    (Hook::Exit, Complete),
+                    (Hook::OomVictim, absent("no such tracepoint")),
+                ],
                 true,
             ),
-            (vec![fallback(exec), fallback(exit)], true),
-            (vec![state(exec, None), state(exit, Some("EPERM"))], false),
-            (vec![state("renamed", Some("EPERM"))], false),
+            (vec![(Hook::Exec, reduced()), (Hook::Exit, reduced())], true),
+            (vec![(Hook::Exec, Complete), (Hook::Exit, absent("EPERM"))], false),
+            (vec![(Hook::Fork, absent("EPERM"))], false),
         ] {
             let checks = hooks(&states);
             assert_eq!(report::main_job_can_run(&checks), want, "{checks:?}");

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::health::HookState;
+use crate::coverage::{Delivery, EventKind, Flow, Hook, Loss, LossReason, Way};
 use crate::metrics::{QueueLabel, StateLabel};
 use crate::model::{ExitCause, ExitRecord};
 
@@ -157,14 +157,17 @@ async fn one_process_by_pid_or_identity() {
 async fn status_tells_what_was_lost() {
     let server = server().await;
     let metrics = &server.metrics;
-    metrics.count_event("exec", "common", 10);
-    metrics.count_loss("common", "exec", "ring_full", 7);
-    metrics.count_loss("grave", "any", "malformed", 1);
-    metrics.count_evidence_loss("common", "exec", "argv_unreadable", 2);
+    let coverage = &metrics.coverage;
+    let (way, kind) = (Way::CommonRing, EventKind::Exec);
+    coverage.add_received(Flow { kind, way }, 10);
+    coverage.add_lost(Loss { way, kind, reason: LossReason::RingFull }, 7);
+    let malformed = Loss { way: Way::UrgentRing, kind: EventKind::Any, reason: LossReason::Malformed };
+    coverage.add_lost(malformed, 1);
+    coverage.add_evidence_lost(Loss { way, kind, reason: LossReason::ArgvUnreadable }, 2);
     metrics.queue_depth.get_or_create(&QueueLabel { queue: "cases" }).set(3);
     metrics.processes.get_or_create(&StateLabel { state: "live" }).set(4);
-    server.health.set_hook("exec", HookState { attached: true, reason: None });
-    server.health.set_hook("oom_kill", HookState { attached: false, reason: Some("EPERM".into()) });
+    coverage.set_hook(Hook::Exec, Delivery::Complete);
+    coverage.set_hook(Hook::OomVictim, Delivery::Absent("EPERM".into()));
     server.health.degrade("probes", "the-key", "run as root");
     let mut status = server.get("/api/v1/status").await.json();
     let started: jiff::Timestamp = status["started_at"].take().as_str().unwrap().parse().unwrap();
@@ -190,12 +193,12 @@ async fn status_tells_what_was_lost() {
             }
           ],
           "hooks": {
-            "exec": {
-              "attached": true
-            },
-            "oom_kill": {
+            "mark_victim": {
               "attached": false,
               "reason": "EPERM"
+            },
+            "sched_process_exec": {
+              "attached": true
             }
           },
           "host": "web-1",

@@ -142,7 +142,7 @@ async fn a_client_that_takes_nothing_is_cut_off() {
 async fn analyses_beyond_the_limit_are_turned_away() {
     let (metrics, monitor) =
         (Metrics::new(), Handle::fake(Vec::new(), vec![case_file(42, "nginx", Vec::new())]));
-    let desk = Arc::new(Desk::new(monitor, Arc::clone(&metrics), false));
+    let desk = Arc::new(Desk::new(monitor, None, Arc::clone(&metrics), false));
     let (began, mut begins) = mpsc::channel(8);
     let go = Arc::new(Semaphore::new(0));
     let ask = || {

@@ -104,7 +104,7 @@ impl Setup {
         };
         let (metrics, health) = (Metrics::new(), Health::default());
         let monitor = Handle::fake(self.processes, self.files);
-        let desk = Arc::new(Desk::new(monitor.clone(), Arc::clone(&metrics), self.config.show_secrets));
+        let desk = Arc::new(Desk::new(monitor.clone(), None, Arc::clone(&metrics), self.config.show_secrets));
         let slow = Router::new().route("/analyze", post(analyze)).with_state(desk);
         let started = Instant::now();
         let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();

@@ -1,4 +1,5 @@
-//! What several kinds state, tell and judge alike, a subject each. No kind is named here.
+//! What several kinds state, tell and judge alike, a folder a subject. No kind is named here.
 
 pub mod ending;
 pub mod signal;
+pub mod standing;

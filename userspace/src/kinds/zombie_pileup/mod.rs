@@ -14,13 +14,21 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::Room;
+use crate::kinds::room::{Nature, Room, of_program};
 use crate::model::{IncidentKind, Severity};
 use crate::state::zombies::Zombie;
 use facts::ZombieFact;
 
 /// This kind.
-pub const ROOM: Room = Room { summary: words::summary, verdict: verdict::judge };
+pub const ROOM: Room = Room {
+    label: "Zombie pile-up",
+    nature: Nature::Lasts,
+    is_of_cgroup: of_program,
+    explains: &[],
+    patience: |limits| limits.zombie_age,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// How many zombies are named.
 const NAMED: usize = 3;

@@ -1,5 +1,6 @@
 //! The store from outside: recording, reading back, surviving.
 
+mod about;
 mod digest;
 mod life;
 mod outbox;
