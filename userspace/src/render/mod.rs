@@ -5,16 +5,18 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::{ending, signal, standing};
-use crate::kinds::{self, zombie_pileup};
+use crate::kinds::shared::{ending, signal, stack, standing};
+use crate::kinds::{self, crash, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
 pub fn fact(data: &FactData) -> String {
     match data {
         FactData::Recorded(it) => recorded::sentence(it),
+        FactData::Crash(it) => crash::words::sentence(it),
         FactData::Ending(it) => ending::words::sentence(it),
         FactData::Signal(it) => signal::words::sentence(it),
+        FactData::Stack(it) => stack::words::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     }

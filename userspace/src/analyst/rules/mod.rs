@@ -3,7 +3,6 @@
 
 mod abnormal_exit;
 mod cpu_spin;
-mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
@@ -34,9 +33,8 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::ZombiePileup => unreachable!("it has a room"),
+        IncidentKind::ZombiePileup | IncidentKind::Crash => unreachable!("it has a room"),
         IncidentKind::OomKill => oom_kill::judge(file, worst),
-        IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),

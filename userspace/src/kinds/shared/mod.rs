@@ -2,4 +2,5 @@
 
 pub mod ending;
 pub mod signal;
+pub mod stack;
 pub mod standing;
