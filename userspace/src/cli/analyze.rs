@@ -118,7 +118,7 @@ async fn local_file(target: &Target, pid: u32) -> Result<Option<(CaseFile, Confi
         output::complain(&format!("warning: {warning}"));
     }
     let Some(file) = monitor::examine_once(&config, pid).await? else { return Ok(None) };
-    let file = if config.show_secrets { file } else { redact::records::file(file) }.dated();
+    let file = if config.show_secrets { file } else { redact::records::masked(file) }.dated();
     Ok(Some((file, config)))
 }
 

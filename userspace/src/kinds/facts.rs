@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::crash::facts::CrashFact;
+use super::hung_task::facts::HungFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
 use super::shared::signal::facts::SignalFact;
@@ -78,6 +79,8 @@ union! {
     Stack(StackFact) as_stack,
     /// Of a live process, whatever is wrong with it.
     Standing(StandingFact) as_standing,
+    /// Of threads that hang.
+    Hung(HungFact) as_hung,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -6,6 +6,7 @@ use expect_test::Expect;
 
 use super::case::{CaseFile, Draft, Fact, Finding, numbered};
 use super::facts::{FactData, Recorded};
+use crate::analyst::built_in;
 use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use crate::render;
 
@@ -34,9 +35,48 @@ pub(crate) fn check_statements(statements: &[FactData], want: &Expect) {
     for statement in statements {
         let json = serde_json::to_string(statement).unwrap();
         assert_eq!(&serde_json::from_str::<FactData>(&json).unwrap(), statement);
+        // What would not be seen in this file is written as JSON may write it.
+        let seen = |c: char| {
+            if c.is_ascii() || c.is_alphanumeric() {
+                c.to_string()
+            } else {
+                format!("\\u{:04x}", u32::from(c))
+            }
+        };
+        let json: String = json.chars().map(seen).collect();
         writeln!(out, "{json}\n  {}", render::fact(statement)).unwrap();
     }
     want.assert_eq(&out);
+}
+
+/// The same about another process.
+pub(crate) fn case_about(process: &ProcessInfo, draft: &Draft) -> CaseFile {
+    CaseFile { process: process.clone(), ..case_of(draft) }
+}
+
+/// A draft in full: the data and the sentence of each fact.
+pub(crate) fn golden(process: &ProcessInfo, draft: &Draft) -> String {
+    let file = case_about(process, draft);
+    let mut out = format!("{:?} {}\n", draft.severity, render::summary(&file, &file.findings[0]));
+    for (fact, statement) in render::facts(&file).iter().zip(&draft.facts) {
+        writeln!(out, "- {} ({})\n  {}", fact.text, statement.source, fact.data).unwrap();
+    }
+    out
+}
+
+/// What the built-in analyst says of a case.
+pub(crate) fn judged(file: &CaseFile) -> String {
+    let verdict = built_in(file);
+    let (cause, confidence) = (&verdict.probable_cause, verdict.confidence);
+    let mut out =
+        format!("{}\n{cause}\n{confidence:?}, by {}\n", verdict.summary, verdict.evidence.join(" "));
+    for hypothesis in &verdict.hypotheses {
+        writeln!(out, "? {} [{}]", hypothesis.cause, hypothesis.evidence.join(" ")).unwrap();
+    }
+    for step in &verdict.next_steps {
+        writeln!(out, "- {}\n  $ {}", step.why, step.command).unwrap();
+    }
+    out
 }
 
 /// A process that was killed for memory in a cgroup of 256 MiB.

@@ -6,6 +6,7 @@ pub mod crash;
 pub mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod hung_task;
 pub mod opinion;
 pub mod part;
 pub mod pieces;
@@ -13,6 +14,7 @@ pub mod room;
 pub mod shared;
 pub mod watch;
 pub mod words;
+mod written;
 pub mod zombie_pileup;
 
 use crate::model::IncidentKind;
@@ -23,6 +25,7 @@ use watch::{OnEnd, Setup, Watch};
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
         IncidentKind::Crash => Some(&crash::ROOM),
+        IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::case::CaseFile;
-use super::pieces::Who;
+use super::pieces::{Thread, Who};
 use crate::text;
 
 pub use crate::text::{duration, size};
@@ -16,6 +16,14 @@ pub fn subject(file: &CaseFile) -> String {
 /// `python3 (pid 13674)`.
 pub fn who(who: &Who) -> String {
     format!("{} (pid {})", who.name.shown(), who.pid)
+}
+
+/// `its main thread`, `its thread pool-1 (tid 13680)`.
+pub fn thread(thread: &Thread) -> String {
+    if thread.is_main {
+        return "its main thread".to_owned();
+    }
+    format!("its thread {} (tid {})", thread.name.shown(), thread.tid)
 }
 
 /// A number of milliseconds: `340 ms`, `3.2 s`, `5 min`.

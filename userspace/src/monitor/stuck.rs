@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::ends::is_own;
-use crate::detect::{self, Cpu, CpuPast, Spin, Wait};
+use crate::detect::{self, Cpu, CpuPast, Spin};
 use crate::host::Host;
+use crate::kinds::hung_task::{self, Wait};
 use crate::model::ProcessKey;
 use crate::observation::{CloseLook, IoCounts, ThreadLook};
 
@@ -54,7 +55,7 @@ impl Episode {
         if thread.state != 'D' {
             return self.spin(look, thread, host).goes_on();
         }
-        let wakes = detect::same_wait(&self.first, thread, look.at.saturating_sub(self.since));
+        let wakes = hung_task::same_wait(&self.first, thread, look.at.saturating_sub(self.since));
         self.wakes = wakes.flatten();
         wakes.is_some()
     }
@@ -144,7 +145,7 @@ impl Monitor {
         // A frozen process waits for its freezer, and says D wherever it was.
         let waits = if look.frozen { &[][..] } else { &waits };
         let drafts = [
-            detect::hung(&info, waits, look.threads_total, &self.limits),
+            hung_task::detect(&info, waits, look.threads_total, &self.limits),
             detect::spins(&info, &spins, &self.limits),
         ];
         for draft in drafts.into_iter().flatten() {

@@ -6,29 +6,30 @@ mod recorded;
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::{ending, signal, stack, standing};
-use crate::kinds::{self, crash, zombie_pileup};
+use crate::kinds::{self, crash, hung_task, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
 pub fn fact(data: &FactData) -> String {
-    match data {
+    worded(match data {
         FactData::Recorded(it) => recorded::sentence(it),
         FactData::Crash(it) => crash::words::sentence(it),
         FactData::Ending(it) => ending::words::sentence(it),
         FactData::Signal(it) => signal::words::sentence(it),
         FactData::Stack(it) => stack::words::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
+        FactData::Hung(it) => hung_task::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
-    }
+    })
 }
 
 /// The sentence of a finding.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
-    match (&finding.summary, kinds::room(finding.kind)) {
+    worded(match (&finding.summary, kinds::room(finding.kind)) {
         (Some(recorded), _) => recorded::sentence(recorded),
         (None, Some(room)) => (room.summary)(file, finding),
         (None, None) => String::new(),
-    }
+    })
 }
 
 /// The facts of a case as they are shown.
@@ -56,3 +57,15 @@ fn fact_view(it: &Fact) -> FactView {
         at: it.at,
     }
 }
+
+/// As it is; a test has every sentence in other words.
+fn worded(sentence: String) -> String {
+    #[cfg(test)]
+    if tests::REWORDED.get() {
+        return sentence.split_whitespace().rev().collect::<Vec<_>>().join(" of the ");
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests;

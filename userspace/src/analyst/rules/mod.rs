@@ -7,7 +7,6 @@ mod crash_loop;
 mod fault;
 mod fd_exhaustion;
 mod fork_storm;
-mod hung_task;
 mod memory_growth;
 mod memory_pressure;
 mod nothing;
@@ -33,14 +32,15 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::ZombiePileup | IncidentKind::Crash => unreachable!("it has a room"),
+        IncidentKind::Crash | IncidentKind::HungTask | IncidentKind::ZombiePileup => {
+            unreachable!("it has a room")
+        }
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
         IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
-        IncidentKind::HungTask => hung_task::judge(file, worst),
         IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
         IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
         IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),

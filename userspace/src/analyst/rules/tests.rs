@@ -3,34 +3,16 @@
 mod ends;
 mod growth;
 
-use std::fmt::Write as _;
 use std::process::Command;
 
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::kinds::fixture::{finding, found, frozen, healthy, oom};
+use crate::kinds::fixture::{found, frozen, healthy, judged, oom};
 use crate::model::Confidence;
 
-fn render(verdict: &Verdict) -> String {
-    let mut out = format!(
-        "{}\n{}\n{:?}, by {}\n",
-        verdict.summary,
-        verdict.probable_cause,
-        verdict.confidence,
-        verdict.evidence.join(" ")
-    );
-    for hypothesis in &verdict.hypotheses {
-        writeln!(out, "? {} [{}]", hypothesis.cause, hypothesis.evidence.join(" ")).unwrap();
-    }
-    for step in &verdict.next_steps {
-        writeln!(out, "- {}\n  $ {}", step.why, step.command).unwrap();
-    }
-    out
-}
-
 pub(super) fn check(file: &CaseFile, want: &Expect) {
-    want.assert_eq(&render(&judge(file)));
+    want.assert_eq(&judged(file));
 }
 
 #[test]
@@ -312,7 +294,7 @@ fn every_kind_holds_with_hostile_names() {
 /// A verdict is whole, cites what exists, shows nothing it must not, and its commands parse and run nothing else.
 fn check_sound(file: &CaseFile) {
     let verdict = judge(file);
-    let all = render(&verdict);
+    let all = judged(file);
     assert!(!all.contains("hunter2") && !all.contains('\x1b') && !all.contains('\u{202e}'), "{all}");
     assert!(
         !verdict.probable_cause.is_empty() && (2..=MAX_STEPS).contains(&verdict.next_steps.len()),

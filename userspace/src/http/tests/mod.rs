@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::analyze::{self, Desk};
+use super::analyze::{self, AnalyzeService};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::analyst::Analyst;
@@ -104,8 +104,13 @@ impl Setup {
         };
         let (metrics, health) = (Metrics::new(), Health::default());
         let monitor = Handle::fake(self.processes, self.files);
-        let desk = Arc::new(Desk::new(monitor.clone(), None, Arc::clone(&metrics), self.config.show_secrets));
-        let slow = Router::new().route("/analyze", post(analyze)).with_state(desk);
+        let service = Arc::new(AnalyzeService::new(
+            monitor.clone(),
+            None,
+            Arc::clone(&metrics),
+            self.config.show_secrets,
+        ));
+        let slow = Router::new().route("/analyze", post(analyze)).with_state(service);
         let started = Instant::now();
         let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
         let core = Core::new(
@@ -162,10 +167,10 @@ impl Server {
 }
 
 async fn analyze(
-    State(desk): State<Arc<Desk>>,
+    State(service): State<Arc<AnalyzeService>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<analyze::Answer>, Error> {
-    desk.answer(&body?, async |_: &CaseFile| verdict()).await
+    service.answer(&body?, async |_: &CaseFile| verdict()).await
 }
 
 /// An answer, taken apart.

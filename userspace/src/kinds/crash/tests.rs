@@ -132,7 +132,7 @@ fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u3
         line: Some(number),
         ..Frame::default()
     });
-    let _ = stack::add(&mut draft, &Stack { frames: frames.collect(), notes: vec![] });
+    stack::add(&mut draft, &Stack { frames: frames.collect(), notes: vec![] });
     draft
 }
 

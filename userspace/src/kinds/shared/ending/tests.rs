@@ -99,7 +99,7 @@ fn absent_values_are_left_out_of_the_facts() {
 
 #[test]
 fn each_statement_has_a_value_and_a_sentence() {
-    let cgroup = "/a\x1b[2Jb".into();
+    let cgroup = "/a\x1b[2J\u{202e}b".into();
     check_statements(
         &[
             EndFact::Ended { cause: ExitCause::Status(3), core_dumped: false, age_ms: 3_200 }.into(),
@@ -122,7 +122,7 @@ fn each_statement_has_a_value_and_a_sentence() {
               the OOM killer chose it: signal->oom_mm was set when SIGKILL ended it
             {"type":"peak_memory","rss_bytes":25165824}
               peak resident memory was 24.0 MiB
-            {"type":"cgroup_at_end","cgroup":"/a\u001b[2Jb","limit_bytes":25165824,"usage_bytes":1048576}
+            {"type":"cgroup_at_end","cgroup":"/a\u001b[2J\u202eb","limit_bytes":25165824,"usage_bytes":1048576}
               its memory cgroup /a�[2Jb has a limit of 24.0 MiB and uses 1.0 MiB of it now
             {"type":"cpu_used","cpu_ns":12000000}
               it used 12 ms of CPU time

@@ -1,8 +1,10 @@
 //! Hung tasks: what a thread waits for is named by the kernel functions it waits in.
 
-use super::commands::{quote, step, supervisor};
-use super::{Opinion, hypothesis, who};
-use crate::model::{CaseFile, Confidence, Finding, NextStep};
+use super::facts::HungFact;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{quote, step, supervisor};
+use crate::kinds::opinion::{Opinion, hypothesis, who};
+use crate::model::{Confidence, Name, NextStep};
 
 /// What a wait is for, by what its kernel functions begin with. The first that fits: a network file system waits
 /// in general functions too.
@@ -66,8 +68,9 @@ enum Cause {
     Unknown,
 }
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let cause = cause(file);
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let cause = cause(file, finding);
     let (words, confidence) = words(cause);
     let who = who(file);
     let otherwise = hypotheses(cause).iter();
@@ -78,18 +81,20 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         hypotheses: otherwise
             .map(|words| hypothesis(file, finding, &["proc:wchan", "proc:syscall", "proc:stack"], *words))
             .collect(),
-        next_steps: steps(file, cause),
+        next_steps: steps(file, finding, cause),
     }
 }
 
-fn cause(file: &CaseFile) -> Cause {
-    let functions: Vec<&str> = file
-        .facts
-        .iter()
-        .filter(|fact| matches!(fact.source.as_str(), "proc:wchan" | "proc:stack"))
-        .flat_map(|fact| fact.text().split_ascii_whitespace())
+fn cause(file: &CaseFile, finding: &Finding) -> Cause {
+    let functions: Vec<&Name> = stated(file, finding)
+        .flat_map(|fact| match fact {
+            HungFact::HungInFunction { function } => std::slice::from_ref(function),
+            HungFact::HungKernelStack { functions } => functions,
+            _ => &[],
+        })
         .collect();
-    let fits = |begins: &[&str]| functions.iter().any(|it| begins.iter().any(|begin| it.starts_with(begin)));
+    let fits =
+        |begins: &[&str]| functions.iter().any(|it| begins.iter().any(|begin| it.raw().starts_with(begin)));
     // Of the locks of that kind, the one that a writer of files takes is the file system's freeze protection
     // (kernel include/linux/fs.h, `sb_start_write`); it is inlined and has no frame of its own.
     if fits(&["percpu_rwsem_wait"]) && fits(&WRITERS) {
@@ -167,7 +172,7 @@ const fn hypotheses(cause: Cause) -> &'static [&'static str] {
     }
 }
 
-fn steps(file: &CaseFile, cause: Cause) -> Vec<NextStep> {
+fn steps(file: &CaseFile, finding: &Finding, cause: Cause) -> Vec<NextStep> {
     let pid = file.process.pid;
     let mut steps = vec![step(
         "Where each of its waiting threads is in the kernel",
@@ -185,7 +190,7 @@ fn steps(file: &CaseFile, cause: Cause) -> Vec<NextStep> {
             "Which remote and FUSE file systems it sees (df and ls would hang on them)",
             format!("grep -E ' (nfs4?|cifs|smb3|ceph|9p|fuse[^ ]*|autofs) ' /proc/{pid}/mounts"),
         )),
-        Cause::Frozen => Some(frozen(file)),
+        Cause::Frozen => Some(frozen(file, finding)),
         Cause::Disk | Cause::Driver => Some(step(
             "Requests that the devices have not answered (in flight: reads, writes)",
             "grep -H . /sys/block/*/inflight | grep -v ' 0  *0$'",
@@ -204,15 +209,21 @@ fn steps(file: &CaseFile, cause: Cause) -> Vec<NextStep> {
     steps
 }
 
-/// The thaw, with the file system named where a fact names one of its files.
-fn frozen(file: &CaseFile) -> NextStep {
+/// The thaw, with the file system named where the system call is about a file of it.
+fn frozen(file: &CaseFile, finding: &Finding) -> NextStep {
     let why = "Which file system it is; then, if no snapshot is at work: fsfreeze --unfreeze MOUNTPOINT";
-    let named = file.facts.iter().filter(|fact| fact.source == "proc:syscall");
-    let mut paths = named.filter_map(|fact| fact.text().split_once(" on ")).map(|(_, path)| path);
-    match paths.find(|path| path.starts_with('/')) {
-        Some(path) => step(why, format!("df --output=source,fstype,target -- {}", quote(path))),
+    let path = stated(file, finding).find_map(|fact| match fact {
+        HungFact::HungInSystemCall { file: Some(path), .. } if path.raw().starts_with('/') => Some(path),
+        _ => None,
+    });
+    match path {
+        Some(path) => step(why, format!("df --output=source,fstype,target -- {}", quote(path.raw()))),
         None => step(why, format!("ls -l /proc/{}/cwd /proc/{}/fd", file.process.pid, file.process.pid)),
     }
+}
+
+fn stated<'a>(file: &'a CaseFile, finding: &'a Finding) -> impl Iterator<Item = &'a HungFact> {
+    file.cited(finding).filter_map(|fact| fact.data.as_hung())
 }
 
 #[cfg(test)]

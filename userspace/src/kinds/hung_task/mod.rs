@@ -10,13 +10,31 @@
 //! not while that child only needs a CPU. Who holds a lock may need one, too: where more tasks are ready to run than
 //! there are CPUs, a wait for a lock must last as many times longer.
 
+pub mod facts;
+pub mod verdict;
+pub mod words;
+
 use std::time::Duration;
 
-use super::{Draft, Statement};
 use crate::config::DetectLimits;
-use crate::model::{IncidentKind, ProcessInfo, Severity};
+use crate::kinds::case::{Draft, Statement};
+use crate::kinds::pieces::Thread;
+use crate::kinds::room::{Nature, Room, of_program};
+use crate::model::{IncidentKind, Name, ProcessInfo, Severity};
 use crate::observation::{SystemCall, ThreadLook};
-use crate::text;
+use facts::HungFact;
+
+/// This kind.
+pub const ROOM: Room = Room {
+    label: "Hung task",
+    nature: Nature::Lasts,
+    is_of_cgroup: of_program,
+    explains: &[],
+    patience: |limits| limits.hung_after,
+    stack: None,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// Looks that must agree, so that a pause of the whole host between two of them is no hang.
 const LOOKS: u32 = 3;
@@ -103,35 +121,35 @@ pub fn detect(
     } else {
         Severity::Warning
     };
-    let lasted = text::duration(worst.lasted);
-    let who = thread_name(process, worst.thread);
-    let mut facts = vec![Statement::new(
-        "proc:stat",
-        format!(
-            "{who} has been in uninterruptible sleep (D) for at least {lasted}, in {} looks",
-            worst.looks
-        ),
-    )];
-    facts.extend(same_wait_fact(worst));
-    facts.extend(place(worst.thread));
-    if hung.len() > 1 {
-        facts.push(Statement::new(
-            "proc:stat",
-            format!("{} of its {threads_total} threads are hung, this one for the longest", hung.len()),
-        ));
-    }
-    let name = text::printable(&process.name);
-    let what = if vfork { "for its vfork child" } else { "in the kernel" };
     Some(Draft {
         kind: IncidentKind::HungTask,
         severity,
-        summary: format!(
-            "{name} (pid {}) has waited {what} for {lasted} and does not come out.",
-            process.pid
-        ),
-        facts,
+        facts: statements(process, worst, hung.len(), threads_total),
         site: if vfork { "vfork".to_owned() } else { function(worst.thread).unwrap_or_default().to_owned() },
+        summary: String::new(),
     })
+}
+
+fn statements(
+    process: &ProcessInfo,
+    worst: &Wait<'_>,
+    threads_hung: usize,
+    threads_total: u64,
+) -> Vec<Statement> {
+    let hung = HungFact::HungThread {
+        thread: Thread::of(worst.thread, process.pid),
+        lasted_ms: u64::try_from(worst.lasted.as_millis()).unwrap_or(u64::MAX),
+        looks: worst.looks,
+        for_vfork_child: is_vfork(worst.thread),
+    };
+    let mut facts = vec![Statement::new("proc:stat", hung)];
+    facts.extend(worst.wakes.map(|wakes| Statement::new("proc:status", HungFact::HungInOneWait { wakes })));
+    facts.extend(place(worst.thread));
+    if threads_hung > 1 {
+        let hung = u64::try_from(threads_hung).unwrap_or(u64::MAX);
+        facts.push(Statement::new("proc:stat", HungFact::HungThreads { hung, of: threads_total }));
+    }
+    facts
 }
 
 fn is_hung(wait: &Wait<'_>, limits: &DetectLimits) -> bool {
@@ -155,40 +173,24 @@ fn function(thread: &ThreadLook) -> Option<&str> {
     name.split('.').next()
 }
 
-fn thread_name(process: &ProcessInfo, thread: &ThreadLook) -> String {
-    if thread.tid == process.pid {
-        return "its main thread".to_owned();
-    }
-    let name = text::printable(&String::from_utf8_lossy(&thread.comm));
-    format!("its thread {name} (tid {})", thread.tid)
-}
-
-fn same_wait_fact(wait: &Wait<'_>) -> Option<Statement> {
-    let text = match wait.wakes? {
-        0 => "its context switches did not move meanwhile: it is one and the same wait".to_owned(),
-        wakes => format!("it woke {wakes} times meanwhile and went on waiting in the same system call"),
-    };
-    Some(Statement::new("proc:status", text))
-}
-
 /// Where it waits: function, call, file, stack.
 fn place(thread: &ThreadLook) -> Vec<Statement> {
     let mut facts = Vec::new();
     if let Some(function) = thread.wchan.as_deref() {
-        facts.push(Statement::new("proc:wchan", format!("it waits in the kernel function {function}")));
+        let function = Name::from(function);
+        facts.push(Statement::new("proc:wchan", HungFact::HungInFunction { function }));
     }
     let call = thread.syscall;
-    let file = thread.file.as_deref().map(|file| text::printable(&String::from_utf8_lossy(file)));
     if let Some(name) = call.as_ref().and_then(SystemCall::name) {
-        let on = file.map_or_else(String::new, |file| format!(" on {file}"));
-        facts.push(Statement::new("proc:syscall", format!("the system call is {name}(){on}")));
+        let file = thread.file.as_deref().map(|file| String::from_utf8_lossy(file).into_owned().into());
+        let call = name.into();
+        facts.push(Statement::new("proc:syscall", HungFact::HungInSystemCall { call, file }));
     } else if call.is_some_and(|call| call.is_page_fault()) {
-        let text = "it is in a page fault: memory backed by a file or by swap has to be read";
-        facts.push(Statement::new("proc:syscall", text));
+        facts.push(Statement::new("proc:syscall", HungFact::HungInPageFault {}));
     }
     if !thread.stack.is_empty() {
-        let frames: Vec<_> = thread.stack.iter().take(FRAMES).map(|it| &**it).collect();
-        facts.push(Statement::new("proc:stack", format!("its kernel stack is {}", frames.join(" ← "))));
+        let functions = thread.stack.iter().take(FRAMES).map(|it| Name::from(&**it)).collect();
+        facts.push(Statement::new("proc:stack", HungFact::HungKernelStack { functions }));
     }
     facts
 }

@@ -1,0 +1,143 @@
+//! The cause follows the kernel functions; the words are golden.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::super::{Wait, detect, tests::thread};
+use super::*;
+use crate::config::DetectLimits;
+use crate::kinds::fixture::{case_of, healthy, judged};
+use crate::observation::ThreadLook;
+
+/// As the detector finds it, with these functions on the stack.
+fn hung(wchan: &str, stack: &str) -> CaseFile {
+    let process = healthy().process;
+    let thread = ThreadLook {
+        tid: process.pid,
+        file: Some(b"/mnt/it's data/log"[..].into()),
+        stack: stack.split(" ← ").filter(|it| !it.is_empty()).map(Into::into).collect(),
+        ..thread(wchan)
+    };
+    let lasted = Duration::from_secs(130);
+    let wait = Wait { thread: &thread, lasted, looks: 14, wakes: None, crowd: 1 };
+    case_of(&detect(&process, &[wait], 1, &DetectLimits::default()).unwrap())
+}
+
+fn check(file: &CaseFile, want: &Expect) {
+    want.assert_eq(&judged(file));
+}
+
+#[test]
+fn causes_by_kernel_function() {
+    for (wchan, stack, want) in [
+        ("kernel_clone", "kernel_clone ← __do_sys_vfork ← do_syscall_64", Cause::Vfork),
+        ("rpc_wait_bit_killable", "rpc_wait_bit_killable ← __rpc_execute ← nfs4_call_sync", Cause::Network),
+        ("folio_wait_bit_common", "folio_wait_bit_common ← nfs_wb_folio ← write_begin", Cause::Network),
+        (
+            "request_wait_answer",
+            "request_wait_answer ← __fuse_simple_request ← fuse_lookup_name",
+            Cause::Fuse,
+        ),
+        ("percpu_rwsem_wait", "percpu_rwsem_wait ← mnt_want_write ← path_openat", Cause::Frozen),
+        ("percpu_rwsem_wait", "percpu_rwsem_wait ← vfs_write ← ksys_write", Cause::Frozen),
+        ("percpu_rwsem_wait", "percpu_rwsem_wait ← cgroup_css_set_fork ← copy_process", Cause::Lock),
+        ("jbd2_log_wait_commit", "jbd2_log_wait_commit ← ext4_sync_file ← do_fsync", Cause::Disk),
+        ("io_schedule", "", Cause::Disk),
+        ("rwsem_down_write_slowpath", "rwsem_down_write_slowpath ← vfs_unlink", Cause::Lock),
+        ("autofs_wait", "autofs_wait ← autofs_mount_wait", Cause::Automount),
+        ("some_new_function", "", Cause::Unknown),
+    ] {
+        let file = hung(wchan, stack);
+        assert!(cause(&file, &file.findings[0]) == want, "{wchan} {stack}: {}", words(want).0);
+    }
+}
+
+#[test]
+fn a_frozen_file_system() {
+    let file = hung("percpu_rwsem_wait", "percpu_rwsem_wait ← mnt_want_write ← path_openat");
+    check(
+        &file,
+        &expect![[r#"
+            python3 (pid 13674) has waited in the kernel for 2 min and does not come out.
+            python3 (pid 13674) wants to write to a file system that is frozen: somebody ran fsfreeze or began a snapshot, and did not end it. It goes on once the file system is thawed.
+            High, by F1 F2 F3 F4
+            ? A snapshot or a backup is still at work, and thaws the file system when it is done [F2 F3 F4]
+            - Where each of its waiting threads is in the kernel
+              $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
+            - Which file system it is; then, if no snapshot is at work: fsfreeze --unfreeze MOUNTPOINT
+              $ df --output=source,fstype,target -- '/mnt/it'\''s data/log'
+            - Everything that waits like that
+              $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
+            - What the kernel says of it
+              $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
+        "#]],
+    );
+}
+
+#[test]
+fn a_vfork_parent() {
+    check(
+        &hung("kernel_clone", "kernel_clone ← __do_sys_vfork"),
+        &expect![[r#"
+            python3 (pid 13674) has waited for its vfork child for 2 min and does not come out.
+            python3 (pid 13674) started a child with vfork(2) or posix_spawn(3) and may not go on before the child runs its program or ends. The child does neither: it is blocked itself, most often while it opens a file or a pipe, or its code does more between vfork and exec than it may. SIGKILL ends either.
+            High, by F1 F2 F3 F4
+            ? The child is stopped by a signal or a debugger [F2 F3 F4]
+            ? The program the child is to run lies on a file system that does not answer [F2 F3 F4]
+            - Where each of its waiting threads is in the kernel
+              $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
+            - Its children and what they wait for
+              $ ps -o pid,stat,wchan:32,etime,args --ppid 13674; ls -l /proc/13674/fd
+            - Everything that waits like that
+              $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
+            - What the kernel says of it
+              $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_server_that_is_gone() {
+    check(
+        &hung("rpc_wait_bit_killable", "rpc_wait_bit_killable ← nfs4_proc_getattr"),
+        &expect![[r#"
+            python3 (pid 13674) has waited in the kernel for 2 min and does not come out.
+            python3 (pid 13674) waits for a file server over the network that does not answer: the server is down, or the way to it is. With a hard mount it waits for ever, and goes on by itself once the server is back.
+            High, by F1 F2 F3 F4
+            ? The mount lost its server on purpose: a move, a new address, a firewall rule [F2 F3 F4]
+            - Where each of its waiting threads is in the kernel
+              $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
+            - Which remote and FUSE file systems it sees (df and ls would hang on them)
+              $ grep -E ' (nfs4?|cifs|smb3|ceph|9p|fuse[^ ]*|autofs) ' /proc/13674/mounts
+            - Everything that waits like that
+              $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
+            - What the kernel says of it
+              $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
+        "#]],
+    );
+}
+
+#[test]
+fn a_disk() {
+    let mut file = hung("io_schedule", "io_schedule ← folio_wait_bit_common ← filemap_fault");
+    file.process.cgroup = Some("/system.slice/db.service".into());
+    check(
+        &file,
+        &expect![[r#"
+            python3 (pid 13674) has waited in the kernel for 2 min and does not come out.
+            python3 (pid 13674) waits for a disk or the file system on it, and the answer does not come: a device that fails, a path to storage that is lost, or a queue that is full beyond measure.
+            Medium, by F1 F2 F3 F4
+            ? The device works, but others have queued more than it can do [F2 F3 F4]
+            ? A fault in a driver or file system; then the kernel's log has a stack [F2 F3 F4]
+            - Where each of its waiting threads is in the kernel
+              $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
+            - Requests that the devices have not answered (in flight: reads, writes)
+              $ grep -H . /sys/block/*/inflight | grep -v ' 0  *0$'
+            - Everything that waits like that
+              $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
+            - What the kernel says of it
+              $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
+        "#]],
+    );
+}
