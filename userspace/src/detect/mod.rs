@@ -2,7 +2,6 @@
 //! what it must catch and its near miss that it must not.
 
 mod abnormal_exit;
-mod crash;
 mod crash_loop;
 mod fds;
 mod forks;
@@ -44,8 +43,5 @@ pub(crate) mod ended {
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {
     let abnormal = abnormal_exit::detect(ended, limits);
-    [oom_kill::detect(ended), crash::detect(ended), abnormal, crash_loop::detect(ended, limits)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [oom_kill::detect(ended), abnormal, crash_loop::detect(ended, limits)].into_iter().flatten().collect()
 }

@@ -4,11 +4,13 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::crash::facts::CrashFact;
 use super::hung_task::facts::HungFact;
 use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
 use super::shared::signal::facts::SignalFact;
+use super::shared::stack::facts::StackFact;
 use super::shared::standing::facts::StandingFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
@@ -68,12 +70,16 @@ macro_rules! union {
 union! {
     /// A sentence that an earlier version wrote down.
     Recorded(Recorded) as_recorded,
-    /// Of a live process, whatever is wrong with it.
-    Standing(StandingFact) as_standing,
+    /// Of crashes.
+    Crash(CrashFact) as_crash,
     /// Of ends.
     Ending(EndFact) as_ending,
     /// Of signals.
     Signal(SignalFact) as_signal,
+    /// Of stacks.
+    Stack(StackFact) as_stack,
+    /// Of a live process, whatever is wrong with it.
+    Standing(StandingFact) as_standing,
     /// Of threads that hang.
     Hung(HungFact) as_hung,
     /// Of OOM kills.

@@ -2,6 +2,7 @@
 //! verdict and its near misses stand together. This table opens the rooms; nothing else knows a kind by name.
 
 pub mod case;
+pub mod crash;
 pub mod facts;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -20,12 +21,13 @@ pub mod zombie_pileup;
 
 use crate::model::IncidentKind;
 use room::Room;
-use watch::{Setup, Watch};
+use watch::{OnEnd, Setup, Watch};
 
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
         IncidentKind::OomKill => Some(&oom_kill::ROOM),
+        IncidentKind::Crash => Some(&crash::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
@@ -34,5 +36,5 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 
 /// What every kind tracks over time, for one monitor.
 pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
-    vec![Box::new(zombie_pileup::watch::ZombieWatch)]
+    vec![Box::new(OnEnd(|ended, _| crash::detect(ended))), Box::new(zombie_pileup::watch::ZombieWatch)]
 }

@@ -5,18 +5,19 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::standing;
-use crate::kinds::shared::{ending, signal};
-use crate::kinds::{self, hung_task, oom_kill, zombie_pileup};
+use crate::kinds::shared::{ending, signal, stack, standing};
+use crate::kinds::{self, crash, hung_task, oom_kill, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
 pub fn fact(data: &FactData) -> String {
     worded(match data {
         FactData::Recorded(it) => recorded::sentence(it),
-        FactData::Standing(it) => standing::words::sentence(it),
+        FactData::Crash(it) => crash::words::sentence(it),
         FactData::Ending(it) => ending::words::sentence(it),
         FactData::Signal(it) => signal::words::sentence(it),
+        FactData::Stack(it) => stack::words::sentence(it),
+        FactData::Standing(it) => standing::words::sentence(it),
         FactData::Hung(it) => hung_task::words::sentence(it),
         FactData::OomKill(it) => oom_kill::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),

@@ -3,7 +3,6 @@
 
 mod abnormal_exit;
 mod cpu_spin;
-mod crash;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
@@ -29,10 +28,6 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::HungTask | IncidentKind::ZombiePileup | IncidentKind::OomKill => {
-            unreachable!("it has a room")
-        }
-        IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
@@ -42,6 +37,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
         IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
         IncidentKind::ForkStorm => fork_storm::judge(file, worst),
+        _ => unreachable!("it has a room"),
     };
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {
