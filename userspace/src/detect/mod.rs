@@ -9,8 +9,6 @@ mod growth;
 mod memory;
 mod pressure;
 mod respawn;
-mod spin;
-mod suspicious_exec;
 mod threads;
 mod trend;
 
@@ -21,8 +19,6 @@ pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
 pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_stalled};
 pub use respawn::{Life, Respawns, Starter};
-pub use spin::{Cpu, CpuPast, Spin, detect as spins};
-pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
 pub use threads::{TaskRoom, ThreadUse, detect as threads};
 pub use trend::Past;
 

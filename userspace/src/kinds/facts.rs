@@ -4,6 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::cpu_spin::facts::SpinFact;
 use super::crash::facts::CrashFact;
 use super::hung_task::facts::HungFact;
 use super::oom_kill::facts::OomFact;
@@ -12,6 +13,7 @@ use super::shared::ending::facts::EndFact;
 use super::shared::signal::facts::SignalFact;
 use super::shared::stack::facts::StackFact;
 use super::shared::standing::facts::StandingFact;
+use super::suspicious_exec::facts::ExecFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -82,6 +84,10 @@ union! {
     Standing(StandingFact) as_standing,
     /// Of threads that hang.
     Hung(HungFact) as_hung,
+    /// Of threads that spin.
+    Spin(SpinFact) as_spin,
+    /// Of programs that began in an unusual way.
+    Exec(ExecFact) as_exec,
     /// Of OOM kills.
     OomKill(OomFact) as_oom_kill,
     /// Of zombies.

@@ -2,6 +2,7 @@
 //! verdict and its near misses stand together. This table opens the rooms; nothing else knows a kind by name.
 
 pub mod case;
+pub mod cpu_spin;
 pub mod crash;
 pub mod facts;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub mod part;
 pub mod pieces;
 pub mod room;
 pub mod shared;
+pub mod suspicious_exec;
 pub mod watch;
 pub mod words;
 mod written;
@@ -26,9 +28,11 @@ use watch::{OnEnd, Setup, Watch};
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
+        IncidentKind::CpuSpin => Some(&cpu_spin::ROOM),
         IncidentKind::OomKill => Some(&oom_kill::ROOM),
         IncidentKind::Crash => Some(&crash::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
+        IncidentKind::SuspiciousExec => Some(&suspicious_exec::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }

@@ -6,7 +6,7 @@ mod recorded;
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::{ending, signal, stack, standing};
-use crate::kinds::{self, crash, hung_task, oom_kill, zombie_pileup};
+use crate::kinds::{self, cpu_spin, crash, hung_task, oom_kill, suspicious_exec, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
@@ -19,6 +19,8 @@ pub fn fact(data: &FactData) -> String {
         FactData::Stack(it) => stack::words::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
         FactData::Hung(it) => hung_task::words::sentence(it),
+        FactData::Spin(it) => cpu_spin::words::sentence(it),
+        FactData::Exec(it) => suspicious_exec::words::sentence(it),
         FactData::OomKill(it) => oom_kill::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     })

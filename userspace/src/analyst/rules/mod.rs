@@ -2,7 +2,6 @@
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
 mod abnormal_exit;
-mod cpu_spin;
 mod crash_loop;
 mod fault;
 mod fd_exhaustion;
@@ -10,7 +9,6 @@ mod fork_storm;
 mod memory_growth;
 mod memory_pressure;
 mod nothing;
-mod suspicious_exec;
 mod thread_explosion;
 
 use crate::kinds;
@@ -32,8 +30,6 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
-        IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
-        IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
         IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
         IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
         IncidentKind::ForkStorm => fork_storm::judge(file, worst),

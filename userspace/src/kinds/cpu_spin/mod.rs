@@ -5,20 +5,40 @@
 //! voluntary sleep. Limit: `spin_window`; a third of it for a thread that did something else before for as long. One
 //! that has done nothing else since its start may be a job that only computes, and from outside a simulation without
 //! output looks the same: that is why the window is long, the severity a warning, and the verdict never sure. A niced
-//! job gets the whole window, a command (a compiler, an archiver) as much of CPU time, and one that takes only what nobody else wants (nice 19, SCHED_IDLE) is worth knowing,
-//! no alert; a spin at real-time priority is critical: nothing else gets that CPU.
+//! job gets the whole window, a command (a compiler, an archiver) as much of CPU time, and one that takes only what
+//! nobody else wants (nice 19, SCHED_IDLE) is worth knowing, no alert; a spin at real-time priority is critical: nothing
+//! else gets that CPU.
 //! Where an interpreter's lock or a runtime moves the work from thread to thread, each of them sleeps often: there the
 //! threads are judged as one, which never sleeps but in wait for each other, for the whole window.
 //! It cites the CPU time by mode, what did not move, and what the thread did before. Near misses: compilers and
 //! encoders (faults, bytes), a pool of workers (they wait for work now and then), a program that computes and prints.
 
+pub mod facts;
+pub mod verdict;
+pub mod words;
+
 use std::time::Duration;
 
-use super::{Draft, Statement, programs};
 use crate::config::DetectLimits;
+use crate::kinds::case::{Draft, Statement};
+use crate::kinds::pieces::Thread;
+use crate::kinds::room::{Nature, Room, of_program};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
-use crate::text;
+use crate::programs;
+use facts::SpinFact;
+
+/// This kind.
+pub const ROOM: Room = Room {
+    label: "CPU spin",
+    nature: Nature::Lasts,
+    is_of_cgroup: of_program,
+    explains: &[],
+    patience: |limits| limits.spin_window,
+    stack: None,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// Looks that must agree.
 const LOOKS: u32 = 3;
@@ -189,105 +209,74 @@ pub fn detect(process: &ProcessInfo, threads: &[Spin<'_>], limits: &DetectLimits
     }
     spins.sort_by_key(|it| (std::cmp::Reverse((it.severity(), it.lasted)), it.now.tid));
     let worst = spins.first()?;
-    let name = text::printable(&process.name);
-    let (lasted, share) = (text::duration(worst.lasted), percent(worst.cpu.total(), worst.lasted));
-    let cores = spins.len();
-    let threads = if worst.is_whole() {
-        ", by turns in several threads,".to_owned()
-    } else if cores == 1 {
-        String::new()
-    } else {
-        format!(", in {cores} threads,")
-    };
     Some(Draft {
         kind: IncidentKind::CpuSpin,
         severity: worst.severity(),
-        summary: format!(
-            "{name} (pid {}) has run without a pause for {lasted}{threads} ({share} % of a core) and got nothing \
-             done that can be seen.",
-            process.pid
-        ),
-        facts: facts(process, worst, cores, limits),
+        facts: statements(process, worst, spins.len(), limits),
         site: String::new(),
+        summary: String::new(),
     })
 }
 
-fn facts(process: &ProcessInfo, spin: &Spin<'_>, cores: usize, limits: &DetectLimits) -> Vec<Statement> {
-    let thread = if spin.is_whole() {
-        "one or another of its threads".to_owned()
-    } else if spin.now.tid == process.pid {
-        "its main thread".to_owned()
+fn statements(
+    process: &ProcessInfo,
+    spin: &Spin<'_>,
+    spinning: usize,
+    limits: &DetectLimits,
+) -> Vec<Statement> {
+    let (looks, lasted_ms, cpu_ms) = (spin.looks, millis(spin.lasted), millis(spin.cpu.total()));
+    let run = if spin.is_whole() {
+        SpinFact::SpinByTurns { looks, lasted_ms, cpu_ms }
     } else {
-        let name = text::printable(&String::from_utf8_lossy(&spin.now.comm));
-        format!("its thread {name} (tid {})", spin.now.tid)
+        let thread = Thread::of(spin.now, process.pid);
+        SpinFact::SpinningThread { thread, looks, lasted_ms, cpu_ms }
     };
-    let (lasted, cpu) = (text::duration(spin.lasted), spin.cpu.total());
-    let user = percent(spin.cpu.user, cpu).min(100);
+    let user_percent = percent(spin.cpu.user, spin.cpu.total()).min(100);
+    let split = SpinFact::SpinCpuSplit { user_percent, kernel_percent: 100 - user_percent };
     let mut facts = vec![
-        Statement::new(
-            "proc:stat",
-            format!(
-                "{thread} was ready to run at each of {} looks in {lasted} and used {} of CPU time",
-                spin.looks,
-                text::duration(cpu)
-            ),
-        ),
-        Statement::new(
-            "proc:stat",
-            format!("of that, {user} % in user mode and {} % in the kernel", 100 - user),
-        ),
-        Statement::new("proc:io", "it read and wrote no byte meanwhile, neither files, pipes nor storage"),
+        Statement::new("proc:stat", run),
+        Statement::new("proc:stat", split),
+        Statement::new("proc:io", SpinFact::SpinWithoutIo {}),
     ];
     if spin.empty_calls() > 0 {
-        facts.push(Statement::new(
-            "proc:io",
-            format!("it made {} calls to read or write, and none moved a byte", spin.empty_calls()),
-        ));
+        facts.push(Statement::new("proc:io", SpinFact::SpinEmptyCalls { calls: spin.empty_calls() }));
     }
     if percent(spin.queued(), spin.lasted) > 0 {
-        facts.push(Statement::new(
-            "proc:schedstat",
-            format!(
-                "it was kept waiting for a CPU for {}: others use them too",
-                text::duration(spin.queued())
-            ),
-        ));
+        let queued_ms = millis(spin.queued());
+        facts.push(Statement::new("proc:schedstat", SpinFact::SpinQueued { queued_ms }));
     }
     let faults = spin.faults();
     facts.push(if spin.is_whole() {
-        let text = "those at work waited for nothing but each other (futex)";
-        Statement::new("proc:wchan", format!("{text}, and touched new memory {faults} times"))
+        Statement::new("proc:wchan", SpinFact::SpinWaitsForEachOther { faults })
     } else {
-        let sleeps = spin.sleeps().unwrap_or(0);
-        let text = format!("it waited for something {sleeps} times and touched new memory {faults} times");
-        Statement::new("proc:status", text)
+        let waits = spin.sleeps().unwrap_or(0);
+        Statement::new("proc:status", SpinFact::SpinHardlyWaits { waits, faults })
     });
-    facts.push(past(spin, limits));
+    facts.push(Statement::new("proc:stat", past(spin, limits)));
     if spin.is_nice() {
-        facts.push(Statement::new("proc:stat", "its priority is that of a background job"));
+        facts.push(Statement::new("proc:stat", SpinFact::SpinLowPriority {}));
     }
-    if cores > 1 {
-        facts.push(Statement::new("proc:stat", format!("{cores} of its threads do that")));
+    if spinning > 1 {
+        let threads = u64::try_from(spinning).unwrap_or(u64::MAX);
+        facts.push(Statement::new("proc:stat", SpinFact::SpinningThreads { threads }));
     } else if spin.others_work {
-        facts.push(Statement::new("proc:io", "other threads of the process read or wrote meanwhile"));
+        facts.push(Statement::new("proc:io", SpinFact::SpinBesideWork {}));
     }
     facts
 }
 
-fn past(spin: &Spin<'_>, limits: &DetectLimits) -> Statement {
-    let age = text::duration(spin.past.age);
-    let share = percent(spin.past.cpu, spin.past.age);
-    let text = if spin.was_idle(limits) {
-        format!("in the {age} before, it used {share} % of a core: this is new")
-    } else {
-        let queued = percent(spin.past.queued, spin.past.age).min(100);
-        let queued =
-            if queued > 0 { format!(", waited for one for {queued} % of the time") } else { String::new() };
-        format!(
-            "it used {share} % of a core in the {age} before{queued}: it may never have done anything else"
-        )
-    };
-    Statement::new("proc:stat", text)
+fn past(spin: &Spin<'_>, limits: &DetectLimits) -> SpinFact {
+    let past = spin.past;
+    SpinFact::SpinPast {
+        age_ms: millis(past.age),
+        used_percent: percent(past.cpu, past.age),
+        queued_percent: percent(past.queued, past.age).min(100),
+        is_new: spin.was_idle(limits),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `part` in percent of `whole`; 0 where there is no whole.

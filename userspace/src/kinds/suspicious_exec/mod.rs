@@ -18,11 +18,30 @@
 //! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
 
-use super::{Draft, Statement, programs};
+pub mod facts;
+pub mod verdict;
+pub mod words;
+
 use crate::config::ExecLimits;
+use crate::kinds::case::{Draft, Statement};
+use crate::kinds::pieces::Who;
+use crate::kinds::room::{Nature, Room, at_once};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
-use crate::programs::{Roles, is_kernel_thread, roles_of};
-use crate::text;
+use crate::programs::{self, Roles, is_kernel_thread, roles_of};
+use facts::{ExecFact, Socket};
+
+/// This kind.
+pub const ROOM: Room = Room {
+    label: "Suspicious exec",
+    nature: Nature::Happens,
+    // Programs in temporary folders have ever new names.
+    is_of_cgroup: |site| site.starts_with(PLACE),
+    explains: &[],
+    patience: at_once,
+    stack: None,
+    summary: words::summary,
+    verdict: verdict::judge,
+};
 
 /// What fd 0 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,49 +133,43 @@ pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     let place = place(executed, limits);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
-    let grave = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
-    let severity = if grave > 1 { Severity::Critical } else { severity };
+    let telling = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
+    let severity = if telling > 1 { Severity::Critical } else { severity };
     let mut signs: Vec<Sign> = strong.into_iter().chain(place).collect();
     signs.sort_by_key(|sign| std::cmp::Reverse(sign.severity));
-    let name = text::printable(&executed.process.name);
     let site = signs.first().map(|sign| sign.site.clone()).unwrap_or_default();
-    let summary =
-        format!("{name} {}.", signs.iter().map(|sign| sign.summary).collect::<Vec<_>>().join(" and "));
     let mut facts: Vec<_> = signs.into_iter().flat_map(|sign| sign.facts).collect();
-    facts.push(began(executed));
+    facts.push(Statement::new(EXEC, began(executed)));
     if executed.look.is_none() {
-        facts.push(Statement::new(
-            "monitor:process",
-            "it was gone before it could be looked at: the kernel's record of the exec is all there is",
-        ));
+        facts.push(Statement::new("monitor:process", ExecFact::ExecUnseen {}));
     }
-    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, summary, facts, site })
+    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site, summary: String::new() })
 }
+
+/// The kernel's record of the exec.
+const EXEC: &str = "kernel:sched_process_exec";
 
 /// One reason to suspect an exec.
 struct Sign {
     severity: Severity,
-    /// What comes after the name in the summary.
-    summary: &'static str,
     facts: Vec<Statement>,
     site: String,
 }
 
 impl Sign {
-    fn new(severity: Severity, summary: &'static str, facts: Vec<Statement>, site: &str) -> Self {
-        Self { severity, summary, facts, site: site.to_owned() }
+    fn new(severity: Severity, source: &str, fact: ExecFact, site: &str) -> Self {
+        Self { severity, facts: vec![Statement::new(source, fact)], site: site.to_owned() }
     }
 }
 
-fn began(executed: &Executed<'_>) -> Statement {
+fn began(executed: &Executed<'_>) -> ExecFact {
     let it = executed.process;
-    let user = it.uid.map(|uid| format!(" as user {uid}")).unwrap_or_default();
-    let path = it.exe.as_deref().map(|exe| format!(" from {}", text::printable(exe))).unwrap_or_default();
-    let parent = text::printable(executed.parent_name);
-    Statement::new(
-        "kernel:sched_process_exec",
-        format!("it was started{path}{user} by {parent} (pid {})", it.ppid),
-    )
+    let path = it.exe.as_deref().map(Into::into);
+    ExecFact::ExecStarted {
+        path,
+        uid: it.uid,
+        parent: Who { name: executed.parent_name.into(), pid: it.ppid },
+    }
 }
 
 fn memory(executed: &Executed<'_>) -> Option<Sign> {
@@ -176,13 +189,7 @@ fn memory(executed: &Executed<'_>) -> Option<Sign> {
     // Whoever rules init rules the host already.
     let of_init = root && it.ppid == 1 && !roles_of(executed.parent_name).contains(Roles::INIT);
     let severity = if of_init { Severity::Info } else { Severity::Warning };
-    let fact = format!("it runs from memory: its executable is the memfd {}, no file", text::printable(name));
-    Some(Sign::new(
-        severity,
-        "runs from memory, without a file",
-        vec![Statement::new("proc:exe", fact)],
-        "memfd",
-    ))
+    Some(Sign::new(severity, "proc:exe", ExecFact::ExecFromMemory { memfd: name.into() }, "memfd"))
 }
 
 fn deleted(executed: &Executed<'_>) -> Option<Sign> {
@@ -192,10 +199,8 @@ fn deleted(executed: &Executed<'_>) -> Option<Sign> {
     }
     let build = is_below(executed, Roles::BUILDER) || is_below(executed, Roles::PACKAGE_MANAGER);
     let severity = if build { Severity::Info } else { Severity::Warning };
-    let path = text::printable(look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe));
-    let fact =
-        format!("its executable {path} was deleted when it had just begun, and nothing is in its place");
-    Some(Sign::new(severity, "runs from a deleted file", vec![Statement::new("proc:exe", fact)], "deleted"))
+    let path = look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe).into();
+    Some(Sign::new(severity, "proc:exe", ExecFact::ExecFileDeleted { path }, "deleted"))
 }
 
 fn posing(executed: &Executed<'_>) -> Option<Sign> {
@@ -203,13 +208,9 @@ fn posing(executed: &Executed<'_>) -> Option<Sign> {
     if !is_posing(it) {
         return None;
     }
-    let fact = format!(
-        "it is named {} (argv[0] {}), as only kernel threads are, and it is a program of user space",
-        text::printable(&it.name),
-        it.argv.first().map_or_else(|| "not known".to_owned(), |first| text::printable(first)),
-    );
-    let facts = vec![Statement::new("kernel:sched_process_exec", fact)];
-    Some(Sign::new(Severity::Warning, "poses as a kernel thread", facts, "posing"))
+    let argv0 = it.argv.first().map(|first| first.as_str().into());
+    let fact = ExecFact::ExecNamedAsKernelThread { name: it.name.as_str().into(), argv0 };
+    Some(Sign::new(Severity::Warning, EXEC, fact, "posing"))
 }
 
 fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
@@ -219,21 +220,20 @@ fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
     let bare = it.argv.iter().skip(1).all(|argument| argument.starts_with('-') && !argument.ends_with('c'));
     let configured = roles_of(executed.parent_name).contains(Roles::SOCKET_STARTER);
     let by_ssh = executed.ancestors.iter().any(|above| roles_of(above).contains(Roles::SOCKET_STARTER));
-    let (severity, what) = match stdin {
+    // The site is as it always was: a fault keeps its fingerprint.
+    let (severity, socket, site) = match stdin {
         Stdin::Network if configured && !bare => return None,
-        Stdin::Network => (Severity::Critical, "a network socket"),
+        Stdin::Network => (Severity::Critical, Socket::Network, "a network socket"),
         Stdin::Local | Stdin::OtherSocket if !bare || by_ssh => return None,
-        Stdin::Local => (Severity::Info, "a local socket"),
-        Stdin::OtherSocket => {
-            (Severity::Warning, "a socket of a family that is neither local nor the internet's")
-        }
+        Stdin::Local => (Severity::Info, Socket::Local, "a local socket"),
+        Stdin::OtherSocket => (
+            Severity::Warning,
+            Socket::OtherFamily,
+            "a socket of a family that is neither local nor the internet's",
+        ),
         Stdin::Ordinary => return None,
     };
-    let facts = vec![Statement::new(
-        "proc:fd",
-        format!("its standard input is {what}: it takes its commands from there"),
-    )];
-    Some(Sign::new(severity, "is a shell that takes its commands from a socket", facts, what))
+    Some(Sign::new(severity, "proc:fd", ExecFact::ExecShellOnSocket { socket }, site))
 }
 
 fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
@@ -251,16 +251,13 @@ fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
     }
     let owner = executed.look.and_then(|look| look.owner).filter(|owner| *owner != 0);
     let signs = [
-        owner.map(|owner| format!("the file belongs to user {owner}, who can change what root runs")),
-        is_hidden(&path[root.len()..]).then(|| "its name is hidden".to_owned()),
-        (root == "/dev/shm/")
-            .then(|| "/dev/shm is no place for programs: it is gone with the next boot".to_owned()),
-        served.then(|| {
-            format!("{} serves the network and seldom starts programs", text::printable(executed.parent_name))
-        }),
+        owner.map(|uid| ExecFact::ExecFileOwner { uid }),
+        is_hidden(&path[root.len()..]).then_some(ExecFact::ExecNameHidden {}),
+        (root == "/dev/shm/").then_some(ExecFact::ExecFromSharedMemory {}),
+        served.then(|| ExecFact::ExecByNetworkService { service: executed.parent_name.into() }),
     ];
-    let place = format!("it was run from {}, where everybody may write", root.trim_end_matches('/'));
-    let mut facts = vec![Statement::new("kernel:sched_process_exec", place)];
+    let folder = root.trim_end_matches('/').into();
+    let mut facts = vec![Statement::new(EXEC, ExecFact::ExecFromOpenFolder { folder })];
     facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
     let quiet = facts.len() == 1 || is_below(executed, Roles::BUILDER);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
@@ -269,7 +266,7 @@ fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
     } else {
         format!("{PLACE}{root}{}", stable_name(path))
     };
-    Some(Sign { severity, summary: "was run from a place where everybody may write", facts, site })
+    Some(Sign { severity, facts, site })
 }
 
 /// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all

@@ -1,16 +1,21 @@
-//! What is a spin and what is work, which of them an operator is told of, and in what words.
+//! What is a spin and what is work, and which of them an operator is told of.
 
-use expect_test::{Expect, expect};
+mod golden;
 
-use super::super::ended::tests::process;
 use super::*;
+use crate::kinds::fixture::healthy;
 use crate::observation::IoCounts;
 
 /// A third of the default: enough for a thread with a past.
 const WINDOW: Duration = Duration::from_secs(600);
 
+pub(super) fn process() -> ProcessInfo {
+    let (name, exe) = ("worker".into(), Some("/usr/bin/worker".into()));
+    ProcessInfo { pid: 42, name, exe, argv: vec!["worker".into(), "--fast".into()], ..healthy().process }
+}
+
 /// A thread after `secs` of an endless loop in user mode.
-fn spinning(secs: u64) -> ThreadLook {
+pub(super) fn spinning(secs: u64) -> ThreadLook {
     ThreadLook {
         tid: 42,
         comm: b"worker"[..].into(),
@@ -27,7 +32,7 @@ fn spinning(secs: u64) -> ThreadLook {
     }
 }
 
-fn spin<'a>(first: &'a ThreadLook, now: &'a ThreadLook, lasted: Duration) -> Spin<'a> {
+pub(super) fn spin<'a>(first: &'a ThreadLook, now: &'a ThreadLook, lasted: Duration) -> Spin<'a> {
     let ticks = |now: u64, first: u64| Duration::from_millis((now - first) * 10);
     Spin {
         first,
@@ -135,76 +140,6 @@ fn a_pool_of_workers_is_no_spin() {
     }
 }
 
-fn check(spins: &[Spin<'_>], want: &Expect) {
-    let draft = detect(&process(), spins, &DetectLimits::default()).unwrap();
-    let mut got = format!("{:?} {}\n", draft.severity, draft.summary);
-    for fact in &draft.facts {
-        got.push_str(&format!("- {} ({})\n", fact.text(), fact.source));
-    }
-    want.assert_eq(&got);
-}
-
-#[test]
-fn a_loop_and_a_retry_without_a_pause() {
-    let first = spinning(0);
-    let now = spinning(600);
-    check(
-        &[spin(&first, &now, WINDOW)],
-        &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 10 min (100 % of a core) and got nothing done that can be seen.
-            - its main thread was ready to run at each of 60 looks in 10 min and used 10 min of CPU time (proc:stat)
-            - of that, 100 % in user mode and 0 % in the kernel (proc:stat)
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
-            - it waited for something 0 times and touched new memory 0 times (proc:status)
-            - in the 2 h before, it used 0 % of a core: this is new (proc:stat)
-        "#]],
-    );
-    let retry = ThreadLook {
-        tid: 77,
-        comm: b"net-\x1b[0m1"[..].into(),
-        user_ticks: 500 + 15_000,
-        system_ticks: 50 + 45_000,
-        queued: Some(Duration::from_secs(1203)),
-        io: Some(IoCounts { bytes: 9000, calls: 4_000_030 }),
-        nice: 5,
-        ..spinning(1800)
-    };
-    let long = Duration::from_secs(1800);
-    let retry_first = ThreadLook { tid: 77, comm: b"net-\x1b[0m1"[..].into(), ..spinning(0) };
-    let spin = Spin { others_work: true, ..spin(&retry_first, &retry, long) };
-    let past = CpuPast { age: Duration::from_secs(2), cpu: Duration::from_secs(2), queued: Duration::ZERO };
-    check(
-        &[Spin { past, ..spin }],
-        &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 30 min (33 % of a core) and got nothing done that can be seen.
-            - its thread net-�[0m1 (tid 77) was ready to run at each of 60 looks in 30 min and used 10 min of CPU time (proc:stat)
-            - of that, 25 % in user mode and 75 % in the kernel (proc:stat)
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
-            - it made 4000000 calls to read or write, and none moved a byte (proc:io)
-            - it was kept waiting for a CPU for 19 min: others use them too (proc:schedstat)
-            - it waited for something 0 times and touched new memory 0 times (proc:status)
-            - it used 100 % of a core in the 2.0 s before: it may never have done anything else (proc:stat)
-            - its priority is that of a background job (proc:stat)
-            - other threads of the process read or wrote meanwhile (proc:io)
-        "#]],
-    );
-    check(
-        &[spin, spin],
-        &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 30 min, in 2 threads, (33 % of a core) and got nothing done that can be seen.
-            - its thread net-�[0m1 (tid 77) was ready to run at each of 60 looks in 30 min and used 10 min of CPU time (proc:stat)
-            - of that, 25 % in user mode and 75 % in the kernel (proc:stat)
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
-            - it made 4000000 calls to read or write, and none moved a byte (proc:io)
-            - it was kept waiting for a CPU for 19 min: others use them too (proc:schedstat)
-            - it waited for something 0 times and touched new memory 0 times (proc:status)
-            - in the 2 h before, it used 0 % of a core: this is new (proc:stat)
-            - its priority is that of a background job (proc:stat)
-            - 2 of its threads do that (proc:stat)
-        "#]],
-    );
-}
-
 /// All threads of a process after `secs` of an endless loop in each, one at a time.
 fn whole(secs: u64) -> ThreadLook {
     ThreadLook { tid: ThreadLook::WHOLE, voluntary_switches: None, ..spinning(secs) }
@@ -236,9 +171,10 @@ fn threads_that_take_turns_are_judged_as_one() {
     let lasted = limits.spin_window;
     let both = [spin(&first, &all, lasted), spin(&one, &now, lasted)];
     let draft = detect(&process(), &both, &limits).unwrap();
-    assert!(draft.facts[0].text().starts_with("its main thread"), "{}", draft.facts[0].text());
-    let draft = detect(&process(), &both[..1], &limits).unwrap();
-    assert!(draft.facts[0].text().starts_with("one or another of its threads"), "{}", draft.facts[0].text());
+    let one = draft.facts[0].data.as_spin();
+    assert!(matches!(one, Some(SpinFact::SpinningThread { thread, .. }) if thread.is_main), "{one:?}");
+    let all = detect(&process(), &both[..1], &limits).unwrap().facts[0].data.clone();
+    assert!(matches!(all.as_spin(), Some(SpinFact::SpinByTurns { .. })), "{all:?}");
 }
 
 #[test]

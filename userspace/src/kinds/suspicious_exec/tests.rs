@@ -1,7 +1,13 @@
-//! Each sign, its near misses, and what makes it graver.
+//! Each sign, its near misses, and what makes it worse.
 
-use super::super::ended::tests::process;
+mod golden;
+
 use super::*;
+use crate::kinds::fixture::healthy;
+
+fn process() -> ProcessInfo {
+    ProcessInfo { pid: 42, ppid: 7, name: "worker".into(), ..healthy().process }
+}
 
 struct It {
     process: ProcessInfo,
@@ -30,8 +36,7 @@ fn it(exe: &str, argv: &[&str]) -> It {
     }
 }
 
-fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity>) -> Option<Draft> {
-    change(&mut it);
+fn draft(it: &It) -> Option<Draft> {
     let executed = Executed {
         process: &it.process,
         parent_name: it.parent,
@@ -39,7 +44,12 @@ fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity
         has_just_begun: it.just_begun,
         look: it.look.as_ref(),
     };
-    let draft = detect(&executed, &ExecLimits::default());
+    detect(&executed, &ExecLimits::default())
+}
+
+fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity>) -> Option<Draft> {
+    change(&mut it);
+    let draft = draft(&it);
     assert_eq!(draft.as_ref().map(|it| it.severity), want, "{what}: {draft:?}");
     draft
 }
@@ -57,8 +67,7 @@ fn programs_without_a_file() {
     let memfd = |name: &'static str| move |it: &mut It| seen(it, name, true);
     let fd = || it("/proc/self/fd/3", &["x"]);
     let draft = check("a memfd", fd(), memfd("/memfd:x (deleted)"), WARNING).unwrap();
-    assert_eq!(draft.summary, "3 runs from memory, without a file.");
-    assert!(draft.facts[0].text().contains("the memfd x,"), "{:?}", draft.facts);
+    assert_eq!(draft.facts[0].data, ExecFact::ExecFromMemory { memfd: "x".into() }.into());
     check(
         "gone, but the kernel named it",
         fd(),
