@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use super::threads::TaskRoom;
-use super::trend::{self, SOURCE, Trend, whole};
+use crate::kinds::shared::trend::{self, SOURCE, Trend, whole};
 use super::{Draft, Statement};
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::model::{IncidentKind, ProcessInfo, Severity};

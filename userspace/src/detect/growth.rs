@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::trend::{self, Least, Past, SOURCE, Trend, whole};
+use crate::kinds::shared::trend::{self, Least, Past, SOURCE, Trend, whole};
 use super::{Draft, Statement, programs};
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::model::{IncidentKind, ProcessInfo, Severity};

@@ -18,7 +18,6 @@ mod signals;
 mod spin;
 mod suspicious_exec;
 mod threads;
-mod trend;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
 pub use ended::{Ended, OomTrigger, Origin};
@@ -34,11 +33,9 @@ pub use respawn::{Life, Respawns, Starter};
 pub use spin::{Cpu, CpuPast, Spin, detect as spins};
 pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
 pub use threads::{TaskRoom, ThreadUse, detect as threads};
-pub use trend::Past;
 
 use crate::config::DetectLimits;
 pub use crate::kinds::case::{Draft, Statement};
-use crate::model::Severity;
 use crate::programs;
 
 /// Every detector that looks at a process's end.

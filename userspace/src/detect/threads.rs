@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::trend::{self, Least, Past, SOURCE, Trend, whole};
+use crate::kinds::shared::trend::{self, Least, Past, SOURCE, Trend, whole};
 use super::{Draft, Statement};
 use crate::config::DetectLimits;
 use crate::model::{IncidentKind, ProcessInfo, Severity};

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::part::{Part, facts};
 use super::shared::standing::facts::StandingFact;
+use super::shared::trend::facts::TrendFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -66,6 +67,8 @@ union! {
     Recorded(Recorded) as_recorded,
     /// Of a live process, whatever is wrong with it.
     Standing(StandingFact) as_standing,
+    /// Of steady growth, whatever grows.
+    Trend(TrendFact) as_trend,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

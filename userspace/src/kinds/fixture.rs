@@ -1,7 +1,12 @@
 //! Case files for tests.
 
+use std::fmt::Write as _;
+
+use expect_test::Expect;
+
 use super::case::{CaseFile, Draft, Fact, Finding, numbered};
-use super::facts::Recorded;
+use super::facts::{FactData, Recorded};
+use crate::analyst::built_in;
 use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use crate::render;
 
@@ -22,6 +27,47 @@ pub(crate) fn told(draft: &Draft) -> Told {
 pub(crate) fn case_of(draft: &Draft) -> CaseFile {
     let (findings, facts) = numbered(vec![draft.clone()]);
     CaseFile { findings, facts, ..healthy() }
+}
+
+/// What each statement looks like: its JSON, and below it its sentence. What is read is what was written.
+pub(crate) fn check_statements(statements: &[FactData], want: &Expect) {
+    let mut out = String::new();
+    for statement in statements {
+        let json = serde_json::to_string(statement).unwrap();
+        assert_eq!(&serde_json::from_str::<FactData>(&json).unwrap(), statement);
+        writeln!(out, "{json}\n  {}", render::fact(statement)).unwrap();
+    }
+    want.assert_eq(&out);
+}
+
+/// The same about another process.
+pub(crate) fn case_about(process: &ProcessInfo, draft: &Draft) -> CaseFile {
+    CaseFile { process: process.clone(), ..case_of(draft) }
+}
+
+/// A draft in full: the data and the sentence of each fact.
+pub(crate) fn golden(process: &ProcessInfo, draft: &Draft) -> String {
+    let file = case_about(process, draft);
+    let mut out = format!("{:?} {}\n", draft.severity, render::summary(&file, &file.findings[0]));
+    for (fact, statement) in render::facts(&file).iter().zip(&draft.facts) {
+        writeln!(out, "- {} ({})\n  {}", fact.text, statement.source, fact.data).unwrap();
+    }
+    out
+}
+
+/// What the built-in analyst says of a case.
+pub(crate) fn judged(file: &CaseFile) -> String {
+    let verdict = built_in(file);
+    let (cause, confidence) = (&verdict.probable_cause, verdict.confidence);
+    let mut out =
+        format!("{}\n{cause}\n{confidence:?}, by {}\n", verdict.summary, verdict.evidence.join(" "));
+    for hypothesis in &verdict.hypotheses {
+        writeln!(out, "? {} [{}]", hypothesis.cause, hypothesis.evidence.join(" ")).unwrap();
+    }
+    for step in &verdict.next_steps {
+        writeln!(out, "- {}\n  $ {}", step.why, step.command).unwrap();
+    }
+    out
 }
 
 /// A process that was killed for memory in a cgroup of 256 MiB.

@@ -12,11 +12,12 @@ use super::families::Node;
 use super::rooms::{self, HostTasks};
 use super::storms::Storms;
 use crate::config::DetectLimits;
-use crate::detect::{self, Draft, MemoryGrowth, Past, TaskRoom, ThreadUse};
+use crate::detect::{self, Draft, MemoryGrowth, TaskRoom, ThreadUse};
+use crate::kinds::shared::trend::watch::{Points, grew_by};
 use crate::model::{IncidentKind, ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, SeenProcess};
 use crate::state::process::Process;
-use crate::state::{Measure, Series};
+use crate::state::Measure;
 
 /// Fewer threads are never close to a limit that makes sense.
 const THREADS_WORTH_A_LIMIT: u64 = 16;
@@ -221,31 +222,4 @@ impl Monitor {
         }
         users
     }
-}
-
-/// The points of one measure.
-struct Points {
-    recent: Vec<(f64, f64)>,
-    long: Vec<(f64, f64)>,
-}
-
-impl Points {
-    fn of(series: &Series, measure: Measure, limits: &DetectLimits) -> Self {
-        let (window, startup) = (limits.growth.growth_window, limits.growth.growth_startup);
-        Self { recent: series.recent(measure, window, startup), long: series.long(measure, startup) }
-    }
-
-    /// Whether it can be growth at all.
-    fn grew_by(&self, least: f64) -> bool {
-        grew_by(&self.recent, least) || grew_by(&self.long, least)
-    }
-
-    fn past<'a>(&'a self, peak_before: &'a dyn Fn(f64) -> Option<u64>) -> Past<'a> {
-        Past { recent: &self.recent, long: &self.long, peak_before }
-    }
-}
-
-/// Half of the least growth from the first point to the last is reason to look closely.
-fn grew_by(points: &[(f64, f64)], least: f64) -> bool {
-    matches!(points, [(_, first), .., (_, last)] if last - first >= least / 2.0)
 }

@@ -5,7 +5,7 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::standing;
+use crate::kinds::shared::{standing, trend};
 use crate::kinds::{self, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
@@ -14,6 +14,7 @@ pub fn fact(data: &FactData) -> String {
     match data {
         FactData::Recorded(it) => recorded::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
+        FactData::Trend(it) => trend::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     }
 }

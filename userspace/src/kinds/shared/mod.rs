@@ -1,3 +1,4 @@
 //! Statements that belong to no kind alone, a folder a subject.
 
 pub mod standing;
+pub mod trend;
