@@ -5,9 +5,6 @@ mod abnormal_exit;
 mod crash;
 mod crash_loop;
 mod ended;
-mod fds;
-mod forks;
-mod growth;
 mod hung;
 mod memory;
 mod oom;
@@ -17,13 +14,9 @@ mod respawn;
 mod signals;
 mod spin;
 mod suspicious_exec;
-mod threads;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
 pub use ended::{Ended, OomTrigger, Origin};
-pub use fds::{FdUse, detect as fds, kinds_fact as fd_kinds, leak as fd_leak};
-pub use forks::{Children, Family, detect as forks, is_churn};
-pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
 pub use hung::{Wait, detect as hung, same_wait};
 pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use oom::not_ended as oom_not_ended;
@@ -32,7 +25,6 @@ pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_sta
 pub use respawn::{Life, Respawns, Starter};
 pub use spin::{Cpu, CpuPast, Spin, detect as spins};
 pub use suspicious_exec::{Executed, Look, PLACE, Stdin, Wanted, detect as suspicious_exec, wanted};
-pub use threads::{TaskRoom, ThreadUse, detect as threads};
 
 use crate::config::DetectLimits;
 pub use crate::kinds::case::{Draft, Statement};

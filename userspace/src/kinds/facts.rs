@@ -4,9 +4,14 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::fd_exhaustion::facts::DescriptorFact;
+use super::fork_storm::facts::ForkFact;
+use super::memory_growth::facts::MemoryGrowthFact;
 use super::part::{Part, facts};
+use super::shared::limits::facts::LimitFact;
 use super::shared::standing::facts::StandingFact;
 use super::shared::trend::facts::TrendFact;
+use super::thread_explosion::facts::ThreadFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -67,8 +72,18 @@ union! {
     Recorded(Recorded) as_recorded,
     /// Of a live process, whatever is wrong with it.
     Standing(StandingFact) as_standing,
+    /// Of limits on tasks and memory.
+    Limit(LimitFact) as_limit,
     /// Of steady growth, whatever grows.
     Trend(TrendFact) as_trend,
+    /// Of memory that grows.
+    MemoryGrowth(MemoryGrowthFact) as_memory_growth,
+    /// Of open descriptors.
+    Descriptors(DescriptorFact) as_descriptors,
+    /// Of threads.
+    Threads(ThreadFact) as_threads,
+    /// Of families of processes.
+    Forks(ForkFact) as_forks,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -3,13 +3,17 @@
 
 pub mod case;
 pub mod facts;
+pub mod fd_exhaustion;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod fork_storm;
+pub mod memory_growth;
 pub mod opinion;
 pub mod part;
 pub mod pieces;
 pub mod room;
 pub mod shared;
+pub mod thread_explosion;
 pub mod watch;
 pub mod words;
 pub mod zombie_pileup;
@@ -21,6 +25,10 @@ use watch::{Setup, Watch};
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
+        IncidentKind::MemoryGrowth => Some(&memory_growth::ROOM),
+        IncidentKind::FdExhaustion => Some(&fd_exhaustion::ROOM),
+        IncidentKind::ThreadExplosion => Some(&thread_explosion::ROOM),
+        IncidentKind::ForkStorm => Some(&fork_storm::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }
@@ -28,5 +36,11 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 
 /// What every kind tracks over time, for one monitor.
 pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
-    vec![Box::new(zombie_pileup::watch::ZombieWatch)]
+    vec![
+        Box::<memory_growth::watch::MemoryGrowthWatch>::default(),
+        Box::<fd_exhaustion::watch::DescriptorWatch>::default(),
+        Box::<thread_explosion::watch::ThreadWatch>::default(),
+        Box::<fork_storm::watch::ForkWatch>::default(),
+        Box::new(zombie_pileup::watch::ZombieWatch),
+    ]
 }

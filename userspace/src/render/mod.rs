@@ -5,8 +5,8 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::{standing, trend};
-use crate::kinds::{self, zombie_pileup};
+use crate::kinds::shared::{limits, standing, trend};
+use crate::kinds::{self, fd_exhaustion, fork_storm, memory_growth, thread_explosion, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
@@ -14,7 +14,12 @@ pub fn fact(data: &FactData) -> String {
     match data {
         FactData::Recorded(it) => recorded::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
+        FactData::Limit(it) => limits::words::sentence(it),
         FactData::Trend(it) => trend::words::sentence(it),
+        FactData::MemoryGrowth(it) => memory_growth::words::sentence(it),
+        FactData::Descriptors(it) => fd_exhaustion::words::sentence(it),
+        FactData::Threads(it) => thread_explosion::words::sentence(it),
+        FactData::Forks(it) => fork_storm::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     }
 }

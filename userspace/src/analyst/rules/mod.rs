@@ -6,16 +6,12 @@ mod cpu_spin;
 mod crash;
 mod crash_loop;
 mod fault;
-mod fd_exhaustion;
-mod fork_storm;
 mod hung_task;
-mod memory_growth;
 mod memory_pressure;
 mod nothing;
 mod oom_kill;
 mod oom_report;
 mod suspicious_exec;
-mod thread_explosion;
 
 use crate::kinds;
 use crate::kinds::opinion::{
@@ -34,19 +30,19 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::ZombiePileup => unreachable!("it has a room"),
+        IncidentKind::ZombiePileup
+        | IncidentKind::FdExhaustion
+        | IncidentKind::ForkStorm
+        | IncidentKind::MemoryGrowth
+        | IncidentKind::ThreadExplosion => unreachable!("it has a room"),
         IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
-        IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
         IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
         IncidentKind::HungTask => hung_task::judge(file, worst),
         IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
-        IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
-        IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
-        IncidentKind::ForkStorm => fork_storm::judge(file, worst),
     };
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {

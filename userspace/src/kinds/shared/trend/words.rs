@@ -30,9 +30,8 @@ pub fn sentence(fact: &TrendFact) -> String {
 pub fn growth(file: &CaseFile, finding: &Finding, limit: &str) -> Option<String> {
     file.cited(finding).find_map(|fact| match fact.data.as_trend() {
         Some(TrendFact::CountGrew { from, to, over_ms, limit_reached_in_ms, .. }) => {
-            let end = limit_reached_in_ms.map_or_else(String::new, |lasts| {
-                format!("; {limit} is reached in {}", duration_ms(lasts))
-            });
+            let end = limit_reached_in_ms
+                .map_or_else(String::new, |lasts| format!("; {limit} is reached in {}", duration_ms(lasts)));
             Some(from_to(*from, *to, *over_ms) + &end)
         }
         _ => None,
