@@ -3,24 +3,15 @@
 
 mod abnormal_exit;
 mod crash_loop;
-mod fds;
-mod forks;
-mod growth;
 mod memory;
 mod pressure;
 mod respawn;
-mod threads;
-mod trend;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
-pub use fds::{FdUse, detect as fds, kinds_fact as fd_kinds, leak as fd_leak};
-pub use forks::{Children, Family, detect as forks, is_churn};
-pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
 pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_stalled};
 pub use respawn::{Life, Respawns, Starter};
-pub use threads::{TaskRoom, ThreadUse, detect as threads};
-pub use trend::Past;
+
 
 use crate::config::DetectLimits;
 pub use crate::kinds::case::{Draft, Statement};

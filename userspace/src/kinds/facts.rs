@@ -14,6 +14,12 @@ use super::shared::signal::facts::SignalFact;
 use super::shared::stack::facts::StackFact;
 use super::shared::standing::facts::StandingFact;
 use super::suspicious_exec::facts::ExecFact;
+use super::fd_exhaustion::facts::DescriptorFact;
+use super::fork_storm::facts::ForkFact;
+use super::memory_growth::facts::MemoryGrowthFact;
+use super::shared::limits::facts::LimitFact;
+use super::shared::trend::facts::TrendFact;
+use super::thread_explosion::facts::ThreadFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -90,6 +96,18 @@ union! {
     Exec(ExecFact) as_exec,
     /// Of OOM kills.
     OomKill(OomFact) as_oom_kill,
+    /// Of limits on tasks and memory.
+    Limit(LimitFact) as_limit,
+    /// Of steady growth, whatever grows.
+    Trend(TrendFact) as_trend,
+    /// Of memory that grows.
+    MemoryGrowth(MemoryGrowthFact) as_memory_growth,
+    /// Of open descriptors.
+    Descriptors(DescriptorFact) as_descriptors,
+    /// Of threads.
+    Threads(ThreadFact) as_threads,
+    /// Of families of processes.
+    Forks(ForkFact) as_forks,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -5,17 +5,21 @@ pub mod case;
 pub mod cpu_spin;
 pub mod crash;
 pub mod facts;
+pub mod fd_exhaustion;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hung_task;
 pub mod late;
 pub mod oom_kill;
+pub mod fork_storm;
+pub mod memory_growth;
 pub mod opinion;
 pub mod part;
 pub mod pieces;
 pub mod room;
 pub mod shared;
 pub mod suspicious_exec;
+pub mod thread_explosion;
 pub mod watch;
 pub mod words;
 mod written;
@@ -33,6 +37,10 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
         IncidentKind::Crash => Some(&crash::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::SuspiciousExec => Some(&suspicious_exec::ROOM),
+        IncidentKind::MemoryGrowth => Some(&memory_growth::ROOM),
+        IncidentKind::FdExhaustion => Some(&fd_exhaustion::ROOM),
+        IncidentKind::ThreadExplosion => Some(&thread_explosion::ROOM),
+        IncidentKind::ForkStorm => Some(&fork_storm::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }
@@ -40,5 +48,12 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 
 /// What every kind tracks over time, for one monitor.
 pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
-    vec![Box::new(OnEnd(|ended, _| crash::detect(ended))), Box::new(zombie_pileup::watch::ZombieWatch)]
+    vec![
+        Box::new(OnEnd(|ended, _| crash::detect(ended))),
+        Box::<memory_growth::watch::MemoryGrowthWatch>::default(),
+        Box::<fd_exhaustion::watch::DescriptorWatch>::default(),
+        Box::<thread_explosion::watch::ThreadWatch>::default(),
+        Box::<fork_storm::watch::ForkWatch>::default(),
+        Box::new(zombie_pileup::watch::ZombieWatch),
+    ]
 }

@@ -5,13 +5,10 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
-mod descriptors;
 mod ends;
 mod examine;
 mod execs;
 mod fallen;
-mod families;
-mod growth;
 mod handle;
 mod looks;
 mod losses;
@@ -20,12 +17,10 @@ mod pressure;
 mod raise;
 mod repeats;
 mod respawns;
-mod rooms;
 mod roots;
 mod scans;
 mod stacks;
 mod standing;
-mod storms;
 mod stuck;
 
 use std::sync::Arc;
@@ -54,7 +49,6 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::{Examiner, Known};
-use growth::Growth;
 use handle::Question;
 use looks::Looks;
 use losses::Losses;
@@ -100,7 +94,6 @@ pub struct Monitor {
     crashes: Crashes,
     scans: Scans,
     stuck: Stuck,
-    growth: Growth,
     pressure: Pressure,
     losses: Losses,
     delays: Delays,
@@ -137,7 +130,6 @@ impl Monitor {
             crashes: Crashes::default(),
             scans: Scans::default(),
             stuck: Stuck::default(),
-            growth: Growth::default(),
             pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),

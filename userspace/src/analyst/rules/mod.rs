@@ -4,12 +4,8 @@
 mod abnormal_exit;
 mod crash_loop;
 mod fault;
-mod fd_exhaustion;
-mod fork_storm;
-mod memory_growth;
 mod memory_pressure;
 mod nothing;
-mod thread_explosion;
 
 use crate::kinds;
 use crate::kinds::opinion::{Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who};
@@ -29,10 +25,6 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
         IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
-        IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
-        IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
-        IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
-        IncidentKind::ForkStorm => fork_storm::judge(file, worst),
         _ => unreachable!("it has a room"),
     };
     let mut evidence = cited(file, worst);

@@ -1,7 +1,6 @@
 //! Every family: the cause it names from the facts, and that hostile names change nothing but the words.
 
 mod ends;
-mod growth;
 
 use std::process::Command;
 
@@ -90,30 +89,6 @@ fn memory_pressure_by_one_process() {
 }
 
 #[test]
-fn descriptors_that_are_mostly_sockets() {
-    let mut file = found(IncidentKind::FdExhaustion, "app has 1000 of 1024 files open");
-    file.evidence.push(frozen("fd", "0 /dev/null\n1 socket:[1]\n2 socket:[2]\n3 -> socket:[3]\n"));
-    check(
-        &file,
-        &expect![[r#"
-        app has 1000 of 1024 files open
-        python3 (pid 13674) has almost as many files open as its limit of 1024 allows, and 75 % of them are sockets: it opens them and does not close them. At the limit open(), accept() and socket() fail with EMFILE ("Too many open files").
-        Medium, by F1
-        ? python3 leaks descriptors on an error path: the count grows with failures, not with load [F1 F2]
-        ? The limit is too small for the load; then the count follows the number of connections [F1 F2]
-        - What is open, by kind, the most frequent first
-          $ ls -l /proc/13674/fd | sed -n 's/.* -> //p' | sed 's/:\[[0-9]*\]//' | sort | uniq -c | sort -rn | head -20
-        - Its connections by state; many CLOSE-WAIT: the peer hung up and it does not close
-          $ ss -tanp | grep 'pid=13674,' | awk '{print $1}' | sort | uniq -c
-        - To win time while it runs: a higher limit, without a restart
-          $ prlimit --pid 13674 --nofile=4096:4096
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
-    );
-}
-
-#[test]
 fn nothing_found() {
     check(
         &healthy(),
@@ -163,21 +138,6 @@ fn the_cause_follows_the_frozen_files() {
             Confidence::Medium,
         ),
         (IncidentKind::ZombiePileup, "status", "", "does not call wait()", Confidence::Medium),
-        (
-            IncidentKind::FdExhaustion,
-            "limits",
-            "Max open files  65536  65536  files\n",
-            "its limit of 65536",
-            Confidence::Medium,
-        ),
-        (
-            IncidentKind::FdExhaustion,
-            "limits",
-            "Max open files  1024  65536  files\n",
-            "usual default",
-            Confidence::Low,
-        ),
-        (IncidentKind::FdExhaustion, "limits", "", "RLIMIT_NOFILE", Confidence::Medium),
         (IncidentKind::MemoryPressure, "cgroup.memory.max", "0\n", "almost all the memory", Confidence::Low),
     ] {
         let mut file = found(kind, "found");

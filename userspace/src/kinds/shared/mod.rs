@@ -3,4 +3,6 @@
 pub mod ending;
 pub mod signal;
 pub mod stack;
+pub mod limits;
 pub mod standing;
+pub mod trend;

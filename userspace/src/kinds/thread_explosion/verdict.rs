@@ -1,14 +1,22 @@
 //! Threads that do not end, or a limit that is too small for them.
 
-use super::commands::{logs, quote, step, supervisor};
-use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, who};
-use crate::model::{CaseFile, Confidence, Finding, NextStep};
+use super::facts::ThreadFact;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{logs, step, supervisor};
+use crate::kinds::opinion::{Opinion, hypothesis, name, who};
+use crate::kinds::shared::limits::task_limits;
+use crate::kinds::shared::trend;
+use crate::model::Confidence;
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
-    let grows = file.facts.iter().any(|fact| fact.source == "scan:history");
-    let count = Frozen(file).status_number("Threads").map_or_else(String::new, |n| format!(" ({n} now)"));
+    let grows = trend::says_growth(file, finding);
+    let count = file.cited(finding).find_map(|fact| match fact.data.as_threads() {
+        Some(ThreadFact::ThreadCount { threads }) => Some(format!(" ({threads} now)")),
+        _ => None,
+    });
+    let count = count.unwrap_or_default();
     let consequence =
         "At the limit pthread_create() and fork() fail with EAGAIN (\"Resource temporarily unavailable\")";
     let (cause, confidence) = if grows {
@@ -40,7 +48,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         hypothesis(
             file,
             finding,
-            &["scan:history", "proc:stat"],
+            &[trend::SOURCE, "proc:stat"],
             format!(
                 "What {} waits for has become slow: then threads pile up without any fault of its own",
                 name(file)
@@ -62,21 +70,5 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     Opinion { cause, confidence, sources: &["cgroup:pids", "proc:sys"], hypotheses, next_steps }
 }
 
-/// The limits on tasks that bind this process: its cgroup's on either version, its user's, the host's.
-pub(super) fn task_limits(file: &CaseFile) -> NextStep {
-    let pid = file.process.pid;
-    let cgroup = file.process.cgroup.as_deref().unwrap_or("").trim_end_matches('/');
-    let cgroup = if cgroup.is_empty() { String::new() } else { quote(cgroup) };
-    let v2 = if Frozen(file).is_cgroup_v2() == Some(false) {
-        // The pids controller has a hierarchy, and paths, of its own there.
-        format!(
-            "grep -sH '' /sys/fs/cgroup/pids\"$(sed -n 's/^[0-9]*:pids://p' /proc/{pid}/cgroup)\"/pids.{{max,current,events}}"
-        )
-    } else {
-        format!("grep -sH '' /sys/fs/cgroup{cgroup}/pids.{{max,current,events}}")
-    };
-    step(
-        "Its limits on tasks: the cgroup's, the user's, the host's",
-        format!("{v2}; grep processes /proc/{pid}/limits; cat /proc/sys/kernel/{{threads-max,pid_max}}"),
-    )
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Steady growth, told from what only looks like it. Pure arithmetic, shared by the detectors of growth.
+//! Steady growth, told from what only looks like it. Pure arithmetic, shared by the kinds that look for growth.
 //!
 //! The rate is the Theil–Sen slope: the median of the slopes between all pairs of points, which up to 29 % of
 //! outliers do not move. Growth counts as steady when
@@ -8,14 +8,19 @@
 //! - the floor rises in the last third about as much as before it, so what fills up to a plateau is not growth;
 //! - it rises in several steps, none of which is most of it, so one large allocation is not growth.
 
+pub mod facts;
+pub mod watch;
+pub mod words;
+
 use std::time::Duration;
 
-use super::{Severity, Statement};
 use crate::config::GrowthLimits;
-use crate::text;
+use crate::kinds::case::{CaseFile, Finding, Statement};
+use crate::model::Severity;
+use facts::{Counted, TrendFact};
 
-/// Where the facts on growth come from: the samples that walks of /proc left.
-pub(super) const SOURCE: &str = "scan:history";
+/// Where the facts on growth come from: the samples that scans of /proc left.
+pub const SOURCE: &str = "scan:history";
 
 /// Fewer points say nothing.
 const POINTS_MIN: usize = 8;
@@ -36,44 +41,60 @@ const LONG_WINDOWS: f64 = 3.0;
 
 /// Growth that is steady.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Trend {
+pub struct Trend {
     /// What it grows by in a second.
-    pub(super) per_second: f64,
+    pub per_second: f64,
     /// Over how many seconds that was seen.
-    pub(super) seconds: f64,
+    pub seconds: f64,
     /// When it began, in the time of the points.
-    pub(super) since: f64,
+    pub since: f64,
     /// About what it was then, and is now.
-    pub(super) from: f64,
+    pub from: f64,
     /// About what it is now.
-    pub(super) to: f64,
+    pub to: f64,
     /// Share of pairs that rise less that of pairs that fall.
-    pub(super) tau: f64,
+    pub tau: f64,
     /// On how many points.
-    pub(super) points: usize,
+    pub points: usize,
 }
 
 impl Trend {
     /// How much it grew.
-    pub(super) fn grown(&self) -> f64 {
+    pub fn grown(&self) -> f64 {
         self.to - self.from
     }
 
     /// How long what is left lasts at this rate.
-    pub(super) fn lasts(&self, left: u64) -> Duration {
+    pub fn lasts(&self, left: u64) -> Duration {
         Duration::try_from_secs_f64(left as f64 / self.per_second).unwrap_or(Duration::MAX)
     }
 
-    /// What proves that it is steady.
-    pub(super) fn proof(&self) -> Statement {
-        let text = format!(
-            "it is steady: of all pairs of the {} samples in {}, {} % more rise than fall, and the lowest values rise too",
-            self.points,
-            text::duration(Duration::from_secs_f64(self.seconds)),
-            whole(self.tau * 100.0),
-        );
-        Statement::new(SOURCE, text)
+    /// Over how long that was seen.
+    pub fn over_ms(&self) -> u64 {
+        seconds_ms(self.seconds)
     }
+
+    /// What grew, where it is a count; `lasts` is the time to the limit, where one is known.
+    pub fn count_grew(&self, what: Counted, lasts: Option<Duration>) -> Statement {
+        let (from, to, over_ms) = (whole(self.from), whole(self.to), self.over_ms());
+        let limit_reached_in_ms = lasts.map(ms);
+        Statement::new(SOURCE, TrendFact::CountGrew { what, from, to, over_ms, limit_reached_in_ms })
+    }
+
+    /// What proves that it is steady.
+    pub fn proof(&self) -> Statement {
+        let steady = TrendFact::SteadyGrowth {
+            points: u64::try_from(self.points).unwrap_or(u64::MAX),
+            over_ms: self.over_ms(),
+            rising_percent: whole(self.tau * 100.0),
+        };
+        Statement::new(SOURCE, steady)
+    }
+}
+
+/// Whether the finding says that a count grew.
+pub fn says_growth(file: &CaseFile, finding: &Finding) -> bool {
+    file.cited(finding).any(|fact| matches!(fact.data.as_trend(), Some(TrendFact::CountGrew { .. })))
 }
 
 /// What a process's history says of one measure.
@@ -89,18 +110,18 @@ pub struct Past<'a> {
 
 /// How much growth is worth a finding.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Least {
+pub struct Least {
     /// In the unit of the points.
-    pub(super) grown: f64,
+    pub grown: f64,
     /// In percent of what it was.
-    pub(super) percent: u32,
+    pub percent: u32,
     /// How long it must have gone on.
-    pub(super) window: Duration,
+    pub window: Duration,
 }
 
 /// Growth, steady and large enough, to more than it ever was: over the window, or, for what is slower, over all
 /// the history there is.
-pub(super) fn growth(past: Past<'_>, least: Least) -> Option<Trend> {
+pub fn growth(past: Past<'_>, least: Least) -> Option<Trend> {
     let window = least.window.as_secs_f64();
     let large = |trend: &Trend| {
         trend.grown() >= least.grown && trend.grown() * 100.0 >= trend.from * f64::from(least.percent)
@@ -116,7 +137,7 @@ pub(super) fn growth(past: Past<'_>, least: Least) -> Option<Trend> {
 }
 
 /// The steady growth in these points (seconds and values, in the order of time), if there is one.
-pub(super) fn steady(points: &[(f64, f64)]) -> Option<Trend> {
+pub fn steady(points: &[(f64, f64)]) -> Option<Trend> {
     let ([(first, low), ..], [.., (last, high)]) = (points, points) else { return None };
     // What has not grown from the first point to the last is not looked at closer: nearly everything.
     if points.len() < POINTS_MIN || high <= low || last <= first {
@@ -189,7 +210,7 @@ fn in_steps(points: &[(f64, f64)], grown: f64) -> bool {
 }
 
 /// How bad growth is that reaches its limit after `lasts`; absent where no limit is known.
-pub(super) fn severity(lasts: Option<Duration>, limits: &GrowthLimits) -> Severity {
+pub fn severity(lasts: Option<Duration>, limits: &GrowthLimits) -> Severity {
     match lasts {
         Some(lasts) if lasts <= limits.growth_critical => Severity::Critical,
         Some(lasts) if lasts > limits.growth_horizon => Severity::Info,
@@ -199,8 +220,18 @@ pub(super) fn severity(lasts: Option<Duration>, limits: &GrowthLimits) -> Severi
 
 /// As a whole number; what is negative or no number is 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from f64 saturates")]
-pub(super) fn whole(value: f64) -> u64 {
+pub fn whole(value: f64) -> u64 {
     value.round() as u64
+}
+
+/// In whole milliseconds; the most there can be for longer.
+pub fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Seconds in whole milliseconds; what is negative is 0.
+pub fn seconds_ms(seconds: f64) -> u64 {
+    whole(seconds * 1000.0)
 }
 
 fn median(values: &mut [f64]) -> Option<f64> {
@@ -212,107 +243,4 @@ fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Noise that is the same in every run: -1 to 1.
-    fn noise(i: u32) -> f64 {
-        f64::from(i.wrapping_mul(2_654_435_761) >> 16) / 32_768.0 - 1.0
-    }
-
-    fn check(name: &str, steady_wanted: bool, value: impl Fn(f64) -> f64) {
-        // As a history has them: 12 to 24 points of a window.
-        for count in [12_u32, 17, 24] {
-            let points: Vec<_> = (0..count)
-                .map(|i| f64::from(i) / f64::from(count - 1))
-                .map(|share| (1000.0 + share * 600.0, value(share)))
-                .collect();
-            assert_eq!(steady(&points).is_some(), steady_wanted, "{name}, {count} points: {points:?}");
-        }
-    }
-
-    #[test]
-    fn leaks_are_steady() {
-        let index = |share: f64| (0..100).find(|i| f64::from(*i) >= share * 99.0).unwrap_or(0);
-        check("a straight line", true, |share| 100.0 + 50.0 * share);
-        check("with noise", true, |share| 100.0 + 50.0 * share + 5.0 * noise(index(share)));
-        check("faster and faster", true, |share| 100.0 + 20.0 * share + 30.0 * share * share);
-        check("in steps", true, |share| 100.0 + 10.0 * (share * 6.99).floor());
-        check("below a sawtooth", true, |share| 100.0 + 60.0 * share + 15.0 * (share * 10.0).fract());
-    }
-
-    #[test]
-    fn what_only_looks_like_growth_is_not() {
-        let index = |share: f64| (0..100).find(|i| f64::from(*i) >= share * 99.0).unwrap_or(0);
-        check("level", false, |_| 100.0);
-        check("noise", false, |share| 100.0 + 50.0 * noise(index(share)));
-        check("a fall", false, |share| 100.0 - 50.0 * share);
-        check("up to a plateau", false, |share| 100.0 + 50.0 * (share * 2.0).min(1.0));
-        check("a cache that fills ever slower", false, |share| 100.0 * (1.0 - (-share * 3.0).exp()));
-        check("a sawtooth", false, |share| 100.0 + 50.0 * (share * 4.0).fract());
-        check("one tooth's rise and fall", false, |share| 100.0 + 50.0 * (share * 1.3).fract());
-        check("one step", false, |share| if share < 0.5 { 100.0 } else { 150.0 });
-        check("two steps", false, |share| 100.0 + 25.0 * (share * 2.99).floor());
-        check("level, then a jump", false, |share| if share < 0.9 { 100.0 } else { 200.0 });
-        check("up and down again", false, |share| 100.0 + 50.0 * (share * std::f64::consts::PI).sin());
-    }
-
-    #[test]
-    fn the_numbers_are_the_lines() {
-        let points: Vec<_> = (0..20).map(|i| (f64::from(i) * 10.0, 100.0 + 3.0 * f64::from(i))).collect();
-        let trend = steady(&points).unwrap();
-        assert!((trend.per_second - 0.3).abs() < 1e-9 && (trend.tau - 1.0).abs() < 1e-9);
-        assert!((trend.from - 100.0).abs() < 1e-6 && (trend.grown() - 57.0).abs() < 1e-6);
-        assert_eq!((trend.points, trend.since, trend.seconds), (20, 0.0, 190.0));
-        let mut outlier = points;
-        outlier[7].1 = 100_000.0;
-        assert!(steady(&outlier).is_none(), "one jump is most of it");
-    }
-
-    #[test]
-    fn growth_must_be_large_long_and_new() {
-        let line = |from: f64, to: f64, seconds: f64| {
-            let at = |i: i32| f64::from(i) / 19.0;
-            (0..20).map(|i| (at(i) * seconds, from + (to - from) * at(i))).collect::<Vec<_>>()
-        };
-        let least = Least { grown: 50.0, percent: 20, window: Duration::from_secs(600) };
-        let level = line(100.0, 100.0, 600.0);
-        for (name, recent, long, peak, want) in [
-            ("large enough", line(100.0, 150.0, 600.0), vec![], None, true),
-            ("too small", line(100.0, 149.0, 600.0), vec![], None, false),
-            ("small for its size", line(1000.0, 1190.0, 600.0), vec![], None, false),
-            ("too short", line(100.0, 200.0, 400.0), vec![], None, false),
-            ("slow, over a long time", level.clone(), line(100.0, 180.0, 1800.0), None, true),
-            ("not yet long", level.clone(), line(100.0, 180.0, 1700.0), None, false),
-            ("has been as large", line(100.0, 200.0, 600.0), vec![], Some(200), false),
-            ("never so large", line(100.0, 200.0, 600.0), vec![], Some(150), true),
-            ("slow, and was as large", level, line(100.0, 180.0, 1800.0), Some(190), false),
-        ] {
-            let past = Past { recent: &recent, long: &long, peak_before: &|_| peak };
-            assert_eq!(growth(past, least).is_some(), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn how_bad_it_is_follows_from_the_time_that_is_left() {
-        let limits = GrowthLimits::default();
-        for (minutes, want) in [
-            (Some(0), Severity::Critical),
-            (Some(30), Severity::Critical),
-            (Some(31), Severity::Warning),
-            (Some(7 * 24 * 60), Severity::Warning),
-            (Some(7 * 24 * 60 + 1), Severity::Info),
-            (None, Severity::Warning),
-        ] {
-            let lasts = minutes.map(|minutes| Duration::from_secs(minutes * 60));
-            assert_eq!(severity(lasts, &limits), want, "{minutes:?}");
-        }
-    }
-
-    #[test]
-    fn too_little_says_nothing() {
-        for points in [vec![], vec![(0.0, 1.0)], vec![(0.0, 1.0), (1.0, 2.0)], vec![(5.0, 1.0); 30]] {
-            assert_eq!(steady(&points), None);
-        }
-    }
-}
+mod tests;

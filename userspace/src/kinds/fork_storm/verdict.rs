@@ -1,18 +1,25 @@
 //! A family of processes that fills the room for tasks, or forks without end: stop it first, then look why.
 
-use super::commands::{step, supervisor};
-use super::thread_explosion::task_limits;
-use super::{Opinion, hypothesis, name, who};
-use crate::model::{CaseFile, Confidence, Finding, NextStep};
+use super::facts::ForkFact;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{step, supervisor};
+use crate::kinds::opinion::{Opinion, hypothesis, name, who};
+use crate::kinds::shared::limits::task_limits;
+use crate::kinds::shared::trend::SOURCE;
+use crate::model::{Confidence, NextStep};
 use crate::programs::{Roles, roles_of};
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
-    let has = |source: &str| file.facts.iter().any(|fact| fact.source == source);
     // What a shell was told to run matters.
     let is_shell = roles_of(&file.process.name).contains(Roles::SHELL);
-    let orphans = orphaned_group(file);
-    let refused = has("cgroup:pids.events");
+    let facts = || file.cited(finding).filter_map(|fact| fact.data.as_forks());
+    let orphans = facts().find_map(|fact| match fact {
+        ForkFact::OrphanedGroup { group } => Some(*group),
+        _ => None,
+    });
+    let refused = facts().any(|fact| matches!(fact, ForkFact::ForksRefused { .. }));
     let (what, confidence) = match (is_shell, orphans.is_some()) {
         (true, true) => (
             "is one of many shells that start each other and end, as a fork bomb's do: a function or a script that calls \
@@ -39,7 +46,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         hypothesis(
             file,
             finding,
-            &["proc:stat", "scan:history"],
+            &["proc:stat", SOURCE],
             "A batch job that is meant to be like this, with too much at once: then it ends by itself",
         ),
         hypothesis(
@@ -58,14 +65,6 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         hypotheses,
         next_steps,
     }
-}
-
-/// The process group whose leader has ended, by the fact that says so.
-fn orphaned_group(file: &CaseFile) -> Option<u32> {
-    let texts = file.facts.iter().filter(|fact| fact.source == "proc:stat");
-    texts
-        .filter_map(|fact| fact.text().strip_prefix("they are process group "))
-        .find_map(|rest| rest.split(',').next()?.parse().ok())
 }
 
 /// Stopped processes fork no more, and can be looked at; killed one by one they would be replaced.
@@ -96,3 +95,6 @@ fn family(pid: u32, group: Option<u32>) -> NextStep {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Pure: from the processes of one walk to families, and to the process at the head of each.
+//! Pure: from the processes of one scan to families, and to the process at the head of each.
 //!
 //! A process belongs to its parent. One whose parent is not of its process group, and which does not lead a group
 //! itself, was left behind when its parent ended (init or a subreaper has it now), or is a later part of a pipeline:
@@ -19,18 +19,22 @@ const MEMBERS_MIN: u32 = 20;
 /// Most families looked at, the largest first.
 const FAMILIES: usize = 64;
 
-/// A live process, as a walk saw it.
+/// A live process, as a scan saw it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
-    pub(super) key: ProcessKey,
-    pub(super) ppid: u32,
-    pub(super) pgrp: u32,
-    pub(super) threads: u64,
+pub struct Node {
+    /// Who.
+    pub key: ProcessKey,
+    /// Its parent.
+    pub ppid: u32,
+    /// Its process group.
+    pub pgrp: u32,
+    /// Its threads.
+    pub threads: u64,
 }
 
-/// What stays the same of a family from walk to walk.
+/// What stays the same of a family from scan to scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum FamilyId {
+pub enum FamilyId {
     /// The head and what it started.
     Of(ProcessKey),
     /// What is left of a process group whose leader has ended.
@@ -39,14 +43,17 @@ pub(super) enum FamilyId {
 
 /// A process and its descendants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kin {
-    pub(super) id: FamilyId,
+pub struct Kin {
+    /// What it is known by.
+    pub id: FamilyId,
     /// The head; the oldest of a group without one.
-    pub(super) head: ProcessKey,
-    pub(super) members: u32,
-    pub(super) tasks: u64,
+    pub head: ProcessKey,
+    /// How many.
+    pub members: u32,
+    /// Threads of all of them.
+    pub tasks: u64,
     /// Everybody.
-    pub(super) pids: Vec<u32>,
+    pub pids: Vec<u32>,
 }
 
 /// One place in the tree: a process, or a group whose leader has ended (`key` is `None`).
@@ -60,7 +67,7 @@ struct Place {
 }
 
 /// The families of these processes, largest first.
-pub(super) fn families(nodes: &[Node]) -> Vec<Kin> {
+pub fn families(nodes: &[Node]) -> Vec<Kin> {
     if nodes.len() < MEMBERS_MIN as usize {
         return Vec::new();
     }

@@ -1,25 +1,30 @@
 //! Open files close to their limit: a leak, and of what, or a limit that is too small.
 
-use super::commands::{logs, step};
-use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, who};
-use crate::model::{CaseFile, Confidence, Finding, NextStep};
+use super::descriptors;
+use super::facts::{DescriptorCount, DescriptorFact, DescriptorKind};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{logs, step};
+use crate::kinds::opinion::frozen::Frozen;
+use crate::kinds::opinion::{Opinion, hypothesis, name, who};
+use crate::kinds::shared::trend;
+use crate::model::{Confidence, NextStep};
 
 /// What many systems give by default; a busy server outgrows it without any leak.
 const DEFAULT_SOFT_LIMIT: u64 = 1024;
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let limit = Frozen(file).open_files_limit();
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let limit = limit(file, finding);
     let told =
         limit.map_or_else(|| "its limit (RLIMIT_NOFILE)".to_owned(), |limit| format!("its limit of {limit}"));
-    let leaks = file.facts.iter().any(|fact| fact.source == "scan:history");
+    let leaks = trend::says_growth(file, finding);
     let almost = if leaks {
         format!("{} opens more files all the time, towards {told}", who(file))
     } else {
         format!("{} has almost as many files open as {told} allows", who(file))
     };
     let consequence = "At the limit open(), accept() and socket() fail with EMFILE (\"Too many open files\")";
-    let (cause, confidence) = match (mostly(file), limit) {
+    let (cause, confidence) = match (mostly(file, finding), limit) {
         (Some((what, share)), _) => (
             format!(
                 "{almost}, and {share} % of them are {what}: it opens them and does not close them. {consequence}."
@@ -90,22 +95,52 @@ fn steps(file: &CaseFile, limit: Option<u64>) -> Vec<NextStep> {
     ]
 }
 
-/// What more than half of the frozen descriptors are, and their share in percent.
-fn mostly(file: &CaseFile) -> Option<(&'static str, usize)> {
-    const KINDS: [(&str, &str); 5] = [
-        ("socket:[", "sockets"),
-        ("pipe:[", "pipes"),
-        ("anon_inode:[eventpoll]", "epoll instances"),
-        ("anon_inode:inotify", "inotify instances"),
-        ("/", "files"),
-    ];
-    let listing = Frozen(file).text("fd")?;
-    let targets: Vec<&str> = listing
-        .lines()
-        .filter_map(|line| line.split_once(' ').map(|(_, target)| target.trim_start_matches("-> ")))
-        .collect();
-    let count = |start: &str| targets.iter().filter(|target| target.starts_with(start)).count();
-    let (what, most) =
-        KINDS.map(|(start, what)| (what, count(start))).into_iter().max_by_key(|(_, count)| *count)?;
-    (most * 2 > targets.len()).then(|| (what, most * 100 / targets.len()))
+/// The soft limit, where there is one.
+fn limit(file: &CaseFile, finding: &Finding) -> Option<u64> {
+    let stated = file.cited(finding).find_map(|fact| match fact.data.as_descriptors() {
+        Some(DescriptorFact::DescriptorLimit { limit }) => Some(*limit),
+        _ => None,
+    });
+    stated.or_else(|| Frozen(file).open_files_limit())
 }
+
+/// What more than half of the descriptors are, and their share in percent: of the newest, else of the frozen ones.
+fn mostly(file: &CaseFile, finding: &Finding) -> Option<(&'static str, u64)> {
+    let newest = file.cited(finding).find_map(|fact| match fact.data.as_descriptors() {
+        Some(DescriptorFact::NewestDescriptors { looked_at, kinds, .. }) => Some((kinds.clone(), *looked_at)),
+        _ => None,
+    });
+    let (kinds, all) = newest.or_else(|| frozen(file))?;
+    let names = ["sockets", "pipes", "epoll instances", "inotify instances", "files"];
+    let count =
+        |name| kinds.iter().filter(|it| plural(it.kind) == Some(name)).map(|it| it.count).sum::<u64>();
+    let (name, most) = names.map(|name| (name, count(name))).into_iter().max_by_key(|(_, count)| *count)?;
+    (most * 2 > all).then(|| (name, most * 100 / all))
+}
+
+/// The descriptors of the frozen list, by kind, and how many there are.
+fn frozen(file: &CaseFile) -> Option<(Vec<DescriptorCount>, u64)> {
+    let list = Frozen(file).text("fd")?;
+    let targets = list.lines().filter_map(|line| line.split_once(' '));
+    let kinds = descriptors::count(targets.map(|(_, target)| target.trim_start_matches("-> ")));
+    let all = kinds.iter().map(|it| it.count).sum();
+    Some((kinds, all))
+}
+
+/// What many of them are in a sentence.
+const fn plural(kind: DescriptorKind) -> Option<&'static str> {
+    match kind {
+        DescriptorKind::Socket => Some("sockets"),
+        DescriptorKind::Pipe => Some("pipes"),
+        DescriptorKind::Epoll => Some("epoll instances"),
+        DescriptorKind::Inotify => Some("inotify instances"),
+        DescriptorKind::Memfd
+        | DescriptorKind::DeletedFile
+        | DescriptorKind::File
+        | DescriptorKind::Device => Some("files"),
+        DescriptorKind::Other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

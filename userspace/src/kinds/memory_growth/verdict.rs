@@ -1,15 +1,18 @@
 //! Memory that grows steadily: a leak in the heap, or in threads, or a cache without a bound; and how long it may go
 //! on.
 
-use super::commands::{cgroup_memory, raise_memory_limit, step, supervisor};
-use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, size, who};
-use crate::model::{CaseFile, Confidence, Finding, Severity};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{cgroup_memory, raise_memory_limit, step, supervisor};
+use crate::kinds::opinion::frozen::Frozen;
+use crate::kinds::opinion::{Opinion, hypothesis, name, size, who};
+use crate::kinds::shared::trend::SOURCE;
+use crate::model::{Confidence, Severity};
 
 /// So many threads are more than most programs have: each brings a stack.
 const MANY_THREADS: u64 = 500;
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let frozen = Frozen(file);
     let pid = file.process.pid;
     let growing = format!("{} grows steadily and gives nothing back", who(file));
@@ -45,13 +48,13 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         hypothesis(
             file,
             finding,
-            &["scan:history"],
+            &[SOURCE],
             "A cache without a bound, or one that is larger than the machine: then it levels off, or would with more memory",
         ),
         hypothesis(
             file,
             finding,
-            &["scan:history"],
+            &[SOURCE],
             format!(
                 "More work than usual: {} holds what it is given, and shrinks when the work is done",
                 name(file)
@@ -85,3 +88,6 @@ fn heap_share(frozen: &Frozen<'_>) -> Option<(u64, u64)> {
     let percent = anon.saturating_mul(100) / resident;
     (percent > 50).then_some((anon, percent.min(100)))
 }
+
+#[cfg(test)]
+mod tests;
