@@ -2,26 +2,15 @@
 //! what it must catch and its near miss that it must not.
 
 mod abnormal_exit;
-mod crash;
 mod crash_loop;
-mod fds;
-mod forks;
-mod growth;
 mod memory;
 mod pressure;
 mod respawn;
-mod threads;
-mod trend;
 
 pub use crash_loop::{counts as counts_as_death, may_be_respawned};
-pub use fds::{FdUse, detect as fds, kinds_fact as fd_kinds, leak as fd_leak};
-pub use forks::{Children, Family, detect as forks, is_churn};
-pub use growth::{MemoryGrowth, MemoryRoom, detect as memory_growth};
 pub use memory::{Grown, MemoryUse, Resident, detect as memory};
 pub use pressure::{cgroup as cgroup_stall, host as host_memory, is_short, is_stalled};
 pub use respawn::{Life, Respawns, Starter};
-pub use threads::{TaskRoom, ThreadUse, detect as threads};
-pub use trend::Past;
 
 use crate::config::DetectLimits;
 pub use crate::kinds::case::{Draft, Statement};
@@ -40,8 +29,5 @@ pub(crate) mod ended {
 /// Every detector that looks at a process's end.
 pub fn on_exit(ended: &Ended<'_>, limits: &DetectLimits) -> Vec<Draft> {
     let abnormal = abnormal_exit::detect(ended, limits);
-    [oom_kill::detect(ended), crash::detect(ended), abnormal, crash_loop::detect(ended, limits)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [oom_kill::detect(ended), abnormal, crash_loop::detect(ended, limits)].into_iter().flatten().collect()
 }

@@ -3,11 +3,15 @@
 
 pub mod case;
 pub mod cpu_spin;
+pub mod crash;
 pub mod facts;
+pub mod fd_exhaustion;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod fork_storm;
 pub mod hung_task;
 pub mod late;
+pub mod memory_growth;
 pub mod oom_kill;
 pub mod opinion;
 pub mod part;
@@ -15,6 +19,7 @@ pub mod pieces;
 pub mod room;
 pub mod shared;
 pub mod suspicious_exec;
+pub mod thread_explosion;
 pub mod watch;
 pub mod words;
 mod written;
@@ -22,15 +27,20 @@ pub mod zombie_pileup;
 
 use crate::model::IncidentKind;
 use room::Room;
-use watch::{Setup, Watch};
+use watch::{OnEnd, Setup, Watch};
 
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
         IncidentKind::CpuSpin => Some(&cpu_spin::ROOM),
         IncidentKind::OomKill => Some(&oom_kill::ROOM),
+        IncidentKind::Crash => Some(&crash::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
         IncidentKind::SuspiciousExec => Some(&suspicious_exec::ROOM),
+        IncidentKind::MemoryGrowth => Some(&memory_growth::ROOM),
+        IncidentKind::FdExhaustion => Some(&fd_exhaustion::ROOM),
+        IncidentKind::ThreadExplosion => Some(&thread_explosion::ROOM),
+        IncidentKind::ForkStorm => Some(&fork_storm::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }
@@ -39,9 +49,14 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 /// What every kind tracks over time, for one monitor.
 pub fn watches(setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
     vec![
-        Box::new(cpu_spin::watch::SpinWatch::default()),
-        Box::new(hung_task::watch::HungWatch::default()),
+        Box::new(OnEnd(|ended, _| crash::detect(ended))),
+        Box::<cpu_spin::watch::SpinWatch>::default(),
+        Box::<hung_task::watch::HungWatch>::default(),
         Box::new(suspicious_exec::watch::ExecWatch::new(setup)),
+        Box::<memory_growth::watch::MemoryGrowthWatch>::default(),
+        Box::<fd_exhaustion::watch::DescriptorWatch>::default(),
+        Box::<thread_explosion::watch::ThreadWatch>::default(),
+        Box::<fork_storm::watch::ForkWatch>::default(),
         Box::new(zombie_pileup::watch::ZombieWatch),
     ]
 }

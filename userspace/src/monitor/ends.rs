@@ -13,6 +13,7 @@ use super::respawns::{Shape, Starters};
 use super::{respawns, roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
 use crate::host::boot_time;
+use crate::kinds;
 use crate::kinds::oom_kill;
 use crate::kinds::watch::View;
 use crate::model::{
@@ -193,7 +194,8 @@ impl Monitor {
         for draft in drafts {
             let material = Material { process: info.clone(), at: end.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
-            let stack = crash.as_deref().filter(|_| draft.kind == IncidentKind::Crash);
+            let has_stack = kinds::room(draft.kind).is_some_and(|room| room.stack.is_some());
+            let stack = crash.as_deref().filter(|_| has_stack);
             let stack = stack.and_then(|crash| {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
                 stacks::capture(crash, &info, end.started, root)

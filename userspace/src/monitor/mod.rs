@@ -5,12 +5,9 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
-mod descriptors;
 mod ends;
 mod examine;
 mod fallen;
-mod families;
-mod growth;
 mod handle;
 mod losses;
 mod once;
@@ -18,12 +15,10 @@ mod pressure;
 mod raise;
 mod repeats;
 mod respawns;
-mod rooms;
 mod roots;
 mod scans;
 mod stacks;
 mod standing;
-mod storms;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +46,6 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::{Examiner, Known};
-use growth::Growth;
 use handle::Question;
 use losses::Losses;
 use pressure::Pressure;
@@ -94,7 +88,6 @@ pub struct Monitor {
     ends: Ends,
     crashes: Crashes,
     scans: Scans,
-    growth: Growth,
     pressure: Pressure,
     losses: Losses,
     delays: Delays,
@@ -129,7 +122,6 @@ impl Monitor {
             ends: Ends::default(),
             crashes: Crashes::default(),
             scans: Scans::default(),
-            growth: Growth::default(),
             pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),

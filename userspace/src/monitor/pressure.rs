@@ -101,7 +101,7 @@ impl Monitor {
         let stalls: Vec<_> = self.pressure.cgroups.iter().map(|(path, it)| (Arc::clone(path), *it)).collect();
         for (path, (stall, scans)) in stalls {
             let inside =
-                |it: &Process| it.cgroup.as_deref().is_some_and(|of| super::rooms::inside(&path, of));
+                |it: &Process| it.cgroup.as_deref().is_some_and(|of| crate::cgroup::is_inside(&path, of));
             let Some((mut info, residents)) = self.residents(now, inside) else { continue };
             if let Some(draft) = detect::cgroup_stall(&path, &stall, scans, &residents, &self.limits) {
                 info.cgroup = Some(path.to_string());

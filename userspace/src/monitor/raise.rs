@@ -11,12 +11,12 @@ use tracing::warn;
 
 use super::case::{self, Material};
 use super::repeats::Repeats;
-use super::stacks;
 use crate::evidence::{Collected, Sources, collect};
+use crate::kinds;
 use crate::kinds::case::Draft;
 use crate::kinds::late::{Addition, Late};
 use crate::metrics::Metrics;
-use crate::model::{Case, EvidenceFile, IncidentKind, ProcessKey};
+use crate::model::{Case, EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
 use crate::stack::{Capture, Symboliser};
@@ -103,12 +103,13 @@ impl Raiser {
                 add(&mut draft, &mut collected, late.await);
             }
             collected.files.extend(record.file);
-            let mut placed = draft.kind != IncidentKind::Crash;
-            if let Some(capture) = record.stack {
+            let add_stack = kinds::room(draft.kind).and_then(|room| room.stack);
+            let mut placed = add_stack.is_none();
+            if let (Some(capture), Some(add_stack)) = (record.stack, add_stack) {
                 let stack =
                     tokio::task::spawn_blocking(move || symboliser.stack(capture, STACK_DEADLINE)).await;
-                placed |= stack.as_ref().is_ok_and(|stack| !stack.is_bare());
-                collected.files.extend(stack.ok().and_then(|stack| stacks::describe(&mut draft, &stack)));
+                placed = stack.as_ref().is_ok_and(|stack| !stack.is_bare());
+                collected.files.extend(stack.iter().flat_map(|stack| add_stack(&mut draft, stack)));
             }
             if placed {
                 turn.found(&draft.site);

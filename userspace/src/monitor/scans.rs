@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::case::Material;
-use super::ends::is_own;
 use super::raise::{Evidence, Record};
-use super::rooms::inside;
-use crate::detect::{self, Draft, FdUse, MemoryUse};
+use crate::cgroup::is_inside;
+use crate::detect::{self, Draft, MemoryUse};
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
 use crate::model::{IncidentKind, ProcessInfo};
@@ -30,13 +29,6 @@ struct Streak {
     memory: CgroupMemory,
 }
 
-impl Scans {
-    /// The limited memory cgroups of the last walk.
-    pub(super) fn memory_cgroups(&self) -> impl Iterator<Item = &CgroupMemory> {
-        self.cgroups.values().map(|streak| &streak.memory)
-    }
-}
-
 impl Monitor {
     /// A walk saw a process.
     pub(super) fn on_seen(&mut self, seen: &SeenProcess) {
@@ -46,24 +38,14 @@ impl Monitor {
             return;
         }
         self.table.seen(seen, now, &self.host);
-        self.note_growth(seen, now);
+        if let Some(process) = self.table.get(seen.key).filter(|_| !seen.kernel_thread) {
+            let began = process.began.unwrap_or_else(|| self.host.ticks_to_duration(seen.key.start_ticks));
+            self.history.add(seen, began, now);
+        }
         self.ask_watches(now, |watch, view, found| watch.saw(seen, view, found));
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         if seen.details.is_some() {
             self.watches.iter_mut().for_each(|watch| watch.began(process, &self.limits, &self.metrics));
-        }
-        let high =
-            seen.fds.zip(seen.fd_limit).filter(|(open, limit)| FdUse::is_high(*open, *limit, &self.limits));
-        process.fd_scans = if high.is_some() { process.fd_scans.saturating_add(1) } else { 0 };
-        let Some((open, limit)) = high else { return };
-        let fds = FdUse { open, limit, scans: process.fd_scans };
-        if is_own(process) {
-            return;
-        }
-        let info = process.info();
-        if let Some(mut draft) = detect::fds(&info, fds, &self.limits) {
-            self.growth.add_kinds(&mut draft, &self.examiner.sources.proc_root, seen.key, open);
-            self.raise_condition(draft, info, now);
         }
     }
 
@@ -100,7 +82,8 @@ impl Monitor {
         self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
         self.judge_pressure(now);
         self.judge_cgroups(now);
-        self.judge_growth(done.began, now);
+        self.history.forget_unseen(done.began);
+        self.metrics.count_turned_away("history", std::mem::take(&mut self.history.refused));
         self.ask_watches(now, |watch, view, found| watch.scanned(done.began, view, found));
         self.standing.scanned(done.began, IncidentKind::is_condition);
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
@@ -121,7 +104,8 @@ impl Monitor {
             .map(|it| (it.memory.clone(), it.scans))
             .collect();
         for (cgroup, scans) in high {
-            let member = |it: &Process| it.cgroup.as_deref().is_some_and(|path| inside(&cgroup.path, path));
+            let member =
+                |it: &Process| it.cgroup.as_deref().is_some_and(|path| is_inside(&cgroup.path, path));
             let Some((mut info, residents)) = self.residents(now, member) else { continue };
             let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
             if let Some(draft) = detect::memory(&memory, &self.limits) {

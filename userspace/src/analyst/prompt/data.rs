@@ -21,8 +21,8 @@ const MAX_MISSING: usize = 8;
 /// Longer texts are cut before they are searched for secrets: many times what is shown of any.
 const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
-/// Frozen files that never leave the host, or say nothing that the process's own line does not.
-const NEVER: [&str; 6] = ["environ", "cmdline", "auxv", "mem", "comm", "oom-report.json"];
+/// Frozen files that never leave the host, or say nothing that the process's own line or another of them does not.
+const NEVER: [&str; 7] = ["environ", "cmdline", "auxv", "mem", "comm", "oom-report.json", "stack.json"];
 /// What tells most, first; files not named here come after.
 const TELLING: [&str; 15] = [
     "stack.txt",

@@ -36,6 +36,7 @@ pub const ROOM: Room = Room {
     is_of_cgroup: of_program,
     explains: &[],
     patience: |limits| limits.spin_window,
+    stack: None,
     summary: words::summary,
     verdict: verdict::judge,
 };

@@ -36,6 +36,7 @@ pub const ROOM: Room = Room {
         (IncidentKind::Crash, Tie::Linked),
     ],
     patience: at_once,
+    stack: None,
     summary: words::summary,
     verdict: verdict::judge,
 };

@@ -42,6 +42,7 @@ pub const ROOM: Room = Room {
     is_of_cgroup: |site| site.starts_with(PLACE),
     explains: &[],
     patience: at_once,
+    stack: None,
     summary: words::summary,
     verdict: verdict::judge,
 };
