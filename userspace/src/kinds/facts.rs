@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::hung_task::facts::HungFact;
+use super::memory_pressure::facts::PressureFact;
 use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
@@ -78,6 +79,8 @@ union! {
     Hung(HungFact) as_hung,
     /// Of OOM kills.
     OomKill(OomFact) as_oom_kill,
+    /// Of memory that runs short.
+    MemoryPressure(PressureFact) as_memory_pressure,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

@@ -7,6 +7,7 @@ pub mod facts;
 pub(crate) mod fixture;
 pub mod hung_task;
 pub mod late;
+pub mod memory_pressure;
 pub mod oom_kill;
 pub mod opinion;
 pub mod part;
@@ -26,6 +27,7 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
     match kind {
         IncidentKind::OomKill => Some(&oom_kill::ROOM),
         IncidentKind::HungTask => Some(&hung_task::ROOM),
+        IncidentKind::MemoryPressure => Some(&memory_pressure::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }
@@ -33,5 +35,8 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
 
 /// What every kind tracks over time, for one monitor.
 pub fn watches(_setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
-    vec![Box::new(zombie_pileup::watch::ZombieWatch)]
+    vec![
+        Box::new(memory_pressure::watch::MemoryWatch::default()),
+        Box::new(zombie_pileup::watch::ZombieWatch),
+    ]
 }

@@ -209,7 +209,7 @@ impl Monitor {
     }
 
     fn limited_cgroups(&self) -> impl Iterator<Item = &CgroupMemory> {
-        self.scans.memory_cgroups()
+        self.cgroups.iter()
     }
 
     fn tasks_by_user(&self) -> HashMap<u32, u64> {

@@ -16,7 +16,6 @@ mod handle;
 mod looks;
 mod losses;
 mod once;
-mod pressure;
 mod raise;
 mod repeats;
 mod respawns;
@@ -58,9 +57,7 @@ use growth::Growth;
 use handle::Question;
 use looks::Looks;
 use losses::Losses;
-use pressure::Pressure;
 use raise::Raiser;
-use scans::Scans;
 use standing::Standing;
 use stuck::Stuck;
 
@@ -98,10 +95,8 @@ pub struct Monitor {
     standing: Standing,
     ends: Ends,
     crashes: Crashes,
-    scans: Scans,
     stuck: Stuck,
     growth: Growth,
-    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -135,10 +130,8 @@ impl Monitor {
             standing: Standing::default(),
             ends: Ends::default(),
             crashes: Crashes::default(),
-            scans: Scans::default(),
             stuck: Stuck::default(),
             growth: Growth::default(),
-            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -214,8 +207,10 @@ impl Monitor {
             Observation::OomReport(report) => self.oom_reports.add(report, &self.table),
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
-            Observation::Cgroup(memory) => self.on_cgroup(memory),
-            Observation::HostMemory(memory) => self.on_host_memory(memory),
+            Observation::Cgroup(memory) => self.cgroups_read.push(memory),
+            Observation::HostMemory(memory) => {
+                self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
+            }
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

@@ -7,7 +7,7 @@ use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::standing;
 use crate::kinds::shared::{ending, signal};
-use crate::kinds::{self, hung_task, oom_kill, zombie_pileup};
+use crate::kinds::{self, hung_task, memory_pressure, oom_kill, zombie_pileup};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
@@ -19,6 +19,7 @@ pub fn fact(data: &FactData) -> String {
         FactData::Signal(it) => signal::words::sentence(it),
         FactData::Hung(it) => hung_task::words::sentence(it),
         FactData::OomKill(it) => oom_kill::words::sentence(it),
+        FactData::MemoryPressure(it) => memory_pressure::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     })
 }

@@ -9,7 +9,6 @@ mod fault;
 mod fd_exhaustion;
 mod fork_storm;
 mod memory_growth;
-mod memory_pressure;
 mod nothing;
 mod suspicious_exec;
 mod thread_explosion;
@@ -29,13 +28,15 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::HungTask | IncidentKind::ZombiePileup | IncidentKind::OomKill => {
+        IncidentKind::HungTask
+        | IncidentKind::ZombiePileup
+        | IncidentKind::OomKill
+        | IncidentKind::MemoryPressure => {
             unreachable!("it has a room")
         }
         IncidentKind::Crash => crash::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
-        IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
         IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
         IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
