@@ -1,20 +1,19 @@
 //! Evidence: the small /proc and cgroup files of one process, read at once, capped in size, and kept only if
 //! the process is still the same one after the read.
 
+mod file;
 mod threads;
 
 use std::fs;
-use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::cgroup::Hierarchy;
 use crate::model::{EvidenceFile, ProcessKey};
+use file::{FILE_MAX, read};
 
-/// Most bytes kept of one file: a queue full of cases must stay small even when all of them are hostile.
-const FILE_MAX: usize = 16 * 1024;
 /// Most descriptors listed.
 const FDS_MAX: usize = 512;
 
@@ -102,16 +101,6 @@ pub fn start_ticks_in(stat: &[u8]) -> Option<u64> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let rest = std::str::from_utf8(&stat[after_name..]).ok()?;
     rest.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
-fn read(path: &Path, name: String, source: String) -> io::Result<EvidenceFile> {
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    let mut body = Vec::new();
-    file.take(FILE_MAX as u64 + 1).read_to_end(&mut body)?;
-    let truncated = body.len() > FILE_MAX;
-    body.truncate(FILE_MAX);
-    Ok(EvidenceFile { name, source, taken_at: Timestamp::now(), body, truncated })
 }
 
 /// What each descriptor is, one `NUMBER TARGET` a line.

@@ -1,8 +1,11 @@
-//! The rules of the repository that neither rustfmt nor clippy knows, as code. Each violation is one line:
-//! `path:line: rule: what to do`.
+//! The rules of the repository that neither rustfmt nor clippy nor Cargo's lints know, as code. Each violation is one
+//! line: `path:line: rule: what to do`.
 
+mod arrows;
+mod circles;
 mod code;
 mod file_rules;
+mod imports;
 mod tree_rules;
 
 use std::fmt;

@@ -21,12 +21,12 @@ pub(crate) fn measure() -> Result<()> {
     let short = ["nginx", "-g", "daemon off;"].map(str::to_owned);
     let long = long_argv();
     let case = case()?;
-    let masked = records::case(case.clone());
+    let masked = records::masked(case.clone());
     time("argv of 3 arguments", || drop(black_box(redact::argv(&short))));
     time("argv of 40 arguments, 3 secrets", || drop(black_box(redact::argv(&long))));
     let files: usize = case.file.evidence.iter().map(|it| it.body.len()).sum();
     let name = format!("case before it is stored, {} KiB of files", files / 1024);
-    time(&name, || drop(black_box(records::case(case.clone()))));
+    time(&name, || drop(black_box(records::masked(case.clone()))));
     time("prompt of that case, put together and masked again", || {
         drop(black_box(prompt(&masked.file, DEFAULT_TOKENS)));
     });

@@ -9,15 +9,12 @@ use super::redacted::redacted;
 use crate::cgroup;
 use crate::model::{Completeness, Confidence, FactView, Incident, Occasion, Verdict, VerdictBy};
 use crate::store::DueAlert;
+use occasion::{NAME, SENTENCE};
 
 /// Slack's limit for a header.
 const HEADER: usize = 150;
 /// The notification's line.
 const TEXT: usize = 400;
-/// One name: of a host, a cgroup, a container.
-const NAME: usize = 200;
-/// A command line, or a sentence.
-const SENTENCE: usize = 700;
 /// A command to paste.
 const COMMAND: usize = 1000;
 /// Facts shown; the rest are on the incident.

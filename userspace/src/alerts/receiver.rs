@@ -5,15 +5,22 @@ use anyhow::Result;
 use super::alertmanager::Alertmanager;
 use super::bot::Bot;
 use super::message::message;
+use super::pace::Pace;
 use super::post::Answer;
 use super::slack::Webhook;
 use super::webhook::Hook;
-use super::{ALERTMANAGER, Pace, SLACK, WEBHOOK};
 use crate::config::{Receivers, SlackConfig};
 use crate::store::DueAlert;
 
 /// Where people reach this daemon, for links.
 type Link = Option<String>;
+
+/// The name of Slack as a receiver, by a webhook or a bot.
+pub const SLACK: &str = "slack";
+/// The name of the generic webhook.
+pub const WEBHOOK: &str = "webhook";
+/// The name of Alertmanager.
+pub const ALERTMANAGER: &str = "alertmanager";
 
 /// One receiver.
 pub(super) enum Receiver {

@@ -1,7 +1,7 @@
 //! An incident without its secrets: what an alert may say of it. Masked as a whole and first, because a secret
 //! in argv may turn up again in a title, a fact or a command.
 
-use crate::model::Incident;
+use crate::model::{Incident, Record as _, Written};
 use crate::redact;
 use crate::text::printable;
 
@@ -11,28 +11,17 @@ const TEXT_MAX: usize = 8192;
 /// A copy with every text that a process, or a model that read of it, may have written masked.
 pub(super) fn redacted(incident: &Incident) -> Incident {
     let mut it = incident.clone();
-    let secrets = redact::secrets_in(&it.process.argv);
-    // Cleaned before, or an invisible character in a key's name would hide its value.
-    let mask = |text: &mut String| *text = redact::text_without(&secrets, &printable(bounded(text)));
-    let argv: Vec<String> = it.process.argv.iter().map(|argument| printable(bounded(argument))).collect();
-    it.process.argv = redact::argv(&argv);
-    [&mut it.title, &mut it.process.name].into_iter().for_each(mask);
-    it.process
-        .exe
-        .iter_mut()
-        .chain(it.process.cgroup.as_mut())
-        .chain(it.process.unit.as_mut())
-        .for_each(mask);
-    it.facts.iter_mut().for_each(|fact| fact.each_text(&mut |text| mask(text)));
-    it.findings.iter_mut().map(|finding| &mut finding.summary).for_each(mask);
-    it.completeness.missing.iter_mut().for_each(mask);
-    let verdict = &mut it.verdict;
-    [&mut verdict.summary, &mut verdict.probable_cause]
-        .into_iter()
-        .chain(verdict.note.as_mut())
-        .for_each(mask);
-    verdict.hypotheses.iter_mut().map(|hypothesis| &mut hypothesis.cause).for_each(mask);
-    verdict.next_steps.iter_mut().flat_map(|step| [&mut step.why, &mut step.command]).for_each(mask);
+    let secrets = redact::secrets_in(it.argv());
+    it.each_written(&mut |written| match written {
+        // Cleaned before, or an invisible character in a key's name would hide its value.
+        Written::Text(text) => *text = redact::text_without(&secrets, &printable(bounded(text))),
+        Written::Arguments(argv) => {
+            let clean: Vec<String> = argv.iter().map(|argument| printable(bounded(argument))).collect();
+            *argv = redact::argv(&clean);
+        }
+        // It holds the index of its files, not their bodies.
+        Written::File(_) => {}
+    });
     it
 }
 

@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::pace::Pace;
 use super::post::Answer;
 use super::receiver::Receiver;
-use super::{Pace, Sinks};
+use super::sinks::Sinks;
 use crate::health::Health;
 use crate::metrics::{AlertLabels, Metrics};
 use crate::store::{self, DeliveryFailure, DueAlert, Store};

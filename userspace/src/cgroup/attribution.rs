@@ -1,7 +1,7 @@
 //! Pure: whose a cgroup is, from its path alone: the service unit, the container and its runtime, the Kubernetes
 //! pod. Cgroup names are chosen by whoever may make cgroups: what does not look right is `None`.
 
-use super::path::{container_at, container_id, is_hex, is_hex_id};
+use super::path::{container_at, container_id, is_hex, is_hex_id, uuid_len};
 
 /// Longest unit name (systemd src/basic/unit-def.h, `UNIT_NAME_MAX`).
 const UNIT_NAME_MAX: usize = 255;
@@ -97,27 +97,6 @@ pub fn runtime(path: &str) -> Option<Runtime> {
     let named = named.into_iter().find(|(mark, _)| part.starts_with(mark)).map(|(_, runtime)| runtime);
     // A bare id: docker's cgroupfs driver, as a rule below `/docker`, or below what `--cgroup-parent` says.
     Some(named.unwrap_or(Runtime::Docker))
-}
-
-/// How much of the start of `text` is a UUID, with `-` or `_` in it: all of it or nothing.
-pub(super) fn uuid_len(text: &str) -> usize {
-    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    for (i, group) in GROUPS.into_iter().enumerate() {
-        if i > 0 {
-            if !matches!(bytes.get(at), Some(b'-' | b'_')) {
-                return 0;
-            }
-            at += 1;
-        }
-        let hex = bytes.get(at..at + group);
-        if !hex.is_some_and(|hex| hex.iter().all(|byte| is_hex(char::from(*byte)))) {
-            return 0;
-        }
-        at += group;
-    }
-    at
 }
 
 /// A valid unit name (systemd.unit(5)) of a kind that is worth naming.

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::attribution::uuid_len;
-
 /// The path that memory limits hang on: the v1 memory controller's, else v2's (cgroups(7)).
 /// `None` where the text names neither.
 pub fn of_process(text: &str) -> Option<&str> {
@@ -153,6 +151,27 @@ pub fn is_hex_id(text: &str) -> bool {
 
 pub(super) const fn is_hex(c: char) -> bool {
     matches!(c, '0'..='9' | 'a'..='f')
+}
+
+/// How much of the start of `text` is a UUID, with `-` or `_` in it: all of it or nothing.
+pub(super) fn uuid_len(text: &str) -> usize {
+    const GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    for (i, group) in GROUPS.into_iter().enumerate() {
+        if i > 0 {
+            if !matches!(bytes.get(at), Some(b'-' | b'_')) {
+                return 0;
+            }
+            at += 1;
+        }
+        let hex = bytes.get(at..at + group);
+        if !hex.is_some_and(|hex| hex.iter().all(|byte| is_hex(char::from(*byte)))) {
+            return 0;
+        }
+        at += group;
+    }
+    at
 }
 
 #[cfg(test)]

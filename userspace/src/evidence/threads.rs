@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{FILE_MAX, read};
+use super::file::{FILE_MAX, read};
 use crate::model::EvidenceFile;
 use crate::text;
 

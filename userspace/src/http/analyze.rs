@@ -32,7 +32,7 @@ const MAX_AT_A_TIME: usize = 4;
 const EXAMINATION: Duration = Duration::from_secs(10);
 
 /// Who examines, and how many at a time.
-pub(super) struct Desk {
+pub(super) struct AnalyzeService {
     monitor: Handle,
     /// What was found before the monitor began to watch is there alone; absent in tests that need none.
     store: Option<Store>,
@@ -41,7 +41,7 @@ pub(super) struct Desk {
     show_secrets: bool,
 }
 
-impl Desk {
+impl AnalyzeService {
     pub(super) fn new(
         monitor: Handle,
         store: Option<Store>,
@@ -80,7 +80,7 @@ impl Desk {
                 open.map_err(|error| Error::unavailable(format!("the incidents cannot be read: {error:#}")))?;
             open.iter().for_each(|incident| file.add_findings_of(incident));
         }
-        let file = if self.show_secrets { file } else { records::file(file) }.dated();
+        let file = if self.show_secrets { file } else { records::masked(file) }.dated();
         Ok((file, place))
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn routes(
     show_secrets: bool,
 ) -> Router {
     let deadline = analyst.deadline() + EXAMINATION;
-    let state = (Arc::new(Desk::new(monitor, Some(store), metrics, show_secrets)), analyst);
+    let state = (Arc::new(AnalyzeService::new(monitor, Some(store), metrics, show_secrets)), analyst);
     Router::new()
         .route("/analyze", post(analyze))
         .with_state(state)
@@ -101,17 +101,17 @@ pub(super) fn routes(
 }
 
 async fn analyze(
-    State((desk, analyst)): State<(Arc<Desk>, Analyst)>,
+    State((service, analyst)): State<(Arc<AnalyzeService>, Analyst)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
     let body = body?;
     let asked = Asked::parse(&body)?;
     if asked.prompt {
-        let (file, _place) = desk.examine(asked.pid).await?;
+        let (file, _place) = service.examine(asked.pid).await?;
         let question = analyst.question(&file);
         return Ok(Json(Asking { pid: asked.as_sent, name: file.process.name, question }).into_response());
     }
-    let answer = desk.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
+    let answer = service.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
     Ok(answer.into_response())
 }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::Core;
+use super::core::Core;
 use super::error::Error;
 use crate::config::{Config, SlackConfig};
 use crate::health::{Degradation, Health};

@@ -1,6 +1,7 @@
 //! `/api/v1/incidents`: the store, page by page, with the frozen evidence, and the two things a person may do.
 
 mod prompt;
+mod source;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,25 +19,8 @@ use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::model::{Incident, IncidentKind, IncidentStatus};
 use crate::redact::records;
-use crate::store::{ActionOutcome, Filter, IncidentAction, LIST_MAX, Page, Store, Unreadable};
-use crate::text;
-
-#[derive(Clone)]
-struct Incidents {
-    store: Store,
-    /// Who may be told that an incident is over.
-    sinks: Vec<&'static str>,
-    analyst: Analyst,
-    show_environ: bool,
-    show_secrets: bool,
-}
-
-impl Incidents {
-    /// What was stored while secrets were shown has them yet.
-    fn shown(&self, incident: Incident) -> Incident {
-        if self.show_secrets { incident } else { records::incident(incident) }
-    }
-}
+use crate::store::{ActionOutcome, Filter, IncidentAction, LIST_MAX, Page, Store};
+use source::{Incidents, failed, unknown};
 
 pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, config: &Config) -> Router {
     let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
@@ -139,24 +123,13 @@ fn filter(params: &Params) -> Result<Filter, Error> {
     })
 }
 
-fn unknown() -> Error {
-    Error::not_found("there is no incident with this id")
-}
-
-fn failed(error: anyhow::Error) -> Error {
-    match error.downcast_ref::<Unreadable>() {
-        // The store has told the log; what its row says of itself is for people with the key, as the incident is.
-        Some(broken) => Error::new(StatusCode::INTERNAL_SERVER_ERROR, text::printable(&broken.to_string())),
-        None => Error::internal("cannot read or change the incidents", error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::health::Health;
     use crate::metrics::Metrics;
     use crate::model::sample::{case, verdict};
+    use crate::store::Unreadable;
     use crate::store::{AlertPlan, sample};
 
     #[test]

@@ -9,7 +9,7 @@ use axum::http::header::{ACCEPT, VARY};
 use axum::response::{Html, IntoResponse, Response};
 use serde::Serialize;
 
-use super::Core;
+use super::core::Core;
 use super::error::Error;
 use super::processes;
 use crate::model::ProcessView;

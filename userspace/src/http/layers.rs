@@ -14,8 +14,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::auth::{self, Carrier};
+use super::core::Core;
 use super::error::Error;
-use super::{Core, index, proc};
+use super::{index, proc};
 use crate::metrics::{HttpLabels, Metrics};
 
 /// On every answer.

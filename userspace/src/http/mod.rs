@@ -4,6 +4,7 @@
 mod analyze;
 mod auth;
 mod authority;
+mod core;
 mod error;
 mod exposition;
 mod health;
@@ -34,9 +35,7 @@ use crate::metrics::Metrics;
 use crate::monitor;
 use crate::store::Store;
 
-use self::auth::Key;
-use self::authority::Names;
-use self::proc::Proc;
+use self::core::Core;
 
 /// Everything the endpoints read from.
 pub struct App {
@@ -73,35 +72,4 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
     let more = incidents::routes(store, sinks, analyst.clone(), &config);
     let core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
     server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
-}
-
-/// What most endpoints need: all but the store.
-struct Core {
-    config: Arc<Config>,
-    host: Host,
-    monitor: monitor::Handle,
-    analyst: Analyst,
-    metrics: Arc<Metrics>,
-    health: Health,
-    started: Instant,
-    key: Key,
-    names: Names,
-    proc: Proc,
-}
-
-impl Core {
-    fn new(
-        config: Arc<Config>,
-        host: Host,
-        monitor: monitor::Handle,
-        analyst: Analyst,
-        metrics: Arc<Metrics>,
-        health: Health,
-        started: Instant,
-    ) -> Self {
-        let key = Key::new(&config.key);
-        let names = Names::new(&host.name, config.allowed_hosts.iter().map(String::as_str));
-        let proc = Proc::new(config.proc_root.clone(), Arc::clone(&metrics));
-        Self { config, host, monitor, analyst, metrics, health, started, key, names, proc }
-    }
 }

@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::Core;
+use super::core::Core;
 use super::error::Error;
 use super::params::{Params, Segments};
 use super::proc::{not_a_pid, parse_pid};
@@ -61,7 +61,7 @@ fn select(
     limit: usize,
     show_secrets: bool,
 ) -> (Vec<ProcessView>, usize) {
-    let shown = |view| if show_secrets { view } else { records::view(view) };
+    let shown = |view| if show_secrets { view } else { records::masked(view) };
     if let Some(sought) = sought {
         views.retain(|view| matches(view, sought));
         // Searched once more as shown, or a search would tell a secret letter by letter.
@@ -78,7 +78,7 @@ async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) ->
     let found = core.monitor.process(pid, start_ticks).await;
     match found.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))? {
         Some(view) if core.config.show_secrets => Ok(Json(view).into_response()),
-        Some(view) => Ok(Json(records::view(view)).into_response()),
+        Some(view) => Ok(Json(records::masked(view)).into_response()),
         None => Err(Error::not_found(format!(
             "process {text} is neither alive nor among those that ended lately"
         ))),

@@ -9,8 +9,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::core::Core;
 use super::error::Error;
-use super::{Core, exposition, health, index, layers, proc, processes, status};
+use super::{exposition, health, index, layers, proc, processes, status};
 
 /// The largest request body.
 const MAX_BODY_BYTES: usize = 64 * 1024;

@@ -7,7 +7,8 @@ use axum::extract::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Core, health};
+use super::core::Core;
+use super::health;
 use crate::coverage::Loss;
 use crate::metrics::{Metrics, QueueLabel, StateLabel};
 

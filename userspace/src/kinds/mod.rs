@@ -16,6 +16,7 @@ pub mod room;
 pub mod shared;
 pub mod watch;
 pub mod words;
+mod written;
 pub mod zombie_pileup;
 
 use crate::model::IncidentKind;

@@ -160,26 +160,6 @@ pub struct FactView {
     pub at: Option<Timestamp>,
 }
 
-impl FactView {
-    /// Hands over every text in it. In the value, those that others wrote are not told apart from our own words, in
-    /// which there is no secret.
-    pub fn each_text(&mut self, act: &mut dyn FnMut(&mut String)) {
-        let Self { id: _, text, data, source, at: _ } = self;
-        act(text);
-        act(source);
-        each_text_of(data, act);
-    }
-}
-
-fn each_text_of(value: &mut Value, act: &mut dyn FnMut(&mut String)) {
-    match value {
-        Value::String(text) => act(text),
-        Value::Array(values) => values.iter_mut().for_each(|it| each_text_of(it, act)),
-        Value::Object(fields) => fields.values_mut().for_each(|it| each_text_of(it, act)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 /// A finding as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingView {

@@ -11,6 +11,7 @@ mod process;
 pub(crate) mod sample;
 mod signal;
 mod verdict;
+mod written;
 
 // To go: for the time of the move.
 pub use crate::kinds::case::{Case, CaseFile, Fact, Finding};
@@ -26,3 +27,4 @@ pub use oom_report::{Constraint, Invoker, MemoryCounter, OomReport, ReportedVict
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 pub use signal::{is_crash_signal, signal_name};
 pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};
+pub use written::{Record, Written};

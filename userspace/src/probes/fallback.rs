@@ -6,16 +6,9 @@ use aya::Ebpf;
 use aya::programs::TracePoint;
 use tracing::warn;
 
-use super::load::{Options, Outcome, attach, delivery, maps, object, short};
+use super::object::{Fallback, Options, Outcome, attach, delivery, maps, object, short};
 use super::{formats, tracefs};
 use crate::coverage::{Delivery, Hook};
-
-/// What the fallback programs of this kernel can tell.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fallback {
-    /// Whether a process's last thread is known as such.
-    pub(super) ends_are_certain: bool,
-}
 
 /// A classic tracepoint and the program on it.
 struct Classic {

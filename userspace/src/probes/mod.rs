@@ -10,6 +10,7 @@ mod identities;
 mod layout;
 mod load;
 mod losses;
+mod object;
 mod reader;
 mod tracefs;
 mod wire;
@@ -23,16 +24,13 @@ use anyhow::{Context as _, Result};
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
-pub use load::Options;
+pub use object::{BTF, Options};
 
 use crate::coverage::{Delivery, Hook};
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::observation::Observation;
-
-/// Where the kernel shows its own types.
-pub const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// The attached programs and the thread that reads their rings. Dropping it does not stop them: call
 /// [`Probes::stop`].
@@ -101,7 +99,7 @@ pub fn try_attach(btf: &Path) -> Vec<(Hook, Delivery)> {
 }
 
 fn spawn(
-    loaded: load::Loaded,
+    loaded: object::Loaded,
     proc_root: PathBuf,
     batches: Sender<Vec<Observation>>,
     host: Host,

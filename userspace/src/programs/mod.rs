@@ -18,6 +18,8 @@ pub(crate) use process::{is_answer, is_command, is_own_program, is_shell, is_she
 pub use process::{is_test_runner, only_starts, program, runs_shell, script};
 pub use roles::{ExtendError, Roles};
 
+pub(crate) use table::base;
+
 use table::Table;
 
 static BUILT_IN: LazyLock<Table> = LazyLock::new(|| {
@@ -58,11 +60,4 @@ pub fn extend(own: &BTreeMap<String, Vec<String>>) -> Result<(), ExtendError> {
 /// Whether a site's own program can be added, for who wants to know before it is.
 pub fn check(role: &str, name: &str) -> Result<(), ExtendError> {
     table::check_name(name, Roles::named(role)?)
-}
-
-/// The last part of a path.
-pub(crate) fn base(path: &str) -> &str {
-    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    // By bytes: names are short, and this is asked for each exec.
-    path.bytes().rposition(|byte| byte == b'/').map_or(path, |slash| &path[slash + 1..])
 }

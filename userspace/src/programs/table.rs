@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::RandomState;
 use serde::Deserialize;
 
-use super::base;
 use super::roles::{ExtendError, Roles, VERSIONED};
 
 /// Bytes of a name that the kernel keeps (`TASK_COMM_LEN` less its NUL, include/linux/sched.h).
@@ -148,4 +147,11 @@ pub(super) fn check_name(name: &str, role: Roles) -> Result<(), ExtendError> {
         return Err(ExtendError::NoName(name.to_owned()));
     }
     Ok(())
+}
+
+/// The last part of a path.
+pub(crate) fn base(path: &str) -> &str {
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    // By bytes: names are short, and this is asked for each exec.
+    path.bytes().rposition(|byte| byte == b'/').map_or(path, |slash| &path[slash + 1..])
 }

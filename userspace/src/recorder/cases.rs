@@ -97,7 +97,7 @@ impl Recorder {
     async fn take(&self, case: Case, shutdown: &CancellationToken) {
         let kind = KindLabel { kind: case.kind.as_str() };
         self.metrics.cases.get_or_create(&kind).inc_by(case.count);
-        let mut case = if self.show_secrets { case } else { redact::records::case(case) };
+        let mut case = if self.show_secrets { case } else { redact::records::masked(case) };
         case.file = case.file.dated();
         let mut verdict = (self.rules)(&case.file);
         if self.model_deadline.is_some() {

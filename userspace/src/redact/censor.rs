@@ -1,44 +1,11 @@
 //! Masking with a memory: what one process's arguments gave away is masked in every text about it, and what was
 //! masked is counted by the rule that found it.
 
-use std::collections::BTreeMap;
-
-use super::{CUT, in_argv, in_text, known, mask, secrets_in};
+use super::environ::environ;
+use super::mask::{mask, text_without};
+use super::rule::{Rule, Tally};
+use super::search::{CUT, in_argv, in_text, known, secrets_in};
 use crate::text::{printable, printable_lines};
-
-/// Why something was masked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// By the name before it: `password=…`.
-    Name,
-    /// By the word before it or its place on a command line: `--token …`, `mysql -p…`.
-    Argument,
-    /// By its looks: a cloud's key, a JWT, the password in a URL.
-    Shape,
-    /// Because it looks like the output of a random number generator.
-    Random,
-    /// Because an argument gave it away, and it stands here again.
-    Known,
-    /// The value of an environment variable.
-    Environment,
-}
-
-impl Rule {
-    /// The spelling used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Argument => "argument",
-            Self::Shape => "shape",
-            Self::Random => "random",
-            Self::Known => "known",
-            Self::Environment => "environment",
-        }
-    }
-}
-
-/// How much was masked, by rule.
-pub type Tally = BTreeMap<Rule, u64>;
 
 /// Masks the texts about one process.
 #[derive(Debug, Default)]
@@ -71,7 +38,7 @@ impl Censor {
 
     /// A process's environment as /proc gives it.
     pub fn environ(&mut self, raw: &[u8]) -> Vec<u8> {
-        let masked = super::environ(raw);
+        let masked = environ(raw);
         if masked != raw {
             let count = masked.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).count();
             *self.tally.entry(Rule::Environment).or_default() += u64::try_from(count).unwrap_or(u64::MAX);
@@ -84,7 +51,7 @@ impl Censor {
         let clean = printable(text);
         let masked = self.text(&clean);
         // Looked for in both: an invisible character may hide a secret's name, or end it.
-        if masked != clean || (clean != *text && super::text_without(&self.secrets, text) != *text) {
+        if masked != clean || (clean != *text && text_without(&self.secrets, text) != *text) {
             *text = masked;
         }
     }
@@ -97,7 +64,7 @@ impl Censor {
             clean.push(CUT);
         }
         let masked = self.text(&clean);
-        if masked != clean || super::text_without(&self.secrets, &text) != text {
+        if masked != clean || text_without(&self.secrets, &text) != text {
             let whole = if cut { masked.strip_suffix(CUT).unwrap_or(&masked) } else { &masked };
             *body = whole.as_bytes().to_vec();
         }

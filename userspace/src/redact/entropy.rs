@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Spans, compile};
+use super::pattern::{Spans, compile};
 
 /// Shorter values are left alone: too many names and versions look like that.
 const MIN_MIXED_CHARS: usize = 20;

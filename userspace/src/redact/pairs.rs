@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::names::{self, Strength};
-use super::{Spans, compile, marker};
+use super::pattern::{Spans, compile, marker};
 
 /// A longer value under a weak name is masked whatever it looks like, and so read only once.
 const MAX_PLAIN_BYTES: usize = 512;

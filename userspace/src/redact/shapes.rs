@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Spans, compile, entropy};
+use super::entropy;
+use super::pattern::{Spans, compile};
 
 /// A user without password in a URL is a token when it is this long.
 const TOKEN_USER_CHARS: usize = 20;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::names::{self, Strength};
 use super::operands::Operands;
 use super::pairs::{is_file, is_plain};
+use super::pattern::{Spans, marker};
 use super::programs::{self, Form};
-use super::{Spans, marker};
 
 /// What the words so far say of the next one.
 #[derive(Default)]

@@ -2,15 +2,15 @@
 //! whether it still is what was loaded.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::capture::{BuildId, Capture, CapturedFrame, LoadedModule};
+use super::images::{Images, KnownFile};
 use super::notes::Notes;
 use super::open::{self, OpenFile};
 use super::symbols::clean;
-use super::worker::{Images, Known};
 
 /// A load map is the process's own memory: it may claim anything. Each module is an open file for a while.
 const MODULES_MAX: usize = 256;
@@ -32,7 +32,7 @@ pub(super) struct Module {
 /// The file a module came from, as it is now.
 pub(super) struct OnDisk {
     pub(super) opened: OpenFile,
-    pub(super) known: Rc<Known>,
+    pub(super) known: Rc<KnownFile>,
     pub(super) standing: Standing,
 }
 
@@ -223,7 +223,7 @@ fn captured_ids(capture: &Capture) -> impl Iterator<Item = &BuildId> {
 }
 
 /// What one file's own facts tell.
-fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: &Known) -> Standing {
+fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: &KnownFile) -> Standing {
     let image = &known.image;
     let on_disk = image.build_id.as_ref();
     let began_elsewhere = || {
@@ -242,22 +242,4 @@ fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: 
         None if began_elsewhere() => Standing::Replaced("its entry point is elsewhere"),
         None => Standing::Undisputed,
     }
-}
-
-/// The vDSO of this process: the kernel gives every process of this architecture the same.
-pub(super) fn own_vdso() -> anyhow::Result<OpenFile> {
-    use std::os::unix::fs::FileExt as _;
-
-    const VDSO_BYTES_MAX: u64 = 64 << 10;
-    let maps = std::fs::read_to_string("/proc/self/maps")?;
-    let range = maps.lines().find(|line| line.ends_with("[vdso]")).and_then(|line| {
-        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
-        Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
-    });
-    let (start, end) = range.ok_or_else(|| anyhow::anyhow!("this process has no vDSO either"))?;
-    let memory = std::fs::File::open(PathBuf::from("/proc/self/mem"))?;
-    let bytes = super::image::read_at(&memory, start, (end - start).min(VDSO_BYTES_MAX))?;
-    let copy = std::fs::File::from(super::snapshot::in_memory("vdso")?);
-    copy.write_all_at(&bytes, 0)?;
-    open::own(copy)
 }

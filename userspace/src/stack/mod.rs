@@ -14,6 +14,7 @@ mod cfi;
 mod contents;
 mod frame;
 mod image;
+mod images;
 mod load_map;
 mod notes;
 mod open;

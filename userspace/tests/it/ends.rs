@@ -81,15 +81,15 @@ async fn a_daemon_that_fails_is_named_once_it_is_old_enough() {
 async fn loops_that_a_program_of_ones_own_keeps_up_are_named() {
     skip_if!(no_kernel_events());
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_CRASH_LOOP_LIFE", "100ms").start();
+    let daemon = Setup::new(data.path()).start();
     let [by_python, by_shell, by_hand, doomed] = [(); 4].map(|()| Fault::new());
-    let keeper = "import subprocess, sys, time\nwhile True:\n subprocess.run([sys.argv[1], 'live', '150'])\n time.sleep(0.2)";
+    let keeper = "import subprocess, sys, time\nwhile True:\n subprocess.run([sys.argv[1], 'live', '520'])\n time.sleep(0.2)";
     let python = Running(python(keeper, &[&by_python.path]).spawn().unwrap());
-    let looping = r#"while true; do "$1" live 150 "--pid=$BASHPID"; done"#;
+    let looping = r#"while true; do "$1" live 520 "--pid=$BASHPID"; done"#;
     let shell_loop = Running(shell(looping, &[&by_shell.path]).spawn().unwrap());
     let trying = looping.replace("while true", "for i in $(seq 100)");
     let tries = Running(shell(&trying, &[&by_hand.path]).spawn().unwrap());
-    let paced = keeper.replace("'live', '150'", "'quick', '4'").replace("0.2", "0.3");
+    let paced = keeper.replace("'live', '520'", "'quick', '4'").replace("0.2", "0.3");
     let at_once = Running(crate::ends::python(&paced, &[&doomed.path]).spawn().unwrap());
     for (fault, starter, parent, severity) in [
         (&by_python, &python, "python3", "warning"),

@@ -108,8 +108,8 @@ pub(super) enum Held {
     Both(&'static str, &'static str),
     /// So large a part of what this flag of the daemon says: a third, a half.
     Part(u32, &'static str),
-    /// From the first of so many walks in a row, as this flag says, to the last.
-    Walks(&'static str),
+    /// From the first of so many scans in a row, as the daemon's limits say, to the last.
+    Walks(u32),
 }
 
 /// One line of the corpus.

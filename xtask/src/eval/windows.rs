@@ -18,14 +18,9 @@ const WINDOWS: &[(&str, &str)] = &[
     ("detect-growth-startup", "5s"),
     ("detect-abnormal-exit-age", "6s"),
     // As by default, written down because cases are made for them.
-    ("detect-zombie-count", "10"),
     ("detect-crash-loop-count", "3"),
-    ("detect-crash-loop-respawns", "6"),
     ("detect-memory-percent", "95"),
-    ("detect-memory-scans", "2"),
-    ("detect-fork-scans", "3"),
     ("detect-fd-percent", "90"),
-    ("detect-fd-scans", "2"),
 ];
 
 /// The windows of one run.
@@ -59,10 +54,7 @@ impl Windows {
             Held::Times(count, flag) => count * duration(value(flag)),
             Held::Both(first, second) => duration(value(first)) + duration(value(second)),
             Held::Part(part, flag) => duration(value(flag)) / part,
-            Held::Walks(flag) => {
-                let walks: u32 = value(flag).parse().expect("a count of walks is a number");
-                SCAN_INTERVAL * walks.saturating_sub(1)
-            }
+            Held::Walks(walks) => SCAN_INTERVAL * walks.saturating_sub(1),
         }
     }
 }

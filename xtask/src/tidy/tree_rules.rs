@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::code::continues_word;
-use super::{File, Violation};
+use super::{File, Violation, arrows};
 
 type Rule = fn(&[File]) -> Vec<Violation>;
 
-pub(super) const ALL: [Rule; 2] = [top_level, code_map];
+pub(super) const ALL: [Rule; 3] = [top_level, code_map, arrows::arrows];
 
 /// What stands at the top of the repository, next to the entries that begin with a dot.
-const TOP_LEVEL: [&str; 11] = [
+const TOP_LEVEL: [&str; 14] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "SECURITY.md",
     "clippy.toml",
     "deploy",
     "ebpf",

@@ -2,11 +2,14 @@
 //! it tells of.
 
 use super::super::redacted::redacted_title;
-use super::{NAME, SENTENCE};
 use crate::alerts::mrkdwn::{code, plain};
 use crate::model::{Occasion, Related, Relation, Severity};
 use crate::store::{Brief, DueAlert};
 
+/// One name: of a host, a cgroup, a container.
+pub(super) const NAME: usize = 200;
+/// A command line, or a sentence.
+pub(super) const SENTENCE: usize = 700;
 /// Causes named in one message.
 const CAUSES: usize = 3;
 

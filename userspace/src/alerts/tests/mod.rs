@@ -3,11 +3,13 @@
 mod receivers;
 mod rig;
 
-use tokio::time::{Instant, timeout};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
 
 use super::*;
+use crate::config::Receivers;
 use crate::model::sample::{case, verdict};
 use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
 use crate::store::AlertPlan;

@@ -161,8 +161,8 @@ async fn an_obeyed_attack_changes_nothing_that_must_hold() {
         assert!(!user.contains("hunter2"), "{user}");
         assert!(user.lines().all(|line| printable(line) == line), "{user}");
         // The rules alone, on the same case.
-        let rules = built_in(&crate::redact::records::file(file.clone()));
-        check_message(&alert(&crate::redact::records::file(file.clone()), &rules).1, attack);
+        let rules = built_in(&crate::redact::records::masked(file.clone()));
+        check_message(&alert(&crate::redact::records::masked(file.clone()), &rules).1, attack);
     }
 }
 

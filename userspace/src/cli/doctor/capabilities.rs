@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::Roots;
 use super::report::Check;
+use super::roots::Roots;
 
 /// Bit numbers of `include/uapi/linux/capability.h`.
 const DAC_READ_SEARCH: u32 = 2;

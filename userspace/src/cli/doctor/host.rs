@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::Roots;
 use super::report::Check;
+use super::roots::Roots;
 use crate::kmsg;
 
 /// The inode of the first pid namespace: `PROC_PID_INIT_INO` (kernel include/linux/proc_ns.h).

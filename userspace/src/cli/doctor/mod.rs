@@ -4,6 +4,7 @@
 mod capabilities;
 mod host;
 mod report;
+mod roots;
 mod services;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use self::report::{Check, Status};
+use self::roots::Roots;
 use super::output;
 use crate::config::{self, Sources};
 use crate::coverage::{Delivery, Hook};
@@ -18,13 +20,6 @@ use crate::probes;
 
 /// Hooks without which the daemon cannot say what died.
 const ESSENTIAL_HOOKS: [Hook; 2] = [Hook::Exec, Hook::Exit];
-
-/// Where the kernel shows itself; elsewhere in tests.
-struct Roots {
-    proc: PathBuf,
-    sys: PathBuf,
-    cgroup: PathBuf,
-}
 
 /// Checks and prints; whether the main job can run.
 pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {

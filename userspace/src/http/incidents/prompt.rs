@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use super::{Incidents, failed, unknown};
+use super::source::{Incidents, failed, unknown};
 use crate::analyst::Question;
 use crate::http::error::Error;
 use crate::http::params::Segments;

@@ -19,7 +19,7 @@ pub(super) use read::Proc;
 
 use self::path::Target;
 use self::read::{Content, Refusal};
-use super::Core;
+use super::core::Core;
 use super::error::Error;
 
 /// Says that a body is not the whole file.

@@ -142,18 +142,18 @@ async fn a_client_that_takes_nothing_is_cut_off() {
 async fn analyses_beyond_the_limit_are_turned_away() {
     let (metrics, monitor) =
         (Metrics::new(), Handle::fake(Vec::new(), vec![case_file(42, "nginx", Vec::new())]));
-    let desk = Arc::new(Desk::new(monitor, None, Arc::clone(&metrics), false));
+    let service = Arc::new(AnalyzeService::new(monitor, None, Arc::clone(&metrics), false));
     let (began, mut begins) = mpsc::channel(8);
     let go = Arc::new(Semaphore::new(0));
     let ask = || {
-        let (desk, began, go) = (Arc::clone(&desk), began.clone(), Arc::clone(&go));
+        let (service, began, go) = (Arc::clone(&service), began.clone(), Arc::clone(&go));
         tokio::spawn(async move {
             let judge = async |_: &CaseFile| {
                 began.send(()).await.unwrap();
                 go.acquire().await.unwrap().forget();
                 verdict()
             };
-            desk.answer(br#"{"pid": 42}"#, judge).await.map_err(|error| error.status)
+            service.answer(br#"{"pid": 42}"#, judge).await.map_err(|error| error.status)
         })
     };
     let running: Vec<_> = (0..4).map(|_| ask()).collect();

@@ -6,7 +6,6 @@ mod limits;
 mod proc_files;
 mod seed;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::analyze::{self, Desk};
+use super::analyze::{self, AnalyzeService};
 use super::error::Error;
 use super::{Core, routes, server};
 use crate::analyst::Analyst;
@@ -72,7 +71,6 @@ impl Setup {
             scan_interval: Duration::from_secs(10),
             show_environ: false,
             show_secrets: false,
-            ebpf_log: false,
             btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
@@ -89,7 +87,7 @@ impl Setup {
             alerts: AlertRules::default(),
             life: LifeRules::default(),
             detect: DetectLimits::default(),
-            programs: BTreeMap::new(),
+            programs: Vec::new(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
     }
@@ -104,8 +102,13 @@ impl Setup {
         };
         let (metrics, health) = (Metrics::new(), Health::default());
         let monitor = Handle::fake(self.processes, self.files);
-        let desk = Arc::new(Desk::new(monitor.clone(), None, Arc::clone(&metrics), self.config.show_secrets));
-        let slow = Router::new().route("/analyze", post(analyze)).with_state(desk);
+        let service = Arc::new(AnalyzeService::new(
+            monitor.clone(),
+            None,
+            Arc::clone(&metrics),
+            self.config.show_secrets,
+        ));
+        let slow = Router::new().route("/analyze", post(analyze)).with_state(service);
         let started = Instant::now();
         let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
         let core = Core::new(
@@ -162,10 +165,10 @@ impl Server {
 }
 
 async fn analyze(
-    State(desk): State<Arc<Desk>>,
+    State(service): State<Arc<AnalyzeService>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<analyze::Answer>, Error> {
-    desk.answer(&body?, async |_: &CaseFile| verdict()).await
+    service.answer(&body?, async |_: &CaseFile| verdict()).await
 }
 
 /// An answer, taken apart.

@@ -1,9 +1,10 @@
 //! Records with secrets in every place a process can put one, and records without any, which stay as they are.
 
 use super::*;
+use crate::kinds::case::{Case, CaseFile};
 use crate::kinds::fixture::recorded;
 use crate::model::sample;
-use crate::model::{ExitCause, ExitRecord};
+use crate::model::{AlertDelivery, AlertStatus, ExitCause, ExitRecord, Occasion, ProcessView};
 use crate::render;
 
 const SECRET: &str = "hunter2-the-secret";
@@ -38,7 +39,7 @@ fn planted() -> Case {
 
 #[test]
 fn no_secret_is_left_in_a_case_and_each_is_counted() {
-    let case = case(planted());
+    let case = masked(planted());
     let bodies: Vec<_> =
         case.file.evidence.iter().map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect();
     let all = format!(
@@ -50,10 +51,10 @@ fn no_secret_is_left_in_a_case_and_each_is_counted() {
     assert_eq!(bodies[1], "HARMLESS=***\0");
     assert_eq!(bodies[3], "3 /tmp/\u{fffd}?token=[redacted 3 chars]\n");
     assert_eq!(bodies[4], "a\nb [redacted 12 chars]", "half a secret at the cut");
-    let masked: Vec<_> =
+    let counted: Vec<_> =
         case.file.completeness.masked.iter().map(|(rule, n)| format!("{rule} {n}")).collect();
-    assert_eq!(masked, ["argument 3", "environment 1", "known 10", "name 1"], "{all}");
-    let again = super::case(case.clone());
+    assert_eq!(counted, ["argument 3", "environment 1", "known 10", "name 1"], "{all}");
+    let again = masked(case.clone());
     assert_eq!(again, case, "masking twice is masking once");
 }
 
@@ -62,7 +63,7 @@ fn half_a_secret_at_a_cut_is_masked_too() {
     let mut planted = planted();
     planted.title = crate::text::truncate(&format!("{} in /{SECRET}", "x".repeat(40)), 55);
     assert!(planted.title.contains("hunter2-"), "{}", planted.title);
-    let title = case(planted).title;
+    let title = masked(planted).title;
     assert!(title.ends_with("[redacted 9 chars]…"), "{title}");
 }
 
@@ -74,8 +75,17 @@ fn incidents_and_processes_are_masked_the_same_way() {
     stored.facts = render::facts(&planted().file);
     stored.verdict.summary = format!("said {SECRET}");
     stored.verdict.note = Some(SECRET.into());
+    stored.alerts = vec![AlertDelivery {
+        sink: "webhook".into(),
+        occasion: Occasion::New,
+        status: AlertStatus::Failed,
+        at: None,
+        attempts: 1,
+        error: Some(format!("the receiver said: bad password {SECRET}")),
+        folded_into: None,
+    }];
     stored.verdict.next_steps[0].command = format!("mysql -p{SECRET}");
-    let shown = serde_json::to_string(&incident(stored.clone())).unwrap();
+    let shown = serde_json::to_string(&masked(stored.clone())).unwrap();
     assert!(!shown.contains("hunter2"), "{shown}");
     let exit = ExitRecord { parent_name: SECRET.into(), ..ExitRecord::sample(ExitCause::Status(1)) };
     let live = ProcessView {
@@ -89,7 +99,7 @@ fn incidents_and_processes_are_masked_the_same_way() {
         age_s: 1,
         exit: Some(exit),
     };
-    let shown = serde_json::to_string(&view(live)).unwrap();
+    let shown = serde_json::to_string(&masked(live)).unwrap();
     assert!(!shown.contains("hunter2") && shown.contains("--also=[redacted 18 chars]"), "{shown}");
 }
 
@@ -104,8 +114,8 @@ fn what_has_no_secret_stays_byte_for_byte() {
         evidence_of("environ", b"", false),
         evidence_of("auxv", &[0, 1, 2, 255, 10, 0], false),
     ];
-    assert_eq!(case(plain.clone()), plain);
-    assert_eq!(incident(sample::incident()), sample::incident());
+    assert_eq!(masked(plain.clone()), plain);
+    assert_eq!(masked(sample::incident()), sample::incident());
 }
 
 #[test]
@@ -115,7 +125,7 @@ fn invisible_characters_hide_nothing() {
         hidden.file.process.argv = vec!["app".into(), arg.into()];
         hidden.title = format!("ran {arg}");
         hidden.file.evidence = vec![evidence_of("log", arg.as_bytes(), false)];
-        let masked = case(hidden);
+        let masked = masked(hidden);
         let body = String::from_utf8_lossy(&masked.file.evidence[0].body).into_owned();
         let all = format!("{} {:?}", masked.title, masked.file.process.argv);
         assert!(!all.contains("hunter2") && !body.contains("hunter2"), "{all}");

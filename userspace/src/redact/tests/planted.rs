@@ -2,6 +2,7 @@
 //! The texts are made by a generator with a fixed seed, so a failure comes back.
 
 use super::*;
+use crate::redact::search::MIN_KNOWN_CHARS;
 
 /// A small generator (xorshift64*): the tests are to be the same everywhere.
 pub(super) struct Dice(u64);

@@ -3,7 +3,7 @@
 use super::super::case::Kind::{self, MemoryGrowth, MemoryPressure};
 use super::super::case::{Case, Held};
 
-const WALKS: Held = Held::Walks("detect-memory-scans");
+const WALKS: Held = Held::Walks(2);
 /// What grows is not looked at while it starts, and then for a whole window.
 const STEADY: Held = Held::Both("detect-growth-startup", "detect-growth-window");
 const FULL: &[Kind] = &[MemoryPressure, Kind::OomKill];

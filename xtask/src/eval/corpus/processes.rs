@@ -4,8 +4,8 @@ use super::super::case::Kind::{self, FdExhaustion, ForkStorm, ThreadExplosion, Z
 use super::super::case::{Case, Held};
 
 const OLD: Held = Held::Times(1, "detect-zombie-age");
-const WALKS: Held = Held::Walks("detect-fd-scans");
-const STORM: Held = Held::Walks("detect-fork-scans");
+const WALKS: Held = Held::Walks(2);
+const STORM: Held = Held::Walks(3);
 /// What grows is not looked at while it starts, and then for a whole window.
 const STEADY: Held = Held::Both("detect-growth-startup", "detect-growth-window");
 const BUSY: &[Kind] = &[Kind::CpuSpin];

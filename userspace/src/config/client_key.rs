@@ -9,6 +9,7 @@ use super::Sources;
 use super::key;
 use super::layers::{Either, Layers};
 use super::problem::Rejected;
+use super::setting;
 
 /// The key to try, and where it is from, for the message when it does not fit.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct ClientKey {
 pub(crate) fn client_key(sources: &Sources, this_host: bool) -> ClientKey {
     let layers = Layers::read(sources);
     let none = |origin: String| ClientKey { key: None, origin };
-    match layers.either("key", "key_file") {
+    match layers.either("key") {
         Err(problem) => {
             none(format!("{}: {}; {}", problem.origin, problem.rejected.what, problem.rejected.accepted))
         }
@@ -36,8 +37,10 @@ pub(crate) fn client_key(sources: &Sources, this_host: bool) -> ClientKey {
         }
         Ok(Either::File(found)) => from_file(Path::new(found.text()), &found.origin),
         Ok(Either::Neither) if this_host => {
-            let data_dir = layers.get("data_dir").map(|found| found.text().to_owned()).unwrap_or_default();
-            from_file(&key::kept_path(Path::new(&data_dir)), "the data folder")
+            let given = layers.get("data_dir");
+            let default = setting::find("data_dir").map_or("", |it| it.default);
+            let data_dir = given.as_ref().map_or(default, |it| it.text());
+            from_file(&key::kept_path(Path::new(data_dir)), "the data folder")
         }
         Ok(Either::Neither) => {
             none("no key is given, and the key of this host is not sent to another one".to_owned())

@@ -1,0 +1,131 @@
+//! The files that stacks led through of late: opened anew each time, parsed once.
+
+use std::cell::OnceCell;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use anyhow::{Context as _, Result};
+use prometheus_client::metrics::counter::Counter;
+
+use super::cfi::Rules;
+use super::contents::{self, Budget, Section};
+use super::image::{Image, read_at};
+use super::open::{self, FileKey, OpenFile};
+use super::snapshot::in_memory;
+use super::symbols::Symbols;
+
+/// Files remembered. A large server has a hundred modules; the ones in its stacks are few.
+const FILES_KEPT: usize = 64;
+/// Bytes remembered: unwinding rules and copies of symbols.
+const BYTES_KEPT: u64 = 24 << 20;
+/// A file that was read: its image always, the rest when a stack leads through it.
+pub(super) struct KnownFile {
+    pub(super) image: Image,
+    sections: OnceCell<Vec<Section>>,
+    rules: OnceCell<Rules>,
+    symbols: OnceCell<Result<Symbols, String>>,
+}
+
+impl KnownFile {
+    fn read(opened: &OpenFile) -> Result<Rc<Self>> {
+        let image = Image::read(&opened.file)?;
+        Ok(Rc::new(Self {
+            image,
+            sections: OnceCell::new(),
+            rules: OnceCell::new(),
+            symbols: OnceCell::new(),
+        }))
+    }
+
+    /// None is fine: what runs needs no sections.
+    fn sections(&self, opened: &OpenFile, budget: &Budget) -> &[Section] {
+        self.sections
+            .get_or_init(|| contents::sections(&opened.file, &self.image, budget).unwrap_or_default())
+    }
+
+    pub(super) fn rules(&self, opened: &OpenFile, budget: &Budget) -> &Rules {
+        let sections = self.sections(opened, budget);
+        self.rules.get_or_init(|| contents::rules(&opened.file, &self.image, sections, budget))
+    }
+
+    pub(super) fn symbols(&self, opened: &OpenFile, budget: &Budget) -> Result<&Symbols, &String> {
+        let sections = self.sections(opened, budget);
+        let read =
+            || Symbols::of(opened, &self.image, sections, budget).map_err(|error| format!("{error:#}"));
+        self.symbols.get_or_init(read).as_ref()
+    }
+
+    fn size_bytes(&self) -> u64 {
+        let symbols = self.symbols.get().and_then(|it| it.as_ref().ok()).map_or(0, Symbols::size_bytes);
+        let sections = self.sections.get().map_or(0, |it| it.len() * size_of::<Section>());
+        symbols + (self.rules.get().map_or(0, Rules::size_bytes) + sections) as u64
+    }
+}
+
+/// The files read of late, the last used at the end.
+pub(super) struct Images {
+    entries: Vec<(FileKey, Rc<KnownFile>)>,
+    vdso: Option<Rc<KnownFile>>,
+    evicted: Counter,
+}
+
+impl Images {
+    pub(super) const fn new(evicted: Counter) -> Self {
+        Self { entries: vec![], vdso: None, evicted }
+    }
+
+    /// Opens the file each time: a name may mean another file by now.
+    pub(super) fn get(&mut self, root: &OwnedFd, path: &Path) -> Result<(OpenFile, Rc<KnownFile>)> {
+        let opened = open::open(root, path)?;
+        let known = match self.entries.iter().position(|(key, _)| *key == opened.key) {
+            Some(at) => self.entries.remove(at).1,
+            None => KnownFile::read(&opened)?,
+        };
+        self.entries.push((opened.key, Rc::clone(&known)));
+        Ok((opened, known))
+    }
+
+    pub(super) fn vdso(&mut self) -> Result<(OpenFile, Rc<KnownFile>)> {
+        let opened = own_vdso().context("the vDSO can't be read")?;
+        if self.vdso.is_none() {
+            self.vdso = Some(KnownFile::read(&opened)?);
+        }
+        Ok((opened, Rc::clone(self.vdso.as_ref().expect("set above"))))
+    }
+
+    /// Back within the limits, the longest unused first.
+    pub(super) fn trim(&mut self) {
+        let mut total: u64 = self.entries.iter().map(|(_, known)| known.size_bytes()).sum();
+        let mut drop = 0;
+        while total > BYTES_KEPT || self.entries.len() - drop > FILES_KEPT {
+            total -= self.entries[drop].1.size_bytes();
+            drop += 1;
+        }
+        self.entries.drain(..drop);
+        self.evicted.inc_by(drop as u64);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries = vec![];
+        self.vdso = None;
+    }
+}
+
+/// The vDSO of this process: the kernel gives every process of this architecture the same.
+fn own_vdso() -> Result<OpenFile> {
+    use std::os::unix::fs::FileExt as _;
+
+    const VDSO_BYTES_MAX: u64 = 64 << 10;
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let range = maps.lines().find(|line| line.ends_with("[vdso]")).and_then(|line| {
+        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+        Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+    });
+    let (start, end) = range.ok_or_else(|| anyhow::anyhow!("this process has no vDSO either"))?;
+    let memory = std::fs::File::open(PathBuf::from("/proc/self/mem"))?;
+    let bytes = read_at(&memory, start, (end - start).min(VDSO_BYTES_MAX))?;
+    let copy = std::fs::File::from(in_memory("vdso")?);
+    copy.write_all_at(&bytes, 0)?;
+    open::own(copy)
+}
