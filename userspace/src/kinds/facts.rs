@@ -6,19 +6,20 @@ use serde_json::Value;
 
 use super::cpu_spin::facts::SpinFact;
 use super::crash::facts::CrashFact;
+use super::fd_exhaustion::facts::DescriptorFact;
+use super::fork_storm::facts::ForkFact;
 use super::hung_task::facts::HungFact;
+use super::memory_growth::facts::MemoryGrowthFact;
+use super::memory_pressure::facts::PressureFact;
 use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
+use super::shared::limits::facts::LimitFact;
 use super::shared::signal::facts::SignalFact;
 use super::shared::stack::facts::StackFact;
 use super::shared::standing::facts::StandingFact;
-use super::suspicious_exec::facts::ExecFact;
-use super::fd_exhaustion::facts::DescriptorFact;
-use super::fork_storm::facts::ForkFact;
-use super::memory_growth::facts::MemoryGrowthFact;
-use super::shared::limits::facts::LimitFact;
 use super::shared::trend::facts::TrendFact;
+use super::suspicious_exec::facts::ExecFact;
 use super::thread_explosion::facts::ThreadFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
@@ -108,6 +109,8 @@ union! {
     Threads(ThreadFact) as_threads,
     /// Of families of processes.
     Forks(ForkFact) as_forks,
+    /// Of memory that runs short.
+    MemoryPressure(PressureFact) as_memory_pressure,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

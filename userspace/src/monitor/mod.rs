@@ -13,7 +13,6 @@ mod handle;
 mod looks;
 mod losses;
 mod once;
-mod pressure;
 mod raise;
 mod repeats;
 mod respawns;
@@ -52,9 +51,7 @@ use examine::{Examiner, Known};
 use handle::Question;
 use looks::Looks;
 use losses::Losses;
-use pressure::Pressure;
 use raise::Raiser;
-use scans::Scans;
 use standing::Standing;
 use stuck::Stuck;
 
@@ -92,9 +89,7 @@ pub struct Monitor {
     standing: Standing,
     ends: Ends,
     crashes: Crashes,
-    scans: Scans,
     stuck: Stuck,
-    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -128,9 +123,7 @@ impl Monitor {
             standing: Standing::default(),
             ends: Ends::default(),
             crashes: Crashes::default(),
-            scans: Scans::default(),
             stuck: Stuck::default(),
-            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -206,8 +199,10 @@ impl Monitor {
             Observation::OomReport(report) => self.oom_reports.add(report, &self.table),
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
-            Observation::Cgroup(memory) => self.on_cgroup(memory),
-            Observation::HostMemory(memory) => self.on_host_memory(memory),
+            Observation::Cgroup(memory) => self.cgroups_read.push(memory),
+            Observation::HostMemory(memory) => {
+                self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
+            }
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

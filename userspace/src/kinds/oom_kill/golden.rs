@@ -73,7 +73,9 @@ fn statements() -> Vec<OomFact> {
 #[test]
 fn data_and_sentences() {
     let statements: Vec<_> = statements().into_iter().map(FactData::from).collect();
-    check_statements(&statements, &expect![[r#"
+    check_statements(
+        &statements,
+        &expect![[r#"
         {"type":"oom_not_ended"}
           the OOM killer chose it, and its end was not reported
         {"type":"oom_trigger","by":{"name":"a\u001b[2J","pid":7},"is_victim":false}
@@ -102,5 +104,6 @@ fn data_and_sentences() {
           b (pid 8) held 1.0 KiB 3.0 s before it held 5.0 KiB
         {"type":"oom_request","by":"a\nb","bytes":8192,"order":1,"gfp":"GFP_KERNEL"}
           the allocation that failed was of 8.0 KiB (order 1, GFP_KERNEL) by a b
-    "#]]);
+    "#]],
+    );
 }

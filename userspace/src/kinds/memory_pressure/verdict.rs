@@ -1,12 +1,17 @@
 //! Memory close to its limit, or used up on the host: what fills it, and what comes next.
 
-use super::commands::{cgroup_memory, free, quote, raise_memory_limit, step, supervisor};
-use super::frozen::Frozen;
-use super::{Opinion, hypothesis, name, size, who};
-use crate::model::{CaseFile, Confidence, Finding};
+use super::facts::{MemoryGrown, PressureFact};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{cgroup_memory, free, quote, raise_memory_limit, step, supervisor};
+use crate::kinds::opinion::frozen::Frozen;
+use crate::kinds::opinion::{Opinion, hypothesis, name, size, who};
+use crate::kinds::pieces::Who;
+use crate::kinds::words;
+use crate::model::Confidence;
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    if fact(file, "proc:meminfo").is_some() {
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    if stated(file, finding).any(|fact| matches!(fact, PressureFact::HostMemory { .. })) {
         return host(file, finding);
     }
     let (cause, confidence) = cause(file);
@@ -51,10 +56,16 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 /// The host itself has run out, or stalls.
 fn host(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
-    let grower = fact(file, "proc:stat");
-    let (cause, confidence) = match grower {
-        Some(grower) if grower.contains(" of them in the last ") => (
-            format!("The host has too little memory left, and the process that grew most lately: {grower}."),
+    let (cause, confidence) = match first_holder(file, finding) {
+        Some((grower, rss_bytes, Some(grown))) => (
+            format!(
+                "The host has too little memory left, and the process that grew most lately is {}: by {} in the last {}, \
+                 to {}.",
+                words::who(grower),
+                size(grown.bytes),
+                words::duration_ms(grown.over_ms),
+                size(rss_bytes)
+            ),
             Confidence::Medium,
         ),
         _ => (
@@ -99,9 +110,21 @@ fn host(file: &CaseFile, finding: &Finding) -> Opinion {
     Opinion { cause, confidence, sources: &["proc:meminfo", "proc:pressure"], hypotheses, next_steps }
 }
 
-/// The first fact that was read there.
-fn fact<'a>(file: &'a CaseFile, source: &str) -> Option<&'a str> {
-    file.facts.iter().find(|fact| fact.source == source).map(|fact| fact.text())
+fn stated<'a>(file: &'a CaseFile, finding: &'a Finding) -> impl Iterator<Item = &'a PressureFact> {
+    file.cited(finding).filter_map(|fact| fact.data.as_memory_pressure())
+}
+
+/// The first process named: who grew most, or is largest.
+fn first_holder<'a>(
+    file: &'a CaseFile,
+    finding: &'a Finding,
+) -> Option<(&'a Who, u64, Option<&'a MemoryGrown>)> {
+    stated(file, finding).find_map(|fact| match fact {
+        PressureFact::MemoryHolder { process, rss_bytes, grown } => {
+            Some((process, *rss_bytes, grown.as_ref()))
+        }
+        _ => None,
+    })
 }
 
 fn cause(file: &CaseFile) -> (String, Confidence) {
@@ -152,6 +175,3 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
