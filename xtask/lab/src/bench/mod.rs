@@ -8,7 +8,7 @@ mod kernel;
 mod latency;
 mod load;
 mod memory;
-mod peers;
+mod monitors;
 mod stop;
 mod storm;
 
@@ -21,6 +21,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use xtask::process::Root;
 
 use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
@@ -28,7 +29,6 @@ use crate::report::{self, Findings};
 use crate::running::{self, guarded};
 use crate::workspace::{build_release, empty_dir};
 use load::{Background, Load};
-use xtask::process::Root;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -183,7 +183,7 @@ impl Bench {
         Ok(example)
     }
 
-    fn start_peer(&self, peer: &peers::Peer, program: &Path) -> Result<running::Running> {
+    fn start_peer(&self, peer: &monitors::Peer, program: &Path) -> Result<running::Running> {
         running::Running::start(&mut peer.command(program), &self.peer_output())
     }
 

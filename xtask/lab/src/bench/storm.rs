@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::events::Events;
 use super::load::Storm;
-use super::peers::{self, Kind, Peer};
+use super::monitors::{self, Kind, Peer};
 use super::{Bench, MIB, float, values};
 use crate::daemon::Daemon;
 use crate::report::{Figure, Findings, Table, number};
@@ -85,7 +85,7 @@ impl Shape {
         self.samples.entry(DAEMON).or_default().push(sample);
         let sample = self.under_consumer(bench)?;
         self.samples.entry(CONSUMER).or_default().push(sample);
-        for peer in &peers::ALL {
+        for peer in &monitors::ALL {
             match self.under_peer(bench, peer) {
                 Ok(sample) => self.samples.entry(peer.name).or_default().push(sample),
                 Err(error) => {
@@ -202,7 +202,7 @@ impl Shape {
         let alone = number(median(&self.without));
         table.row(["none".to_owned(), dash(), dash(), dash(), dash(), dash(), dash(), alone]);
         let ours = self.of(DAEMON, |it| it.cpu_us);
-        for monitor in [DAEMON, CONSUMER].into_iter().chain(peers::ALL.iter().map(|peer| peer.name)) {
+        for monitor in [DAEMON, CONSUMER].into_iter().chain(monitors::ALL.iter().map(|peer| peer.name)) {
             if !self.samples.contains_key(monitor) {
                 continue;
             }

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use xtask::process::{self, Root};
 
 use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
@@ -37,7 +38,6 @@ use report::{Played, Results, Skipped};
 use score::{Outcome, score};
 use shell::Stage;
 use windows::Windows;
-use xtask::process::{self, Root};
 
 /// Cases that happen at the same time, of those that need not be alone.
 const LANES: usize = 3;

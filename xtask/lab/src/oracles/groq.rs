@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::Value;
+use xtask::oracle_tools::Tools;
 
 use super::services::Played;
 use super::{Outcome, or_failed, script, write};
-use xtask::oracle_tools::Tools;
 
-/// The library asks the model that our tests play.
+/// The library asks the models that our tests and the lab play.
 pub(super) fn answers(tools: &Tools, played: &Played) -> Outcome {
     script(tools, "groq_answers.py", &played.urls.to_string())
 }

@@ -1,6 +1,6 @@
-"""Drives the model service that the Rust tests play with the official Groq SDK.
+"""Drives the model services that the Rust tests and the lab play with the official Groq SDK.
 
-Usage: groq_answers.py URLS, the JSON line that `userspace/examples/oracles.rs` prints. The SDK must take every good
+Usage: groq_answers.py URLS, JSON as `userspace/examples/oracles.rs` prints it. The SDK must take every good
 answer and know every refusal; then it is shown the same answer with one fault each, and must take none.
 """
 
@@ -87,7 +87,7 @@ def main(urls):
         sys.exit("\n".join(problems))
     answers, lists = len(urls["answers"]), len(urls["models"])
     print(
-        f"groq {groq.__version__} takes {answers} answers, {lists} list of models and {len(urls['refusals'])} refusals, "
+        f"groq {groq.__version__} takes {answers} answers, {lists} lists of models and {len(urls['refusals'])} refusals, "
         f"and none of {answers * len(FAULTS)} faulty answers"
     )
 

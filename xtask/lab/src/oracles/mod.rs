@@ -14,17 +14,13 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-
 use xtask::oracle_tools::{self, Tools};
 use xtask::process::{self, Root};
 
+use crate::workspace::empty_dir;
 use scene::{Scene, Stage};
 use services::{Alertmanager, Played};
 
-use crate::workspace::empty_dir;
-
-/// As `cargo xtask test` calls cargo.
-const TEST: [&str; 4] = ["test", "--workspace", "--exclude", "lab"];
 /// What is printed of one failure; the whole of it is in the folder of the run.
 const SHOWN: usize = 8 << 10;
 
@@ -70,7 +66,7 @@ pub(crate) fn oracles() -> Result<ExitCode> {
 /// What `cargo xtask test` builds, by the same words, so that nothing is built twice: the daemon's program and the
 /// example's.
 fn build() -> Result<(PathBuf, PathBuf)> {
-    process::run(process::cargo().args(TEST).args(["--no-run", "--quiet"]))?;
+    process::run(process::cargo().args(["test", "--no-run", "--quiet"]))?;
     let target = process::target_dir();
     Ok((target.join("debug/ai-debugger"), target.join("debug/examples/oracles")))
 }

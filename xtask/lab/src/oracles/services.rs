@@ -12,6 +12,7 @@ use serde_json::Value;
 use xtask::oracle_tools;
 
 use crate::http::{Client, wait_for};
+use crate::peers::{Mood, base_url};
 use crate::running::{Running, bound, within};
 
 /// Time for a service to become ready, on a busy machine.
@@ -27,10 +28,10 @@ fn at_home(program: &Path) -> Command {
     within("mount --bind \"$1\" /usr/share && shift && exec \"$@\"", [&share, program])
 }
 
-/// The models that the tests play, in the example `oracles`; they end with it.
+/// The models that the tests play, in the example `oracles`, and end with it; and the lab's own.
 pub(super) struct Played {
     _child: Running,
-    /// Where they are, as it prints it.
+    /// Where they are, by what is asked of them.
     pub(super) urls: Value,
 }
 
@@ -40,7 +41,12 @@ impl Played {
         let mut child = Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
         let mut line = String::new();
         BufReader::new(child.0.stdout.take().context("stdout is a pipe")?).read_line(&mut line)?;
-        let urls = serde_json::from_str(&line).context("the tests' models did not start")?;
+        let mut urls: Value = serde_json::from_str(&line).context("the tests' models did not start")?;
+        // Apart from the one that the product asks: what that one is sent comes from nobody else.
+        let ours = base_url(&Mood::Answers.start()?);
+        for asked in ["answers", "models"] {
+            urls[asked]["lab's model"] = ours.clone().into();
+        }
         Ok(Self { _child: child, urls })
     }
 }

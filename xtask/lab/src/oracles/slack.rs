@@ -11,7 +11,7 @@ use serde_json::Value;
 use xtask::oracle_tools::{self, Tools};
 use xtask::process;
 
-use super::{Outcome, TEST, judged, or_failed, script, scripts, write};
+use super::{Outcome, judged, or_failed, script, scripts, write};
 
 /// Where the unit tests of messages leave each one.
 const KEEP: &str = "AI_DEBUGGER_KEEP_MESSAGES";
@@ -29,7 +29,7 @@ pub(super) fn from_unit_tests(dir: &Path) -> Result<Vec<Value>> {
     let dir = dir.join("messages");
     fs::create_dir_all(&dir)?;
     let mut test = process::cargo();
-    test.args(TEST).args(["--quiet", "--lib", "alerts::message"]);
+    test.args(["test", "--quiet", "--lib", "alerts::message"]);
     process::run(test.env(KEEP, &dir).stdout(Stdio::null()))?;
     let mut paths: Vec<_> = fs::read_dir(&dir)?.filter_map(|it| Some(it.ok()?.path())).collect();
     paths.sort();

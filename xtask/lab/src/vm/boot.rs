@@ -7,9 +7,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use xtask::process;
 
 use super::kernels::Cgroups;
-use xtask::process;
 
 const QEMU: &str = "qemu-system-x86_64";
 /// A boot and the self-test take 20 to 30 s, and more than a minute beside other work.

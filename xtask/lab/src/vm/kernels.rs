@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use xtask::{digest, process};
 
 use super::apt::Suite;
-use xtask::{digest, process};
 
 /// Which version the memory controller is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

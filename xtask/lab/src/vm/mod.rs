@@ -18,12 +18,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use xtask::process;
 
 use self::boot::Boot;
 use self::console::Report;
 use self::kernels::Kernel;
 use self::table::Column;
-use xtask::process;
 
 /// How much of the console is shown of a boot that went wrong.
 const TAIL_LINES: usize = 40;

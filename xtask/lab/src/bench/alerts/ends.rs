@@ -16,10 +16,7 @@ use super::matrix::Cell;
 use super::subject::{Setup, settled};
 use crate::model::IncidentKind::{self, Crash, FdExhaustion, OomKill, SuspiciousExec};
 use crate::model::{Incident, Severity};
-use crate::peers::Mood;
-use crate::peers::Receivers;
-use crate::peers::Service;
-use crate::peers::{Message, messages};
+use crate::peers::{Message, Mood, Receivers, Service, messages};
 use crate::report::{Figure, Findings, Table};
 use crate::workspace::empty_dir;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use ulid::Ulid;
+use xtask::process;
 
 use super::super::Bench;
 use super::super::events::lost_grave;
@@ -13,12 +14,9 @@ use super::score::{Delivery, busiest_minute, off_schedule, out_of_order};
 use super::subject::{Setup, incidents, settled};
 use crate::daemon::Daemon;
 use crate::model::{Incident, IncidentKind, Severity, told_with};
-use crate::peers::Receivers;
-use crate::peers::{Message, messages};
-use crate::peers::{Mood, SIGNED};
+use crate::peers::{Message, Mood, Receivers, SIGNED, messages};
 use crate::report::{Figure, Findings, Table};
 use crate::workspace::empty_dir;
-use xtask::process;
 
 const CRASHES: u64 = 10_000;
 const FAULTS: u64 = 200;

@@ -14,10 +14,7 @@ use super::flood::is_told;
 use super::score::{self, missing, repeats};
 use super::subject::{Setup, incidents, settled};
 use crate::model::Incident;
-use crate::peers::Mood;
-use crate::peers::Receivers;
-use crate::peers::now_ms;
-use crate::peers::{Message, messages};
+use crate::peers::{Message, Mood, Receivers, messages, now_ms};
 use crate::report::{Figure, Findings, Table};
 use crate::workspace::empty_dir;
 

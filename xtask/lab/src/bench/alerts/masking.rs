@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use xtask::process;
 
 use super::super::Bench;
 use crate::report::{Findings, Table, number};
-use xtask::process;
 
 pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let text = process::output(Command::new(&bench.bars).arg("masking"))?;

@@ -6,16 +6,13 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::json;
+use xtask::process;
 
 use super::super::Bench;
 use crate::model::{Incident, IncidentKind, Severity, cites_facts_only};
-use crate::peers::Receivers;
-use crate::peers::{EVIL, Mood, SIGNED, base_url};
-use crate::peers::{Message, messages};
-use crate::peers::{Seen, Service};
+use crate::peers::{EVIL, Message, Mood, Receivers, SIGNED, Seen, Service, base_url, messages};
 use crate::report::{Figure, Findings, Table};
 use crate::workspace::empty_dir;
-use xtask::process;
 
 /// From the event to the alert, whatever the model does.
 pub(super) const DEADLINE_MS: i64 = 10_000;
