@@ -16,7 +16,7 @@ pub(crate) fn test(filters: &[String]) -> Result<ExitCode> {
     fs::write(&skip_log, "").with_context(|| format!("cannot write {}", skip_log.display()))?;
 
     let mut command = process::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(runner()).arg("--").args(filters);
+    command.args(["test", "--no-fail-fast"]).args(runner()).arg("--").args(filters);
     command.env("AI_DEBUGGER_SKIP_LOG", &skip_log).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot start cargo")?;
 
