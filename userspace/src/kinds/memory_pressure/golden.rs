@@ -46,7 +46,9 @@ fn data_and_sentences() {
         holder("api\x1b[2J", None),
         holder(", 1 B of them", Some(MemoryGrown { bytes: 512 << 20, over_ms: 130_000 })),
     ];
-    check_statements(&statements.map(FactData::from), &expect![[r#"
+    check_statements(
+        &statements.map(FactData::from),
+        &expect![[r#"
         {"type":"cgroup_memory_limit","cgroup":"/a\u001b[2J\nb","limit_bytes":1048576}
           the limit of /a�[2J b is 1.0 MiB
         {"type":"cgroup_memory_held","held_bytes":1000}
@@ -69,5 +71,6 @@ fn data_and_sentences() {
           api�[2J (pid 9) holds 700.0 MiB resident
         {"type":"memory_holder","process":{"name":", 1 B of them","pid":9},"rss_bytes":734003200,"grown":{"bytes":536870912,"over_ms":130000}}
           , 1 B of them (pid 9) holds 700.0 MiB resident, 512.0 MiB of them in the last 2 min
-    "#]]);
+    "#]],
+    );
 }

@@ -206,7 +206,9 @@ fn a_cgroup_that_one_process_fills() {
         ("cgroup.memory.max", "268435456\n"),
         ("cgroup.memory.current", "255000000\n"),
     ]);
-    check_verdict(&file, &expect![[r#"
+    check_verdict(
+        &file,
+        &expect![[r#"
         The memory cgroup /oomtest holds 990 B of its 1000 B.
         The cgroup uses 243 MiB of 256 MiB (94 %), and 224 MiB of it is python3 (pid 13674)'s own. If it grows on, the kernel will kill it.
         High, by F1 F2 F3 F4
@@ -218,7 +220,8 @@ fn a_cgroup_that_one_process_fills() {
           $ cat /proc/13674/smaps_rollup; grep -E '^(Vm|Rss)' /proc/13674/status
         - Who else is in the cgroup, the largest first
           $ ps -o pid,rss,etime,comm --sort=-rss -p "$(paste -sd, /sys/fs/cgroup/oomtest/cgroup.procs)"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
