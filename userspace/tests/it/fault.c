@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -247,7 +248,9 @@ int main(int argc, char **argv) {
         leak(argv[2], atoi(argv[3]));
     if (strcmp(mode, "plateau") == 0 && argc > 3)
         plateau(argv[2], atoi(argv[3]));
-    if (strcmp(mode, "sleep") == 0)
+    if (strcmp(mode, "pose") == 0 && argc > 2)
+        prctl(PR_SET_NAME, argv[2]);
+    if (strcmp(mode, "sleep") == 0 || strcmp(mode, "pose") == 0)
         pause();
     return 2;
 }
