@@ -102,7 +102,7 @@ pub fn load(sources: &Sources) -> Result<Draft, ConfigErrors> {
         allowed_hosts: it.list("allowed_hosts", parse::host_name),
         proc_root: it.required("proc_root", parse::path),
         cgroup_root: it.required("cgroup_root", parse::path),
-        scan_interval: it.required("scan_interval", parse::duration("1s", "1h")),
+        scan_interval: it.required("scan_interval", parse::duration("100ms", "1h")),
         show_environ: it.required("show_environ", parse::switch),
         show_secrets: it.required("show_secrets", parse::switch),
         ebpf_log: it.required("ebpf_log", parse::switch),
@@ -278,7 +278,7 @@ impl Reader {
 
     fn growth(&mut self) -> GrowthLimits {
         GrowthLimits {
-            growth_window: self.required("detect.growth_window", parse::duration("5s", "24h")),
+            growth_window: self.required("detect.growth_window", parse::duration("1s", "24h")),
             growth_startup: self.required("detect.growth_startup", parse::duration("0s", "24h")),
             growth_history: self.required("detect.growth_history", parse::duration("5s", "720h")),
             growth_horizon: self.required("detect.growth_horizon", parse::duration("1s", "87600h")),

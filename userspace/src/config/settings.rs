@@ -133,7 +133,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting::new(Watching, "cgroup_root", "cgroup-root", &["AI_DEBUGGER_CGROUP_ROOT"], "DIR", "/sys/fs/cgroup",
         "Where the host's cgroups are mounted"),
     Setting::new(Watching, "scan_interval", "scan-interval", &["AI_DEBUGGER_SCAN_INTERVAL"], "TIME", "10s",
-        "Time between two walks of /proc, 1s to 1h"),
+        "Time between two walks of /proc, 100ms to 1h"),
     Setting::new(Watching, "ebpf_log", "ebpf-log", &["AI_DEBUGGER_EBPF_LOG"], "BOOL", "false",
         "Let the kernel side log its own doings").switch(),
     Setting::new(Watching, "btf_path", "btf-path", &["AI_DEBUGGER_BTF_PATH"], "FILE", "/sys/kernel/btf/vmlinux",

@@ -8,7 +8,7 @@ use crate::requires::{no_kernel_events, report_skip, skip_if};
 async fn a_parent_that_does_not_reap_is_named() {
     skip_if!(no_kernel_events());
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_ZOMBIE_AGE", "1s").start();
+    let daemon = Setup::new(data.path()).scanning().variable("AI_DEBUGGER_DETECT_ZOMBIE_AGE", "1s").start();
     let (many, few) = (Fault::new(), Fault::new());
     let _few = few.start(&["zombies", "9"]);
     let parent = many.start(&["zombies", "10"]);
@@ -21,7 +21,7 @@ async fn a_parent_that_does_not_reap_is_named() {
 async fn a_process_close_to_its_descriptor_limit_is_named() {
     skip_if!(no_kernel_events());
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).start();
+    let daemon = Setup::new(data.path()).scanning().start();
     let (hungry, modest) = (Fault::new(), Fault::new());
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1024);
     skip_if!(
@@ -42,7 +42,8 @@ async fn a_cgroup_close_to_its_memory_limit_is_named_with_its_largest_process() 
         Err(reason) => return report_skip("a_cgroup_close_to_its_memory_limit_is_named", &reason),
     };
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_MEMORY_PERCENT", "60").start();
+    let daemon =
+        Setup::new(data.path()).scanning().variable("AI_DEBUGGER_DETECT_MEMORY_PERCENT", "60").start();
     let fault = Fault::new();
     let command = limited.command(&fault, &["hold", "48"]);
     let process = fault.start_command(command);
@@ -56,7 +57,7 @@ async fn a_cgroup_close_to_its_memory_limit_is_named_with_its_largest_process() 
 async fn a_thread_that_hangs_is_named_with_what_it_waits_for() {
     skip_if!(no_kernel_events());
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_HUNG_AFTER", "2s").start();
+    let daemon = Setup::new(data.path()).scanning().variable("AI_DEBUGGER_DETECT_HUNG_AFTER", "1s").start();
     let (hung, asleep) = (Fault::new(), Fault::new());
     let _asleep = asleep.start(&["sleep"]);
     let process = hung.start(&["hung-thread"]);
@@ -73,7 +74,7 @@ async fn a_thread_that_hangs_is_named_with_what_it_waits_for() {
 async fn a_thread_that_spins_is_named_and_one_that_works_is_not() {
     skip_if!(no_kernel_events());
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_SPIN_WINDOW", "1s").start();
+    let daemon = Setup::new(data.path()).scanning().variable("AI_DEBUGGER_DETECT_SPIN_WINDOW", "1s").start();
     let (spins, works) = (Fault::new(), Fault::new());
     let _works = works.start(&["spin-and-write"]);
     let process = spins.start(&["spin"]);

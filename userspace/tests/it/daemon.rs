@@ -42,6 +42,11 @@ impl<'a> Setup<'a> {
         Self { data_dir, variables, user: None, log: None }
     }
 
+    /// Five scans a second, for what takes several of them to be seen.
+    pub(crate) fn scanning(self) -> Self {
+        self.variable("AI_DEBUGGER_SCAN_INTERVAL", "200ms")
+    }
+
     pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.variables.push((name, value.into()));
         self

@@ -6,7 +6,6 @@ use crate::daemon::{Daemon, Setup};
 use crate::faults::{Fault, Limited, Running};
 use crate::requires::{no_kernel_events, report_skip, skip_if};
 
-
 /// A daemon that finds an empty file where the kernel's types should be; or why there is no fallback here.
 async fn without_types(data: &tempfile::TempDir) -> Result<Daemon, String> {
     let btf = data.path().join("btf");
@@ -26,9 +25,7 @@ async fn without_types(data: &tempfile::TempDir) -> Result<Daemon, String> {
 async fn ended(daemon: &Daemon, pid: u32, start_ticks: u64) -> Value {
     let path = format!("/api/v1/processes/{pid}-{start_ticks}");
     daemon
-        .wait_until("record of an end", async || {
-            daemon.get(&path).await.filter(|it| it["exit"].is_object())
-        })
+        .wait_until("record of an end", async || daemon.get(&path).await.filter(|it| it["exit"].is_object()))
         .await
 }
 

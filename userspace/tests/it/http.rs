@@ -256,9 +256,7 @@ async fn status_and_metrics_tell_what_is_attached_and_what_was_lost() {
     let metrics = daemon.get("/metrics").await.unwrap();
     assert!(metrics.as_str().unwrap().contains("ai_debugger_scans_total"));
     daemon
-        .wait_until("readiness", async || {
-            (raw(&daemon, b"/readyz", None).await.0 == 200).then_some(())
-        })
+        .wait_until("readiness", async || (raw(&daemon, b"/readyz", None).await.0 == 200).then_some(()))
         .await;
 }
 

@@ -69,9 +69,7 @@ async fn a_full_common_ring_costs_no_grave_event_and_every_loss_is_counted() {
     // Read on until the last crash has come through.
     let mut seen = Vec::new();
     while !crashed.iter().all(|pid| seen.iter().any(|it| is_exit_of(it, *pid))) {
-        seen.extend(
-            tokio::time::timeout(SOON, watch.batches.recv()).await.unwrap().unwrap(),
-        );
+        seen.extend(tokio::time::timeout(SOON, watch.batches.recv()).await.unwrap().unwrap());
     }
     let (rest, metrics) = watch.finish().await;
     seen.extend(rest);

@@ -40,7 +40,7 @@ async fn a_victim_that_grew_itself_is_told_with_its_limit_and_a_plain_kill_9_is_
         Err(reason) => return report_skip("a_victim_that_grew_itself", &reason),
     };
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).start();
+    let daemon = Setup::new(data.path()).scanning().start();
     let (small, killed, eater) = (Fault::new(), Fault::new(), Fault::new());
     let hold = |fault: &Fault| fault.start_command(limited.command(fault, &["hold", "4"]));
     let _small = measured(&daemon, hold(&small), 4 << 20).await;
@@ -95,7 +95,7 @@ async fn a_victim_of_a_neighbour_is_told_with_the_neighbour() {
         Err(reason) => return report_skip("a_victim_of_a_neighbour", &reason),
     };
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).start();
+    let daemon = Setup::new(data.path()).scanning().start();
     let (small, eater) = (Fault::new(), Fault::new());
     let victim = small.start_command(limited.command(&small, &["hold", "4"]));
     let victim = measured(&daemon, victim, 4 << 20).await;

@@ -29,9 +29,7 @@ async fn without_privilege_it_scans_and_says_what_is_missing() {
     }
     let me = std::process::id();
     let seen = daemon
-        .wait_until("this test in the table", async || {
-            daemon.get(&format!("/api/v1/processes/{me}")).await
-        })
+        .wait_until("this test in the table", async || daemon.get(&format!("/api/v1/processes/{me}")).await)
         .await;
     assert_eq!(seen["pid"], me);
 }
