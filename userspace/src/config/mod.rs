@@ -73,8 +73,8 @@ settings! {
             pub proc_root: PathBuf = one("/proc", "DIR", parse::path);
             /// Folder where the host's cgroups are mounted.
             pub cgroup_root: PathBuf = one("/sys/fs/cgroup", "DIR", parse::path);
-            /// Time between two scans of /proc, 1s to 1h.
-            pub scan_interval: Duration = one("10s", "TIME", parse::duration("1s", "1h"));
+            /// Time between two scans of /proc, 100ms to 1h.
+            pub scan_interval: Duration = one("10s", "TIME", parse::duration("100ms", "1h"));
             /// Type information (BTF) of the running kernel; it is elsewhere in a container without /sys.
             pub btf_path: PathBuf = one("/sys/kernel/btf/vmlinux", "FILE", parse::path);
             // As role and name.

@@ -10,6 +10,7 @@ use super::fd_exhaustion::facts::DescriptorFact;
 use super::fork_storm::facts::ForkFact;
 use super::hung_task::facts::HungFact;
 use super::memory_growth::facts::MemoryGrowthFact;
+use super::memory_pressure::facts::PressureFact;
 use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
@@ -108,6 +109,8 @@ union! {
     Threads(ThreadFact) as_threads,
     /// Of families of processes.
     Forks(ForkFact) as_forks,
+    /// Of memory that runs short.
+    MemoryPressure(PressureFact) as_memory_pressure,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

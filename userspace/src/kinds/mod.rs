@@ -12,6 +12,7 @@ pub mod fork_storm;
 pub mod hung_task;
 pub mod late;
 pub mod memory_growth;
+pub mod memory_pressure;
 pub mod oom_kill;
 pub mod opinion;
 pub mod part;
@@ -41,6 +42,7 @@ pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
         IncidentKind::FdExhaustion => Some(&fd_exhaustion::ROOM),
         IncidentKind::ThreadExplosion => Some(&thread_explosion::ROOM),
         IncidentKind::ForkStorm => Some(&fork_storm::ROOM),
+        IncidentKind::MemoryPressure => Some(&memory_pressure::ROOM),
         IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
         _ => None,
     }
@@ -57,6 +59,7 @@ pub fn watches(setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
         Box::<fd_exhaustion::watch::DescriptorWatch>::default(),
         Box::<thread_explosion::watch::ThreadWatch>::default(),
         Box::<fork_storm::watch::ForkWatch>::default(),
+        Box::new(memory_pressure::watch::MemoryWatch::default()),
         Box::new(zombie_pileup::watch::ZombieWatch),
     ]
 }

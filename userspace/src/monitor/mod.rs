@@ -11,7 +11,6 @@ mod fallen;
 mod handle;
 mod losses;
 mod once;
-mod pressure;
 mod raise;
 mod repeats;
 mod respawns;
@@ -48,9 +47,7 @@ use ends::Ends;
 use examine::{Examiner, Known};
 use handle::Question;
 use losses::Losses;
-use pressure::Pressure;
 use raise::Raiser;
-use scans::Scans;
 use standing::Standing;
 
 /// How often overdue victims are looked for.
@@ -87,8 +84,6 @@ pub struct Monitor {
     standing: Standing,
     ends: Ends,
     crashes: Crashes,
-    scans: Scans,
-    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -121,8 +116,6 @@ impl Monitor {
             standing: Standing::default(),
             ends: Ends::default(),
             crashes: Crashes::default(),
-            scans: Scans::default(),
-            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -197,8 +190,10 @@ impl Monitor {
             Observation::Look(look) => {
                 self.ask_watches(look.at, |watch, view, found| watch.looked(&look, view, found));
             }
-            Observation::Cgroup(memory) => self.on_cgroup(memory),
-            Observation::HostMemory(memory) => self.on_host_memory(memory),
+            Observation::Cgroup(memory) => self.cgroups_read.push(memory),
+            Observation::HostMemory(memory) => {
+                self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
+            }
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

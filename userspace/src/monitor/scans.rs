@@ -1,33 +1,15 @@
-//! What the walks of /proc add: measurements, zombies, cgroups near their limit; and who is gone without a
-//! kernel event to say so. Conditions must hold for several walks in a row before they are findings.
+//! What the scans of /proc add: measurements and zombies; and who is gone without a kernel event to say so.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
-use crate::cgroup::is_inside;
-use crate::detect::{self, Draft, MemoryUse};
+use crate::detect::Draft;
 use crate::host::boot_time;
 use crate::metrics::StateLabel;
 use crate::model::{IncidentKind, ProcessInfo};
-use crate::observation::{CgroupMemory, ScanDone, SeenProcess};
-use crate::state::Process;
-
-/// What the walks need to remember from one to the next.
-#[derive(Default)]
-pub(super) struct Scans {
-    cgroups: HashMap<Arc<str>, Streak>,
-}
-
-/// For how many walks in a row a cgroup has been near its limit.
-struct Streak {
-    scans: u32,
-    seen: Duration,
-    memory: CgroupMemory,
-}
+use crate::observation::{ScanDone, SeenProcess};
 
 impl Monitor {
     /// A walk saw a process.
@@ -57,20 +39,6 @@ impl Monitor {
         self.zombies.add(seen, since, now);
     }
 
-    /// A walk read a limited cgroup's memory.
-    pub(super) fn on_cgroup(&mut self, memory: CgroupMemory) {
-        let now = boot_time();
-        let high = MemoryUse::is_high(&memory, &self.limits);
-        let streak = self.scans.cgroups.entry(Arc::clone(&memory.path)).or_insert_with(|| Streak {
-            scans: 0,
-            seen: now,
-            memory: memory.clone(),
-        });
-        streak.scans = if high { streak.scans.saturating_add(1) } else { 0 };
-        (streak.seen, streak.memory) = (now, memory.clone());
-        self.cgroups_read.push(memory);
-    }
-
     /// A walk is over: what it did not see is gone, and what must hold across processes is judged.
     pub(super) fn on_scan_done(&mut self, done: ScanDone) {
         let now = boot_time();
@@ -79,9 +47,6 @@ impl Monitor {
             self.table.vanish(key, now);
         }
         self.zombies.forget_unseen(done.began);
-        self.scans.cgroups.retain(|_, streak| streak.seen >= done.began);
-        self.judge_pressure(now);
-        self.judge_cgroups(now);
         self.history.forget_unseen(done.began);
         self.metrics.count_turned_away("history", std::mem::take(&mut self.history.refused));
         self.ask_watches(now, |watch, view, found| watch.scanned(done.began, view, found));
@@ -93,26 +58,6 @@ impl Monitor {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.health.first_scan_done();
-    }
-
-    fn judge_cgroups(&mut self, now: Duration) {
-        let high: Vec<_> = self
-            .scans
-            .cgroups
-            .values()
-            .filter(|it| it.scans > 0)
-            .map(|it| (it.memory.clone(), it.scans))
-            .collect();
-        for (cgroup, scans) in high {
-            let member =
-                |it: &Process| it.cgroup.as_deref().is_some_and(|path| is_inside(&cgroup.path, path));
-            let Some((mut info, residents)) = self.residents(now, member) else { continue };
-            let memory = MemoryUse { cgroup: &cgroup, scans, processes: &residents };
-            if let Some(draft) = detect::memory(&memory, &self.limits) {
-                info.cgroup = Some(cgroup.path.to_string());
-                self.raise_condition(draft, info, now);
-            }
-        }
     }
 
     pub(super) fn raise_condition(&mut self, draft: Draft, process: ProcessInfo, now: Duration) {

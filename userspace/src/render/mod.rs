@@ -7,8 +7,8 @@ use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::{ending, limits, signal, stack, standing, trend};
 use crate::kinds::{
-    self, cpu_spin, crash, fd_exhaustion, fork_storm, hung_task, memory_growth, oom_kill, suspicious_exec,
-    thread_explosion, zombie_pileup,
+    self, cpu_spin, crash, fd_exhaustion, fork_storm, hung_task, memory_growth, memory_pressure, oom_kill,
+    suspicious_exec, thread_explosion, zombie_pileup,
 };
 use crate::model::{FactView, FindingView};
 
@@ -31,6 +31,7 @@ pub fn fact(data: &FactData) -> String {
         FactData::Descriptors(it) => fd_exhaustion::words::sentence(it),
         FactData::Threads(it) => thread_explosion::words::sentence(it),
         FactData::Forks(it) => fork_storm::words::sentence(it),
+        FactData::MemoryPressure(it) => memory_pressure::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     })
 }

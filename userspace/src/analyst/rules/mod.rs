@@ -4,11 +4,10 @@
 mod abnormal_exit;
 mod crash_loop;
 mod fault;
-mod memory_pressure;
 mod nothing;
 
 use crate::kinds;
-use crate::kinds::opinion::{Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who};
+use crate::kinds::opinion::{Opinion, cited, commands, from_sources, hypothesis, name, who};
 use crate::model::{CaseFile, Finding, Hypothesis, IncidentKind, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
@@ -24,7 +23,6 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
-        IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
         _ => unreachable!("it has a room"),
     };
     let mut evidence = cited(file, worst);

@@ -63,32 +63,6 @@ fn a_zombie_pileup_under_a_stopped_parent() {
 }
 
 #[test]
-fn memory_pressure_by_one_process() {
-    let mut file = found(IncidentKind::MemoryPressure, "/oomtest is at 95 % of its limit");
-    file.evidence = vec![
-        frozen("status", "VmRSS:\t  230000 kB\n"),
-        frozen("cgroup.memory.max", "268435456\n"),
-        frozen("cgroup.memory.current", "255000000\n"),
-    ];
-    check(
-        &file,
-        &expect![[r#"
-        /oomtest is at 95 % of its limit
-        The cgroup uses 243 MiB of 256 MiB (94 %), and 224 MiB of it is python3 (pid 13674)'s own. If it grows on, the kernel will kill it.
-        High, by F1
-        ? python3 leaks: its memory only ever grows [F1 F2]
-        ? The limit is too small for ordinary work; then the use is high but level [F1]
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What its memory is: heap, mapped files, shared memory
-          $ cat /proc/13674/smaps_rollup; grep -E '^(Vm|Rss)' /proc/13674/status
-        - Who else is in the cgroup, the largest first
-          $ ps -o pid,rss,etime,comm --sort=-rss -p "$(paste -sd, /sys/fs/cgroup/oomtest/cgroup.procs)"
-    "#]],
-    );
-}
-
-#[test]
 fn nothing_found() {
     check(
         &healthy(),
@@ -138,7 +112,6 @@ fn the_cause_follows_the_frozen_files() {
             Confidence::Medium,
         ),
         (IncidentKind::ZombiePileup, "status", "", "does not call wait()", Confidence::Medium),
-        (IncidentKind::MemoryPressure, "cgroup.memory.max", "0\n", "almost all the memory", Confidence::Low),
     ] {
         let mut file = found(kind, "found");
         file.evidence = vec![frozen(name, body)];
