@@ -39,18 +39,18 @@ impl OomReport {
 /// The lines so far.
 pub(super) struct Reports {
     page_size: u64,
-    draft: Option<Draft>,
+    draft: Option<ReportDraft>,
 }
 
 /// A report in the making, or the last one while more victims of it may follow.
 #[derive(Clone)]
-struct Draft {
+struct ReportDraft {
     began: Duration,
     invoker: Invoker,
     memory: Option<MemoryCounter>,
     memory_swap: Option<MemoryCounter>,
     columns: Option<Columns>,
-    rows: Vec<Row>,
+    rows: Vec<TaskTableRow>,
     task_count: usize,
     summary: String,
     /// The lines before the table, and those after the first kill.
@@ -66,7 +66,7 @@ struct Draft {
 }
 
 #[derive(Clone)]
-struct Row {
+struct TaskTableRow {
     task: TaskRow,
     /// Its place in the table.
     place: usize,
@@ -91,7 +91,7 @@ impl Reports {
         }
         match lines::read(text) {
             Line::Invoked(invoker) => {
-                self.draft = Some(Draft::new(at, invoker, text));
+                self.draft = Some(ReportDraft::new(at, invoker, text));
                 None
             }
             Line::Killed { memcg, victim, escaped } => Some(self.finish(at, memcg, victim, &escaped, text)),
@@ -151,7 +151,7 @@ impl Reports {
     }
 }
 
-impl Draft {
+impl ReportDraft {
     fn new(began: Duration, invoker: Invoker, text: &str) -> Self {
         Self {
             began,
@@ -207,7 +207,7 @@ impl Draft {
     }
 
     fn add_row(&mut self, task: TaskRow, text: &str) {
-        let row = Row { task, place: self.task_count, line: start_of(text, LINE_MAX).to_owned() };
+        let row = TaskTableRow { task, place: self.task_count, line: start_of(text, LINE_MAX).to_owned() };
         self.rows.push(row);
         self.task_count += 1;
         if self.rows.len() >= 2 * ROWS_MAX {
