@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::case::{CaseFile, Finding};
+use super::case::{CaseFile, Draft, Finding};
 use super::opinion::Opinion;
 use crate::config::DetectLimits;
-use crate::model::IncidentKind;
+use crate::model::{EvidenceFile, IncidentKind};
+use crate::stack::Stack;
 
 /// One kind's part in the stages that know no kind by name.
 pub struct Room {
@@ -21,6 +22,9 @@ pub struct Room {
     pub explains: &'static [(IncidentKind, Tie)],
     /// For how long a process must have been watched before this kind can say anything of it; zero where an event tells.
     pub patience: fn(&DetectLimits) -> Duration,
+    /// Adds what the crash's stack says to a draft of this kind and gives the stack's evidence; for kinds without a
+    /// crash, nothing.
+    pub stack: Option<fn(&mut Draft, &Stack) -> Vec<EvidenceFile>>,
     /// The sentence that says what was found, made of the facts the finding cites.
     pub summary: fn(&CaseFile, &Finding) -> String,
     /// What an experienced colleague would say at once.

@@ -85,6 +85,15 @@ pub trait Watch: Send {
     fn forget(&mut self, _key: ProcessKey) {}
 }
 
+/// What kinds do that remember nothing and judge each end by itself.
+pub struct OnEnd(pub fn(&Ended<'_>, &DetectLimits) -> Option<Draft>);
+
+impl Watch for OnEnd {
+    fn ended(&mut self, ended: &Ended<'_>, view: View<'_>) -> Option<Draft> {
+        (self.0)(ended, view.limits)
+    }
+}
+
 /// With which a watch that has something done beside the monitor calls it back.
 pub type Waker = Arc<tokio::sync::Notify>;
 

@@ -1,25 +1,17 @@
-//! A crash's stack, from the kernel's capture to what a finding says of it.
+//! What a crash's stack can be made from, of what the kernel captured.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::detect::{Draft, Statement};
 use crate::host::wall_time;
-use crate::model::{EvidenceFile, ProcessInfo};
+use crate::model::ProcessInfo;
 use crate::observation::{KernelCrash, StackCapture, WalkedFrame};
-use crate::stack::{BuildId, Capture, CapturedFrame, Frame, LoadedModule, Register, Registers, Root, Stack};
-use crate::text;
+use crate::stack::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers, Root};
 
-/// Where the stack comes from.
-const SOURCE: &str = "kernel:signal_generate";
 /// A program written and started at once is not a changed one: file systems' clocks tick coarsely.
 const CLOCK_SLACK: Duration = Duration::from_millis(10);
-/// Frames named in the fact; all are in the evidence.
-const NAMED: usize = 6;
 
 /// Registers by their place in `struct pt_regs` of x86-64.
 const REGISTERS: [(usize, Register); 15] = [
@@ -68,46 +60,6 @@ pub(super) fn capture(
         root,
         started_at: Some(started.into()),
     })
-}
-
-/// Adds to the finding where it crashed, and makes that its site; the whole stack as evidence.
-pub(super) fn describe(draft: &mut Draft, stack: &Stack) -> Option<EvidenceFile> {
-    if let Some(site) = stack.site() {
-        draft.site = format!("{} {site}", draft.site);
-    }
-    if let Some(symbol) = stack.top_symbol() {
-        let symbol = text::printable(symbol);
-        draft.summary = format!("{} in {symbol}.", draft.summary.trim_end_matches('.'));
-    }
-    let chain: Vec<_> = stack.frames.iter().take(NAMED).map(name).collect();
-    if !chain.is_empty() {
-        let more = if stack.frames.len() > NAMED { " ← …" } else { "" };
-        let chain = format!("its stack was {}{more}", chain.join(" ← "));
-        draft.facts.insert(draft.facts.len().min(1), Statement::new(SOURCE, chain));
-    }
-    let body = stack.to_string().into_bytes();
-    (!body.is_empty()).then(|| EvidenceFile {
-        name: "stack.txt".to_owned(),
-        source: SOURCE.to_owned(),
-        taken_at: Timestamp::now(),
-        body,
-        truncated: false,
-    })
-}
-
-/// `function at file.c:12`, or the module and the place in it.
-fn name(frame: &Frame) -> String {
-    let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-    let line = match (&frame.file, frame.line) {
-        (Some(file), Some(line)) => format!(" at {}:{line}", base(file)),
-        _ => String::new(),
-    };
-    let name = match (&frame.function, &frame.module, frame.offset) {
-        (Some(function), ..) => format!("{function}{line}"),
-        (None, Some(module), Some(offset)) => format!("{}+{offset:#x}", base(module)),
-        _ => frame.address.map_or_else(|| "?".to_owned(), |address| format!("{address:#x}")),
-    };
-    text::printable(&name)
 }
 
 fn registers(captured: &[u64; 21]) -> Registers {

@@ -81,7 +81,7 @@ impl Stack {
     /// `module!function` of the first frame past the machinery of dying; where it has no name, its build-id
     /// and offset. `None` where no frame is in a known file.
     pub fn site(&self) -> Option<String> {
-        let frame = self.site_frame()?;
+        let frame = self.frames.get(self.fault_frame()?)?;
         let module = frame.module.as_deref().map(base_name);
         match (&frame.function, module, &frame.build_id, frame.offset) {
             (Some(function), Some(module), _, _) => Some(format!("{module}!{}", undecorated(function))),
@@ -92,11 +92,12 @@ impl Stack {
     }
 
     /// The function of [`Self::site`], as a person would say it.
-    pub fn top_symbol(&self) -> Option<&str> {
-        self.site_frame()?.function.as_deref()
+    pub(super) fn top_symbol(&self) -> Option<&str> {
+        self.frames.get(self.fault_frame()?)?.function.as_deref()
     }
 
-    fn site_frame(&self) -> Option<&Frame> {
+    /// Which frame, counted from 0, is that of [`Self::site`].
+    pub fn fault_frame(&self) -> Option<usize> {
         let placed = |frame: &&Frame| frame.module.is_some() || frame.build_id.is_some();
         // The deepest of the machinery with nothing but it, or its unnamed neighbours in libc, above it.
         let mut past = 0;
@@ -117,7 +118,7 @@ impl Stack {
         let interrupted = self.frames.iter().position(|it| it.function.as_deref() == Some(SIGNAL_FRAME));
         let after = interrupted.filter(|_| past > 0).map_or(after, |it| it + 1);
         let past = if self.frames[after..].iter().any(|frame| placed(&frame)) { after } else { 0 };
-        self.frames[past..].iter().find(placed)
+        self.frames[past..].iter().position(|frame| placed(&frame)).map(|at| past + at)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Crash loops: the same program dies again and again. Something that is there at every start is the cause.
 
 use super::commands::{logs, pod, quote, step, supervisor};
-use super::crash::place;
 use super::fault::{Ending, Fault};
 use super::{Opinion, hypothesis, name};
+use crate::kinds::shared::stack;
 use crate::model::{CaseFile, Confidence, Finding};
 
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
@@ -18,7 +18,7 @@ pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             (cause, Confidence::High)
         }
         Ending::Crash(signal) => {
-            let place = place(fault);
+            let place = stack::words::place(file, finding);
             let cause = format!(
                 "{name} crashes with {signal} after each start: the fault is in the program, or in data it reads \
                  each time, not in one unlucky request.{place}"

@@ -2,16 +2,9 @@
 //! program. Only statements that begin with the daemon's own words are believed; names stand after them.
 
 use crate::model::{CaseFile, Finding, is_crash_signal, signal_name};
-use crate::text;
 
-/// The frozen stack.
-const STACK: &str = "stack.txt";
-/// With fewer frames recursion cannot be told from an ordinary call chain.
-const MIN_RECURSIVE_FRAMES: usize = 12;
 /// What stands between a parent and what it starts again.
 const STARTED: &str = " has started it with the same arguments ";
-/// Frames of a stack that are looked at.
-const MAX_FRAMES: usize = 512;
 
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,82 +54,6 @@ impl<'a> Fault<'a> {
         }
         let crash = (1..=64).filter(|signal| is_crash_signal(*signal)).map(signal_name);
         crash.into_iter().find(|name| name == first).map_or(Ending::Other, Ending::Crash)
-    }
-
-    /// What raised the signal, as `an access to address 0x8, …`.
-    pub(super) fn raised_by(self) -> Option<&'a str> {
-        self.after_signal(" was raised by ")
-    }
-
-    /// Who sent the signal, as `gdb (pid 7)`.
-    pub(super) fn sent_by(self) -> Option<&'a str> {
-        self.after_signal(" was sent to it by ")
-    }
-
-    /// The function at fault, with file and line where they are known, and the one that called it.
-    pub(super) fn place(self) -> Option<String> {
-        let frames: Vec<&str> = self.statement("its stack was ").map(|it| it.split(" ← ").collect())?;
-        let function = self.function();
-        let named = |frame: &&str| function.is_some_and(|it| frame.split(" at ").next() == Some(it));
-        let at = frames.iter().position(named).unwrap_or(0);
-        let caller = frames.get(at + 1).filter(|frame| **frame != "…");
-        let called = caller.map(|caller| format!(", called from {caller}")).unwrap_or_default();
-        Some(format!("{}{called}", frames.get(at)?))
-    }
-
-    /// Whether the frozen stack is there.
-    pub(super) fn has_stack(self) -> bool {
-        self.stack().is_some()
-    }
-
-    /// Whether any of these functions is on the stack.
-    pub(super) fn went_through(self, functions: &[&str]) -> bool {
-        self.frames().any(|frame| functions.iter().any(|function| frame.contains(function)))
-    }
-
-    /// Whether one function, or two in turn, make up most of the stack.
-    pub(super) fn is_recursive(self) -> bool {
-        let mut counts = std::collections::BTreeMap::new();
-        self.frames().for_each(|frame| *counts.entry(frame).or_insert(0_usize) += 1);
-        let all: usize = counts.values().sum();
-        counts.remove("??");
-        let mut counts: Vec<usize> = counts.into_values().collect();
-        counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
-        let repeated: usize = counts.iter().take(2).filter(|count| **count > 2).sum();
-        all >= MIN_RECURSIVE_FRAMES && repeated * 4 >= all * 3
-    }
-
-    /// The functions of the stack, without their files and modules.
-    fn frames(self) -> impl Iterator<Item = String> {
-        let body = self.stack().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
-        let function = |line: &str| {
-            let (_, frame) = line.strip_prefix('#')?.split_once(" in ")?;
-            let end = frame.find(" at /").or_else(|| frame.find(" (/")).or_else(|| frame.find(" at "));
-            Some(frame[..end.unwrap_or(frame.len())].to_owned())
-        };
-        body.lines().take(MAX_FRAMES).filter_map(function).collect::<Vec<_>>().into_iter()
-    }
-
-    fn stack(self) -> Option<&'a [u8]> {
-        let stack = self.file.evidence.iter().find(|it| it.name == STACK)?;
-        Some(&stack.body)
-    }
-
-    /// The function that the finding's summary ends with: `… (signal 11) in FUNCTION.`
-    fn function(self) -> Option<&'a str> {
-        let name = text::printable(&self.file.process.name);
-        let summary = self.finding.said().strip_prefix(name.as_str()).unwrap_or(self.finding.said());
-        let (_, cause) = summary.split_once(" (signal ")?;
-        cause.split_once(") in ").map(|(_, function)| function.trim_end_matches('.'))
-    }
-
-    /// What follows `SIGNAL` and these words.
-    fn after_signal(self, words: &str) -> Option<&'a str> {
-        self.texts().find_map(|text| {
-            let (signal, rest) = text.split_once(words)?;
-            let is_name = !signal.is_empty() && !signal.contains(|c: char| !c.is_ascii_uppercase());
-            is_name.then_some(rest)
-        })
     }
 
     fn statement(self, beginning: &str) -> Option<&'a str> {

@@ -31,6 +31,7 @@ pub const ROOM: Room = Room {
     is_of_cgroup: of_program,
     explains: &[],
     patience: |limits| limits.hung_after,
+    stack: None,
     summary: words::summary,
     verdict: verdict::judge,
 };

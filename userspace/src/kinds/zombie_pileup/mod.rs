@@ -26,6 +26,7 @@ pub const ROOM: Room = Room {
     is_of_cgroup: of_program,
     explains: &[],
     patience: |limits| limits.zombie_age,
+    stack: None,
     summary: words::summary,
     verdict: verdict::judge,
 };

@@ -1,0 +1,15 @@
+//! What is stated of crashes alone.
+
+use crate::kinds::part::facts;
+use crate::model::Name;
+
+facts! {
+    /// The statements of this room.
+    pub enum CrashFact {
+        /// It was started below a test runner: it may have been meant to crash.
+        BelowTestRunner {
+            /// The test runner.
+            runner: Name,
+        },
+    }
+}

@@ -1,0 +1,65 @@
+//! Crash: ended by a signal that dumps core, or would: SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+//! SIGSYS, SIGXCPU, SIGXFSZ.
+//!
+//! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running for
+//! a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or which
+//! are part of ordinary pipelines; what a test runner started, which tells its own reader: info; a handled
+//! SIGSEGV, after which the process lives on or exits by status. A signal that another process sent on purpose is
+//! told apart by its siginfo and is only worth knowing. Who waits for a program and ends the way it did
+//! (unshare(1), timeout(1), su(1): the same signal, to themselves, right after) only passes the news on: the crash
+//! is the child's.
+
+pub mod facts;
+#[cfg(test)]
+mod tests;
+pub mod verdict;
+pub mod words;
+
+use super::case::{Draft, Statement};
+use super::room::{Nature, Room, Tie, at_once, of_program};
+use super::shared::ending::Ended;
+use super::shared::{signal, stack};
+use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
+use facts::CrashFact;
+
+/// This kind.
+pub const ROOM: Room = Room {
+    label: "Crash",
+    nature: Nature::HappensOnce,
+    is_of_cgroup: of_program,
+    explains: &[(IncidentKind::AbnormalExit, Tie::Grouped), (IncidentKind::CrashLoop, Tie::Grouped)],
+    patience: at_once,
+    stack: Some(stack::add),
+    summary: words::summary,
+    verdict: verdict::judge,
+};
+
+/// A program that had run for so long was doing a job.
+const LONG_LIVED_MS: u64 = 60_000;
+
+/// A finding about a process that ended by such a signal of its own.
+pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
+    let ExitCause::Signal(signal) = ended.exit.cause else { return None };
+    if !is_crash_signal(signal) || ended.relays_childs_signal() {
+        return None;
+    }
+    let sent = ended.crash.is_some_and(signal::is_sent);
+    let working = ended.is_supervised() || ended.exit.age_ms >= LONG_LIVED_MS;
+    let tested = ended.tested_by.filter(|_| !ended.is_supervised());
+    let mut facts = ended.facts();
+    let below = tested.map(|runner| CrashFact::BelowTestRunner { runner: runner.into() });
+    facts.extend(below.map(|it| Statement::new("monitor:process", it)));
+    // Right after the cause, which says what they explain.
+    facts.splice(1..1, ended.crash.map(signal::facts).unwrap_or_default());
+    Some(Draft {
+        kind: IncidentKind::Crash,
+        severity: match (sent || tested.is_some(), working) {
+            (true, _) => Severity::Info,
+            (false, true) => Severity::Critical,
+            (false, false) => Severity::Warning,
+        },
+        facts,
+        site: signal_name(signal),
+        summary: String::new(),
+    })
+}

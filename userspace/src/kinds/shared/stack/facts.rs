@@ -1,0 +1,60 @@
+//! What is stated of a crash's stack.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::part::{Part, facts};
+use crate::model::Name;
+
+/// Frames by which two stacks of one fault are known for the same: deeper, callers differ.
+const IDENTIFYING: usize = 6;
+
+facts! {
+    /// The statements on a stack.
+    pub enum StackFact {
+        /// The stack of the thread that crashed.
+        CrashStack {
+            /// The innermost frames, the crashing one first.
+            frames: Frames,
+            /// How many frames were found in all.
+            depth: u32,
+            /// Which of `frames`, counted from 0, is the fault's: the first one past the functions through which a
+            /// program ends itself. Absent where no frame is in a known file.
+            fault_frame: Option<u32>,
+            /// The functions that make up most of a stack too deep to be an ordinary one: recursion.
+            recursion: Vec<Name>,
+        },
+    }
+}
+
+facts! {
+    /// One frame. What is not known for certain is absent.
+    pub struct StackFrame {
+        /// The function, demangled.
+        pub function: Option<Name>,
+        /// The source file.
+        pub file: Option<Name>,
+        /// The line in it.
+        pub line: Option<u32>,
+        /// The executable or library, as the process named it.
+        pub module: Option<Name>,
+        /// Where in the module, in bytes.
+        pub offset: Option<u64>,
+        /// Where in the process: of the crashing frame the instruction, of the others the return address.
+        pub address: Option<u64>,
+    }
+}
+
+/// Frames, the innermost first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Frames(pub Vec<StackFrame>);
+
+impl Part for Frames {
+    fn each_name(&mut self, act: &mut dyn FnMut(&mut Name)) {
+        self.0.each_name(act);
+    }
+
+    fn identify(&self, add: &mut dyn FnMut(&[u8])) {
+        self.0.iter().take(IDENTIFYING).for_each(|frame| frame.identify(add));
+    }
+}

@@ -1,0 +1,45 @@
+//! The sentences on stacks.
+
+use super::facts::{StackFact, StackFrame};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::model::Name;
+
+/// Frames named in the fact's sentence; the others are in its data and in the evidence.
+const NAMED: usize = 6;
+
+/// A fact as a sentence.
+pub fn sentence(fact: &StackFact) -> String {
+    let StackFact::CrashStack { frames, depth, .. } = fact;
+    let chain: Vec<_> = frames.0.iter().take(NAMED).map(frame).collect();
+    let more = if usize::try_from(*depth).is_ok_and(|depth| depth > NAMED) { " ← …" } else { "" };
+    format!("its stack was {}{more}", chain.join(" ← "))
+}
+
+/// ` It happened in crash at x.c:12, called from main at x.c:40. The whole stack is …`: sentences of their own after
+/// a cause; nothing where there is no stack.
+pub fn place(file: &CaseFile, finding: &Finding) -> String {
+    let Some(StackFact::CrashStack { frames, fault_frame, .. }) = super::stated(file, finding) else {
+        return String::new();
+    };
+    let mut from = frames.0.iter().skip(super::index(*fault_frame)).map(frame);
+    let place = from.next().unwrap_or_default();
+    let called = from.next().map(|caller| format!(", called from {caller}")).unwrap_or_default();
+    format!(" It happened in {place}{called}. The whole stack is in the evidence: stack.txt.")
+}
+
+/// `function at file.c:12`, or the module and the place in it.
+fn frame(frame: &StackFrame) -> String {
+    let base = |path: &Name| {
+        let path = path.shown();
+        path.rsplit('/').next().unwrap_or(&path).to_owned()
+    };
+    let line = match (&frame.file, frame.line) {
+        (Some(file), Some(line)) => format!(" at {}:{line}", base(file)),
+        _ => String::new(),
+    };
+    match (&frame.function, &frame.module, frame.offset) {
+        (Some(function), ..) => format!("{}{line}", function.shown()),
+        (None, Some(module), Some(offset)) => format!("{}+{offset:#x}", base(module)),
+        _ => frame.address.map_or_else(|| "?".to_owned(), |address| format!("{address:#x}")),
+    }
+}
