@@ -73,7 +73,7 @@ pub async fn run(
 
     let (ended, mut ends) = mpsc::channel(ENDS);
     let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
-    let shared = Shared { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
+    let shared = StageInputs { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
     let judge = Judge::start(&config, &store, &analyst, sinks, audience, shared, &ended);
@@ -208,7 +208,7 @@ impl Watch {
 }
 
 /// What the stages that judge and tell get from those that see.
-struct Shared {
+struct StageInputs {
     cases: Queue<Case>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -229,10 +229,10 @@ impl Judge {
         analyst: &Analyst,
         sinks: Sinks,
         audience: Audience,
-        shared: Shared,
+        shared: StageInputs,
         ended: &mpsc::Sender<&'static str>,
     ) -> Self {
-        let Shared { cases, metrics, health } = shared;
+        let StageInputs { cases, metrics, health } = shared;
         let visibility = lifecycle::Visibility {
             coverage: metrics.coverage.clone(),
             cases: cases.clone(),

@@ -18,7 +18,7 @@ pub struct Degradation {
 }
 
 #[derive(Default)]
-struct State {
+struct HealthState {
     degraded: BTreeMap<&'static str, Degradation>,
     first_scan_done: bool,
 }
@@ -27,7 +27,7 @@ struct State {
 ///
 /// A std Mutex: held for a few map operations, never across an await.
 #[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<State>>);
+pub struct Health(Arc<Mutex<HealthState>>);
 
 impl Health {
     /// Reports that `component` lacks something; replaces its earlier report.
@@ -56,7 +56,7 @@ impl Health {
         self.with(|it| it.first_scan_done)
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut HealthState) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use super::post::{self, Answer};
+use super::post::{self, PostResult};
 use super::redacted::redacted;
 use crate::model::{Incident, Occasion, Severity};
 use crate::outbound;
@@ -39,7 +39,7 @@ impl Alertmanager {
         Ok(Self { client: outbound::client(timeout)?, url, public_url })
     }
 
-    pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
+    pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {
         let payload = payload(alert, self.public_url.as_deref(), Timestamp::now());
         post::deliver(WHO, self.client.post(&self.url).json(&payload), remedy).await
     }

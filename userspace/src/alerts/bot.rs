@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::message::message;
-use super::post::{self, Answer, reason};
+use super::post::{self, PostResult, reason};
 use crate::model::Occasion;
 use crate::outbound;
 use crate::store::DueAlert;
@@ -62,24 +62,24 @@ impl Bot {
     }
 
     /// Posts the incident's message, or adds to it.
-    pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
+    pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {
         let first = alert.first_receipt.as_deref().and_then(Posted::parse);
         let Some(first) = first else {
             let mut payload = message(alert, self.public_url.as_deref());
             payload["channel"] = json!(self.channel);
             return match self.call("chat.postMessage", &payload).await {
-                Ok(posted) => Answer::Delivered { receipt: posted.map(|it| it.to_string()) },
+                Ok(posted) => PostResult::Delivered { receipt: posted.map(|it| it.to_string()) },
                 Err(answer) => answer,
             };
         };
         self.follow(&first, alert)
             .await
-            .map_or_else(|answer| answer, |()| Answer::Delivered { receipt: None })
+            .map_or_else(|answer| answer, |()| PostResult::Delivered { receipt: None })
     }
 
     /// The first message shows how it stands now; the news is in its thread. In this order, because an update that
     /// is made twice changes nothing.
-    async fn follow(&self, first: &Posted, alert: &DueAlert) -> Result<(), Answer> {
+    async fn follow(&self, first: &Posted, alert: &DueAlert) -> Result<(), PostResult> {
         let occasion = if alert.occasion == Occasion::Verdict { Occasion::New } else { alert.occasion };
         let now = DueAlert { may_repeat: false, occasion, ..alert.clone() };
         let mut edited = message(&now, self.public_url.as_deref());
@@ -95,7 +95,7 @@ impl Bot {
         Ok(())
     }
 
-    async fn call(&self, method: &str, payload: &Value) -> Result<Option<Posted>, Answer> {
+    async fn call(&self, method: &str, payload: &Value) -> Result<Option<Posted>, PostResult> {
         let request = self.client.post(format!("{}/{method}", self.base_url));
         let request = request.bearer_auth(self.token.expose_secret()).json(payload);
         let reply = post::send("Slack", request).await?;
@@ -110,13 +110,13 @@ impl Bot {
                 Err(if passing {
                     reply.later(error)
                 } else {
-                    Answer::Refused { error, remedy: remedy(&code) }
+                    PostResult::Refused { error, remedy: remedy(&code) }
                 })
             }
             _ if reply.is_passing() || reply.status == StatusCode::OK => {
                 Err(reply.later(reply.error("Slack")))
             }
-            _ => Err(Answer::Refused { error: reply.error("Slack"), remedy: None }),
+            _ => Err(PostResult::Refused { error: reply.error("Slack"), remedy: None }),
         }
     }
 }

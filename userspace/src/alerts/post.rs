@@ -14,7 +14,7 @@ const REASON: usize = 200;
 
 /// What became of one alert's delivery.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum PostResult {
     /// The receiver has it; what it calls it, where later messages can refer to it.
     Delivered { receipt: Option<String> },
     /// Not now: to be tried again, after the time the receiver asked for.
@@ -25,7 +25,7 @@ pub(super) enum Answer {
 
 /// An answer that came.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct PostReply {
     pub(super) status: StatusCode,
     /// What the receiver asked for, in seconds; the other form, a date, is treated as none given.
     pub(super) retry_after: Option<Duration>,
@@ -33,17 +33,17 @@ pub(super) struct Reply {
     pub(super) body: String,
 }
 
-impl Reply {
+impl PostReply {
     /// What the status means for the alert; `remedy`: what helps where it is refused.
-    pub(super) fn judge(&self, who: &str, remedy: fn(StatusCode) -> Option<&'static str>) -> Answer {
+    pub(super) fn judge(&self, who: &str, remedy: fn(StatusCode) -> Option<&'static str>) -> PostResult {
         if self.status.is_success() {
-            return Answer::Delivered { receipt: None };
+            return PostResult::Delivered { receipt: None };
         }
         let error = self.error(who);
         if self.is_passing() {
             self.later(error)
         } else {
-            Answer::Refused { error, remedy: remedy(self.status) }
+            PostResult::Refused { error, remedy: remedy(self.status) }
         }
     }
 
@@ -53,8 +53,8 @@ impl Reply {
     }
 
     /// Not now.
-    pub(super) fn later(&self, error: String) -> Answer {
-        Answer::Later { error, retry_after: self.retry_after, may_have_arrived: false }
+    pub(super) fn later(&self, error: String) -> PostResult {
+        PostResult::Later { error, retry_after: self.retry_after, may_have_arrived: false }
     }
 
     /// Whether the same request may do better later.
@@ -70,14 +70,14 @@ pub(super) async fn deliver(
     who: &str,
     request: RequestBuilder,
     remedy: fn(StatusCode) -> Option<&'static str>,
-) -> Answer {
+) -> PostResult {
     send(who, request).await.map_or_else(|answer| answer, |reply| reply.judge(who, remedy))
 }
 
 /// Sends it; `Err` where no answer came.
-pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<Reply, Answer> {
+pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<PostReply, PostResult> {
     match request.send().await {
-        Ok(response) => Ok(Reply {
+        Ok(response) => Ok(PostReply {
             status: response.status(),
             retry_after: retry_after(&response),
             body: body_start(response).await,
@@ -91,7 +91,7 @@ pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<Reply, An
                 // reqwest's errors show the URL, which may be a secret, unless told not to.
                 format!("{who} can't be reached: {:#}", anyhow::Error::from(err.without_url()))
             };
-            Err(Answer::Later { error: reason(&error), retry_after: None, may_have_arrived })
+            Err(PostResult::Later { error: reason(&error), retry_after: None, may_have_arrived })
         }
     }
 }

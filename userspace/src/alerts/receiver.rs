@@ -6,7 +6,7 @@ use super::alertmanager::Alertmanager;
 use super::bot::Bot;
 use super::message::message;
 use super::pace::Pace;
-use super::post::Answer;
+use super::post::PostResult;
 use super::slack::Webhook;
 use super::webhook::Hook;
 use crate::config::{Receivers, SlackConfig};
@@ -91,7 +91,7 @@ impl Receiver {
         matches!(self, Self::SlackBot(_))
     }
 
-    pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
+    pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {
         match self {
             Self::Slack(it, public_url) => it.post(&message(alert, public_url.as_deref())).await,
             Self::SlackBot(it) => it.tell(alert).await,

@@ -1,7 +1,7 @@
 //! An incident without its secrets: what an alert may say of it. Masked as a whole and first, because a secret
 //! in argv may turn up again in a title, a fact or a command.
 
-use crate::model::{Incident, Record as _, Written};
+use crate::model::{Incident, Maskable as _, Written};
 use crate::redact;
 use crate::text::printable;
 

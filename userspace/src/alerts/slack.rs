@@ -7,7 +7,7 @@ use reqwest::{Client, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use super::post::{self, Answer};
+use super::post::{self, PostResult};
 use crate::outbound;
 
 /// A webhook.
@@ -27,7 +27,7 @@ impl Webhook {
         Ok(Self { client: outbound::client(timeout)?, url })
     }
 
-    pub(super) async fn post(&self, payload: &Value) -> Answer {
+    pub(super) async fn post(&self, payload: &Value) -> PostResult {
         let request = self.client.post(self.url.expose_secret()).json(payload);
         post::deliver("Slack", request, remedy).await
     }

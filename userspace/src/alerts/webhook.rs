@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::post::{self, Answer};
+use super::post::{self, PostResult};
 use super::redacted::{redacted, redacted_title};
 use crate::outbound;
 use crate::store::DueAlert;
@@ -37,7 +37,7 @@ impl Hook {
         Ok(Self { client: outbound::client(timeout)?, url, secret })
     }
 
-    pub(super) async fn tell(&self, alert: &DueAlert) -> Answer {
+    pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {
         let body = body(alert);
         let now = Timestamp::now().as_second().to_string();
         let mut request = self

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
-use super::post::Answer;
+use super::post::PostResult;
 use super::receiver::Receiver;
 use super::sinks::Sinks;
 use crate::health::Health;
@@ -90,7 +90,7 @@ struct Worker {
 }
 
 /// What to write down about a try.
-enum Outcome {
+enum DeliveryOutcome {
     Sent(Option<String>),
     Retry(DeliveryFailure, Timestamp),
     Failed(DeliveryFailure),
@@ -157,29 +157,29 @@ impl Worker {
         Ok(Duration::ZERO)
     }
 
-    async fn deliver(&mut self, alert: &DueAlert) -> Outcome {
+    async fn deliver(&mut self, alert: &DueAlert) -> DeliveryOutcome {
         let answer = self.receiver.tell(alert).await;
         let outcome = self.judge(alert, answer);
         self.quiet_until = self.quiet_until.max(Instant::now() + self.pace.between);
         outcome
     }
 
-    fn judge(&mut self, alert: &DueAlert, answer: Answer) -> Outcome {
+    fn judge(&mut self, alert: &DueAlert, answer: PostResult) -> DeliveryOutcome {
         let at = Timestamp::now();
         match answer {
-            Answer::Delivered { receipt } => {
+            PostResult::Delivered { receipt } => {
                 self.health.recover(self.receiver.component());
-                Outcome::Sent(receipt)
+                DeliveryOutcome::Sent(receipt)
             }
-            Answer::Refused { error, remedy } => {
+            PostResult::Refused { error, remedy } => {
                 tracing::error!("the alert of incident {} is given up: {error}", alert.incident.id);
                 if let Some(remedy) = remedy {
                     let reason = format!("{} takes no alerts: {error}", self.receiver.title());
                     self.health.degrade(self.receiver.component(), reason, remedy);
                 }
-                Outcome::Failed(DeliveryFailure { at, error, may_have_arrived: false })
+                DeliveryOutcome::Failed(DeliveryFailure { at, error, may_have_arrived: false })
             }
-            Answer::Later { error, retry_after, may_have_arrived } => {
+            PostResult::Later { error, retry_after, may_have_arrived } => {
                 self.later(alert, DeliveryFailure { at, error, may_have_arrived }, retry_after)
             }
         }
@@ -190,13 +190,13 @@ impl Worker {
         alert: &DueAlert,
         failure: DeliveryFailure,
         retry_after: Option<Duration>,
-    ) -> Outcome {
+    ) -> DeliveryOutcome {
         let pace = self.pace;
         let (id, error) = (&alert.incident.id, &failure.error);
         if failure.at.duration_since(alert.created).unsigned_abs() >= pace.give_up_after {
             tracing::error!("the alert of incident {id} is given up after {:?}: {error}", pace.give_up_after);
             let error = format!("given up after {:?}: {error}", pace.give_up_after);
-            return Outcome::Failed(DeliveryFailure { error, ..failure });
+            return DeliveryOutcome::Failed(DeliveryFailure { error, ..failure });
         }
         let delay = match retry_after {
             Some(asked) => {
@@ -212,29 +212,29 @@ impl Worker {
             format!("alerts are kept and tried again; check this host's way to {}", self.receiver.title());
         self.health.degrade(self.receiver.component(), error.as_str(), remedy);
         let next = failure.at.saturating_add(delay).unwrap_or(Timestamp::MAX);
-        Outcome::Retry(failure, next)
+        DeliveryOutcome::Retry(failure, next)
     }
 
     /// Writes it down, and does not go on before it is: else a full disk would make the same message go out
     /// again and again.
-    async fn settle(&mut self, alert: &DueAlert, outcome: &Outcome) {
+    async fn settle(&mut self, alert: &DueAlert, outcome: &DeliveryOutcome) {
         let outcome_name = match outcome {
-            Outcome::Sent(_) => "sent",
-            Outcome::Retry(..) => "retried",
-            Outcome::Failed(_) => "failed",
+            DeliveryOutcome::Sent(_) => "sent",
+            DeliveryOutcome::Retry(..) => "retried",
+            DeliveryOutcome::Failed(_) => "failed",
         };
         let labels = AlertLabels { sink: self.receiver.name(), outcome: outcome_name };
         self.metrics.alerts.get_or_create(&labels).inc();
         loop {
             let written = match outcome {
-                Outcome::Sent(receipt) => {
+                DeliveryOutcome::Sent(receipt) => {
                     let told = (alert.incident.verdict.by, receipt.clone());
                     self.store.mark_sent(alert.id, told, Timestamp::now()).await
                 }
-                Outcome::Retry(failure, next) => {
+                DeliveryOutcome::Retry(failure, next) => {
                     self.store.mark_retry(alert.id, failure.clone(), *next).await
                 }
-                Outcome::Failed(failure) => self.store.mark_failed(alert.id, failure.clone()).await,
+                DeliveryOutcome::Failed(failure) => self.store.mark_failed(alert.id, failure.clone()).await,
             };
             let Err(err) = written else { return self.outbox_works() };
             tracing::warn!("an alert was {outcome_name}, and that can't be written down");

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::config::LlmConfig;
 use crate::health::Health;
-use crate::llm::{Client, Failure, Grounds, Standing};
+use crate::llm::{Client, Failure, Grounds, ModelStanding};
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
 use remembered::Remembered;
@@ -140,8 +140,8 @@ impl Analyst {
     pub async fn check_model(&self) {
         let Some(model) = &self.model else { return };
         match model.standing().await {
-            Ok(Standing::Good) => self.health.recover(COMPONENT),
-            Ok(Standing::NoSuchModel { others }) => {
+            Ok(ModelStanding::Good) => self.health.recover(COMPONENT),
+            Ok(ModelStanding::NoSuchModel { others }) => {
                 let reason =
                     format!("the service has no model `{}`; the built-in rules judge alone", model.model());
                 let remedy =
@@ -160,8 +160,8 @@ impl Analyst {
     pub async fn trouble(&self) -> Option<(String, String)> {
         let model = self.model.as_ref()?;
         match model.standing().await {
-            Ok(Standing::Good) => None,
-            Ok(Standing::NoSuchModel { others }) => Some((
+            Ok(ModelStanding::Good) => None,
+            Ok(ModelStanding::NoSuchModel { others }) => Some((
                 format!("the service has no model `{}`", model.model()),
                 format!("choose another with --llm-model: {}", others.join(", ")),
             )),

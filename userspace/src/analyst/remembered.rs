@@ -24,7 +24,7 @@ const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Signature([u8; 32]);
 
-struct Entry {
+struct RememberedVerdict {
     verdict: Verdict,
     given: Timestamp,
     at: Instant,
@@ -32,7 +32,7 @@ struct Entry {
 
 /// The verdicts. A std Mutex: held for a look-up, never across an await.
 pub(super) struct Remembered {
-    entries: Mutex<HashMap<Signature, Entry>>,
+    entries: Mutex<HashMap<Signature, RememberedVerdict>>,
     metrics: Arc<Metrics>,
 }
 
@@ -57,7 +57,8 @@ impl Remembered {
     }
 
     pub(super) fn keep(&self, signature: Signature, verdict: &Verdict) {
-        let entry = Entry { verdict: verdict.clone(), given: Timestamp::now(), at: Instant::now() };
+        let entry =
+            RememberedVerdict { verdict: verdict.clone(), given: Timestamp::now(), at: Instant::now() };
         let evicted = self.with(|entries| {
             entries.retain(|_, entry| entry.at.elapsed() < LIFETIME);
             let full = entries.len() >= MAX_VERDICTS && !entries.contains_key(&signature);
@@ -72,7 +73,7 @@ impl Remembered {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Signature, Entry>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Signature, RememberedVerdict>) -> T) -> T {
         act(&mut self.entries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -21,7 +21,7 @@ use crate::text;
 
 /// What POST /analyze answers.
 #[derive(Deserialize)]
-struct Answer {
+struct AnalyzeReply {
     pid: u32,
     name: String,
     analysis: String,
@@ -86,7 +86,7 @@ async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>>
     if json {
         return Ok(Some(with_newline(body)));
     }
-    let Answer { pid, name, analysis, verdict } = decode(&body)?;
+    let AnalyzeReply { pid, name, analysis, verdict } = decode(&body)?;
     // Its first word is the rules' word; the rest is the verdict, which follows.
     let word = analysis.split(':').next().unwrap_or_default();
     Ok(Some(view::judged(&format!("{name} (pid {pid}): {word}"), &verdict)))
@@ -187,10 +187,11 @@ mod tests {
     fn the_local_answer_has_what_the_daemon_s_has() {
         let it = hostile_incident();
         let mut file = CaseFile::from(&it);
-        let answer: Answer = decode(&as_json(&file, &it.verdict)).map_err(|error| panic!("{error}")).unwrap();
+        let answer: AnalyzeReply =
+            decode(&as_json(&file, &it.verdict)).map_err(|error| panic!("{error}")).unwrap();
         assert_eq!((answer.pid, answer.analysis.as_str()), (13674, "ANOMALY: It used all its memory."));
         file.findings.clear();
         let text = as_json(&file, &it.verdict);
-        assert!(decode::<Answer>(&text).unwrap().analysis.starts_with("OK: "), "{}", it.id);
+        assert!(decode::<AnalyzeReply>(&text).unwrap().analysis.starts_with("OK: "), "{}", it.id);
     }
 }

@@ -47,7 +47,7 @@ pub enum Action {
         /// Which daemon.
         target: Target,
         /// Which processes.
-        query: ps::Query,
+        query: ps::ProcessQuery,
         /// For programs.
         json: bool,
     },
@@ -87,7 +87,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
             Action::Analyze { target: target(&mut matches), pid, prompt, json }
         }
         "ps" => {
-            let query = ps::Query {
+            let query = ps::ProcessQuery {
                 sort: matches.remove_one("sort").unwrap_or_default(),
                 limit: matches.remove_one("limit"),
                 text: matches.remove_one("query"),

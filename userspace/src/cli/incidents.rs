@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::client::{Daemon, Target, decode};
 use super::output;
 use super::ps::with_newline;
-use super::table::{Side, Table};
+use super::table::{Side, TextTable};
 use super::view;
 use crate::model::Incident;
 use crate::store::IncidentAction;
@@ -25,7 +25,7 @@ pub struct Query {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct IncidentsReply {
     incidents: Vec<Incident>,
     next_cursor: Option<String>,
     #[serde(default)]
@@ -83,7 +83,7 @@ async fn ask_one(target: &Target, id: &str, action: Option<IncidentAction>) -> R
 }
 
 fn render(body: &str, columns: Option<usize>) -> Result<String> {
-    let Answer { incidents, next_cursor, unreadable } = decode(body)?;
+    let IncidentsReply { incidents, next_cursor, unreadable } = decode(body)?;
     let mut rest = String::new();
     if unreadable > 0 {
         rest +=
@@ -95,7 +95,7 @@ fn render(body: &str, columns: Option<usize>) -> Result<String> {
     if incidents.is_empty() {
         return Ok(if rest.is_empty() { "no incidents\n".to_owned() } else { rest });
     }
-    let mut table = Table::new([
+    let mut table = TextTable::new([
         ("ID", Side::Left),
         ("LAST SEEN", Side::Left),
         ("SEVERITY", Side::Left),

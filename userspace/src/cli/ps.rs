@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use super::client::{Daemon, Target, decode};
 use super::output;
-use super::table::{Side, Table};
+use super::table::{Side, TextTable};
 
 /// Which processes to show.
-pub struct Query {
+pub struct ProcessQuery {
     /// `cpu`, `rss` or `start`.
     pub sort: String,
     /// At most so many.
@@ -19,7 +19,7 @@ pub struct Query {
 
 /// What the table needs of a process.
 #[derive(Deserialize)]
-struct Row {
+struct ProcessRow {
     pid: u32,
     ppid: u32,
     uid: Option<u32>,
@@ -37,19 +37,19 @@ struct Row {
 /// Both shapes a list may have.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Answer {
-    Named { processes: Vec<Row>, total: Option<usize> },
-    Bare(Vec<Row>),
+enum ProcessesReply {
+    Named { processes: Vec<ProcessRow>, total: Option<usize> },
+    Bare(Vec<ProcessRow>),
 }
 
 /// Asks and prints.
-pub(super) async fn ps(target: &Target, query: &Query, json: bool) -> Result<()> {
+pub(super) async fn ps(target: &Target, query: &ProcessQuery, json: bool) -> Result<()> {
     let body = ask(target, query).await?;
     let text = if json { with_newline(body) } else { render(&body, output::columns())? };
     output::print(&text)
 }
 
-async fn ask(target: &Target, query: &Query) -> Result<String> {
+async fn ask(target: &Target, query: &ProcessQuery) -> Result<String> {
     let daemon = Daemon::new(target)?;
     let mut asked = vec![("sort", query.sort.clone())];
     asked.extend(query.limit.map(|limit| ("limit", limit.to_string())));
@@ -70,11 +70,11 @@ pub(super) fn with_newline(mut body: String) -> String {
 
 fn render(body: &str, columns: Option<usize>) -> Result<String> {
     let (processes, total) = match decode(body)? {
-        Answer::Named { processes, total } => (processes, total),
-        Answer::Bare(processes) => (processes, None),
+        ProcessesReply::Named { processes, total } => (processes, total),
+        ProcessesReply::Bare(processes) => (processes, None),
     };
     let more = total.unwrap_or_default().saturating_sub(processes.len());
-    let mut table = Table::new([
+    let mut table = TextTable::new([
         ("PID", Side::Right),
         ("PPID", Side::Right),
         ("UID", Side::Right),
@@ -192,9 +192,9 @@ mod tests {
                 BODY
             }),
         );
-        let query = Query { sort: "rss".into(), limit: Some(3), text: Some("a b".into()) };
+        let query = ProcessQuery { sort: "rss".into(), limit: Some(3), text: Some("a b".into()) };
         assert_eq!(ask(&peer(router, "k").await, &query).await.unwrap(), BODY);
-        let query = Query { sort: "cpu".into(), limit: None, text: None };
+        let query = ProcessQuery { sort: "cpu".into(), limit: None, text: None };
         let error = ask(&peer(Router::new(), "k").await, &query).await.unwrap_err();
         assert!(error.to_string().contains("is that an ai-debugger"), "{error}");
     }

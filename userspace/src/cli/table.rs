@@ -15,12 +15,12 @@ pub(super) enum Side {
 }
 
 /// Rows under headings.
-pub(super) struct Table<const N: usize> {
+pub(super) struct TextTable<const N: usize> {
     headings: [(&'static str, Side); N],
     rows: Vec<[String; N]>,
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize> TextTable<N> {
     pub(super) const fn new(headings: [(&'static str, Side); N]) -> Self {
         Self { headings, rows: Vec::new() }
     }
@@ -105,8 +105,8 @@ mod tests {
 
     use super::*;
 
-    fn table() -> Table<3> {
-        let mut table = Table::new([("PID", Side::Right), ("NAME", Side::Left), ("ARGV", Side::Left)]);
+    fn table() -> TextTable<3> {
+        let mut table = TextTable::new([("PID", Side::Right), ("NAME", Side::Left), ("ARGV", Side::Left)]);
         table.push(["1".into(), "init".into(), "/sbin/init".into()]);
         table.push(["4194304".into(), "\x1b]0;owned\x07\x1b[2J".into(), "evil\nrow  \x1b[1A".into()]);
         table.push(["77".into(), "日本語".into(), "a\u{202e}b".repeat(20)]);

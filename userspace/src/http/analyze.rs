@@ -52,15 +52,15 @@ impl AnalyzeService {
     }
 
     /// Answers a request with the verdict that `judge` gives.
-    pub(super) async fn answer<J>(&self, body: &[u8], judge: J) -> Result<Json<Answer>, Error>
+    pub(super) async fn answer<J>(&self, body: &[u8], judge: J) -> Result<Json<AnalyzeReply>, Error>
     where
         J: AsyncFnOnce(&CaseFile) -> Verdict,
     {
-        let asked = Asked::parse(body)?;
+        let asked = AnalyzeRequest::parse(body)?;
         let (file, _place) = self.examine(asked.pid).await?;
         let verdict = judge(&file).await;
         let analysis = analysis(!file.findings.is_empty(), &verdict);
-        Ok(Json(Answer { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
+        Ok(Json(AnalyzeReply { pid: asked.as_sent, name: file.process.name, analysis, verdict }))
     }
 
     /// The case file, and the place it takes until it is answered.
@@ -105,11 +105,13 @@ async fn analyze(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
     let body = body?;
-    let asked = Asked::parse(&body)?;
+    let asked = AnalyzeRequest::parse(&body)?;
     if asked.prompt {
         let (file, _place) = service.examine(asked.pid).await?;
         let question = analyst.question(&file);
-        return Ok(Json(Asking { pid: asked.as_sent, name: file.process.name, question }).into_response());
+        return Ok(
+            Json(PromptReply { pid: asked.as_sent, name: file.process.name, question }).into_response()
+        );
     }
     let answer = service.answer(&body, async |file: &CaseFile| analyst.verdict(file).await).await?;
     Ok(answer.into_response())
@@ -117,7 +119,7 @@ async fn analyze(
 
 /// What would go to the model, which is not asked.
 #[derive(Debug, Serialize)]
-struct Asking {
+struct PromptReply {
     pid: Value,
     name: String,
     #[serde(flatten)]
@@ -126,7 +128,7 @@ struct Asking {
 
 /// What is answered.
 #[derive(Debug, Serialize)]
-pub(super) struct Answer {
+pub(super) struct AnalyzeReply {
     pid: Value,
     name: String,
     analysis: String,
@@ -135,14 +137,14 @@ pub(super) struct Answer {
 
 /// Whom the client asks about; the pid also as it was sent, because clients that send text read text.
 #[derive(Debug, PartialEq)]
-struct Asked {
+struct AnalyzeRequest {
     pid: u32,
     as_sent: Value,
     /// Whether only the prompt is wanted.
     prompt: bool,
 }
 
-impl Asked {
+impl AnalyzeRequest {
     fn parse(body: &[u8]) -> Result<Self, Error> {
         let mut body: Value = serde_json::from_slice(body).map_err(|error| {
             Error::bad_request(format!("the body is not JSON: {error}; send {{\"pid\": 123}}"))

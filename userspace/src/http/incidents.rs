@@ -35,7 +35,7 @@ pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, c
 }
 
 #[derive(Serialize)]
-struct List {
+struct IncidentList {
     incidents: Vec<Incident>,
     /// Where the next page begins; null on the last.
     next_cursor: Option<String>,
@@ -44,13 +44,13 @@ struct List {
     unreadable: u64,
 }
 
-async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<List>, Error> {
+async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<IncidentList>, Error> {
     let page = it.store.list(filter(&params)?).await;
     let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
     // Up to a thousand of them: not on a thread that others wait for.
     let shown = move || incidents.into_iter().map(|incident| it.shown(incident)).collect();
     let incidents = tokio::task::spawn_blocking(shown).await.map_err(|error| failed(error.into()))?;
-    Ok(Json(List { incidents, next_cursor, unreadable }))
+    Ok(Json(IncidentList { incidents, next_cursor, unreadable }))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<Arc<Core>> {
 }
 
 #[derive(Serialize)]
-struct List {
+struct ProcessList {
     processes: Vec<ProcessView>,
     /// How many there are without the limit.
     total: usize,
@@ -50,7 +50,7 @@ async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response,
     let (views, total) = tokio::task::spawn_blocking(cut)
         .await
         .map_err(|fault| Error::internal("cannot list the processes", fault))?;
-    Ok(Json(List { processes: views, total }).into_response())
+    Ok(Json(ProcessList { processes: views, total }).into_response())
 }
 
 /// The first of those that match, as they may be shown, and how many match.

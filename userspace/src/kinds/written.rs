@@ -1,10 +1,10 @@
-//! What others wrote in a case, for masking: see [`Record`].
+//! What others wrote in a case, for masking: see [`Maskable`].
 
 use super::case::{Case, CaseFile, Fact, Finding};
 use super::part::Part as _;
-use crate::model::{Completeness, Record, Written};
+use crate::model::{Completeness, Maskable, Written};
 
-impl Record for CaseFile {
+impl Maskable for CaseFile {
     fn argv(&self) -> &[String] {
         &self.process.argv
     }
@@ -28,7 +28,7 @@ impl Record for CaseFile {
     }
 }
 
-impl Record for Case {
+impl Maskable for Case {
     fn argv(&self) -> &[String] {
         self.file.argv()
     }

@@ -23,7 +23,7 @@ use tracing::warn;
 use crate::coverage::Coverage;
 use crate::health::Health;
 use crate::observation::Observation;
-use reader::Reader;
+use reader::LogReader;
 
 /// Where the kernel shows its log, one record a read.
 const DEVICE: &str = "/dev/kmsg";
@@ -92,7 +92,7 @@ impl Log {
     ) -> anyhow::Result<Follower> {
         let (end, ended) = oneshot::channel();
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).context("cannot create an eventfd")?);
-        let reader = Reader::new(self.0, Arc::clone(&stop), page_size, batches, coverage);
+        let reader = LogReader::new(self.0, Arc::clone(&stop), page_size, batches, coverage);
         let run = move || {
             if let Err(error) = reader.run() {
                 let reason = format!("{DEVICE} cannot be read any more: {error}");

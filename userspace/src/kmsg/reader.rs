@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 use tracing::debug;
 
 use super::clock::{LogClock, monotonic};
-use super::record::Record;
+use super::record::LogRecord;
 use super::report::Reports;
 use crate::coverage::{Coverage, EventKind, Loss, LossReason, Way};
 use crate::host::boot_time;
@@ -24,7 +24,7 @@ const RECORD_MAX: usize = 8192;
 const READS_MAX: usize = 4096;
 
 /// The log and what is known of it.
-pub(super) struct Reader {
+pub(super) struct LogReader {
     log: OwnedFd,
     stop: Arc<OwnedFd>,
     buffer: Vec<u8>,
@@ -36,7 +36,7 @@ pub(super) struct Reader {
     coverage: Coverage,
 }
 
-impl Reader {
+impl LogReader {
     /// `log` must not block; it ends when `stop` can be read.
     pub(super) fn new(
         log: OwnedFd,
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     fn record(&mut self, length: usize) -> Option<OomReport> {
-        let Some(record) = Record::parse(&self.buffer[..length]) else {
+        let Some(record) = LogRecord::parse(&self.buffer[..length]) else {
             self.coverage.add_lost(lost(LossReason::Malformed), 1);
             self.expected = self.expected.map(|it| it.saturating_add(1));
             return None;
@@ -152,7 +152,8 @@ mod tests {
             before(&log, &stop);
             let (batches, seen) = mpsc::channel(8);
             let coverage = Coverage::default();
-            let reader = Reader::new(ours.into(), Arc::new(stopped.into()), 4096, batches, coverage.clone());
+            let reader =
+                LogReader::new(ours.into(), Arc::new(stopped.into()), 4096, batches, coverage.clone());
             Self { log, stop, seen, coverage, thread: std::thread::spawn(move || reader.run()) }
         }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Who logged and what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Record<'a> {
+pub(super) struct LogRecord<'a> {
     /// Counts up by one from record to record: a gap is a loss.
     pub(super) sequence: u64,
     /// When, on the log's own clock.
@@ -19,7 +19,7 @@ pub(super) struct Record<'a> {
     pub(super) text: &'a str,
 }
 
-impl<'a> Record<'a> {
+impl<'a> LogRecord<'a> {
     /// `None` for what is no record.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let bytes = bytes.split(|byte| *byte == b'\n').next()?;
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     fn check(bytes: &[u8], want: Option<(u64, u64, bool, bool, &str)>) {
-        let got = Record::parse(bytes).map(|it| {
+        let got = LogRecord::parse(bytes).map(|it| {
             (it.sequence, u64::try_from(it.stamp.as_micros()).unwrap(), it.from_kernel, it.continues, it.text)
         });
         assert_eq!(got, want, "{}", String::from_utf8_lossy(bytes));

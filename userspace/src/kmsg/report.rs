@@ -27,18 +27,18 @@ const LEFT_OUT: &str = "# Smaller tasks left out: ";
 /// The lines so far.
 pub(super) struct Reports {
     page_size: u64,
-    draft: Option<Draft>,
+    draft: Option<ReportDraft>,
 }
 
 /// A report in the making, or the last one while more victims of it may follow.
 #[derive(Clone)]
-struct Draft {
+struct ReportDraft {
     began: Duration,
     invoker: Invoker,
     memory: Option<MemoryCounter>,
     memory_swap: Option<MemoryCounter>,
     columns: Option<Columns>,
-    rows: Vec<Row>,
+    rows: Vec<TaskTableRow>,
     task_count: usize,
     summary: String,
     /// The lines before the table, and those after the first kill.
@@ -54,7 +54,7 @@ struct Draft {
 }
 
 #[derive(Clone)]
-struct Row {
+struct TaskTableRow {
     task: TaskRow,
     /// Its place in the table.
     place: usize,
@@ -79,7 +79,7 @@ impl Reports {
         }
         match lines::read(text) {
             Line::Invoked(invoker) => {
-                self.draft = Some(Draft::new(at, invoker, text));
+                self.draft = Some(ReportDraft::new(at, invoker, text));
                 None
             }
             Line::Killed { memcg, victim, escaped } => Some(self.finish(at, memcg, victim, &escaped, text)),
@@ -139,7 +139,7 @@ impl Reports {
     }
 }
 
-impl Draft {
+impl ReportDraft {
     fn new(began: Duration, invoker: Invoker, text: &str) -> Self {
         Self {
             began,
@@ -195,7 +195,7 @@ impl Draft {
     }
 
     fn add_row(&mut self, task: TaskRow, text: &str) {
-        let row = Row { task, place: self.task_count, line: start_of(text, LINE_MAX).to_owned() };
+        let row = TaskTableRow { task, place: self.task_count, line: start_of(text, LINE_MAX).to_owned() };
         self.rows.push(row);
         self.task_count += 1;
         if self.rows.len() >= 2 * ROWS_MAX {

@@ -2,7 +2,7 @@
 //! request leaves, so that the limits hold whatever comes back, and corrected by what the service says it cost.
 
 mod ledger;
-mod told;
+mod service_limits;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
-use super::exhausted::{Budget, Exhausted};
+use super::exhausted::{Exhausted, SpendingLimit};
 use super::price;
 use super::usage::Usage;
 use crate::config::{LlmLimits, Price};
@@ -27,7 +27,7 @@ use crate::metrics::{BudgetLabel, Metrics, TokenLabel};
 
 use ledger::Ledger;
 pub(super) use ledger::Spent;
-use told::Told;
+use service_limits::ServiceLimits;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -60,7 +60,7 @@ pub(super) struct Allowance {
 /// A std Mutex around it: held for a few comparisons, never across an await.
 #[derive(Default)]
 struct Minute {
-    told: Told,
+    told: ServiceLimits,
     /// There was no room for so many tokens, and will not be before then.
     full: Option<(u32, Exhausted, Instant)>,
     /// Tokens that were taken for requests that cost less, and since when. They can't be put back into the limiter,
@@ -180,11 +180,11 @@ impl Allowance {
             self.ledger.today(now, |spent| (spent.requests, spent.tokens, spent.nano_usd));
         let lacks = |sum: u64, need: u64, most: u64| sum.saturating_add(need) > most;
         let budget = if lacks(requests, 1, limits.requests_per_day.into()) {
-            Budget::DayRequests
+            SpendingLimit::DayRequests
         } else if lacks(tokens, need.tokens, limits.tokens_per_day.into()) {
-            Budget::DayTokens
+            SpendingLimit::DayTokens
         } else if self.price.is_some() && lacks(nano_usd, need.nano_usd, limits.nano_usd_per_day) {
-            Budget::DayMoney
+            SpendingLimit::DayMoney
         } else {
             return None;
         };
@@ -216,16 +216,16 @@ impl Allowance {
         })
     }
 
-    fn minute_lacks(&self, tokens: u32) -> Option<(Budget, Duration)> {
+    fn minute_lacks(&self, tokens: u32) -> Option<(SpendingLimit, Duration)> {
         let wait = |until: NotUntil<Duration>| until.wait_time_from(self.clock.now());
         if let Err(until) = self.requests.check() {
-            return Some((Budget::MinuteRequests, wait(until)));
+            return Some((SpendingLimit::MinuteRequests, wait(until)));
         }
         match self.tokens.check_n(NonZeroU32::new(tokens)?) {
             Ok(Ok(())) => None,
-            Ok(Err(until)) => Some((Budget::MinuteTokens, wait(until))),
+            Ok(Err(until)) => Some((SpendingLimit::MinuteTokens, wait(until))),
             // More than a minute has: no waiting helps, only a larger limit.
-            Err(_) => Some((Budget::MinuteTokens, MINUTE)),
+            Err(_) => Some((SpendingLimit::MinuteTokens, MINUTE)),
         }
     }
 

@@ -34,23 +34,23 @@ struct ModelAnswer {
     confidence: Confidence,
     evidence: Vec<String>,
     #[serde(default)]
-    hypotheses: Vec<Claim>,
+    hypotheses: Vec<AnswerHypothesis>,
     #[serde(default)]
-    next_steps: Vec<Step>,
+    next_steps: Vec<AnswerStep>,
     /// Whatever it is: what is no severity is no reason to lose the rest.
     #[serde(default)]
     severity: Value,
 }
 
 #[derive(Deserialize)]
-struct Claim {
+struct AnswerHypothesis {
     cause: String,
     #[serde(default)]
     evidence: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Step {
+struct AnswerStep {
     why: String,
     command: String,
 }
@@ -120,7 +120,7 @@ fn cited(ids: &[String], grounds: &Grounds<'_>, dropped: &mut Dropped) -> Vec<St
     known
 }
 
-fn hypotheses(claims: &[Claim], grounds: &Grounds<'_>, dropped: &mut Dropped) -> Vec<Hypothesis> {
+fn hypotheses(claims: &[AnswerHypothesis], grounds: &Grounds<'_>, dropped: &mut Dropped) -> Vec<Hypothesis> {
     let mut kept = Vec::new();
     for claim in claims {
         let cause = clean::paragraph(&claim.cause, MAX_HYPOTHESIS_CHARS);
@@ -134,7 +134,7 @@ fn hypotheses(claims: &[Claim], grounds: &Grounds<'_>, dropped: &mut Dropped) ->
     kept
 }
 
-fn steps(steps: &[Step], dropped: &mut Dropped) -> Vec<NextStep> {
+fn steps(steps: &[AnswerStep], dropped: &mut Dropped) -> Vec<NextStep> {
     let mut kept = Vec::new();
     for step in steps {
         let why = clean::paragraph(&step.why, MAX_WHY_CHARS);

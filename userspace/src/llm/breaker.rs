@@ -15,11 +15,11 @@ const OPEN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 
 /// A breaker. A std Mutex: held for a few assignments, never across an await.
 pub(super) struct Breaker {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BreakerState>>,
     metrics: Arc<Metrics>,
 }
 
-struct State {
+struct BreakerState {
     /// Failures in a row.
     failures: u32,
     /// Until when nothing is asked; `None`: closed.
@@ -46,7 +46,7 @@ pub(super) struct Admission<'a> {
 
 impl Breaker {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        let state = State { failures: 0, until: None, pause: OPEN.0, probing: false };
+        let state = BreakerState { failures: 0, until: None, pause: OPEN.0, probing: false };
         Self { state: Arc::new(Mutex::new(state)), metrics }
     }
 
@@ -75,7 +75,7 @@ impl Breaker {
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut BreakerState) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

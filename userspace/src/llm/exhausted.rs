@@ -5,13 +5,13 @@ use jiff::Timestamp;
 /// No room, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exhausted {
-    pub(super) budget: Budget,
+    pub(super) budget: SpendingLimit,
     pub(super) until: Timestamp,
 }
 
 /// Which limit has no room left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Budget {
+pub(super) enum SpendingLimit {
     /// Requests in a minute.
     MinuteRequests,
     /// Tokens in a minute.
@@ -26,7 +26,7 @@ pub(super) enum Budget {
     Service,
 }
 
-impl Budget {
+impl SpendingLimit {
     /// For people, after "the budget of".
     pub(super) const fn words(self) -> &'static str {
         match self {

@@ -22,7 +22,7 @@ mod usage;
 pub(crate) use answer::Grounds;
 pub(crate) use client::Client;
 pub(crate) use failure::Failure;
-pub(crate) use models::Standing;
+pub(crate) use models::ModelStanding;
 pub use prompt::Prompt;
 pub(crate) use prompt::SCHEMA_TOKENS;
 pub(crate) use tokens::tokens;

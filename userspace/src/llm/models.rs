@@ -14,7 +14,7 @@ const MAX_NAMES: usize = 8;
 
 /// What the service says of the key and the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum ModelStanding {
     /// Both are good, or the service does not tell.
     Good,
     /// Without the model; `others` are some it has.
@@ -22,7 +22,7 @@ pub(crate) enum Standing {
 }
 
 #[derive(Deserialize)]
-struct List {
+struct ModelList {
     data: Vec<Model>,
 }
 
@@ -33,20 +33,20 @@ struct Model {
 
 impl Client {
     /// Asks for the list of models.
-    pub(crate) async fn standing(&self) -> Result<Standing, Failure> {
+    pub(crate) async fn standing(&self) -> Result<ModelStanding, Failure> {
         let response = match self.get("models").await {
             Ok(response) => response,
             // Not every compatible server has a list.
-            Err(Failure::Status { status: 404 | 405 | 501, .. }) => return Ok(Standing::Good),
+            Err(Failure::Status { status: 404 | 405 | 501, .. }) => return Ok(ModelStanding::Good),
             Err(failure) => return Err(failure),
         };
         let body = reply::read(response, MAX_LIST_BYTES).await?;
-        let list: List =
+        let list: ModelList =
             serde_json::from_slice(&body).map_err(|_| Failure::Invalid("is no list of models"))?;
         if list.data.iter().any(|model| model.id == self.model()) {
-            return Ok(Standing::Good);
+            return Ok(ModelStanding::Good);
         }
         let others = list.data.into_iter().take(MAX_NAMES).map(|model| clean::paragraph(&model.id, 60));
-        Ok(Standing::NoSuchModel { others: others.collect() })
+        Ok(ModelStanding::NoSuchModel { others: others.collect() })
     }
 }

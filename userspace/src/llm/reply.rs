@@ -32,12 +32,12 @@ struct Details {
 
 #[derive(Deserialize)]
 struct Choice {
-    message: Message,
+    message: ReplyMessage,
     finish_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct ReplyMessage {
     content: Option<String>,
     refusal: Option<String>,
 }

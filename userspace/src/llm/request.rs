@@ -11,22 +11,31 @@ const REASONING_EFFORT: &str = "low";
 
 /// The answer. The order is that in which a strict decoder writes it: facts before causes, causes before confidence.
 /// Severity comes last: it is mostly the rules', which is null.
-const ANSWER: Shape = Shape::Object(&[
-    ("summary", Shape::Text),
+const ANSWER: SchemaShape = SchemaShape::Object(&[
+    ("summary", SchemaShape::Text),
     ("evidence", IDS),
-    ("probable_cause", Shape::Text),
-    ("hypotheses", Shape::List(&Shape::Object(&[("cause", Shape::Text), ("evidence", IDS)]))),
-    ("confidence", Shape::OneOf(&["low", "medium", "high"])),
-    ("next_steps", Shape::List(&Shape::Object(&[("why", Shape::Text), ("command", Shape::Text)]))),
-    ("severity", Shape::OneOfOrNull(&[Some("warning"), Some("critical"), None])),
+    ("probable_cause", SchemaShape::Text),
+    (
+        "hypotheses",
+        SchemaShape::List(&SchemaShape::Object(&[("cause", SchemaShape::Text), ("evidence", IDS)])),
+    ),
+    ("confidence", SchemaShape::OneOf(&["low", "medium", "high"])),
+    (
+        "next_steps",
+        SchemaShape::List(&SchemaShape::Object(&[
+            ("why", SchemaShape::Text),
+            ("command", SchemaShape::Text),
+        ])),
+    ),
+    ("severity", SchemaShape::OneOfOrNull(&[Some("warning"), Some("critical"), None])),
 ]);
-const IDS: Shape = Shape::List(&Shape::Text);
+const IDS: SchemaShape = SchemaShape::List(&SchemaShape::Text);
 
 /// The body of `POST /chat/completions`.
 #[derive(serde::Serialize)]
 pub(super) struct Request<'a> {
     model: &'a str,
-    messages: [Message<'a>; 2],
+    messages: [ChatMessage<'a>; 2],
     temperature: f64,
     max_completion_tokens: u32,
     response_format: ResponseFormat,
@@ -37,7 +46,7 @@ pub(super) struct Request<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct Message<'a> {
+struct ChatMessage<'a> {
     role: &'static str,
     content: &'a str,
 }
@@ -56,8 +65,8 @@ impl<'a> Request<'a> {
         Self {
             model,
             messages: [
-                Message { role: "system", content: prompt.system },
-                Message { role: "user", content: &prompt.user },
+                ChatMessage { role: "system", content: prompt.system },
+                ChatMessage { role: "user", content: &prompt.user },
             ],
             temperature: TEMPERATURE,
             max_completion_tokens: MAX_COMPLETION_TOKENS,
@@ -84,11 +93,11 @@ enum ResponseFormat {
 struct JsonSchema {
     name: &'static str,
     strict: bool,
-    schema: &'static Shape,
+    schema: &'static SchemaShape,
 }
 
 /// What strict decoding knows of JSON Schema, and this needs. Written in order, which a `serde_json::Value` is not.
-enum Shape {
+enum SchemaShape {
     Text,
     OneOf(&'static [&'static str]),
     /// What is optional, in strict decoding: required, and may be null.
@@ -97,7 +106,7 @@ enum Shape {
     Object(&'static [(&'static str, Self)]),
 }
 
-impl Serialize for Shape {
+impl Serialize for SchemaShape {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         match self {
@@ -127,7 +136,7 @@ impl Serialize for Shape {
     }
 }
 
-struct Properties(&'static [(&'static str, Shape)]);
+struct Properties(&'static [(&'static str, SchemaShape)]);
 
 impl Serialize for Properties {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -27,4 +27,4 @@ pub use oom_report::{Constraint, Invoker, MemoryCounter, OomReport, ReportedVict
 pub use process::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 pub use signal::{is_crash_signal, signal_name};
 pub use verdict::{Confidence, Hypothesis, NextStep, Verdict, VerdictBy};
-pub use written::{Record, Written};
+pub use written::{Maskable, Written};

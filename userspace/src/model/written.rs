@@ -19,7 +19,7 @@ pub enum Written<'a> {
 }
 
 /// A record with such things in it.
-pub trait Record {
+pub trait Maskable {
     /// The arguments of the process it is about, which may give away what stands elsewhere.
     fn argv(&self) -> &[String];
 
@@ -32,7 +32,7 @@ pub trait Record {
     }
 }
 
-impl Record for ProcessView {
+impl Maskable for ProcessView {
     fn argv(&self) -> &[String] {
         &self.info.argv
     }
@@ -56,7 +56,7 @@ impl Record for ProcessView {
     }
 }
 
-impl Record for Incident {
+impl Maskable for Incident {
     fn argv(&self) -> &[String] {
         &self.process.argv
     }

@@ -8,7 +8,7 @@ use ai_debugger_ebpf::event::{
     FLAG_HAS_THREADS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE, Module, OomEvent, ProcessHeader, StackFrame,
 };
 
-use super::wire::{Record, parse};
+use super::wire::{RingRecord, parse};
 use crate::coverage::EventKind;
 use crate::host::Host;
 use crate::model::ProcessKey;
@@ -20,7 +20,7 @@ use crate::observation::{
 /// The observation in one record.
 pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
     Some(match parse(bytes)? {
-        Record::Crash { header, frames, modules, path, stack } => {
+        RingRecord::Crash { header, frames, modules, path, stack } => {
             let capture = (header.flags & FLAG_CAPTURED != 0).then(|| StackCapture {
                 registers: (header.flags & FLAG_HAS_REGISTERS != 0).then_some(header.registers),
                 frames: frames.iter().filter_map(walked).collect(),
@@ -33,8 +33,8 @@ pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
             });
             Observation::Crash(Box::new(crash(&header, capture, host)))
         }
-        Record::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),
-        Record::Process { header, argv, path } => {
+        RingRecord::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),
+        RingRecord::Process { header, argv, path } => {
             if header.kind == EXIT {
                 Observation::Exit(exit(&header, process(&header, argv, b"", host), path))
             } else {
@@ -47,8 +47,8 @@ pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
 /// Whether the record is of a classic tracepoint, which names a pid alone.
 pub(super) fn lacks_identity(bytes: &[u8]) -> bool {
     match parse(bytes) {
-        Some(Record::Process { header, .. }) => header.flags & FLAG_FALLBACK != 0,
-        Some(Record::Oom(event)) => event.trigger_start_ns == 0,
+        Some(RingRecord::Process { header, .. }) => header.flags & FLAG_FALLBACK != 0,
+        Some(RingRecord::Oom(event)) => event.trigger_start_ns == 0,
         _ => false,
     }
 }

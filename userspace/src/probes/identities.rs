@@ -28,7 +28,7 @@ const ARGV_UNREADABLE: Loss =
 
 /// What is remembered of a process.
 #[derive(Clone)]
-struct Known {
+struct Identity {
     key: ProcessKey,
     parent: ProcessKey,
     parent_comm: Comm,
@@ -41,7 +41,7 @@ pub(super) struct Identities {
     metrics: Arc<Metrics>,
     /// Whether the kernel says which thread is a process's last.
     ends_are_certain: bool,
-    known: HashMap<u32, Known>,
+    known: HashMap<u32, Identity>,
     /// Ends of leaders whose threads live on, or are being ended.
     leaders: VecDeque<KernelExit>,
 }
@@ -55,7 +55,7 @@ impl Identities {
         let known = all.iter().take(KNOWN_MAX).map(|it| {
             let (start_ticks, parent_comm) = starts.get(&it.ppid).cloned().unwrap_or_default();
             let parent = ProcessKey { pid: it.ppid, start_ticks };
-            (it.key.pid, Known { key: it.key, parent, parent_comm })
+            (it.key.pid, Identity { key: it.key, parent, parent_comm })
         });
         let known = known.collect();
         Self { proc_root, host, metrics, ends_are_certain, known, leaders: VecDeque::new() }
@@ -117,7 +117,7 @@ impl Identities {
         process.started = self.started(process.key, process.started);
         self.name_parent(process);
         let known =
-            Known { key: process.key, parent: process.parent, parent_comm: process.parent_comm.clone() };
+            Identity { key: process.key, parent: process.parent, parent_comm: process.parent_comm.clone() };
         let room = self.known.len() < KNOWN_MAX;
         match self.known.entry(process.key.pid) {
             Entry::Occupied(mut entry) => drop(entry.insert(known)),

@@ -5,11 +5,11 @@ use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
 
 use super::fallback;
-use super::object::{Deliveries, Options, Outcome, attach, delivery, maps, object};
+use super::object::{Deliveries, LoadOutcome, Options, attach, delivery, maps, object};
 use crate::coverage::{Delivery, Hook};
 
 /// Loads and attaches what this kernel and these privileges allow; what became of each hook beside it.
-pub(super) fn load(options: &Options) -> Outcome {
+pub(super) fn load(options: &Options) -> LoadOutcome {
     let by_type = load_with(options, |_| {});
     if by_type.1.iter().all(|(_, state)| state.is_attached()) {
         return by_type;
@@ -21,7 +21,7 @@ pub(super) fn load(options: &Options) -> Outcome {
 }
 
 /// By the kernel's types alone, after `change` was made to what they say.
-fn load_with(options: &Options, change: impl FnOnce(&mut Layout)) -> Outcome {
+fn load_with(options: &Options, change: impl FnOnce(&mut Layout)) -> LoadOutcome {
     match object(options, Formats::UNKNOWN, change) {
         Err(error) => {
             let absent = Delivery::Absent(format!("{error:#}"));

@@ -105,7 +105,7 @@ fn spawn(
     host: Host,
     metrics: Arc<Metrics>,
 ) -> Result<Probes> {
-    let reader = reader::Reader::new(loaded, proc_root, batches, host, metrics)?;
+    let reader = reader::RingReader::new(loaded, proc_root, batches, host, metrics)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let reader = std::thread::Builder::new()

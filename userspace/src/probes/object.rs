@@ -91,7 +91,7 @@ pub(super) struct Fallback {
 pub(super) type Deliveries = Vec<(Hook, Delivery)>;
 
 /// What could be loaded, and what of each hook.
-pub(super) type Outcome = (Result<Loaded>, Deliveries);
+pub(super) type LoadOutcome = (Result<Loaded>, Deliveries);
 
 /// What is known of the kernel's types: for the programs, and for the loader.
 pub(super) type Types = (KernelTypes, Btf);

@@ -48,7 +48,7 @@ enum Drained {
 }
 
 /// Reads until told to stop.
-pub(super) struct Reader {
+pub(super) struct RingReader {
     loaded: Loaded,
     counters: KernelCounters,
     forks: Forks,
@@ -63,7 +63,7 @@ pub(super) struct Reader {
     metrics: Arc<Metrics>,
 }
 
-impl Reader {
+impl RingReader {
     pub(super) fn new(
         mut loaded: Loaded,
         proc_root: PathBuf,
@@ -163,7 +163,7 @@ impl Reader {
                 &self.host,
                 &mut self.received,
             ) {
-                Next::Observation(observation) => {
+                NextEvent::Observation(observation) => {
                     if batch.capacity() == 0 {
                         // At once: growing step by step would copy everything several times.
                         batch.reserve_exact(BATCH);
@@ -171,8 +171,8 @@ impl Reader {
                     self.take_grave_before(decode::at(&observation), &mut batch);
                     batch.push(observation);
                 }
-                Next::Nothing => {}
-                Next::Empty => {
+                NextEvent::Nothing => {}
+                NextEvent::Empty => {
                     self.take_grave_before(Duration::MAX, &mut batch);
                     break;
                 }
@@ -189,9 +189,9 @@ impl Reader {
         for (ring, way) in rings {
             while self.grave.len() < BATCH {
                 match next(ring, way, self.identities.as_mut(), &self.host, &mut self.received) {
-                    Next::Observation(observation) => self.grave.push_back(observation),
-                    Next::Nothing => {}
-                    Next::Empty => break,
+                    NextEvent::Observation(observation) => self.grave.push_back(observation),
+                    NextEvent::Nothing => {}
+                    NextEvent::Empty => break,
                 }
             }
         }
@@ -227,7 +227,7 @@ impl Reader {
     clippy::large_enum_variant,
     reason = "it lives for a moment, and a box would be made for every event"
 )]
-enum Next {
+enum NextEvent {
     Observation(Observation),
     /// Malformed, or not what it seemed.
     Nothing,
@@ -265,16 +265,16 @@ fn next(
     identities: Option<&mut Identities>,
     host: &Host,
     received: &mut Received,
-) -> Next {
-    let Some(bytes) = ring.next() else { return Next::Empty };
+) -> NextEvent {
+    let Some(bytes) = ring.next() else { return NextEvent::Empty };
     let Some(observation) = decode::observation(&bytes, host) else {
         received.add(way, None);
-        return Next::Nothing;
+        return NextEvent::Nothing;
     };
     received.add(way, Some(decode::kind(&observation)));
     let completed = match identities {
         Some(identities) if decode::lacks_identity(&bytes) => identities.complete(observation),
         _ => Some(observation),
     };
-    completed.map_or(Next::Nothing, Next::Observation)
+    completed.map_or(NextEvent::Nothing, NextEvent::Observation)
 }

@@ -12,7 +12,7 @@ use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
 
 /// One record of a ring.
-pub(super) enum Record<'a> {
+pub(super) enum RingRecord<'a> {
     /// An exec with its argv and its executable's path, or an exit with its argv and the names of its cgroup's path.
     Process { header: ProcessHeader, argv: &'a [u8], path: &'a [u8] },
     /// An OOM victim.
@@ -29,27 +29,27 @@ pub(super) enum Record<'a> {
 }
 
 /// The record in `bytes`; `None` where they are not one.
-pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
+pub(super) fn parse(bytes: &[u8]) -> Option<RingRecord<'_>> {
     match u32::from_ne_bytes(*bytes.first_chunk()?) {
         EXEC | EXIT => {
             let header: ProcessHeader = plain(bytes)?;
             let data = bytes.get(size_of::<ProcessHeader>()..)?;
             let (argv, rest) = data.split_at_checked(usize::try_from(header.argv_len).ok()?)?;
             let path = rest.get(..usize::try_from(header.exe_len).ok()?)?;
-            Some(Record::Process { header, argv, path })
+            Some(RingRecord::Process { header, argv, path })
         }
-        OOM_VICTIM => plain(bytes).map(Record::Oom),
+        OOM_VICTIM => plain(bytes).map(RingRecord::Oom),
         CRASH => {
             let header: CrashHeader = plain(bytes)?;
             if header.flags & FLAG_CAPTURED == 0 {
                 let (frames, modules) = (Vec::new(), Vec::new());
-                return Some(Record::Crash { header, frames, modules, path: &[], stack: &[] });
+                return Some(RingRecord::Crash { header, frames, modules, path: &[], stack: &[] });
             }
             let frames = usize::try_from(header.frames_len).ok()? / size_of::<StackFrame>();
             let modules = usize::try_from(header.modules_len).ok()?;
             let path = bytes.get(offset_of!(CrashEvent, path)..offset_of!(CrashEvent, stack))?;
             let stack = bytes.get(offset_of!(CrashEvent, stack)..)?;
-            Some(Record::Crash {
+            Some(RingRecord::Crash {
                 header,
                 frames: array(bytes, offset_of!(CrashEvent, frames), frames.min(FRAMES_MAX))?,
                 modules: array(bytes, offset_of!(CrashEvent, modules), modules.min(MODULES_MAX))?,
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_whole_record_is_taken_apart() {
         let bytes = record(EXEC, b"a\0b\0", 4);
-        let Some(Record::Process { header, argv, path }) = parse(&bytes) else { panic!("not a process") };
+        let Some(RingRecord::Process { header, argv, path }) = parse(&bytes) else { panic!("not a process") };
         assert_eq!((header.kind, argv, path), (EXEC, &b"a\0b\0"[..], &b""[..]));
     }
 
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_crash_has_what_it_says_and_never_more_than_there_is() {
         let shape = |bytes: &[u8]| match parse(bytes) {
-            Some(Record::Crash { frames, modules, stack, .. }) => {
+            Some(RingRecord::Crash { frames, modules, stack, .. }) => {
                 Some((frames.len(), modules.len(), stack.len()))
             }
             _ => None,

@@ -20,16 +20,17 @@ pub use roles::{ExtendError, Roles};
 
 pub(crate) use table::base;
 
-use table::Table;
+use table::ProgramTable;
 
-static BUILT_IN: LazyLock<Table> = LazyLock::new(|| {
-    Table::parse(include_str!("programs.toml")).expect("the data is part of the program, and a test reads it")
+static BUILT_IN: LazyLock<ProgramTable> = LazyLock::new(|| {
+    ProgramTable::parse(include_str!("programs.toml"))
+        .expect("the data is part of the program, and a test reads it")
 });
 
 /// The table with the site's own programs.
-static OWN: OnceLock<Table> = OnceLock::new();
+static OWN: OnceLock<ProgramTable> = OnceLock::new();
 
-fn table() -> &'static Table {
+fn table() -> &'static ProgramTable {
     OWN.get().unwrap_or_else(|| &BUILT_IN)
 }
 

@@ -30,7 +30,7 @@ struct Group {
 
 /// What is known of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Known {
+struct KnownProgram {
     roles: Roles,
     /// Those of them that hold for a name with a version, too.
     versioned: Roles,
@@ -38,13 +38,13 @@ struct Known {
 
 /// Roles by name.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
-    known: HashMap<String, Known, RandomState>,
+pub(super) struct ProgramTable {
+    known: HashMap<String, KnownProgram, RandomState>,
     /// How kernel threads' names begin.
     kernel_threads: Vec<String>,
 }
 
-impl Table {
+impl ProgramTable {
     /// The table of the data file alone, or what is wrong with the file.
     pub(super) fn parse(data: &str) -> Result<Self, String> {
         let data: Data = toml::from_str(data).map_err(|error| error.to_string())?;
@@ -118,7 +118,7 @@ impl Table {
         known.roles.intersects(roles).then_some(name)
     }
 
-    fn get(&self, name: &str) -> Option<(&str, &Known)> {
+    fn get(&self, name: &str) -> Option<(&str, &KnownProgram)> {
         let (name, known) = if name.len() > NAME_BYTES { None } else { self.known.get_key_value(name) }?;
         Some((name, known))
     }

@@ -11,8 +11,8 @@ fn own(role: &str, names: &[&str]) -> BTreeMap<String, Vec<String>> {
     BTreeMap::from([(role.to_owned(), names.iter().map(|&name| name.to_owned()).collect())])
 }
 
-fn built_in() -> Table {
-    Table::parse(include_str!("programs.toml")).unwrap_or_else(|error| panic!("{error}"))
+fn built_in() -> ProgramTable {
+    ProgramTable::parse(include_str!("programs.toml")).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn the_data_file_is_valid() {
         ("[[group]]\nroles = [\"shell\"]\nname = \"sh\"", Some("unknown field")),
         ("", Some("missing field")),
     ] {
-        let error = Table::parse(broken).err();
+        let error = ProgramTable::parse(broken).err();
         match want {
             Some(want) => assert!(error.as_ref().is_some_and(|it| it.contains(want)), "{broken}: {error:?}"),
             None => assert_eq!(error, None, "{broken}"),

@@ -1,6 +1,6 @@
 //! The queue from the monitor to the store: which case goes first, and how two of the same fault become one.
 
-use super::rank::{Standing, rank};
+use super::rank::{RankInputs, rank};
 use super::{Queue, QueueEntry};
 use crate::metrics::Metrics;
 use crate::model::Case;
@@ -21,7 +21,7 @@ pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
 
 /// A case as it is pushed.
 pub fn entry(case: Case) -> QueueEntry<Case> {
-    let priority = rank(&Standing::of(&case));
+    let priority = rank(&RankInputs::of(&case));
     QueueEntry { fingerprint: case.fingerprint.clone(), priority, item: case }
 }
 

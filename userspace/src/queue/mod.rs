@@ -49,7 +49,7 @@ pub enum Pushed<T> {
 pub struct Queue<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<QueueState<T>>,
     ready: Notify,
     capacity: usize,
     merge: fn(&mut T, T),
@@ -66,7 +66,7 @@ struct Thin<T> {
     thinned: Counter,
 }
 
-struct State<T> {
+struct QueueState<T> {
     /// In order of arrival. Searched from end to end at each push and pop: with the few thousand entries it is
     /// meant for that takes microseconds, and there is no second index to keep in step.
     waiting: Vec<Waiting<T>>,
@@ -84,7 +84,7 @@ impl<T> Queue<T> {
     pub fn new(name: &'static str, capacity: usize, merge: fn(&mut T, T), metrics: &Metrics) -> Self {
         let label = QueueLabel { queue: name };
         Self(Arc::new(Shared {
-            state: Mutex::new(State { waiting: Vec::new(), closed: false }),
+            state: Mutex::new(QueueState { waiting: Vec::new(), closed: false }),
             ready: Notify::new(),
             capacity,
             merge,
@@ -143,7 +143,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes its weight from the least important that has any, when there are too many of those.
-    fn make_light(&self, state: &mut State<T>) {
+    fn make_light(&self, state: &mut QueueState<T>) {
         let Some(thin) = &self.0.thin else { return };
         if state.waiting.iter().filter(|it| !it.thin).count() <= self.0.capacity {
             return;
@@ -207,11 +207,11 @@ impl<T> Queue<T> {
         taken.into_iter().map(|it| it.entry).collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, QueueState<T>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show_depth(&self, state: &State<T>) {
+    fn show_depth(&self, state: &QueueState<T>) {
         self.0.depth.set(i64::try_from(state.waiting.len()).unwrap_or(i64::MAX));
     }
 }
@@ -222,7 +222,7 @@ impl<T> Clone for Queue<T> {
     }
 }
 
-impl<T> State<T> {
+impl<T> QueueState<T> {
     /// The least important of those, and its priority.
     fn lowest(&self, which: impl Fn(&Waiting<T>) -> bool) -> Option<(usize, u32)> {
         // `rev`: of equals, min_by_key returns the first it meets, which has to be the newest.

@@ -16,7 +16,7 @@ use crate::model::{Case, Confidence, ProcessInfo, Severity};
 
 /// What a case is ranked by.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
+pub struct RankInputs {
     /// How bad.
     pub severity: Severity,
     /// Whether the kernel itself reported it: it happened just now.
@@ -31,7 +31,7 @@ pub struct Standing {
     pub confidence: Option<Confidence>,
 }
 
-impl Standing {
+impl RankInputs {
     /// What the case itself says; new, and not judged yet.
     pub fn of(case: &Case) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Standing {
 }
 
 /// The points; see the module.
-pub fn rank(it: &Standing) -> u32 {
+pub fn rank(it: &RankInputs) -> u32 {
     let severity = match it.severity {
         Severity::Info => 0,
         Severity::Warning => 60,
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::model::sample::case;
 
-    const BASE: Standing = Standing {
+    const BASE: RankInputs = RankInputs {
         severity: Severity::Warning,
         by_kernel: false,
         supervised: false,
@@ -89,27 +89,27 @@ mod tests {
     fn what_matters_more_ranks_higher() {
         let warning = BASE;
         for (what, higher, lower) in [
-            ("severity", Standing { severity: Severity::Critical, ..warning }, warning),
-            ("the kernel's", Standing { by_kernel: true, ..warning }, warning),
+            ("severity", RankInputs { severity: Severity::Critical, ..warning }, warning),
+            ("the kernel's", RankInputs { by_kernel: true, ..warning }, warning),
             (
                 "the kernel's, before a graver condition",
-                Standing { by_kernel: true, ..warning },
-                Standing { severity: Severity::Critical, ..warning },
+                RankInputs { by_kernel: true, ..warning },
+                RankInputs { severity: Severity::Critical, ..warning },
             ),
             (
                 "critical, before the kernel's that nobody is told of",
-                Standing { severity: Severity::Critical, ..warning },
-                Standing { severity: Severity::Info, by_kernel: true, ..warning },
+                RankInputs { severity: Severity::Critical, ..warning },
+                RankInputs { severity: Severity::Info, by_kernel: true, ..warning },
             ),
-            ("supervised", Standing { supervised: true, ..warning }, warning),
-            ("novelty", Standing { novel: true, ..warning }, warning),
-            ("affected", Standing { count: 1000, ..warning }, Standing { count: 3, ..warning }),
-            ("confidence", Standing { confidence: Some(Confidence::High), ..warning }, warning),
-            ("no confidence", warning, Standing { confidence: Some(Confidence::Low), ..warning }),
+            ("supervised", RankInputs { supervised: true, ..warning }, warning),
+            ("novelty", RankInputs { novel: true, ..warning }, warning),
+            ("affected", RankInputs { count: 1000, ..warning }, RankInputs { count: 3, ..warning }),
+            ("confidence", RankInputs { confidence: Some(Confidence::High), ..warning }, warning),
+            ("no confidence", warning, RankInputs { confidence: Some(Confidence::Low), ..warning }),
             (
                 "severity, before all that is not the kernel's",
-                Standing { severity: Severity::Critical, ..warning },
-                Standing {
+                RankInputs { severity: Severity::Critical, ..warning },
+                RankInputs {
                     supervised: true,
                     novel: true,
                     count: u64::MAX,
@@ -120,7 +120,7 @@ mod tests {
         ] {
             assert!(rank(&higher) > rank(&lower), "{what}: {} and {}", rank(&higher), rank(&lower));
         }
-        let most = Standing {
+        let most = RankInputs {
             severity: Severity::Critical,
             by_kernel: true,
             supervised: true,
@@ -129,7 +129,7 @@ mod tests {
             confidence: Some(Confidence::High),
         };
         assert_eq!(rank(&most), 250, "the longest wait of what ranks lowest, in seconds");
-        assert_eq!(rank(&Standing { severity: Severity::Info, count: 0, ..BASE }), 5);
+        assert_eq!(rank(&RankInputs { severity: Severity::Info, count: 0, ..BASE }), 5);
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         ] {
             let mut it = case("a");
             (it.file.process.ppid, it.file.process.cgroup) = (ppid, cgroup);
-            assert_eq!(Standing::of(&it).supervised, want, "{:?}", it.file.process);
+            assert_eq!(RankInputs::of(&it).supervised, want, "{:?}", it.file.process);
         }
     }
 }

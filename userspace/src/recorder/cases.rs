@@ -9,12 +9,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::audience::Audience;
-use super::model::Pending;
+use super::model::PendingQuestion;
 use crate::analyst::{self, Analyst};
 use crate::health::Health;
 use crate::metrics::{KindLabel, LimitLabel, Metrics};
 use crate::model::{Case, CaseFile, Confidence, Verdict};
-use crate::queue::rank::{Standing, rank};
+use crate::queue::rank::{RankInputs, rank};
 use crate::queue::{Pushed, Queue, QueueEntry};
 use crate::redact;
 use crate::store::{self, Recorded, Store};
@@ -34,7 +34,7 @@ const UNHEARD: &str = "no answer of the model so far; this is the built-in analy
 pub struct Recorder {
     store: Store,
     audience: Audience,
-    model: Queue<Pending>,
+    model: Queue<PendingQuestion>,
     metrics: Arc<Metrics>,
     health: Health,
     /// The built-in rules; a value so that tests bring their own.
@@ -51,7 +51,7 @@ impl Recorder {
         store: Store,
         analyst: &Analyst,
         audience: Audience,
-        model: Queue<Pending>,
+        model: Queue<PendingQuestion>,
         metrics: Arc<Metrics>,
         health: Health,
     ) -> Self {
@@ -160,9 +160,9 @@ impl Recorder {
     async fn hand_on(&self, recorded: Recorded, case: Case, confidence: Confidence) {
         let Recorded { id, new, count, .. } = recorded;
         let priority =
-            rank(&Standing { confidence: Some(confidence), novel: new, count, ..Standing::of(&case) });
+            rank(&RankInputs { confidence: Some(confidence), novel: new, count, ..RankInputs::of(&case) });
         let plan = self.audience.raised_plan(&case, Timestamp::now());
-        let pending = Pending { id: id.clone(), case, plan };
+        let pending = PendingQuestion { id: id.clone(), case, plan };
         let entry = QueueEntry { fingerprint: id, priority, item: pending };
         let left_out = match self.model.push(entry) {
             Pushed::Queued | Pushed::Merged => return,

@@ -8,4 +8,4 @@ mod model;
 
 pub use audience::Audience;
 pub use cases::Recorder;
-pub use model::{Pending, ask_model, model_queue};
+pub use model::{PendingQuestion, ask_model, model_queue};

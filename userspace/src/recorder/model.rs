@@ -14,7 +14,7 @@ const PENDING: usize = 64;
 
 /// An incident that waits for the model's verdict.
 #[derive(Clone, Debug)]
-pub struct Pending {
+pub struct PendingQuestion {
     pub(super) id: String,
     /// What it shows.
     pub(super) case: Case,
@@ -23,14 +23,19 @@ pub struct Pending {
 }
 
 /// The queue from [`super::Recorder::run`] to [`ask_model`].
-pub fn model_queue(metrics: &Metrics) -> Queue<Pending> {
+pub fn model_queue(metrics: &Metrics) -> Queue<PendingQuestion> {
     // Of one incident the later file is the graver, and the one it shows.
     Queue::new("model", PENDING, |waiting, newer| *waiting = newer, metrics)
 }
 
 /// Asks the model about the incidents in the queue, one at a time, until `shutdown` or until the queue is
 /// closed and empty. What it does not get to is alerted at the end of its hold.
-pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, shutdown: CancellationToken) {
+pub async fn ask_model(
+    pending: Queue<PendingQuestion>,
+    store: Store,
+    analyst: Analyst,
+    shutdown: CancellationToken,
+) {
     let work = async {
         while let Some(it) = pending.pop().await {
             if let Err(err) = judge(&it, &store, analyst.verdict(&it.case.file)).await {
@@ -41,7 +46,11 @@ pub async fn ask_model(pending: Queue<Pending>, store: Store, analyst: Analyst, 
     shutdown.run_until_cancelled(work).await;
 }
 
-pub(super) async fn judge(it: &Pending, store: &Store, verdict: impl Future<Output = Verdict>) -> Result<()> {
+pub(super) async fn judge(
+    it: &PendingQuestion,
+    store: &Store,
+    verdict: impl Future<Output = Verdict>,
+) -> Result<()> {
     let verdict = verdict.await;
     // Not set: the incident is gone, or graver by now, and its new file is in the queue.
     store.judge(&it.id, it.case.clone(), verdict, it.plan.clone()).await.map(drop)

@@ -2,7 +2,7 @@
 
 use super::pattern::marker;
 use super::rule::Tally;
-use super::search::{Found, in_argv, in_text};
+use super::search::{FoundSecrets, in_argv, in_text};
 
 /// Masks the secrets in free text: messages, log lines, command lines, whole files.
 pub fn text(text: &str) -> String {
@@ -20,9 +20,9 @@ pub fn text_without(secrets: &[String], text: &str) -> String {
 }
 
 /// Replaces the ranges, which may touch and overlap, and counts each once; what was masked before stays as it is.
-pub(super) fn mask(text: &str, mut found: Found, tally: &mut Tally) -> String {
+pub(super) fn mask(text: &str, mut found: FoundSecrets, tally: &mut Tally) -> String {
     found.sort_by_key(|(span, _)| span.start);
-    let mut merged = Found::new();
+    let mut merged = FoundSecrets::new();
     for (span, rule) in found.into_iter().filter(|(span, _)| !span.is_empty()) {
         match merged.last_mut() {
             Some((last, _)) if span.start < last.end => last.end = last.end.max(span.end),

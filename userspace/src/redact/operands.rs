@@ -6,7 +6,7 @@ use std::ops::Range;
 const MAX_BEGINNING: usize = 2;
 
 /// Where a program has its secrets.
-struct Rule {
+struct OperandRule {
     program: &'static str,
     /// A letter that must be among the short options.
     flag: Option<char>,
@@ -24,11 +24,11 @@ enum Secret {
     Values(usize),
 }
 
-const fn rule(program: &'static str, verbs: &'static [&'static str], secret: Secret) -> Rule {
-    Rule { program, flag: None, verbs, secret }
+const fn rule(program: &'static str, verbs: &'static [&'static str], secret: Secret) -> OperandRule {
+    OperandRule { program, flag: None, verbs, secret }
 }
 
-const RULES: &[Rule] = &[
+const RULES: &[OperandRule] = &[
     rule("vault", &["login"], Secret::At(1)),
     rule("vault", &["unwrap"], Secret::At(1)),
     rule("vault", &["operator", "unseal"], Secret::At(2)),
@@ -43,8 +43,8 @@ const RULES: &[Rule] = &[
     rule("wpa_passphrase", &[], Secret::At(1)),
     rule("radtest", &[], Secret::At(1)),
     // -n prints to the terminal and takes no file; -C takes a number.
-    Rule { program: "htpasswd", flag: Some('n'), verbs: &[], secret: Secret::At(1) },
-    Rule { program: "htpasswd", flag: Some('b'), verbs: &[], secret: Secret::At(2) },
+    OperandRule { program: "htpasswd", flag: Some('n'), verbs: &[], secret: Secret::At(1) },
+    OperandRule { program: "htpasswd", flag: Some('b'), verbs: &[], secret: Secret::At(2) },
 ];
 
 /// The operands of a program so far.
@@ -87,7 +87,7 @@ impl Operands {
         }
         let at = self.count;
         self.count += 1;
-        let fits = |rule: &&Rule| {
+        let fits = |rule: &&OperandRule| {
             rule.program == program
                 && rule.flag.is_none_or(|flag| self.flags.contains(&flag))
                 && rule.verbs.len() <= self.beginning.len()

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::censor::Censor;
 use super::rule::Tally;
-use crate::model::{EvidenceFile, Record, Written};
+use crate::model::{EvidenceFile, Maskable, Written};
 
 /// A record as it may be stored and shown. A case says how much was masked in it.
-pub fn masked<T: Record>(mut record: T) -> T {
+pub fn masked<T: Maskable>(mut record: T) -> T {
     let mut censor = Censor::new(record.argv());
     record.each_written(&mut |written| match written {
         // One that was cut may end in half a secret, which only the whole one tells.

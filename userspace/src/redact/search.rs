@@ -7,7 +7,7 @@ use super::rule::Rule;
 use super::{entropy, pairs, shapes, words};
 
 /// As [`Spans`], each with the rule that found it.
-pub(super) type Found = Vec<(Range<usize>, Rule)>;
+pub(super) type FoundSecrets = Vec<(Range<usize>, Rule)>;
 
 /// Shorter secrets are not looked for elsewhere: every other word would be masked.
 pub(super) const MIN_KNOWN_CHARS: usize = 4;
@@ -30,7 +30,7 @@ pub fn secrets_in(argv: &[String]) -> Vec<String> {
 }
 
 /// What is secret in free text, these secrets among it.
-pub(super) fn in_text(secrets: &[String], text: &str) -> Found {
+pub(super) fn in_text(secrets: &[String], text: &str) -> FoundSecrets {
     let mut found = general(text);
     found.extend(words::in_text(text).into_iter().map(|span| (span, Rule::Argument)));
     found.extend(known(secrets, text));
@@ -38,8 +38,8 @@ pub(super) fn in_text(secrets: &[String], text: &str) -> Found {
 }
 
 /// Where these secrets stand, also one that was cut with the text's end.
-pub(super) fn known(secrets: &[String], text: &str) -> Found {
-    let mut found = Found::new();
+pub(super) fn known(secrets: &[String], text: &str) -> FoundSecrets {
+    let mut found = FoundSecrets::new();
     let cut = text.strip_suffix(CUT);
     for secret in secrets {
         found.extend(text.match_indices(secret.as_str()).map(|(at, it)| (at..at + it.len(), Rule::Known)));
@@ -54,7 +54,7 @@ pub(super) fn known(secrets: &[String], text: &str) -> Found {
 }
 
 /// What is secret in each argument.
-pub(super) fn in_argv(argv: &[String]) -> Vec<Found> {
+pub(super) fn in_argv(argv: &[String]) -> Vec<FoundSecrets> {
     let mut command = words::Command::default();
     argv.iter()
         .map(|arg| {
@@ -73,7 +73,7 @@ pub(super) fn in_argv(argv: &[String]) -> Vec<Found> {
 }
 
 /// What is secret wherever it stands.
-fn general(text: &str) -> Found {
+fn general(text: &str) -> FoundSecrets {
     let by = |rule: Rule, spans: Spans| spans.into_iter().map(move |span| (span, rule));
     by(Rule::Shape, shapes::find(text))
         .chain(by(Rule::Name, pairs::find(text)))

@@ -16,13 +16,13 @@ pub(super) struct Command {
     program: Option<&'static str>,
     operands: Operands,
     /// The word before is a flag, and its value is a secret of this kind.
-    pending: Option<Pending>,
+    pending: Option<PendingValue>,
     /// Whether there was a word before this one.
     begun: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pending {
+enum PendingValue {
     Value(Strength),
     /// After this character.
     After(char),
@@ -62,11 +62,11 @@ impl Command {
         }
         let Some(name) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
             let bare = !first && self.pending.is_none() && self.is_bare_name(word, whole);
-            self.pending = self.pending.or(bare.then_some(Pending::Bare));
+            self.pending = self.pending.or(bare.then_some(PendingValue::Bare));
             return None;
         };
         if is_name(name) {
-            self.pending = self.pending.or(names::strength(name).map(Pending::Value));
+            self.pending = self.pending.or(names::strength(name).map(PendingValue::Value));
         }
         None
     }
@@ -94,8 +94,8 @@ impl Command {
         if attached.is_empty() {
             self.pending = match form {
                 Form::Attached => None,
-                Form::Next | Form::Alone => Some(Pending::Value(Strength::Strong)),
-                Form::After(mark) => Some(Pending::After(mark)),
+                Form::Next | Form::Alone => Some(PendingValue::Value(Strength::Strong)),
+                Form::After(mark) => Some(PendingValue::After(mark)),
             };
             return None;
         }
@@ -123,13 +123,13 @@ pub(super) fn in_text(text: &str) -> Spans {
     spans
 }
 
-fn value(word: &str, pending: Pending, whole: bool) -> Option<Range<usize>> {
+fn value(word: &str, pending: PendingValue, whole: bool) -> Option<Range<usize>> {
     match pending {
-        Pending::After(mark) => Some(word.find(mark)? + mark.len_utf8()..word.len()),
-        Pending::Value(_) | Pending::Bare if is_option(word) => None,
-        Pending::Value(Strength::Weak) if is_plain(word) => None,
-        Pending::Bare if is_plain(word) || is_file(word) || !(whole || looks_made(word)) => None,
-        Pending::Value(_) | Pending::Bare => Some(0..word.len()),
+        PendingValue::After(mark) => Some(word.find(mark)? + mark.len_utf8()..word.len()),
+        PendingValue::Value(_) | PendingValue::Bare if is_option(word) => None,
+        PendingValue::Value(Strength::Weak) if is_plain(word) => None,
+        PendingValue::Bare if is_plain(word) || is_file(word) || !(whole || looks_made(word)) => None,
+        PendingValue::Value(_) | PendingValue::Bare => Some(0..word.len()),
     }
 }
 

@@ -18,11 +18,11 @@ const READERS: usize = 4;
 /// A reader thread, replaced when it is held.
 #[derive(Default)]
 pub(super) struct Cmdlines {
-    reader: Option<Reader>,
+    reader: Option<CmdlineReader>,
     alive: Arc<AtomicUsize>,
 }
 
-struct Reader {
+struct CmdlineReader {
     files: SyncSender<File>,
     bytes: Receiver<Vec<u8>>,
 }
@@ -46,7 +46,7 @@ impl Cmdlines {
         self.alive.load(Ordering::Relaxed) - usize::from(self.reader.is_some())
     }
 
-    fn start(&self) -> Option<Reader> {
+    fn start(&self) -> Option<CmdlineReader> {
         if self.alive.fetch_add(1, Ordering::Relaxed) >= READERS {
             self.alive.fetch_sub(1, Ordering::Relaxed);
             return None;
@@ -70,7 +70,7 @@ impl Cmdlines {
             self.alive.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        Some(Reader { files, bytes })
+        Some(CmdlineReader { files, bytes })
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Places<'a> {
 /// Remembers between walks what each process had used, and who waited.
 #[derive(Default)]
 pub(super) struct Suspects {
-    known: HashMap<ProcessKey, Known>,
+    known: HashMap<ProcessKey, PriorLook>,
     reader: PatientReader,
     walk: u64,
     looks_left: usize,
@@ -49,7 +49,7 @@ pub(super) struct Suspects {
 }
 
 /// What was known of a process at the last walk.
-struct Known {
+struct PriorLook {
     walk: u64,
     at: Duration,
     cpu_ticks: u64,
@@ -114,7 +114,7 @@ impl Suspects {
         let threads = look.iter().flat_map(|look| look.threads.iter().map(|thread| thread.tid)).collect();
         self.known.insert(
             seen.key,
-            Known {
+            PriorLook {
                 walk: self.walk,
                 at,
                 cpu_ticks: seen.cpu_ticks,

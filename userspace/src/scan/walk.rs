@@ -33,7 +33,7 @@ pub struct Walker {
     proc_root: PathBuf,
     hierarchy: Hierarchy,
     host: Host,
-    known: HashMap<ProcessKey, Known>,
+    known: HashMap<ProcessKey, KnownProcess>,
     walks: u64,
     cmdlines: Cmdlines,
     suspects: Suspects,
@@ -41,7 +41,7 @@ pub struct Walker {
 }
 
 /// What was known of a process at the last walk.
-struct Known {
+struct KnownProcess {
     comm: Box<[u8]>,
     cgroup: Option<Arc<str>>,
     walk: u64,
@@ -116,7 +116,7 @@ impl Walker {
             _ => {
                 let details = details(process, seen.kernel_thread, &mut self.cmdlines);
                 let cgroup = details.cgroup.clone();
-                self.known.insert(seen.key, Known { comm: seen.comm.clone(), cgroup, walk });
+                self.known.insert(seen.key, KnownProcess { comm: seen.comm.clone(), cgroup, walk });
                 seen.details = Some(details);
             }
         }

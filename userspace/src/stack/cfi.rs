@@ -159,12 +159,12 @@ fn step<'a, S: UnwindSection<Bytes<'a>>>(
     match machine.caller(row, entry.cie().return_address_register()) {
         Ok(Some(caller)) => Step::Caller { registers: caller, exact: entry.is_signal_trampoline() },
         Ok(None) => Step::Outermost,
-        Err(Failure::Unreadable(at)) => Step::Unreadable(at),
-        Err(Failure::Broken) => Step::Broken,
+        Err(CfiFailure::Unreadable(at)) => Step::Unreadable(at),
+        Err(CfiFailure::Broken) => Step::Broken,
     }
 }
 
-enum Failure {
+enum CfiFailure {
     Unreadable(u64),
     Broken,
 }
@@ -183,7 +183,7 @@ impl<'a, S: UnwindSection<Bytes<'a>>> Machine<'_, S> {
         &self,
         row: &UnwindTableRow<usize>,
         return_register: gimli::Register,
-    ) -> Result<Option<Registers>, Failure> {
+    ) -> Result<Option<Registers>, CfiFailure> {
         let frame = match row.cfa() {
             CfaRule::RegisterAndOffset { register, offset } => {
                 self.register(*register)?.wrapping_add_signed(*offset)
@@ -192,7 +192,7 @@ impl<'a, S: UnwindSection<Bytes<'a>>> Machine<'_, S> {
         };
         let ip = match row.register(return_register) {
             None | Some(RegisterRule::Undefined) => return Ok(None),
-            Some(rule) => self.restored(&rule, return_register, frame)?.ok_or(Failure::Broken)?,
+            Some(rule) => self.restored(&rule, return_register, frame)?.ok_or(CfiFailure::Broken)?,
         };
         let mut caller = self.registers.clone();
         // What a function need not preserve is unknown in its caller, unless a rule below restores it.
@@ -200,7 +200,7 @@ impl<'a, S: UnwindSection<Bytes<'a>>> Machine<'_, S> {
         // By the definition of the frame address; a rule below may say otherwise, as a signal's does.
         caller.set_numbered(usize::from(X86_64::RSP.0), Some(frame));
         for number in 0..Registers::GENERAL {
-            let register = gimli::Register(u16::try_from(number).map_err(|_| Failure::Broken)?);
+            let register = gimli::Register(u16::try_from(number).map_err(|_| CfiFailure::Broken)?);
             let Some(rule) = row.register(register) else { continue };
             // A register that can't be restored is unknown from here on: that ends the chain only if it is needed.
             let value = self.restored(&rule, register, frame).ok().flatten();
@@ -215,7 +215,7 @@ impl<'a, S: UnwindSection<Bytes<'a>>> Machine<'_, S> {
         rule: &RegisterRule<usize>,
         register: gimli::Register,
         frame: u64,
-    ) -> Result<Option<u64>, Failure> {
+    ) -> Result<Option<u64>, CfiFailure> {
         Ok(match rule {
             RegisterRule::SameValue => self.registers.numbered(usize::from(register.0)),
             RegisterRule::Offset(offset) => Some(self.load(frame.wrapping_add_signed(*offset))?),
@@ -228,21 +228,25 @@ impl<'a, S: UnwindSection<Bytes<'a>>> Machine<'_, S> {
         })
     }
 
-    fn register(&self, register: gimli::Register) -> Result<u64, Failure> {
+    fn register(&self, register: gimli::Register) -> Result<u64, CfiFailure> {
         let known = if register == X86_64::RA {
             Some(self.registers.ip)
         } else {
             self.registers.numbered(usize::from(register.0))
         };
-        known.ok_or(Failure::Broken)
+        known.ok_or(CfiFailure::Broken)
     }
 
-    fn load(&self, address: u64) -> Result<u64, Failure> {
-        (self.read)(address).ok_or(Failure::Unreadable(address))
+    fn load(&self, address: u64) -> Result<u64, CfiFailure> {
+        (self.read)(address).ok_or(CfiFailure::Unreadable(address))
     }
 
-    fn evaluate(&self, expression: &UnwindExpression<usize>, initial: Option<u64>) -> Result<u64, Failure> {
-        let broken = |_| Failure::Broken;
+    fn evaluate(
+        &self,
+        expression: &UnwindExpression<usize>,
+        initial: Option<u64>,
+    ) -> Result<u64, CfiFailure> {
+        let broken = |_| CfiFailure::Broken;
         let expression: Expression<Bytes<'a>> = expression.get(self.section).map_err(broken)?;
         let mut evaluation = expression.evaluation(self.encoding);
         evaluation.set_max_iterations(EXPRESSION_STEPS_MAX);
@@ -259,11 +263,11 @@ impl<'a, S: UnwindSection<Bytes<'a>>> Machine<'_, S> {
                 EvaluationResult::RequiresMemory { address, size: ADDRESS_BYTES, space: None, .. } => {
                     evaluation.resume_with_memory(Value::Generic(self.load(address)?))
                 }
-                _ => return Err(Failure::Broken),
+                _ => return Err(CfiFailure::Broken),
             }
             .map_err(broken)?;
         }
-        let value = evaluation.value_result().ok_or(Failure::Broken)?;
+        let value = evaluation.value_result().ok_or(CfiFailure::Broken)?;
         value.to_u64(u64::MAX).map_err(broken)
     }
 }

@@ -23,12 +23,12 @@ pub(super) const SECTION_HEADER_BYTES: usize = size_of::<SectionHeader64<LE>>();
 
 /// What one stack may still cost.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct ReadBudget {
     left_bytes: Cell<u64>,
     exceeded: Cell<bool>,
 }
 
-impl Budget {
+impl ReadBudget {
     pub(super) fn new() -> Self {
         Self { left_bytes: Cell::new(STACK_BYTES_MAX), exceeded: Cell::new(false) }
     }
@@ -70,7 +70,7 @@ impl Section {
 }
 
 /// None is fine: what runs needs no sections.
-pub(super) fn sections(file: &File, image: &Image, budget: &Budget) -> Option<Vec<Section>> {
+pub(super) fn sections(file: &File, image: &Image, budget: &ReadBudget) -> Option<Vec<Section>> {
     let header = &image.header;
     let count = usize::from(header.e_shnum.get(LE));
     if count == 0 || count > SECTIONS_MAX || usize::from(header.e_shentsize.get(LE)) != SECTION_HEADER_BYTES {
@@ -92,7 +92,7 @@ pub(super) fn sections(file: &File, image: &Image, budget: &Budget) -> Option<Ve
 }
 
 /// `.eh_frame` where the program itself would find it, by its segment; else by the sections' names.
-pub(super) fn rules(file: &File, image: &Image, sections: &[Section], budget: &Budget) -> Rules {
+pub(super) fn rules(file: &File, image: &Image, sections: &[Section], budget: &ReadBudget) -> Rules {
     let programs = &image.programs;
     let section = |name: &str| {
         let found = sections.iter().find(|it| it.name == name && it.is_stored() && !it.is_compressed())?;
@@ -118,7 +118,7 @@ fn to_end_of_segment(
     file: &File,
     programs: &[ProgramHeader64<LE>],
     address: u64,
-    budget: &Budget,
+    budget: &ReadBudget,
 ) -> Option<Vec<u8>> {
     let into = |it: &ProgramHeader64<LE>| address.wrapping_sub(it.p_vaddr.get(LE));
     let holder = programs
@@ -129,7 +129,7 @@ fn to_end_of_segment(
     read_bounded(file, (holder.p_offset.get(LE).checked_add(into(holder))?, length), budget)
 }
 
-fn read_bounded(file: &File, (offset, length): (u64, u64), budget: &Budget) -> Option<Vec<u8>> {
+fn read_bounded(file: &File, (offset, length): (u64, u64), budget: &ReadBudget) -> Option<Vec<u8>> {
     if length == 0 || length > RULES_BYTES_MAX || !budget.take(length) {
         return None;
     }
@@ -144,7 +144,7 @@ mod tests {
     fn this_very_program_has_rules_and_symbols() {
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
         let image = Image::read(&file).unwrap();
-        let budget = Budget::new();
+        let budget = ReadBudget::new();
         let sections = sections(&file, &image, &budget).unwrap();
         assert!(sections.iter().any(|it| it.name == ".symtab" && it.is_stored()));
         assert!(rules(&file, &image, &sections, &budget).loaded.is_some());
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_budget_refuses_what_does_not_fit_and_remembers() {
-        let budget = Budget::new();
+        let budget = ReadBudget::new();
         assert!(budget.take(STACK_BYTES_MAX - 1) && !budget.is_exceeded());
         assert!(!budget.take(2) && budget.take(1) && budget.is_exceeded());
         assert!(!budget.take(u64::MAX));

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use prometheus_client::metrics::counter::Counter;
 
 use super::cfi::Rules;
-use super::contents::{self, Budget, Section};
+use super::contents::{self, ReadBudget, Section};
 use super::image::{Image, read_at};
 use super::open::{self, FileKey, OpenFile};
 use super::snapshot::in_memory;
@@ -39,17 +39,17 @@ impl KnownFile {
     }
 
     /// None is fine: what runs needs no sections.
-    fn sections(&self, opened: &OpenFile, budget: &Budget) -> &[Section] {
+    fn sections(&self, opened: &OpenFile, budget: &ReadBudget) -> &[Section] {
         self.sections
             .get_or_init(|| contents::sections(&opened.file, &self.image, budget).unwrap_or_default())
     }
 
-    pub(super) fn rules(&self, opened: &OpenFile, budget: &Budget) -> &Rules {
+    pub(super) fn rules(&self, opened: &OpenFile, budget: &ReadBudget) -> &Rules {
         let sections = self.sections(opened, budget);
         self.rules.get_or_init(|| contents::rules(&opened.file, &self.image, sections, budget))
     }
 
-    pub(super) fn symbols(&self, opened: &OpenFile, budget: &Budget) -> Result<&Symbols, &String> {
+    pub(super) fn symbols(&self, opened: &OpenFile, budget: &ReadBudget) -> Result<&Symbols, &String> {
         let sections = self.sections(opened, budget);
         let read =
             || Symbols::of(opened, &self.image, sections, budget).map_err(|error| format!("{error:#}"));

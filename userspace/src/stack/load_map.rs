@@ -33,7 +33,7 @@ pub(super) struct Module {
 pub(super) struct OnDisk {
     pub(super) opened: OpenFile,
     pub(super) known: Rc<KnownFile>,
-    pub(super) standing: Standing,
+    pub(super) standing: FileStanding,
 }
 
 /// Where modules are placed.
@@ -47,7 +47,7 @@ struct Place<'a> {
 
 /// Whether a file is what was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum FileStanding {
     /// Its build-id was seen in the process.
     Confirmed,
     /// Nothing speaks against it.
@@ -122,7 +122,7 @@ impl LoadMap {
         let on_disk = found.and_then(|it| it.map_err(unusable).ok());
         let on_disk = on_disk.map(|(opened, known)| {
             let standing =
-                if vdso { Standing::Confirmed } else { standing(capture, listed, &opened, &known) };
+                if vdso { FileStanding::Confirmed } else { standing(capture, listed, &opened, &known) };
             OnDisk { opened, known, standing }
         });
         let bias = match (executable && !bias_known, &on_disk) {
@@ -147,17 +147,18 @@ impl LoadMap {
             let (bias, name) = (module.bias, &module.name);
             let Some(file) = &mut module.on_disk else { continue };
             let image = &file.known.image;
-            if file.standing == Standing::Undisputed {
+            if file.standing == FileStanding::Undisputed {
                 let elsewhere = matches!(crashed_in, Some((CapturedFrame::File { build_id, .. }, ip))
                     if image.offset_of(ip.wrapping_sub(bias)).is_some() && image.build_id.as_ref() != Some(build_id));
                 if elsewhere {
-                    file.standing = Standing::Replaced("its build-id is not that of the file that crashed");
+                    file.standing =
+                        FileStanding::Replaced("its build-id is not that of the file that crashed");
                 } else if complete && stranger && image.build_id.is_some() {
                     file.standing =
-                        Standing::Replaced("a build-id of the captured stack is in no file on disk");
+                        FileStanding::Replaced("a build-id of the captured stack is in no file on disk");
                 }
             }
-            if let Standing::Replaced(why) = file.standing {
+            if let FileStanding::Replaced(why) = file.standing {
                 replaced.push(format!(
                     "{name} was replaced since it was loaded ({why}): no names, no unwinding through it"
                 ));
@@ -199,7 +200,7 @@ impl Module {
 
     /// The file, if it is what was loaded.
     pub(super) fn usable(&self) -> Option<&OnDisk> {
-        self.on_disk.as_ref().filter(|it| !matches!(it.standing, Standing::Replaced(_)))
+        self.on_disk.as_ref().filter(|it| !matches!(it.standing, FileStanding::Replaced(_)))
     }
 
     pub(super) fn build_id(&self) -> Option<&BuildId> {
@@ -223,7 +224,7 @@ fn captured_ids(capture: &Capture) -> impl Iterator<Item = &BuildId> {
 }
 
 /// What one file's own facts tell.
-fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: &KnownFile) -> Standing {
+fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: &KnownFile) -> FileStanding {
     let image = &known.image;
     let on_disk = image.build_id.as_ref();
     let began_elsewhere = || {
@@ -233,13 +234,13 @@ fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: 
             && capture.entry.is_some_and(|entry| entry != begin)
     };
     match &listed.build_id {
-        Some(loaded) if Some(loaded) == on_disk => Standing::Confirmed,
-        Some(_) => Standing::Replaced("its build-id is another"),
-        None if on_disk.is_some_and(|id| captured_ids(capture).any(|it| it == id)) => Standing::Confirmed,
+        Some(loaded) if Some(loaded) == on_disk => FileStanding::Confirmed,
+        Some(_) => FileStanding::Replaced("its build-id is another"),
+        None if on_disk.is_some_and(|id| captured_ids(capture).any(|it| it == id)) => FileStanding::Confirmed,
         None if capture.started_at.is_some_and(|started| opened.changed_at > started) => {
-            Standing::Replaced("it was changed after the process started")
+            FileStanding::Replaced("it was changed after the process started")
         }
-        None if began_elsewhere() => Standing::Replaced("its entry point is elsewhere"),
-        None => Standing::Undisputed,
+        None if began_elsewhere() => FileStanding::Replaced("its entry point is elsewhere"),
+        None => FileStanding::Undisputed,
     }
 }

@@ -10,7 +10,7 @@ use object::elf::{self, CompressionHeader64};
 use object::{LittleEndian as LE, pod};
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::contents::{Budget, SECTION_HEADER_BYTES, Section};
+use super::contents::{ReadBudget, SECTION_HEADER_BYTES, Section};
 use super::image::{FILE_HEADER_BYTES, Image, read_at};
 use super::open::OpenFile;
 
@@ -53,7 +53,7 @@ impl Snapshot {
         opened: &OpenFile,
         image: &Image,
         sections: &[Section],
-        budget: &Budget,
+        budget: &ReadBudget,
     ) -> Result<Self> {
         let mut wanted = vec![false; sections.len()];
         let symbols = mark_symbols(sections, &mut wanted, budget);
@@ -73,7 +73,7 @@ impl Snapshot {
 }
 
 /// How many bytes of debug information there are; or why they are left alone.
-fn debug_bytes(opened: &OpenFile, sections: &[Section], budget: &Budget) -> Result<u64, String> {
+fn debug_bytes(opened: &OpenFile, sections: &[Section], budget: &ReadBudget) -> Result<u64, String> {
     if !has_debug(sections) {
         return Ok(0);
     }
@@ -120,7 +120,7 @@ fn is_debug(section: &Section) -> bool {
 }
 
 /// The symbol tables, with their names' sections.
-fn mark_symbols(sections: &[Section], wanted: &mut [bool], budget: &Budget) -> Result<(), String> {
+fn mark_symbols(sections: &[Section], wanted: &mut [bool], budget: &ReadBudget) -> Result<(), String> {
     let mut total: u64 = 0;
     for (number, section) in sections.iter().enumerate() {
         let kind = section.header.sh_type.get(LE);

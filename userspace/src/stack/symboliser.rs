@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 
 use super::unwind;
-use super::worker::{self, Request};
+use super::worker::{self, StackRequest};
 use super::{Capture, Stack};
 use crate::metrics::{LimitLabel, Metrics};
 
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub struct Symboliser {
     // Held to hand over a request, never while it is worked on.
-    worker: Mutex<Option<SyncSender<Request>>>,
+    worker: Mutex<Option<SyncSender<StackRequest>>>,
     threads: Arc<AtomicU64>,
     late: Counter,
     refused: Counter,
@@ -61,7 +61,7 @@ impl Symboliser {
         let bare = unwind::bare(&capture);
         let deadline_at = Instant::now() + deadline;
         let (reply, answer) = sync_channel(1);
-        let why = match self.hand_over(Request { capture, deadline: deadline_at, reply }) {
+        let why = match self.hand_over(StackRequest { capture, deadline: deadline_at, reply }) {
             Ok(()) => match answer.recv_timeout(deadline + GRACE) {
                 Ok(stack) => return stack,
                 Err(lost) => {
@@ -87,7 +87,7 @@ impl Symboliser {
         TurnedAway { late: self.late.get(), refused: self.refused.get(), evicted: self.evicted.get() }
     }
 
-    fn hand_over(&self, request: Request) -> Result<(), &'static str> {
+    fn hand_over(&self, request: StackRequest) -> Result<(), &'static str> {
         use std::sync::mpsc::TrySendError::{Disconnected, Full};
 
         let mut worker = self.lock();
@@ -103,7 +103,11 @@ impl Symboliser {
         self.begin(&mut worker, request)
     }
 
-    fn begin(&self, worker: &mut Option<SyncSender<Request>>, request: Request) -> Result<(), &'static str> {
+    fn begin(
+        &self,
+        worker: &mut Option<SyncSender<StackRequest>>,
+        request: StackRequest,
+    ) -> Result<(), &'static str> {
         if self.threads.load(Ordering::Acquire) >= THREADS_MAX {
             return Err("files have hung all threads");
         }
@@ -123,7 +127,7 @@ impl Symboliser {
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<SyncSender<Request>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<SyncSender<StackRequest>>> {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
 
-use super::contents::{self, Budget, Section};
+use super::contents::{self, ReadBudget, Section};
 use super::image::Image;
 use super::open::{self, OpenFile};
 use super::snapshot::{Snapshot, has_debug};
@@ -43,7 +43,7 @@ impl Symbols {
         opened: &OpenFile,
         image: &Image,
         sections: &[Section],
-        budget: &Budget,
+        budget: &ReadBudget,
     ) -> anyhow::Result<Self> {
         if !has_debug(sections)
             && let Some(symbols) = image.build_id.as_ref().and_then(|id| separate(id, budget))
@@ -53,7 +53,12 @@ impl Symbols {
         Self::new(opened, image, sections, budget)
     }
 
-    fn new(opened: &OpenFile, image: &Image, sections: &[Section], budget: &Budget) -> anyhow::Result<Self> {
+    fn new(
+        opened: &OpenFile,
+        image: &Image,
+        sections: &[Section],
+        budget: &ReadBudget,
+    ) -> anyhow::Result<Self> {
         let snapshot = Snapshot::take(opened, image, sections, budget)?;
         // Links to other files are not followed: the copy has none, and there is nowhere to look. Inlined
         // functions nest, and are read by recursion: a crafted file could exhaust the stack.
@@ -94,7 +99,7 @@ impl Symbols {
     }
 }
 
-fn separate(build_id: &BuildId, budget: &Budget) -> Option<Symbols> {
+fn separate(build_id: &BuildId, budget: &ReadBudget) -> Option<Symbols> {
     let id = build_id.to_string();
     let path = Path::new(DEBUG_DIRECTORY).join(&id[..2]).join(format!("{}.debug", &id[2..]));
     let opened =

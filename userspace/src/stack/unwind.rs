@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::calls::{CALL_BYTES, ends_in_call};
 use super::capture::{BuildId, Capture, CapturedFrame, Register, Registers};
 use super::cfi::Step;
-use super::contents::Budget;
+use super::contents::ReadBudget;
 use super::frame::SIGNAL_FRAME;
 use super::image::read_at;
 use super::load_map::{LoadMap, Module};
@@ -23,7 +23,7 @@ const STACK_BYTES_MAX: u64 = 64 << 20;
 
 /// One frame, and the module it is in.
 #[derive(Default)]
-pub(super) struct Found<'m> {
+pub(super) struct FoundFrame<'m> {
     address: Option<u64>,
     /// An address inside the instruction that is at work: a return address is behind it.
     within: Option<u64>,
@@ -38,10 +38,10 @@ pub(super) struct Found<'m> {
 pub(super) fn chain<'m>(
     capture: &Capture,
     map: &'m LoadMap,
-    budget: &Budget,
+    budget: &ReadBudget,
     deadline: Instant,
     notes: &mut Notes,
-) -> Vec<Found<'m>> {
+) -> Vec<FoundFrame<'m>> {
     let mut chain = Chain { capture, map, budget, notes, found: vec![] };
     let complete = match &capture.registers {
         Some(registers) => chain.follow(registers.clone(), deadline),
@@ -67,19 +67,19 @@ pub(super) fn bare(capture: &Capture) -> Vec<Frame> {
         return vec![];
     }
     vec![
-        Found {
+        FoundFrame {
             address,
             within: None,
             module: None,
             captured,
             found_by: FoundBy::Registers,
-            ..Found::default()
+            ..FoundFrame::default()
         }
         .frame(),
     ]
 }
 
-impl Found<'_> {
+impl FoundFrame<'_> {
     pub(super) fn frame(&self) -> Frame {
         let on_disk = self.module.filter(|it| it.usable().is_some());
         let offset =
@@ -109,7 +109,7 @@ impl Found<'_> {
 
 /// How one step went.
 #[expect(clippy::large_enum_variant, reason = "it lives for one step")]
-enum Next {
+enum NextFrame {
     Caller {
         registers: Registers,
         exact: bool,
@@ -123,9 +123,9 @@ enum Next {
 struct Chain<'c, 'm, 'n> {
     capture: &'c Capture,
     map: &'m LoadMap,
-    budget: &'c Budget,
+    budget: &'c ReadBudget,
     notes: &'n mut Notes,
-    found: Vec<Found<'m>>,
+    found: Vec<FoundFrame<'m>>,
 }
 
 impl<'m> Chain<'_, 'm, '_> {
@@ -137,13 +137,13 @@ impl<'m> Chain<'_, 'm, '_> {
             let captured = if self.found.is_empty() { file_frame(self.capture.frames.first()) } else { None };
             let module =
                 self.map.find(within).or_else(|| captured.as_ref().and_then(|_| self.map.nearest(within)));
-            self.found.push(Found {
+            self.found.push(FoundFrame {
                 address: Some(registers.ip),
                 within: Some(within),
                 module,
                 captured,
                 found_by,
-                ..Found::default()
+                ..FoundFrame::default()
             });
             let lost = if self.found.len() >= FRAMES_MAX {
                 format!("the stack is deeper than {FRAMES_MAX} frames: the rest is left out")
@@ -151,13 +151,13 @@ impl<'m> Chain<'_, 'm, '_> {
                 "the time was up: the chain may go on".to_owned()
             } else {
                 match self.next(&registers, within, exact, module) {
-                    Next::Caller { registers: caller, exact: interrupted, found_by: by } => {
+                    NextFrame::Caller { registers: caller, exact: interrupted, found_by: by } => {
                         (registers, exact, found_by) = (caller, interrupted, by);
                         self.found.last_mut().expect("pushed above").signal = interrupted;
                         continue;
                     }
-                    Next::Outermost => return true,
-                    Next::Lost(why) => why,
+                    NextFrame::Outermost => return true,
+                    NextFrame::Lost(why) => why,
                 }
             };
             self.notes.add(format!("the chain ends at #{}: {lost}", self.found.len() - 1));
@@ -165,7 +165,7 @@ impl<'m> Chain<'_, 'm, '_> {
         }
     }
 
-    fn next(&self, registers: &Registers, within: u64, exact: bool, module: Option<&Module>) -> Next {
+    fn next(&self, registers: &Registers, within: u64, exact: bool, module: Option<&Module>) -> NextFrame {
         let Some(module) = module else {
             let lost = || {
                 format!(
@@ -174,11 +174,11 @@ impl<'m> Chain<'_, 'm, '_> {
                 )
             };
             let caller = self.by_top_of_stack(registers).or_else(|| self.by_frame_pointer(registers));
-            return caller.filter(|_| exact).unwrap_or_else(|| Next::Lost(lost()));
+            return caller.filter(|_| exact).unwrap_or_else(|| NextFrame::Lost(lost()));
         };
         let name = &module.name;
         let Some(file) = module.usable() else {
-            return Next::Lost(format!("{name} on disk is not what was loaded"));
+            return NextFrame::Lost(format!("{name} on disk is not what was loaded"));
         };
         let read = |address| self.read(address);
         let why = match file.known.rules(&file.opened, self.budget).step(
@@ -186,45 +186,48 @@ impl<'m> Chain<'_, 'm, '_> {
             registers,
             &read,
         ) {
-            Step::Outermost => return Next::Outermost,
+            Step::Outermost => return NextFrame::Outermost,
             Step::Caller { registers: caller, exact } => return self.checked(registers, caller, exact),
-            Step::Unreadable(address) => return Next::Lost(self.unreadable(address)),
+            Step::Unreadable(address) => return NextFrame::Lost(self.unreadable(address)),
             Step::NoRules => format!("{name} has no unwinding rules there"),
             Step::Broken => format!("the unwinding rules of {name} make no sense there"),
         };
         let leaf = || if exact { self.by_top_of_stack(registers) } else { None };
         let caller = self.by_frame_pointer(registers).or_else(leaf);
-        caller.unwrap_or_else(|| Next::Lost(format!("{why}, and no frame pointer leads on")))
+        caller.unwrap_or_else(|| NextFrame::Lost(format!("{why}, and no frame pointer leads on")))
     }
 
     /// A caller by the rules: it must be code, and further up. After a signal it may be anything, anywhere.
-    fn checked(&self, registers: &Registers, caller: Registers, exact: bool) -> Next {
+    fn checked(&self, registers: &Registers, caller: Registers, exact: bool) -> NextFrame {
         if caller.ip == 0 && !exact {
-            return Next::Outermost;
+            return NextFrame::Outermost;
         }
         if !exact && self.map.find(caller.ip.wrapping_sub(1)).is_none() {
-            return Next::Lost(format!("its return address, {:#x}, is no code of a known module", caller.ip));
+            return NextFrame::Lost(format!(
+                "its return address, {:#x}, is no code of a known module",
+                caller.ip
+            ));
         }
         if !exact && caller.sp() <= registers.sp() {
-            return Next::Lost("its caller's frame would be below its own".to_owned());
+            return NextFrame::Lost("its caller's frame would be below its own".to_owned());
         }
-        Next::Caller { registers: caller, exact, found_by: FoundBy::Cfi }
+        NextFrame::Caller { registers: caller, exact, found_by: FoundBy::Cfi }
     }
 
     /// A call pushed the return address, and went nowhere.
-    fn by_top_of_stack(&self, registers: &Registers) -> Option<Next> {
+    fn by_top_of_stack(&self, registers: &Registers) -> Option<NextFrame> {
         let ip = self.read(registers.sp()).filter(|it| self.is_behind_call(*it))?;
         let mut caller = registers.clone().with(Register::Rsp, registers.sp().wrapping_add(8));
         caller.ip = ip;
-        Some(Next::Caller { registers: caller, exact: false, found_by: FoundBy::ReturnAddress })
+        Some(NextFrame::Caller { registers: caller, exact: false, found_by: FoundBy::ReturnAddress })
     }
 
-    fn by_frame_pointer(&self, registers: &Registers) -> Option<Next> {
+    fn by_frame_pointer(&self, registers: &Registers) -> Option<NextFrame> {
         let frame =
             registers.get(Register::Rbp).filter(|it| *it >= registers.sp() && it.is_multiple_of(8))?;
         let ip = self.read(frame.checked_add(8)?).filter(|it| self.is_behind_call(*it))?;
         let caller = Registers::new(ip, frame.checked_add(16)?).with(Register::Rbp, self.read(frame)?);
-        Some(Next::Caller { registers: caller, exact: false, found_by: FoundBy::FramePointer })
+        Some(NextFrame::Caller { registers: caller, exact: false, found_by: FoundBy::FramePointer })
     }
 
     fn read(&self, address: u64) -> Option<u64> {

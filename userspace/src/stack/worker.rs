@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::contents::Budget;
+use super::contents::ReadBudget;
 use super::frame::NO_TIME;
 use super::images::Images;
 use super::load_map::{LoadMap, Module};
 use super::notes::Notes;
 use super::symbols::Symbols;
-use super::unwind::{self, Found};
+use super::unwind::{self, FoundFrame};
 use super::{Capture, Frame, Stack};
 
 /// After this long without a crash, nothing is remembered.
 const IDLE: Duration = Duration::from_secs(120);
 
 /// One capture, and who waits for its stack.
-pub(super) struct Request {
+pub(super) struct StackRequest {
     pub(super) capture: Capture,
     pub(super) deadline: Instant,
     pub(super) reply: SyncSender<Stack>,
 }
 
 /// Until nobody can ask any more.
-pub(super) fn run(requests: &Receiver<Request>, evicted: &Counter) {
+pub(super) fn run(requests: &Receiver<StackRequest>, evicted: &Counter) {
     let mut images = Images::new(evicted.clone());
     loop {
         match requests.recv_timeout(IDLE) {
@@ -57,7 +57,7 @@ fn survived(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack 
 fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
     let mut notes = Notes::default();
     let map = LoadMap::new(capture, images, deadline, &mut notes);
-    let budget = Budget::new();
+    let budget = ReadBudget::new();
     let found = unwind::chain(capture, &map, &budget, deadline, &mut notes);
     let mut frames = vec![];
     for found in &found {
@@ -75,7 +75,7 @@ fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
 }
 
 /// The frame, after the functions that were inlined into it.
-fn describe(found: &Found<'_>, in_time: bool, budget: &Budget, notes: &mut Notes) -> Vec<Frame> {
+fn describe(found: &FoundFrame<'_>, in_time: bool, budget: &ReadBudget, notes: &mut Notes) -> Vec<Frame> {
     let frame = found.frame();
     let place = found.place().filter(|_| in_time && frame.function.is_none());
     let Some((module, address)) = place else { return vec![frame] };
@@ -95,7 +95,7 @@ fn describe(found: &Found<'_>, in_time: bool, budget: &Budget, notes: &mut Notes
     named.into_iter().enumerate().map(with).collect()
 }
 
-fn symbols<'m>(module: &'m Module, budget: &Budget, notes: &mut Notes) -> Option<&'m Symbols> {
+fn symbols<'m>(module: &'m Module, budget: &ReadBudget, notes: &mut Notes) -> Option<&'m Symbols> {
     let file = module.usable()?;
     match file.known.symbols(&file.opened, budget) {
         Ok(symbols) => {

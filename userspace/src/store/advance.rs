@@ -116,7 +116,7 @@ pub(super) fn forget_reminders(tx: &Transaction<'_>, id: &str) -> Result<()> {
 }
 
 /// What one receiver was told of one open incident that has been seen since.
-struct Told {
+struct ToldReceiver {
     incident: String,
     sink: String,
     /// When it was told last.
@@ -178,7 +178,7 @@ fn remind_together(tx: &Transaction<'_>, sink: &str, incidents: &[String], now: 
 /// Open incidents that were seen since a receiver was told of them, worst first. Not what was told of by its
 /// cause's alert, while that goes on as well, nor by a digest or a reminder that still waits. What another's
 /// message told of was told when that was sent.
-fn told(tx: &Transaction<'_>) -> Result<Vec<Told>> {
+fn told(tx: &Transaction<'_>) -> Result<Vec<ToldReceiver>> {
     let sql = "SELECT a.incident, a.sink, max(coalesce(a.at_ms,
                        (SELECT max(at_ms) FROM alerts AS head WHERE head.incident = a.folded_into
                         AND head.sink = a.sink AND head.status = 'sent' AND head.occasion = a.occasion
@@ -205,8 +205,8 @@ fn told(tx: &Transaction<'_>) -> Result<Vec<Told>> {
     collect(statement.query([STILL_CAUSED_MS])?, read_told)
 }
 
-fn read_told(row: &Row<'_>) -> Result<Told> {
-    Ok(Told {
+fn read_told(row: &Row<'_>) -> Result<ToldReceiver> {
+    Ok(ToldReceiver {
         incident: row.get("incident")?,
         sink: row.get("sink")?,
         at_ms: row.get("told_ms")?,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::super::Pace;
-use super::super::post::Answer;
+use super::super::post::PostResult;
 use super::super::receiver::Receiver;
 use crate::config::{HookConfig, Receivers, SlackConfig};
 use crate::model::Occasion;
@@ -83,7 +83,7 @@ async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
     let peer = Peer::start(|_| (200, POSTED)).await;
     let bot = peer.receiver(bot);
     let first = due_alert(incident());
-    assert_eq!(bot.tell(&first).await, Answer::Delivered { receipt: Some("C042/1700.5".into()) });
+    assert_eq!(bot.tell(&first).await, PostResult::Delivered { receipt: Some("C042/1700.5".into()) });
     let seen = peer.seen();
     assert_eq!(
         (seen[0].path.as_str(), &seen[0].body["channel"]),
@@ -95,7 +95,7 @@ async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
     {
         let before = peer.seen().len();
         let later = DueAlert { occasion, first_receipt: Some("C042/1700.5".into()), ..first.clone() };
-        assert_eq!(bot.tell(&later).await, Answer::Delivered { receipt: None });
+        assert_eq!(bot.tell(&later).await, PostResult::Delivered { receipt: None });
         let seen = peer.seen().split_off(before);
         let paths: Vec<_> = seen.iter().map(|it| it.path.as_str()).collect();
         assert_eq!(paths, ["/api/chat.update", "/api/chat.postMessage"], "{occasion:?}");
@@ -115,8 +115,8 @@ async fn a_bot_whose_edit_fails_passingly_tries_both_again() {
     let bot = peer.receiver(bot);
     let mut later = due_alert(incident());
     later.first_receipt = Some("C042/1700.5".into());
-    assert!(matches!(bot.tell(&later).await, Answer::Later { may_have_arrived: false, .. }));
-    assert_eq!(bot.tell(&later).await, Answer::Delivered { receipt: None });
+    assert!(matches!(bot.tell(&later).await, PostResult::Later { may_have_arrived: false, .. }));
+    assert_eq!(bot.tell(&later).await, PostResult::Delivered { receipt: None });
     assert_eq!(peer.seen().len(), 4);
 }
 
@@ -145,11 +145,11 @@ async fn what_receivers_answer_decides_what_becomes_of_the_alert() {
     ] {
         let peer = Peer::start(move |_| (status, body)).await;
         match (peer.receiver(of).tell(&due_alert(incident())).await, want) {
-            (Answer::Later { error, retry_after, may_have_arrived }, LATER) => {
+            (PostResult::Later { error, retry_after, may_have_arrived }, LATER) => {
                 assert_eq!((retry_after, may_have_arrived), (Some(Duration::from_secs(7)), false));
                 assert!(!error.contains("hunter2"), "{error}");
             }
-            (Answer::Refused { error, remedy: said }, REFUSED) => {
+            (PostResult::Refused { error, remedy: said }, REFUSED) => {
                 assert!(!error.contains("hunter2"), "{error}");
                 assert_eq!(said.is_some(), remedy.is_some(), "{status} {body}");
                 assert!(remedy.is_none_or(|want| said.unwrap().contains(want)), "{said:?}");
@@ -166,7 +166,7 @@ async fn nobody_there_is_not_now_and_nothing_of_a_secret_is_said() {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let receiver = Receiver::all(of(&url), Pace::default()).unwrap().remove(0);
-        let Answer::Later { error, may_have_arrived, .. } = receiver.tell(&due_alert(incident())).await
+        let PostResult::Later { error, may_have_arrived, .. } = receiver.tell(&due_alert(incident())).await
         else {
             panic!("not to be given up");
         };
@@ -183,7 +183,7 @@ async fn a_hook_gets_the_whole_incident_signed_and_masked() {
     let mut alert = due_alert(incident());
     alert.incident.process.argv = vec!["db".into(), "--password=hunter2".into()];
     alert.id = 17;
-    assert_eq!(peer.receiver(hook).tell(&alert).await, Answer::Delivered { receipt: None });
+    assert_eq!(peer.receiver(hook).tell(&alert).await, PostResult::Delivered { receipt: None });
     let seen = peer.seen().remove(0);
     assert!(!String::from_utf8_lossy(&seen.bytes).contains("hunter2"), "{:?}", seen.body);
     assert_eq!(seen.body["version"], 1);

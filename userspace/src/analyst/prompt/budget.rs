@@ -3,11 +3,11 @@
 use crate::llm::tokens;
 
 /// Room that is being used up.
-pub(super) struct Budget {
+pub(super) struct TokenBudget {
     left: usize,
 }
 
-impl Budget {
+impl TokenBudget {
     pub(super) const fn new(tokens: usize) -> Self {
         Self { left: tokens }
     }
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn room_is_taken_whole_or_not_at_all() {
-        let mut budget = Budget::new(3);
+        let mut budget = TokenBudget::new(3);
         assert!(!budget.take("twelve chars"));
         assert!(budget.take("six ch"));
         assert!(budget.take("abc"));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::llm::{Prompt, SCHEMA_TOKENS, tokens};
 use crate::model::CaseFile;
 
-use budget::Budget;
+use budget::TokenBudget;
 use data::Data;
 
 /// Tokens of both messages and the answer's schema, as [`crate::llm`] estimates them, where no configuration says
@@ -39,7 +39,7 @@ pub fn prompt(file: &CaseFile, max_tokens: usize) -> Prompt {
     let tail = format!("{END}\nWhat happened, why, and what should be done next?");
     let fixed = tokens(system::SYSTEM) + tokens(&head) + tokens(&tail) + SCHEMA_TOKENS;
     let mut body = Body {
-        budget: Budget::new(max_tokens.saturating_sub(fixed)),
+        budget: TokenBudget::new(max_tokens.saturating_sub(fixed)),
         lines: String::new(),
         left_out: file.facts.len().saturating_sub(MAX_FACTS),
     };
@@ -61,7 +61,7 @@ pub fn prompt(file: &CaseFile, max_tokens: usize) -> Prompt {
 
 /// The lines between the marks.
 struct Body {
-    budget: Budget,
+    budget: TokenBudget,
     lines: String,
     left_out: usize,
 }

@@ -13,7 +13,7 @@ use crate::model::VerdictBy;
 
 /// The question, and whether the model got it.
 #[derive(Serialize)]
-pub(super) struct Asked {
+pub(super) struct PromptView {
     incident: String,
     /// Whether the verdict on the incident is the model's, so that it went.
     answered: bool,
@@ -24,7 +24,7 @@ pub(super) struct Asked {
 pub(super) async fn prompt(
     State(it): State<Incidents>,
     Segments(id): Segments<String>,
-) -> Result<Json<Asked>, Error> {
+) -> Result<Json<PromptView>, Error> {
     let incident = it.store.get(&id).await.map_err(failed)?.ok_or_else(unknown)?;
     let answered = incident.verdict.by == VerdictBy::Model;
     let mut file = CaseFile::from(&incident);
@@ -33,5 +33,5 @@ pub(super) async fn prompt(
         file.evidence.extend(it.store.evidence(&id, &entry.name).await.map_err(failed)?);
     }
     let question = it.analyst.question(&file);
-    Ok(Json(Asked { incident: incident.id, answered, question }))
+    Ok(Json(PromptView { incident: incident.id, answered, question }))
 }

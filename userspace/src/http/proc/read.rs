@@ -110,16 +110,16 @@ pub(super) fn files(root: &Path, pid: u32) -> Result<Vec<String>, Refusal> {
 
 /// One file of a process, as the kernel gives it.
 pub(super) fn file(root: &Path, pid: u32, name: &'static str) -> Result<Content, Refusal> {
-    Process::open(root, pid)?.file(name, MAX_FILE_BYTES)
+    ProcessFolder::open(root, pid)?.file(name, MAX_FILE_BYTES)
 }
 
 /// A process's directory, held open: the kernel ties it to the process, not to the pid.
-struct Process {
+struct ProcessFolder {
     directory: OwnedFd,
     start_ticks: u64,
 }
 
-impl Process {
+impl ProcessFolder {
     fn open(root: &Path, pid: u32) -> Result<Self, Refusal> {
         let root = open_root(root, OFlags::PATH)?;
         let directory = open_beneath(root.as_fd(), &pid.to_string(), OFlags::PATH | OFlags::DIRECTORY);

@@ -167,7 +167,7 @@ impl Server {
 async fn analyze(
     State(service): State<Arc<AnalyzeService>>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<analyze::Answer>, Error> {
+) -> Result<Json<analyze::AnalyzeReply>, Error> {
     service.answer(&body?, async |_: &CaseFile| verdict()).await
 }
 

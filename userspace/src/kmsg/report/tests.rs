@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 
-use super::super::record::Record;
+use super::super::record::LogRecord;
 use super::*;
 use crate::model::Name;
 
@@ -126,7 +126,10 @@ fn check(lines: &str, want: &Expect) {
 
 /// The texts of a log's records.
 fn texts(records: &str) -> String {
-    records.lines().map(|it| format!("{}\n", Record::parse(it.as_bytes()).expect("a record").text)).collect()
+    records
+        .lines()
+        .map(|it| format!("{}\n", LogRecord::parse(it.as_bytes()).expect("a record").text))
+        .collect()
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn allowance(limits: LlmLimits) -> Allowance {
     Allowance::new(MODEL, limits, Metrics::new())
 }
 
-fn lacks(it: &Allowance, prompt: u32) -> Option<Budget> {
+fn lacks(it: &Allowance, prompt: u32) -> Option<SpendingLimit> {
     it.take(prompt, 2_000).err().map(|it| it.budget)
 }
 
@@ -24,12 +24,12 @@ fn wait(it: &Allowance, prompt: u32) -> i64 {
 async fn a_minutes_tokens_come_back_bit_by_bit() {
     let it = allowance(LlmLimits::default());
     assert_eq!(lacks(&it, 4_000), None);
-    assert_eq!(lacks(&it, 1_000), Some(Budget::MinuteTokens));
+    assert_eq!(lacks(&it, 1_000), Some(SpendingLimit::MinuteTokens));
     // 6,000 of 8,000 are gone: 3,000 are there again when 1,000 have come back, an eighth of a minute.
     let seconds = wait(&it, 1_000);
     assert!((6..=8).contains(&seconds), "{seconds}");
     for _ in 0..100 {
-        assert_eq!(lacks(&it, 1_000), Some(Budget::MinuteTokens), "asking in vain costs no request");
+        assert_eq!(lacks(&it, 1_000), Some(SpendingLimit::MinuteTokens), "asking in vain costs no request");
     }
     advance(Duration::from_secs(8)).await;
     assert_eq!(lacks(&it, 1_000), None);
@@ -40,20 +40,23 @@ async fn a_minutes_tokens_come_back_bit_by_bit() {
 async fn what_was_not_needed_can_be_taken_again() {
     let it = allowance(LlmLimits::default());
     let Ok(taken) = it.take(5_000, 2_000) else { panic!("there is room") };
-    assert_eq!(lacks(&it, 2_500), Some(Budget::MinuteTokens));
+    assert_eq!(lacks(&it, 2_500), Some(SpendingLimit::MinuteTokens));
     it.settle(&taken, Some(Usage { prompt: 3_000, completion: 400, cached: 0 }));
     assert_eq!(lacks(&it, 2_600), None, "8,000 less 3,400 are 4,600");
-    assert_eq!(lacks(&it, 1), Some(Budget::MinuteTokens));
+    assert_eq!(lacks(&it, 1), Some(SpendingLimit::MinuteTokens));
     advance(MINUTE * 3).await;
     assert_eq!(lacks(&it, 6_000), None);
-    assert_eq!(lacks(&it, 1), Some(Budget::MinuteTokens), "it is worth nothing beside a full minute");
+    assert_eq!(lacks(&it, 1), Some(SpendingLimit::MinuteTokens), "it is worth nothing beside a full minute");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_minutes_requests_run_out_too() {
     let it =
         allowance(LlmLimits { requests_per_minute: 2, tokens_per_minute: 1_000_000, ..LlmLimits::default() });
-    assert_eq!([lacks(&it, 1), lacks(&it, 1), lacks(&it, 1)], [None, None, Some(Budget::MinuteRequests)]);
+    assert_eq!(
+        [lacks(&it, 1), lacks(&it, 1), lacks(&it, 1)],
+        [None, None, Some(SpendingLimit::MinuteRequests)]
+    );
     advance(Duration::from_secs(31)).await;
     assert_eq!(lacks(&it, 1), None);
 }
@@ -63,10 +66,10 @@ async fn a_days_budgets_end_at_midnight() {
     let wide =
         LlmLimits { tokens_per_minute: 100_000_000, requests_per_minute: 100_000, ..LlmLimits::default() };
     for (limits, budget) in [
-        (LlmLimits { requests_per_day: 2, ..wide.clone() }, Budget::DayRequests),
-        (LlmLimits { tokens_per_day: 12_000, ..wide.clone() }, Budget::DayTokens),
+        (LlmLimits { requests_per_day: 2, ..wide.clone() }, SpendingLimit::DayRequests),
+        (LlmLimits { tokens_per_day: 12_000, ..wide.clone() }, SpendingLimit::DayTokens),
         // 3,000 in and 2,000 out are 450,000 + 1,200,000 billionths of a dollar.
-        (LlmLimits { nano_usd_per_day: 3_300_000, ..wide.clone() }, Budget::DayMoney),
+        (LlmLimits { nano_usd_per_day: 3_300_000, ..wide.clone() }, SpendingLimit::DayMoney),
     ] {
         let it = allowance(limits);
         assert_eq!([lacks(&it, 3_000), lacks(&it, 3_000)], [None, None], "{budget:?}");
@@ -111,9 +114,9 @@ async fn what_the_service_says_is_left_goes_before_the_own_count() {
     headers.insert("x-ratelimit-remaining-tokens", "100".parse().unwrap());
     headers.insert("x-ratelimit-reset-tokens", "59.5s".parse().unwrap());
     it.hear(&headers);
-    assert_eq!(lacks(&it, 1), Some(Budget::Service));
+    assert_eq!(lacks(&it, 1), Some(SpendingLimit::Service));
     advance(Duration::from_secs(60)).await;
     assert_eq!(lacks(&it, 1), None);
     it.wait(Duration::from_secs(7));
-    assert_eq!((lacks(&it, 1), wait(&it, 1)), (Some(Budget::Service), 6));
+    assert_eq!((lacks(&it, 1), wait(&it, 1)), (Some(SpendingLimit::Service), 6));
 }

@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 struct Rig {
     _dir: TempDir,
     store: Store,
-    model: Queue<Pending>,
+    model: Queue<PendingQuestion>,
     metrics: Arc<Metrics>,
     health: Health,
     cases: Queue<Case>,
@@ -282,6 +282,6 @@ async fn what_a_full_disk_costs_at_shutdown_is_counted() {
 
 #[test]
 fn the_workers_can_be_spawned() {
-    fn sendable<T: Send>(_: fn(Queue<Pending>, Store, Analyst, CancellationToken) -> T) {}
+    fn sendable<T: Send>(_: fn(Queue<PendingQuestion>, Store, Analyst, CancellationToken) -> T) {}
     sendable(ask_model);
 }

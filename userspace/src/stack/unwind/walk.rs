@@ -1,7 +1,7 @@
 //! The kernel's own walk, by frame pointers: it goes on where the rest of the stack isn't captured, and goes
 //! astray where code has no frame pointers. It is believed only behind a frame that both agree on.
 
-use super::{Chain, FRAMES_MAX, Found, file_frame};
+use super::{Chain, FRAMES_MAX, FoundFrame, file_frame};
 use crate::stack::{CapturedFrame, FoundBy};
 
 impl<'m> Chain<'_, 'm, '_> {
@@ -47,7 +47,7 @@ impl<'m> Chain<'_, 'm, '_> {
     }
 
     /// `None`: it can't be true.
-    fn walked(&self, frame: &CapturedFrame, first: bool) -> Option<Found<'m>> {
+    fn walked(&self, frame: &CapturedFrame, first: bool) -> Option<FoundFrame<'m>> {
         let back = u64::from(!first);
         let (address, captured) = match frame {
             CapturedFrame::Address(address) => (*address, None),
@@ -58,13 +58,13 @@ impl<'m> Chain<'_, 'm, '_> {
                     let known =
                         first || file_frame(self.capture.frames.first()).is_some_and(|it| it.0 == *build_id);
                     let module = self.found.first().and_then(|it| it.module);
-                    let found = Found {
+                    let found = FoundFrame {
                         address: None,
                         within: None,
                         module,
                         captured,
                         found_by: FoundBy::KernelWalk,
-                        ..Found::default()
+                        ..FoundFrame::default()
                     };
                     return known.then_some(found);
                 };
@@ -75,13 +75,13 @@ impl<'m> Chain<'_, 'm, '_> {
         let within = address.wrapping_sub(back);
         let module = self.map.find(within);
         let fits = first || self.is_behind_call(address);
-        fits.then_some(Found {
+        fits.then_some(FoundFrame {
             address: Some(address),
             within: Some(within),
             module,
             captured,
             found_by: FoundBy::KernelWalk,
-            ..Found::default()
+            ..FoundFrame::default()
         })
         .filter(|it| it.module.is_some() || first)
     }

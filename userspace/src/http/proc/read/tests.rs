@@ -22,7 +22,7 @@ fn the_start_time_is_found_behind_any_name() {
     let root = fixture();
     for name in ["a", "a b", "a) S 1 2 3", "(((", ")", ") R 1 ) (", ""] {
         fs::write(root.path().join("42/stat"), stat(name, 204_626)).unwrap();
-        assert_eq!(Process::open(root.path(), 42).unwrap().start_ticks, 204_626, "{name}");
+        assert_eq!(ProcessFolder::open(root.path(), 42).unwrap().start_ticks, 204_626, "{name}");
     }
     for broken in ["", "42 (a) S 1", "42 (a"] {
         fs::write(root.path().join("42/stat"), broken).unwrap();
@@ -33,7 +33,7 @@ fn the_start_time_is_found_behind_any_name() {
 #[test]
 fn a_pid_that_was_reused_is_gone() {
     let root = fixture();
-    let process = Process::open(root.path(), 42).unwrap();
+    let process = ProcessFolder::open(root.path(), 42).unwrap();
     assert_eq!(process.file("comm", 9).unwrap().body, b"a\n");
     fs::write(root.path().join("42/stat"), stat("a", 8)).unwrap();
     assert_eq!(process.file("comm", 9), Err(Refusal::Gone));
@@ -44,7 +44,7 @@ fn a_pid_that_was_reused_is_gone() {
 #[test]
 fn the_directory_that_was_opened_is_the_one_that_is_read() {
     let root = fixture();
-    let process = Process::open(root.path(), 42).unwrap();
+    let process = ProcessFolder::open(root.path(), 42).unwrap();
     fs::rename(root.path().join("42"), root.path().join("43")).unwrap();
     fs::create_dir(root.path().join("42")).unwrap();
     fs::write(root.path().join("42/stat"), stat("a", 7)).unwrap();
@@ -55,7 +55,7 @@ fn the_directory_that_was_opened_is_the_one_that_is_read() {
 #[test]
 fn reads_are_capped() {
     let root = fixture();
-    let process = Process::open(root.path(), 42).unwrap();
+    let process = ProcessFolder::open(root.path(), 42).unwrap();
     for (max, body, truncated) in
         [(3, b"a\n".as_slice(), false), (2, b"a\n", false), (1, b"a", true), (0, b"", true)]
     {

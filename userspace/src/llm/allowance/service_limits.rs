@@ -7,14 +7,14 @@ use jiff::SignedDuration;
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
-use crate::llm::exhausted::Budget;
+use crate::llm::exhausted::SpendingLimit;
 
 /// No reset is believed that is further away: Groq's are of a minute or a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// The last that was told.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ServiceLimits {
     requests: Option<Left>,
     tokens: Option<Left>,
     /// The service asked to wait until then (`retry-after`).
@@ -27,7 +27,7 @@ struct Left {
     until: Instant,
 }
 
-impl Told {
+impl ServiceLimits {
     /// Takes in an answer's headers. Groq's `-requests` are of a day, its `-tokens` of a minute.
     pub(super) fn hear(&mut self, headers: &HeaderMap, now: Instant) {
         self.requests = left(headers, "requests", now).or(self.requests);
@@ -40,14 +40,14 @@ impl Told {
     }
 
     /// Which budget has no room for a request of so many tokens, and until when.
-    pub(super) fn lacks(&self, tokens: u32, now: Instant) -> Option<(Budget, Instant)> {
+    pub(super) fn lacks(&self, tokens: u32, now: Instant) -> Option<(SpendingLimit, Instant)> {
         let short = |left: Option<Left>, need: u64| {
             left.filter(|left| left.remaining < need && left.until > now).map(|left| left.until)
         };
-        let waits = self.wait.filter(|until| *until > now).map(|until| (Budget::Service, until));
+        let waits = self.wait.filter(|until| *until > now).map(|until| (SpendingLimit::Service, until));
         waits
-            .or_else(|| Some((Budget::Service, short(self.requests, 1)?)))
-            .or_else(|| Some((Budget::Service, short(self.tokens, tokens.into())?)))
+            .or_else(|| Some((SpendingLimit::Service, short(self.requests, 1)?)))
+            .or_else(|| Some((SpendingLimit::Service, short(self.tokens, tokens.into())?)))
     }
 }
 
@@ -93,12 +93,12 @@ mod tests {
             (tokens("0", "soon"), None),
             (tokens("-1", "1s"), None),
         ] {
-            let mut told = Told::default();
+            let mut told = ServiceLimits::default();
             told.hear(&headers(&given), now);
             let lacks = told.lacks(5_000, now).map(|(_, until)| (until - now).as_millis());
             assert_eq!(lacks, want_ms, "{given:?}");
         }
-        let mut told = Told::default();
+        let mut told = ServiceLimits::default();
         told.wait(Duration::from_secs(60), now);
         told.hear(&headers(&tokens("0", "90s")), now);
         let until = |after: u64| {
