@@ -48,7 +48,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     let started = Instant::now();
-    programs::extend(&config.programs)?;
+    programs::extend(&config.own_programs())?;
     let config = Arc::new(config);
     let host = Host::read(&config.proc_root);
     let metrics = Metrics::new();
@@ -165,7 +165,8 @@ impl Watch {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
-            log: config.ebpf_log,
+            // Each of its lines costs a record in a ring: it makes none that nobody would see.
+            log: tracing::enabled!(target: "ai_debugger_probes", tracing::Level::DEBUG),
             btf: Some(config.btf_path.clone()),
             proc_root: Some(config.proc_root.clone()),
         };

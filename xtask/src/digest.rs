@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// The digest of everything the eBPF object is made from: `ebpf/Cargo.toml` and all of `ebpf/src`.
-pub(crate) fn of_sources(repository: &Path) -> Result<String> {
+pub fn of_sources(repository: &Path) -> Result<String> {
     let ebpf = repository.join("ebpf");
     let mut files = vec![("Cargo.toml".to_owned(), read(&ebpf.join("Cargo.toml"))?)];
     collect(&ebpf.join("src"), "src", &mut files)?;
@@ -16,7 +16,7 @@ pub(crate) fn of_sources(repository: &Path) -> Result<String> {
 }
 
 /// The digest of one file's content.
-pub(crate) fn of_bytes(bytes: &[u8]) -> String {
+pub fn of_bytes(bytes: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(bytes))
 }
 

@@ -1,27 +1,24 @@
-//! The project's own commands. This file names them; each one lives in a file of its name.
+//! The project's own commands. This file names them; each one lives in a file of its name, and those that measure
+//! and judge the daemon in the crate `lab`.
 
-mod bench;
 mod bpf_object;
-mod digest;
 mod ebpf;
-mod eval;
+mod lab;
 mod manifest;
-mod oracles;
-mod process;
 mod run;
 mod setup;
 mod test;
 mod tidy;
 mod toolchain;
-mod vm;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Args, Parser};
+use xtask::{digest, oracle_tools, process};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "The project's own commands")]
+#[command(bin_name = "cargo xtask", about = "The project's own commands")]
 enum Command {
     /// Installs what building the eBPF object needs; says what is missing for the rest.
     Setup(setup::Options),
@@ -43,21 +40,26 @@ enum Command {
         filters: Vec<String>,
     },
     /// Measures the daemon beside other monitors, and against the figures it has to reach. As root.
-    Bench(bench::Options),
+    #[command(disable_help_flag = true)]
+    Bench(Passed),
     /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
-    Eval(eval::Options),
+    #[command(disable_help_flag = true)]
+    Eval(Passed),
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
-    Oracles,
+    #[command(disable_help_flag = true)]
+    Oracles(Passed),
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
     Tidy,
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
-    Vm {
-        /// 5.10, 6.1, 6.12, newest; all of them when none is named.
-        kernels: Vec<String>,
-        /// Prints the table as Markdown.
-        #[arg(long)]
-        markdown: bool,
-    },
+    #[command(disable_help_flag = true)]
+    Vm(Passed),
+}
+
+/// Read by the lab, `--help` included.
+#[derive(Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
@@ -67,15 +69,11 @@ fn main() -> ExitCode {
         Command::Ebpf { check: true } => ebpf::check_dist(),
         Command::Run { args } => run::run(&args),
         Command::Test { filters } => test::test(&filters),
-        Command::Bench(options) => bench::bench(&options),
-        Command::Eval(options) => eval::eval(&options),
-        Command::Oracles => oracles::oracles(),
+        Command::Bench(it) => lab::lab("bench", &it.args),
+        Command::Eval(it) => lab::lab("eval", &it.args),
+        Command::Oracles(it) => lab::lab("oracles", &it.args),
         Command::Tidy => tidy::tidy(),
-        Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),
+        Command::Vm(it) => lab::lab("vm", &it.args),
     };
-    done.unwrap_or_else(|error| {
-        // Not as `main` would print it: with RUST_BACKTRACE set, the reason drowns in frames.
-        eprintln!("xtask: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| xtask::failed(&error))
 }

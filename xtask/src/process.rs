@@ -9,19 +9,32 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 /// The root of the repository.
-pub(crate) fn repository() -> &'static Path {
+pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ is a folder of the repository")
 }
 
 /// The cargo that runs this program, so that a build uses one toolchain throughout.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(repository());
+    // `cargo run` has set variables about this package. Build scripts that ask for them would run again, and
+    // everything behind them be compiled again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
+/// The folder that cargo builds into.
+pub fn target_dir() -> PathBuf {
+    repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// Shows the command, runs it, and fails if it fails.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", shown(command));
     let status = command.status().with_context(|| format!("cannot start `{}`", shown(command)))?;
     ensure!(status.success(), "`{}` failed: {status}", shown(command));
@@ -29,7 +42,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// What the command prints; fails if it fails.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -40,7 +53,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// Whether the command ends well; what it prints is not shown.
-pub(crate) fn succeeds(command: &mut Command) -> bool {
+pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -50,26 +63,33 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 }
 
 /// The program of that name that a shell would start.
-pub(crate) fn find_in_path(name: &str) -> Option<PathBuf> {
+pub fn find_in_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| is_program(path))
 }
 
-pub(crate) fn is_program(path: &Path) -> bool {
+/// Whether there is a file that may be executed.
+pub fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// How this user becomes root.
-pub(crate) enum Root {
+pub enum Root {
     /// It is root.
     Already,
-    /// With this sudo; `asks` when it will ask for a password.
-    Sudo { path: PathBuf, asks: bool },
+    /// With this sudo.
+    Sudo {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether it will ask for a password.
+        asks: bool,
+    },
     /// Not at all.
     No,
 }
 
 impl Root {
-    pub(crate) fn find() -> Self {
+    /// How, on this machine.
+    pub fn find() -> Self {
         // The files of /proc/self belong to the effective user.
         if Path::new("/proc/self").metadata().is_ok_and(|meta| meta.uid() == 0) {
             return Self::Already;
@@ -85,7 +105,7 @@ impl Root {
     }
 
     /// A command as root; none where there is no way.
-    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Option<Command> {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Option<Command> {
         match self {
             Self::Already => Some(Command::new(program)),
             Self::Sudo { path, .. } => {
@@ -96,6 +116,28 @@ impl Root {
             Self::No => None,
         }
     }
+}
+
+/// Installs those of the packages that are missing.
+pub fn apt_install(packages: &[&str]) -> Result<()> {
+    let installed = |package: &&str| {
+        output(Command::new("dpkg-query").args(["--show", "--showformat=${Status}", package]))
+            .is_ok_and(|status| status.ends_with("ok installed"))
+    };
+    let missing: Vec<&str> = packages.iter().copied().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root = Root::find();
+    let apt = || {
+        let mut command = root.command("env").with_context(|| {
+            format!("root is needed and there is no sudo; as root: apt-get install {}", missing.join(" "))
+        })?;
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]);
+        anyhow::Ok(command)
+    };
+    run(apt()?.arg("update"))?;
+    run(apt()?.args(["install", "--no-install-recommends"]).args(missing))
 }
 
 fn shown(command: &Command) -> String {

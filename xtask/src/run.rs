@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
@@ -14,7 +13,7 @@ const PASSED_ON: [&str; 5] = ["AI_DEBUGGER_", "GROQ_", "SLACK_", "RUST_LOG", "NO
 
 pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     process::run(process::cargo().args(["build", "--release", "--package", "ai-debugger"]))?;
-    let program = target_dir().join("release/ai-debugger");
+    let program = process::target_dir().join("release/ai-debugger");
 
     let mut command = match Root::find() {
         Root::Already => Command::new(&program),
@@ -35,10 +34,6 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     // exec, so that signals and the terminal are the daemon's.
     let error = command.arg("run").args(args).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
-}
-
-fn target_dir() -> PathBuf {
-    process::repository().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 fn preserved(names: impl Iterator<Item = OsString>) -> Option<OsString> {

@@ -7,8 +7,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
-use crate::oracles;
-use crate::process::{self, Root};
+use crate::oracle_tools;
+use crate::process::{self, apt_install};
 use crate::toolchain::{self, Compiler, LINKER_LLVM, LINKER_VERSION, Linker, Toolchain};
 
 const BY_HAND: &str = "\
@@ -68,7 +68,7 @@ pub(crate) fn setup(options: &Options) -> Result<ExitCode> {
         println!("setup: `cargo xtask eval` has what it needs");
     }
     if options.oracles {
-        oracles::install();
+        oracle_tools::install();
     }
     if (options.eval || options.oracles) && !options.vm && !options.peers {
         return Ok(ExitCode::SUCCESS);
@@ -161,28 +161,6 @@ fn from_debian(what: &str, packages: &[&str]) -> Result<()> {
         packages.join(", ")
     );
     apt_install(packages)
-}
-
-/// Installs those of the packages that are missing.
-pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
-    let installed = |package: &&str| {
-        process::output(Command::new("dpkg-query").args(["--show", "--showformat=${Status}", package]))
-            .is_ok_and(|status| status.ends_with("ok installed"))
-    };
-    let missing: Vec<&str> = packages.iter().copied().filter(|package| !installed(package)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let root = Root::find();
-    let apt = || {
-        let mut command = root.command("env").with_context(|| {
-            format!("root is needed and there is no sudo; as root: apt-get install {}", missing.join(" "))
-        })?;
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]);
-        anyhow::Ok(command)
-    };
-    process::run(apt()?.arg("update"))?;
-    process::run(apt()?.args(["install", "--no-install-recommends"]).args(missing))
 }
 
 /// Builds bpf-linker against the LLVM of the compiler. It must be the same LLVM: the linker reads the

@@ -4,6 +4,7 @@
 mod arrows;
 mod circles;
 mod code;
+mod dependencies;
 mod file_rules;
 mod imports;
 mod tree_rules;

@@ -13,6 +13,6 @@ mod resolve;
 pub use attribution::{Runtime, is_of_user_manager, pod_uid, runtime, unit};
 pub use freezer::is_frozen;
 pub use memory::{Hierarchy, V1_UNLIMITED};
-pub use path::{container_id, is_hex_id, of_process, short_id, without_ids};
+pub use path::{container_id, is_hex_id, is_inside, of_process, short_id, without_ids};
 pub use pids::{TaskLimit, task_limit};
 pub use resolve::Paths;

@@ -22,6 +22,11 @@ pub fn of_process(text: &str) -> Option<&str> {
     unified
 }
 
+/// Whether `path` is `cgroup` or below it.
+pub fn is_inside(cgroup: &str, path: &str) -> bool {
+    path.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The innermost container that the path names: by a 64-hex id, as docker, containerd, cri-o and podman write it
 /// (bare, or as `docker-ID.scope`, `cri-containerd-ID.scope`, `crio-ID.scope`, `libpod-ID.scope`), or by the name that
 /// systemd-nspawn and LXC know it by.
@@ -174,6 +179,13 @@ mod tests {
     use super::*;
 
     const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_cgroup_holds_itself_and_what_is_below() {
+        for (path, want) in [("/a", true), ("/a/b", true), ("/ab", false), ("/", false), ("/b/a", false)] {
+            assert_eq!(is_inside("/a", path), want, "{path}");
+        }
+    }
 
     #[test]
     fn the_memory_controllers_path_wins_over_the_unified_one() {

@@ -9,7 +9,7 @@ use super::output;
 use super::ps::with_newline;
 use super::view;
 use crate::analyst::{self, Analyst, Question};
-use crate::config::{self, Config, Draft};
+use crate::config::{self, Config, LoadedConfig};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Verdict};
@@ -112,8 +112,8 @@ async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> 
 
 /// The case file, as it may be shown; `None`: no such process.
 async fn local_file(target: &Target, pid: u32) -> Result<Option<(CaseFile, Config)>> {
-    let Draft { config, warnings, .. } = config::load(&target.sources)?;
-    programs::extend(&config.programs)?;
+    let LoadedConfig { config, warnings, .. } = config::load(&target.sources)?;
+    programs::extend(&config.own_programs())?;
     for warning in warnings {
         output::complain(&format!("warning: {warning}"));
     }

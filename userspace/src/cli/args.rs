@@ -1,18 +1,17 @@
-//! What the command line looks like. The flags of settings are made from the table of settings, so flags,
-//! variables and keys of the file cannot drift apart.
+//! What the command line looks like. The flags of settings are in `flags.rs`.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::builder::{PossibleValuesParser, StyledStr};
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::{SignedDuration, Timestamp};
 
 use super::client::Target;
+use super::flags::{flag, sources, with_settings};
 use super::incidents::Query;
 use super::ps;
 use crate::config::Sources;
-use crate::config::settings::{Group, SETTINGS, Setting, Shape, find};
+use crate::config::setting::find;
 use crate::model::{IncidentKind, IncidentStatus};
 use crate::store::{IncidentAction, LIST_MAX};
 
@@ -188,52 +187,12 @@ pub fn command() -> Command {
         )
 }
 
-fn with_settings(command: Command) -> Command {
-    let command = SETTINGS.iter().fold(command, |command, setting| command.args(flag(setting)));
-    command.after_help(variables_only())
-}
-
 fn with_client(command: Command) -> Command {
     let settings = CLIENT_SETTINGS.iter().filter_map(|name| find(name));
     settings
         .fold(command, |command, setting| command.args(flag(setting)))
         .arg(url("The daemon to ask [env: SERVER_URL] [default: http://127.0.0.1:7878]"))
         .arg(json())
-}
-
-/// A setting's flag: always text here, understood and checked together with the other layers.
-fn flag(setting: &Setting) -> Option<Arg> {
-    let arg = Arg::new(setting.name)
-        .long(setting.flag?)
-        .value_name(setting.placeholder)
-        .help(help(setting))
-        .help_heading(setting.group.heading())
-        .hide_short_help(setting.group == Group::Detect);
-    Some(match setting.shape {
-        Shape::Value => arg.action(ArgAction::Set),
-        Shape::List => arg.action(ArgAction::Append),
-        Shape::Switch => {
-            arg.action(ArgAction::Set).num_args(0..=1).require_equals(true).default_missing_value("true")
-        }
-    })
-}
-
-fn help(setting: &Setting) -> StyledStr {
-    let mut help = format!("{} [env: {}]", setting.help, setting.env[0]);
-    if !setting.default.is_empty() && setting.shape != Shape::Switch {
-        help.push_str(&format!(" [default: {}]", setting.default));
-    }
-    help.into()
-}
-
-/// What is not on the command line, where every user of the host could read it.
-fn variables_only() -> StyledStr {
-    let mut text = "Only as variables or in the configuration file:\n".to_owned();
-    for setting in SETTINGS.iter().filter(|setting| setting.flag.is_none()) {
-        text.push_str(&format!("  {:<24} {}\n", setting.env[0], setting.help));
-    }
-    text.push_str("\nThe configuration file is TOML; its keys are the flags with _ for -, those of --detect-… in [detect].");
-    text.into()
 }
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -277,16 +236,6 @@ fn since(text: &str) -> Result<Timestamp, String> {
     text.parse().ok().or_else(ago).ok_or_else(|| accepted.to_owned())
 }
 
-fn sources(matches: &ArgMatches) -> Sources {
-    let mut flags = BTreeMap::new();
-    for setting in SETTINGS {
-        if let Ok(Some(values)) = matches.try_get_many::<String>(setting.name) {
-            flags.insert(setting.name, values.cloned().collect());
-        }
-    }
-    Sources::of_process(flags)
-}
-
 fn target(matches: &mut ArgMatches) -> Target {
     Target { sources: sources(matches), url: matches.remove_one("url") }
 }
@@ -303,21 +252,6 @@ mod tests {
     #[test]
     fn the_declaration_is_sound() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn flags_reach_the_settings() {
-        let line = "run --listen [::1]:0 --allowed-host a --allowed-host b --no-llm --ebpf-log=false --detect-fd-percent 50";
-        let Ok(Action::Run(sources)) = check(line) else { panic!("not understood") };
-        let want = [
-            ("allowed_hosts", &["a", "b"][..]),
-            ("detect.fd_percent", &["50"]),
-            ("ebpf_log", &["false"]),
-            ("listen", &["[::1]:0"]),
-            ("no_llm", &["true"]),
-        ];
-        let got: Vec<_> = sources.flags.iter().map(|(name, values)| (*name, values.clone())).collect();
-        assert_eq!(got, want.map(|(name, values)| (name, values.iter().map(|v| (*v).to_owned()).collect())));
     }
 
     #[test]
@@ -372,15 +306,6 @@ mod tests {
         ] {
             let said = check(line).err().unwrap_or_default();
             assert!(said.contains(want), "{line}: {said}");
-        }
-    }
-
-    #[test]
-    fn help_names_every_setting_and_its_variable() {
-        let help = command().find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for setting in SETTINGS {
-            assert!(help.contains(setting.env[0]), "{}", setting.env[0]);
-            assert!(setting.flag.is_none_or(|flag| help.contains(flag)), "{}", setting.name);
         }
     }
 }

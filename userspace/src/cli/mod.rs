@@ -4,6 +4,7 @@ mod analyze;
 mod args;
 mod client;
 mod doctor;
+mod flags;
 mod incidents;
 mod output;
 mod protect;

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::output;
-use crate::config::{Draft, KeySource};
+use crate::config::{KeySource, LoadedConfig};
 use crate::logging;
 
 /// After a signal the daemon has this long to end in order.
@@ -29,7 +29,7 @@ const ENDED_BY_SIGINT: i32 = 130;
 const ENDED_BY_SIGTERM: i32 = 143;
 
 /// The daemon, from a checked configuration to its end.
-pub async fn serve(draft: Draft) -> Result<()> {
+pub async fn serve(draft: LoadedConfig) -> Result<()> {
     logging::init(&draft.logging)?;
     let signals = Signals::watch()?;
     let access = Access::of(&draft.key);

@@ -2,30 +2,32 @@
 
 use std::time::Duration;
 
-use super::problem::{Rejected, quoted};
+use super::declare::{Fixed, defaults, flags, list, settings};
+use super::problem::Rejected;
+use super::setting::group;
 
-/// Which beginnings are suspicious. Every field is a key of the file's `[detect]` section.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExecLimits {
-    /// A program whose file is gone so soon after it began hides; of an older one, an update took the file.
-    pub exec_fresh: Duration,
-    /// Where everybody may write, each with a slash at its end: installed programs are not run from there.
-    pub exec_folders: Vec<String>,
-}
-
-impl Default for ExecLimits {
-    fn default() -> Self {
-        let folders = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"];
-        Self { exec_fresh: Duration::from_secs(5), exec_folders: folders.map(str::to_owned).to_vec() }
+settings! {
+    /// Which beginnings are suspicious.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct ExecLimits {
+        in flags(group::DETECT, "detect.") => {
+            /// A program whose file is gone so soon after it began hides; of an older one, an update took the file.
+            pub exec_fresh: Duration = Fixed(Duration::from_secs(5));
+            // Each with a slash at its end.
+            /// Folder that everybody may write to, so that what root runs from there is suspicious; repeatable,
+            /// replaces the default.
+            pub exec_folders: Vec<String> = list("/tmp,/var/tmp,/dev/shm,/run/shm", "DIR", folder);
+        }
     }
 }
+
+defaults!(ExecLimits);
 
 /// An absolute folder, with a slash at its end.
 pub(super) fn folder(text: &str) -> Result<String, Rejected> {
     let path = text.trim_end_matches('/');
     if !path.starts_with('/') || text.contains('\0') {
-        let what = format!("{} is not an absolute folder", quoted(text));
-        return Err(Rejected::new(what, "give one, such as /var/tmp"));
+        return Err(Rejected::value(text, "is not an absolute folder", "give one, such as /var/tmp"));
     }
     Ok(format!("{path}/"))
 }
@@ -41,13 +43,6 @@ mod tests {
         {
             assert_eq!(folder(text).ok().as_deref(), want, "{text:?}");
         }
-        let defaults: Vec<_> = find_default().collect();
-        assert_eq!(defaults, ExecLimits::default().exec_folders);
-    }
-
-    fn find_default() -> impl Iterator<Item = String> {
-        let setting = crate::config::settings::find("detect.exec_folders");
-        let text = setting.map_or("", |setting| setting.default);
-        text.split(',').map(|text| folder(text).expect("the default is valid"))
+        assert_eq!(ExecLimits::default().exec_folders, ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/shm/"]);
     }
 }

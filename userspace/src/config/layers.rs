@@ -1,4 +1,5 @@
-//! The four layers a setting is looked up in: flag, environment, file, default. What was found remembers where.
+//! The layers above the defaults that a setting is looked up in: flag, environment, file. What was found remembers
+//! where.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,14 +9,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::problem::{Problem, Rejected, nearest, quoted};
-use super::settings::{SETTINGS, Setting, Shape, find};
+use super::removed::removed;
+use super::setting::{ENV_PREFIX, SETTINGS, Setting, Shape, find};
 
 /// Read when no other file is named.
 const DEFAULT_FILE: &str = "/etc/ai-debugger.toml";
 /// Most bytes of a configuration file.
 const FILE_MAX_BYTES: u64 = 1 << 20;
-/// What this program's own variables begin with.
-const ENV_PREFIX: &str = "AI_DEBUGGER_";
 
 /// The raw material. No `Debug`: it holds secrets.
 pub struct Sources {
@@ -42,7 +42,6 @@ pub(super) enum Layer {
     Flag,
     Env,
     File,
-    Default,
 }
 
 /// A value and where it was found. No `Debug`: it may be a secret.
@@ -60,7 +59,7 @@ impl Found {
     }
 }
 
-/// Every value of every layer above the defaults.
+/// Every value of every layer; by default none.
 #[derive(Default)]
 pub(super) struct Layers {
     /// Strongest first.
@@ -81,28 +80,14 @@ impl Layers {
         it
     }
 
-    /// The strongest value; `None` where nothing is set and there is no default.
+    /// The strongest value; `None` where nothing is set.
     pub(super) fn get(&self, name: &str) -> Option<Found> {
-        let setting = find(name).expect("settings are asked for by names of the table");
-        let set = [Layer::Flag, Layer::Env, Layer::File]
-            .into_iter()
-            .find_map(|layer| self.found.get(&(setting.name, layer)));
-        set.cloned().or_else(|| {
-            let values = if setting.shape == Shape::List {
-                split_list(setting.default)
-            } else {
-                vec![setting.default.to_owned()]
-            };
-            (!setting.default.is_empty()).then(|| Found {
-                values,
-                layer: Layer::Default,
-                origin: "default".to_owned(),
-            })
-        })
+        let layers = [Layer::Flag, Layer::Env, Layer::File];
+        layers.into_iter().find_map(|layer| self.found.get(&(name, layer))).cloned()
     }
 
     fn put(&mut self, setting: &'static Setting, found: Found) {
-        self.found.insert((setting.name, found.layer), found);
+        self.found.insert((setting.name.as_str(), found.layer), found);
     }
 
     fn problem(&mut self, origin: impl Into<String>, rejected: Rejected) {
@@ -110,40 +95,41 @@ impl Layers {
     }
 
     fn read_flags(&mut self, sources: &Sources) {
-        for setting in SETTINGS {
-            let (Some(flag), Some(values)) = (setting.flag, sources.flags.get(setting.name)) else {
-                continue;
-            };
-            self.put(
-                setting,
-                Found { values: values.clone(), layer: Layer::Flag, origin: format!("--{flag}") },
-            );
+        for setting in SETTINGS.iter() {
+            if let Some(values) = sources.flags.get(setting.name.as_str()) {
+                let found = Found { values: values.clone(), layer: Layer::Flag, origin: setting.shown() };
+                self.put(setting, found);
+            }
+        }
+        for removed in removed().filter(|it| sources.flags.contains_key(it.name)) {
+            self.warnings.push(removed.warning(&format!("--{}", removed.flag())));
         }
     }
 
     fn read_env(&mut self, sources: &Sources) {
-        for setting in SETTINGS {
-            let set = setting
-                .env
-                .iter()
-                .find_map(|name| Some((*name, sources.env.get(*name).filter(|v| !v.is_empty())?)));
-            let Some((name, value)) = set else { continue };
+        for setting in SETTINGS.iter() {
+            let value = |name| Some((name, sources.env.get(name).filter(|it| !it.is_empty())?));
+            let Some((name, value)) = setting.env.iter().find_map(value) else { continue };
             let Some(text) = value.to_str() else {
                 self.problem(name, Rejected::new("the value is not UTF-8", "give plain text"));
                 continue;
             };
             let values = if setting.shape == Shape::List { split_list(text) } else { vec![text.to_owned()] };
-            self.put(setting, Found { values, layer: Layer::Env, origin: name.to_owned() });
+            self.put(setting, Found { values, layer: Layer::Env, origin: name.clone() });
         }
-        // Kubernetes sets AI_DEBUGGER_PORT and the like for a Service of that name, so an unknown variable is
-        // no error; one that looks like a slip of the pen deserves a word.
-        let known = || SETTINGS.iter().flat_map(|setting| setting.env.iter().copied());
-        for name in sources.env.keys().filter(|name| name.starts_with(ENV_PREFIX)) {
-            if known().any(|it| it == name) {
+        let known: Vec<&str> = SETTINGS.iter().flat_map(|it| &it.env).map(String::as_str).collect();
+        for name in sources.env.keys() {
+            let Some(short) = name.strip_prefix(ENV_PREFIX).filter(|_| !known.contains(&name.as_str()))
+            else {
+                continue;
+            };
+            if let Some(removed) = removed().find(|it| it.variable() == *name) {
+                self.warnings.push(removed.warning(name));
                 continue;
             }
-            let short = |name: &'static str| name.strip_prefix(ENV_PREFIX);
-            if let Some(meant) = nearest(&name[ENV_PREFIX.len()..], known().filter_map(short)) {
+            // Kubernetes sets AI_DEBUGGER_PORT and the like for a Service of that name, so an unknown variable is
+            // no error; one that looks like a slip of the pen deserves a word.
+            if let Some(meant) = nearest(short, known.iter().filter_map(|it| it.strip_prefix(ENV_PREFIX))) {
                 self.warnings
                     .push(format!("{name} is not known and ignored; did you mean {ENV_PREFIX}{meant}?"));
             }
@@ -201,7 +187,10 @@ impl Layers {
                         Ok(values) => self.put(setting, Found { values, layer: Layer::File, origin }),
                         Err(rejected) => self.problem(origin, rejected),
                     },
-                    None => self.problem(origin, unknown_key(&name)),
+                    None => match removed().find(|it| it.name == name) {
+                        Some(removed) => self.warnings.push(removed.warning(&origin)),
+                        None => self.problem(origin, unknown_key(&name)),
+                    },
                 },
             }
         }
@@ -212,7 +201,7 @@ fn unknown_key(name: &str) -> Rejected {
     if find(name).is_some() {
         return Rejected::new("the file cannot name itself", "remove this key");
     }
-    let known = || SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.name);
+    let known = || SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.name.as_str());
     let in_section = || known().find(|it| it.strip_prefix("detect.") == Some(name));
     let accepted = match nearest(name, known()).or_else(in_section) {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -244,7 +233,7 @@ fn file_values(setting: &Setting, value: toml::Value) -> Result<Vec<String>, Rej
     }
 }
 
-fn split_list(text: &str) -> Vec<String> {
+pub(super) fn split_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
@@ -259,7 +248,7 @@ fn read_bounded(path: &Path) -> std::io::Result<(String, u32)> {
     Ok((text, mode))
 }
 
-/// Two settings that mean the same: a value, and a file with the value.
+/// The two ways to give a secret.
 pub(super) enum Either {
     /// Neither is set.
     Neither,
@@ -270,9 +259,9 @@ pub(super) enum Either {
 }
 
 impl Layers {
-    /// The stronger of a value and a file with the value; both in one layer contradict each other.
-    pub(super) fn either(&self, name: &str, file_name: &str) -> Result<Either, Problem> {
-        match (self.get(name), self.get(file_name)) {
+    /// The stronger of a secret and a file with it; both in one layer contradict each other.
+    pub(super) fn either(&self, name: &str) -> Result<Either, Problem> {
+        match (self.get(name), self.get(&format!("{name}_file"))) {
             (None, None) => Ok(Either::Neither),
             (Some(value), None) => Ok(Either::Value(value)),
             (None, Some(file)) => Ok(Either::File(file)),

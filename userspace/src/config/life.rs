@@ -2,43 +2,44 @@
 
 use std::time::Duration;
 
+use super::declare::{Fixed, defaults, flags, one, settings};
+use super::parse::{duration, severity};
+use super::setting::group;
 use crate::model::Severity;
 
-/// What is alerted, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertRules {
-    /// What is less grave makes an incident and no alert.
-    pub min_severity: Severity,
-    /// Conditions of processes older than the daemon that are found in so long after its start are one message.
-    pub quiet_start: Duration,
-}
-
-impl Default for AlertRules {
-    fn default() -> Self {
-        Self { min_severity: Severity::Warning, quiet_start: Duration::from_secs(120) }
-    }
-}
-
-/// How long things take in the life of an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LifeRules {
-    /// What happens (a crash, an OOM kill) is over after so long without another.
-    pub quiet: Duration,
-    /// What lasts (a pile-up, a limit nearly reached) is over after so long, and a few walks, without it.
-    pub clear: Duration,
-    /// What comes back so long after its end is the same incident.
-    pub reopen: Duration,
-    /// From the first alert to the first reminder; zero: there are none.
-    pub remind: Duration,
-}
-
-impl Default for LifeRules {
-    fn default() -> Self {
-        Self {
-            quiet: Duration::from_secs(30 * 60),
-            clear: Duration::from_secs(2 * 60),
-            reopen: Duration::from_secs(3600),
-            remind: Duration::from_secs(10 * 60),
+settings! {
+    /// What is alerted, and when.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct AlertRules {
+        in flags(group::ALERTS, "alert_") => {
+            /// Minimum severity that triggers an alert: info, warning or critical.
+            pub min_severity: Severity = one("warning", "SEVERITY", severity);
+            /// How long after the start to collect conditions older than the daemon into one message.
+            pub quiet_start: Duration = one("2m", "TIME", duration("0s", "1h"));
         }
     }
 }
+
+settings! {
+    /// How long things take in the life of an incident.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct LifeRules {
+        in flags(group::ALERTS, "alert_") => {
+            /// Time to the first reminder of an incident that goes on; the next come after 6, 36 and 144 times as
+            /// long; 0s turns reminders off.
+            pub remind: Duration = one("10m", "TIME", duration("0s", "168h"));
+        }
+        in flags(group::INCIDENTS, "incident_") => {
+            /// Resolve an event (a crash, an OOM kill) when this long has passed without another.
+            pub quiet: Duration = one("30m", "TIME", duration("10s", "168h"));
+            /// What lasts (a pile-up, a limit nearly reached) is over after so long, and a few scans, without it: what
+            /// swings around a limit does so faster.
+            pub clear: Duration = Fixed(Duration::from_mins(2));
+            /// What comes back so long after its end is the same incident: the cause is hardly another one, and
+            /// whoever mended it still remembers.
+            pub reopen: Duration = Fixed(Duration::from_hours(1));
+        }
+    }
+}
+
+defaults!(AlertRules, LifeRules);

@@ -4,6 +4,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::declare::{Fixed, Part, Reader, Section, defaults, flags, list, one, settings, variables};
+use super::key;
+use super::parse::{self, count};
+use super::problem::Rejected;
+use super::secret::{Given, Secret};
+use super::setting::group;
+
 /// The language model: Groq, or anything that speaks the same chat-completions API.
 #[derive(Clone, Debug)]
 pub struct LlmConfig {
@@ -19,23 +26,72 @@ pub struct LlmConfig {
     pub limits: LlmLimits,
 }
 
-/// How much may be spent on the model. Over a limit the built-in analyst judges alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LlmLimits {
-    /// Requests in a minute.
-    pub requests_per_minute: u32,
-    /// Requests in a UTC day.
-    pub requests_per_day: u32,
-    /// Tokens in a minute, the room for the answer included.
-    pub tokens_per_minute: u32,
-    /// Tokens in a UTC day.
-    pub tokens_per_day: u32,
-    /// Money in a UTC day, in billionths of a US dollar.
-    pub nano_usd_per_day: u64,
-    /// Tokens of the longest prompt, as they are estimated here.
-    pub prompt_tokens: u32,
-    /// What models cost beside those that are known here.
-    pub prices: Vec<Price>,
+settings! {
+    /// How much may be spent on the model. Over a limit the built-in analyst judges alone.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct LlmLimits {
+        in flags(group::MODEL, "llm_") => {
+            /// Most requests to the model in a minute; over a limit the built-in analyst works alone.
+            pub requests_per_minute: u32 = one("30", "N", count(1, 100_000));
+            /// Most requests to the model in a day (UTC).
+            pub requests_per_day: u32 = one("1000", "N", count(1, 100_000_000));
+            /// Most tokens in a minute, including the 2,000 kept free for each answer.
+            pub tokens_per_minute: u32 = one("8000", "N", count(6_000, 100_000_000));
+            /// Most tokens in a day (UTC).
+            pub tokens_per_day: u32 = one("200000", "N", count(6_000, 4_000_000_000));
+            // In billionths of a US dollar.
+            /// Most dollars to spend in a day (UTC), where the model's price is known.
+            pub nano_usd_per_day: u64 = one("1", "USD", parse::nano_usd).adjust(|it| it.rename("llm_usd_per_day"));
+            /// Tokens of the longest prompt, as they are estimated here: with the room for the answer it fits into a
+            /// minute of Groq's free plan, with some to spare where the estimate is wrong.
+            pub prompt_tokens: u32 = Fixed(5_400);
+            // Beside those that are known here.
+            /// Price of a model in dollars for a million tokens read and written; repeatable.
+            pub prices: Vec<Price> = list("", "MODEL=IN/OUT", parse::price);
+        }
+    }
+}
+
+defaults!(LlmLimits);
+
+settings! {
+    struct LlmSettings {
+        in flags(group::MODEL, "llm_") => {
+            /// Address of the model's API: Groq, or any other that answers like OpenAI's chat completions.
+            base_url: String = one("https://api.groq.com/openai/v1", "URL", parse::base_url);
+            /// Name of the model to ask.
+            model: String = one("openai/gpt-oss-120b", "MODEL", parse::model_name);
+            /// How long an alert may wait for the model, 1s to 1m.
+            deadline: Duration = one("8s", "TIME", parse::duration("1s", "1m"));
+            /// How much may be spent.
+            limits: LlmLimits = Part;
+        }
+        in variables(group::MODEL, "groq_") => {
+            /// API key of the model; without it the built-in analyst works alone.
+            api_key: Option<Given> = Secret("KEY");
+        }
+    }
+}
+
+impl Section for Option<LlmConfig> {
+    fn read(reader: &mut Reader) -> Self {
+        let LlmSettings { base_url, model, deadline, limits, api_key } = Section::read(reader);
+        if reader.layers.get("no_llm").is_some_and(|found| parse::switch(found.text()) == Ok(true)) {
+            return None;
+        }
+        let Some(Given { value: api_key, origin }) = api_key else {
+            if reader.layers.get("llm_base_url").is_some() {
+                reader.warn(
+                    "the model is not asked: its address is set, but not GROQ_API_KEY (any value does where the API \
+                     asks for none)");
+            }
+            return None;
+        };
+        let what = "the value cannot be an API key";
+        let wrong = |_| Rejected::new(what, "give it as the API's owner shows it");
+        reader.note(key::check_shape(&api_key).map_err(wrong), &origin)?;
+        Some(LlmConfig { base_url, model, api_key, deadline, limits })
+    }
 }
 
 /// What a model costs.
@@ -47,18 +103,4 @@ pub struct Price {
     pub nano_usd_in: u64,
     /// The same for a token written.
     pub nano_usd_out: u64,
-}
-
-impl Default for LlmLimits {
-    fn default() -> Self {
-        Self {
-            requests_per_minute: 30,
-            requests_per_day: 1_000,
-            tokens_per_minute: 8_000,
-            tokens_per_day: 200_000,
-            nano_usd_per_day: 1_000_000_000,
-            prompt_tokens: 5_400,
-            prices: Vec::new(),
-        }
-    }
 }

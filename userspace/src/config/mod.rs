@@ -1,38 +1,41 @@
-//! The configuration, complete and checked. How it is put together from flags, environment, file and defaults
-//! is in the submodules: [`load`] only reads and reports every error at once, [`Draft::prepare`] makes what is
-//! missing on disk.
+//! The configuration, complete and checked. Each setting is declared once, as a field of a struct here or in a
+//! submodule; how that is done is in `declare`. [`load`] puts flags, environment, file and defaults together: it only
+//! reads, and reports every error at once. [`LoadedConfig::prepare`] makes what is missing on disk.
 
-mod client;
+mod client_key;
+mod declare;
 mod detect;
-mod draft;
 mod exec;
 mod growth;
 mod key;
 mod layers;
 mod life;
 mod llm;
+mod load;
 mod parse;
 mod problem;
 mod programs;
 mod receivers;
+mod removed;
 mod secret;
-pub(crate) mod settings;
+pub(crate) mod setting;
 #[cfg(test)]
 mod tests;
 
 pub use detect::DetectLimits;
-pub use draft::{Draft, KeySource, LogFormat, LogSettings, load};
 pub use exec::ExecLimits;
 pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use life::{AlertRules, LifeRules};
 pub use llm::{LlmConfig, LlmLimits, Price};
+pub use load::{KeySource, LoadedConfig, LogFormat, LogSettings, load};
 pub use problem::{ConfigErrors, Problem, Rejected};
 pub use receivers::{HookConfig, Receivers, SlackConfig};
 
-pub(crate) use client::{ClientKey, client_key};
+pub(crate) use client_key::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
 pub(crate) use parse::{base_url, is_this_host};
+pub(crate) use removed::removed;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,43 +44,70 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Everything `run` needs to know.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where HTTP listens.
-    pub listen: SocketAddr,
-    /// The access key.
-    pub key: SecretString,
-    /// The store and the key live here.
-    pub data_dir: PathBuf,
-    /// Host names answered beside IP literals, `localhost` and the machine's own.
-    pub allowed_hosts: Vec<String>,
-    /// Normally `/proc`.
-    pub proc_root: PathBuf,
-    /// Normally `/sys/fs/cgroup`.
-    pub cgroup_root: PathBuf,
-    /// Between two walks of /proc.
-    pub scan_interval: Duration,
-    /// Whether `environ` is served with its values instead of masked.
-    pub show_environ: bool,
-    /// Whether secrets in argv, paths and evidence are stored and served instead of masked.
-    pub show_secrets: bool,
-    /// Whether the kernel side logs its own doings (aya-log), for debugging it.
-    pub ebpf_log: bool,
-    /// Where the kernel's own types are, normally `/sys/kernel/btf/vmlinux`.
-    pub btf_path: PathBuf,
-    /// The language model; `None`: the built-in rules alone.
-    pub llm: Option<LlmConfig>,
-    /// Whether the model was turned off on purpose.
-    pub no_llm: bool,
-    /// Who gets alerts.
-    pub receivers: Receivers,
-    /// What is alerted, and when.
-    pub alerts: AlertRules,
-    /// How long things take in the life of an incident.
-    pub life: LifeRules,
-    /// From when on something is a finding.
-    pub detect: DetectLimits,
-    /// Programs of the site's own by role, beside those that are known.
-    pub programs: BTreeMap<String, Vec<String>>,
+use declare::{Part, flags, list, one, settings, switch};
+use load::AccessKey;
+use setting::group;
+
+settings! {
+    /// Everything `run` needs to know.
+    #[derive(Clone, Debug)]
+    pub struct Config {
+        in flags(group::SERVER, "") => {
+            /// Address and port of the HTTP server; port 0 takes a free one.
+            pub listen: SocketAddr = one("127.0.0.1:7878", "IP:PORT", parse::listen);
+            /// Access key; when none is given, one is made on the first run and kept in the data folder.
+            pub key: SecretString = AccessKey;
+            /// Folder for the incidents and the access key.
+            pub data_dir: PathBuf = one("/var/lib/ai-debugger", "DIR", parse::path);
+            /// Host name to answer besides IP addresses, localhost and this machine's name; repeatable.
+            pub allowed_hosts: Vec<String> = list("", "NAME", parse::host_name)
+                .adjust(|it| it.flag = Some("allowed-host".to_owned()));
+            /// Serve /proc/PID/environ with its values instead of masked.
+            pub show_environ: bool = switch();
+            /// Store and serve command lines and evidence with the secrets in them; what leaves the host stays
+            /// masked.
+            pub show_secrets: bool = switch();
+        }
+        in flags(group::WATCHING, "") => {
+            /// Folder where the host's /proc is mounted.
+            pub proc_root: PathBuf = one("/proc", "DIR", parse::path);
+            /// Folder where the host's cgroups are mounted.
+            pub cgroup_root: PathBuf = one("/sys/fs/cgroup", "DIR", parse::path);
+            /// Time between two scans of /proc, 100ms to 1h.
+            pub scan_interval: Duration = one("10s", "TIME", parse::duration("100ms", "1h"));
+            /// Type information (BTF) of the running kernel; it is elsewhere in a container without /sys.
+            pub btf_path: PathBuf = one("/sys/kernel/btf/vmlinux", "FILE", parse::path);
+            // As role and name.
+            /// Role of a program of your own, such as ci-agent=builder or my-runner=supervisor; repeatable.
+            pub programs: Vec<(String, String)> = list("", "NAME=ROLE", programs::own)
+                .adjust(|it| it.flag = Some("program".to_owned()));
+        }
+        in flags(group::MODEL, "") => {
+            /// Send nothing to a language model: the built-in analyst works alone.
+            pub no_llm: bool = switch();
+            /// The language model; `None`: the built-in rules alone.
+            pub llm: Option<LlmConfig> = Part;
+        }
+        in flags(group::ALERTS, "") => {
+            /// Who gets alerts.
+            pub receivers: Receivers = Part;
+            /// What is alerted, and when.
+            pub alerts: AlertRules = Part;
+            /// How long things take in the life of an incident.
+            pub life: LifeRules = Part;
+            /// From when on something is a finding.
+            pub detect: DetectLimits = Part;
+        }
+    }
+}
+
+impl Config {
+    /// The names of the site's own programs, by role.
+    pub fn own_programs(&self) -> BTreeMap<String, Vec<String>> {
+        let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (role, name) in &self.programs {
+            roles.entry(role.clone()).or_default().push(name.clone());
+        }
+        roles
+    }
 }

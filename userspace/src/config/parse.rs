@@ -14,26 +14,22 @@ use super::problem::{Rejected, quoted};
 use super::{LogFormat, Price};
 use crate::model::Severity;
 
-/// Most bytes of a kernel ring.
-const RING_MAX_BYTES: u32 = 256 << 20;
 /// Longest DNS name (RFC 1035, section 2.3.4).
 const HOST_NAME_MAX: usize = 253;
 
-type Parsed<T> = Result<T, Rejected>;
+/// The value, or why it is none.
+pub(super) type Parsed<T> = Result<T, Rejected>;
 
 pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     text.parse().map_err(|_| {
         let accepted = "give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878";
-        Rejected::new(format!("{} is not an address to listen on", quoted(text)), accepted)
+        Rejected::value(text, "is not an address to listen on", accepted)
     })
 }
 
 pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     if text.is_empty() || text.contains('\0') {
-        return Err(Rejected::new(
-            format!("{} is not a path", quoted(text)),
-            "give a path, such as /var/lib/ai-debugger",
-        ));
+        return Err(Rejected::value(text, "is not a path", "give a path, such as /var/lib/ai-debugger"));
     }
     Ok(PathBuf::from(text))
 }
@@ -42,90 +38,46 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(Rejected::new(format!("{} is neither on nor off", quoted(text)), "give true or false")),
+        _ => Err(Rejected::value(text, "is neither on nor off", "give true or false")),
     }
 }
 
 pub(super) fn duration(min: &'static str, max: &'static str) -> impl Fn(&str) -> Parsed<Duration> {
     move |text| {
-        let accepted = || format!("give a time from {min} to {max}, such as 10s or 1m30s");
-        let time: SignedDuration = text.parse().map_err(|_| {
-            Rejected::new(format!("{} is not a time with its unit", quoted(text)), accepted())
-        })?;
+        let accepted = format!("give a time from {min} to {max}, such as 10s or 1m30s");
         let bound =
             |text: &str| text.parse::<SignedDuration>().expect("the bounds in this program are times");
-        if time < bound(min) || time > bound(max) {
-            let side = if time < bound(min) { "short" } else { "long" };
-            return Err(Rejected::new(format!("{} is too {side}", quoted(text)), accepted()));
-        }
-        Ok(time.unsigned_abs())
+        let what = match text.parse::<SignedDuration>() {
+            Ok(time) if time < bound(min) => "is too short",
+            Ok(time) if time > bound(max) => "is too long",
+            Ok(time) => return Ok(time.unsigned_abs()),
+            Err(_) => "is not a time with its unit",
+        };
+        Err(Rejected::value(text, what, accepted))
     }
 }
 
 pub(super) fn count(min: u32, max: u32) -> impl Fn(&str) -> Parsed<u32> {
-    move |text| match u32::from_str(text) {
-        Ok(n) if (min..=max).contains(&n) => Ok(n),
-        Ok(_) => Err(Rejected::new(
-            format!("{} is out of range", quoted(text)),
-            format!("give a whole number from {min} to {max}"),
-        )),
-        Err(_) => Err(Rejected::new(
-            format!("{} is not a whole number in range", quoted(text)),
-            format!("give a whole number from {min} to {max}"),
-        )),
-    }
-}
-
-/// A ring buffer's size: a power of two that is a multiple of the page size (kernel kernel/bpf/ringbuf.c,
-/// `ringbuf_map_alloc`).
-pub(super) fn ring_bytes(text: &str) -> Parsed<u32> {
-    let page = u32::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let accepted = || {
-        let max = RING_MAX_BYTES >> 20;
-        format!("give a power of two from {page} to {max}MiB, such as 65536, 256KiB or 8MiB")
-    };
-    let bytes =
-        bytes(text).ok_or_else(|| Rejected::new(format!("{} is not a size", quoted(text)), accepted()))?;
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    if !bytes.is_power_of_two() || !(page..=RING_MAX_BYTES).contains(&bytes) {
-        return Err(Rejected::new(
-            format!("{} is not a size a kernel ring can have", quoted(text)),
-            accepted(),
-        ));
-    }
-    Ok(bytes)
-}
-
-/// A size of at least `min` bytes, which `name` says to people.
-pub(super) fn size(min: u64, name: &'static str) -> impl Fn(&str) -> Parsed<u64> {
     move |text| {
-        let accepted = || format!("give a size of {name} or more, such as 64MiB or 1GiB");
-        let refused = |why: &str| Rejected::new(format!("{} {why}", quoted(text)), accepted());
-        let bytes = bytes(text).ok_or_else(|| refused("is not a size"))?;
-        if bytes < min { Err(refused("is too small")) } else { Ok(bytes) }
+        let what = match u32::from_str(text) {
+            Ok(n) if (min..=max).contains(&n) => return Ok(n),
+            Ok(_) => "is out of range",
+            Err(_) => "is not a whole number in range",
+        };
+        Err(Rejected::value(text, what, format!("give a whole number from {min} to {max}")))
     }
-}
-
-fn bytes(text: &str) -> Option<u64> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-    let (digits, unit) = units
-        .into_iter()
-        .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
-        .unwrap_or((text, 1));
-    digits.trim_end().parse::<u64>().ok()?.checked_mul(unit)
 }
 
 pub(super) fn severity(text: &str) -> Parsed<Severity> {
-    text.parse().map_err(|_| {
-        Rejected::new(format!("{} is not a severity", quoted(text)), "give info, warning or critical")
-    })
+    let wrong = |_| Rejected::value(text, "is not a severity", "give info, warning or critical");
+    text.parse().map_err(wrong)
 }
 
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err(Rejected::new(format!("{} is not a log format", quoted(text)), "give text or json")),
+        _ => Err(Rejected::value(text, "is not a log format", "give text or json")),
     }
 }
 
@@ -137,7 +89,7 @@ pub(super) fn log_filter(text: &str) -> Parsed<String> {
     if !explicit || EnvFilter::builder().parse(text).is_err() {
         let accepted =
             "give error, warn, info, debug or trace, or a list such as info,ai_debugger::monitor=debug";
-        return Err(Rejected::new(format!("{} is not a log level", quoted(text)), accepted));
+        return Err(Rejected::value(text, "is not a log level", accepted));
     }
     Ok(text.to_owned())
 }
@@ -145,26 +97,21 @@ pub(super) fn log_filter(text: &str) -> Parsed<String> {
 pub(super) fn model_name(text: &str) -> Parsed<String> {
     if text.is_empty() || text.len() > 128 || !text.bytes().all(|b| b.is_ascii_graphic()) {
         let accepted = "give a model's name as its API lists it, such as openai/gpt-oss-120b";
-        return Err(Rejected::new(format!("{} is not a model's name", quoted(text)), accepted));
+        return Err(Rejected::value(text, "is not a model's name", accepted));
     }
     Ok(text.to_owned())
 }
 
 /// Dollars, to billionths of one.
 pub(super) fn nano_usd(text: &str) -> Parsed<u64> {
-    nano(text, 1e9).ok_or_else(|| {
-        let what = format!("{} is not a sum of dollars", quoted(text));
-        Rejected::new(what, "give dollars without a sign, such as 1 or 0.25")
-    })
+    let accepted = "give dollars without a sign, such as 1 or 0.25";
+    nano(text, 1e9).ok_or_else(|| Rejected::value(text, "is not a sum of dollars", accepted))
 }
 
 /// `MODEL=IN/OUT`, in dollars for a million tokens.
 pub(super) fn price(text: &str) -> Parsed<Price> {
-    let rejected = || {
-        let accepted =
-            "give MODEL=IN/OUT in dollars for a million tokens, such as openai/gpt-oss-120b=0.15/0.60";
-        Rejected::new(format!("{} is not a price", quoted(text)), accepted)
-    };
+    let accepted = "give MODEL=IN/OUT in dollars for a million tokens, such as openai/gpt-oss-120b=0.15/0.60";
+    let rejected = || Rejected::value(text, "is not a price", accepted);
     let (model, price) = text.rsplit_once('=').ok_or_else(rejected)?;
     let (read, written) = price.split_once('/').ok_or_else(rejected)?;
     let parsed = || {
@@ -193,7 +140,7 @@ pub(super) fn host_name(text: &str) -> Parsed<String> {
     let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
     if name.len() > HOST_NAME_MAX || !name.split('.').all(label_ok) {
         let accepted = "give a plain name without scheme and port, such as debug.example.org";
-        return Err(Rejected::new(format!("{} is not a host name", quoted(text)), accepted));
+        return Err(Rejected::value(text, "is not a host name", accepted));
     }
     Ok(name)
 }
@@ -246,8 +193,7 @@ pub(super) fn slack_channel(text: &str) -> Parsed<String> {
     let name = text.trim();
     let plain = !name.is_empty() && name.chars().all(|c| !c.is_whitespace() && !c.is_control());
     let accepted = "give the channel's id, such as C0123456789, or its name, such as #alerts";
-    let wrong = || Rejected::new(format!("{} is not a channel", quoted(text)), accepted);
-    if plain { Ok(name.to_owned()) } else { Err(wrong()) }
+    if plain { Ok(name.to_owned()) } else { Err(Rejected::value(text, "is not a channel", accepted)) }
 }
 
 /// Whether a URL stays on this host.
@@ -286,24 +232,6 @@ mod tests {
                 ("1500ms", Duration::from_millis(1500)),
             ],
             &["10", "", "0s", "999ms", "1h1s", "-10s", "ten", "10s ago", "99999999999999999999s", "1d"],
-        );
-    }
-
-    #[test]
-    fn sizes_are_what_a_kernel_ring_can_have() {
-        check(
-            ring_bytes,
-            &[("256KiB", 256 << 10), ("8MiB", 8 << 20), ("65536", 65536), ("256MiB", 256 << 20)],
-            &["0", "1024", "100000", "3MiB", "512MiB", "4096MiB", "-4096", "8MB", "MiB", ""],
-        );
-    }
-
-    #[test]
-    fn sizes_have_a_least() {
-        check(
-            size(1 << 20, "1MiB"),
-            &[("1MiB", 1 << 20), ("6GiB", 6 << 30), ("1048577", 1_048_577)],
-            &["1MB", "1048575", "0", "", "-1", "99999999999GiB"],
         );
     }
 

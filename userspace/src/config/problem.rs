@@ -30,6 +30,11 @@ impl Rejected {
     pub(super) fn new(what: impl Into<String>, accepted: impl Into<String>) -> Self {
         Self { what: what.into(), accepted: accepted.into() }
     }
+
+    /// The same of a value that is no secret: it is shown.
+    pub(super) fn value(value: &str, what: &str, accepted: impl Into<String>) -> Self {
+        Self::new(format!("{} {what}", quoted(value)), accepted)
+    }
 }
 
 /// Everything that is wrong; never empty.

@@ -58,7 +58,7 @@ mod tests {
         let load = |env: &[(&str, &str)]| {
             let env = env.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
             let sources = Sources { flags: BTreeMap::new(), env, default_file: default_file.clone() };
-            crate::config::load(&sources).map(|draft| draft.config.programs)
+            crate::config::load(&sources).map(|draft| draft.config.own_programs())
         };
         let want = [("builder", vec!["a", "c"]), ("supervisor", vec!["b"])];
         let want =

@@ -1,18 +1,27 @@
 //! Who gets alerts, and where.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-/// The receivers that are configured; none: no alert leaves the host.
-#[derive(Clone, Debug, Default)]
-pub struct Receivers {
-    /// Slack.
-    pub slack: Option<SlackConfig>,
-    /// A webhook of anybody's.
-    pub webhook: Option<HookConfig>,
-    /// Alertmanager's base, such as `http://127.0.0.1:9093`.
-    pub alertmanager_url: Option<String>,
-    /// Where people reach this daemon: links to incidents begin so.
-    pub public_url: Option<String>,
+use super::declare::{Part, Reader, Section, flags, one, optional, settings, variables};
+use super::parse;
+use super::secret::{Given, Secret};
+use super::setting::group;
+
+settings! {
+    /// The receivers that are configured; none: no alert leaves the host.
+    #[derive(Clone, Debug, Default)]
+    pub struct Receivers {
+        in flags(group::ALERTS, "") => {
+            /// Slack, by a bot or a webhook.
+            pub slack: Option<SlackConfig> = Part;
+            /// A webhook of anybody's.
+            pub webhook: Option<HookConfig> = Part;
+            /// Address of Alertmanager, such as http://127.0.0.1:9093.
+            pub alertmanager_url: Option<String> = optional("URL", parse::base_url);
+            /// Address at which people reach this daemon: links to incidents begin with it.
+            pub public_url: Option<String> = optional("URL", parse::base_url);
+        }
+    }
 }
 
 /// The way to Slack.
@@ -41,4 +50,75 @@ pub struct HookConfig {
     pub url: SecretString,
     /// What signatures are made with; `None`: there are none.
     pub secret: Option<SecretString>,
+}
+
+settings! {
+    struct SlackSettings {
+        in variables(group::ALERTS, "slack_") => {
+            /// Incoming webhook of Slack that gets the alerts.
+            webhook_url: Option<Given> = Secret("URL");
+            /// Token of a Slack app's bot (xoxb-…) with the scope chat:write; takes the webhook's place.
+            bot_token: Option<Given> = Secret("TOKEN");
+            /// Channel the bot posts to: its id (C…) or name.
+            channel: Option<String> = optional("CHANNEL", parse::slack_channel);
+            /// Address of Slack's Web API, such as https://slack-gov.com/api.
+            api_url: String = one("https://slack.com/api", "URL", parse::base_url);
+        }
+    }
+}
+
+impl Section for Option<SlackConfig> {
+    /// By the bot where there is one: it can do more, and nobody wants each alert twice.
+    fn read(reader: &mut Reader) -> Self {
+        let SlackSettings { webhook_url, bot_token, channel, api_url } = Section::read(reader);
+        let webhook = webhook_url.and_then(|Given { value: url, origin }| {
+            reader.note(parse::webhook(url.expose_secret()), &origin)?;
+            Some(SlackConfig::Webhook { url })
+        });
+        match (bot_token, channel) {
+            (Some(Given { value: token, origin }), Some(channel)) => {
+                reader.note(parse::bot_token(token.expose_secret()), &origin)?;
+                Some(SlackConfig::Bot { token, channel, api_url })
+            }
+            (Some(Given { origin, .. }), None) => {
+                reader.warn(format!("{origin} is ignored without SLACK_CHANNEL"));
+                webhook
+            }
+            (None, Some(_)) => {
+                reader.warn("SLACK_CHANNEL is ignored without SLACK_BOT_TOKEN");
+                webhook
+            }
+            (None, None) => webhook,
+        }
+    }
+}
+
+settings! {
+    struct HookSettings {
+        in variables(group::ALERTS, "alert_webhook_") => {
+            /// Webhook that gets every alert with its incident as JSON.
+            url: Option<Given> = Secret("URL");
+            /// Secret that signs the requests to this webhook (HMAC-SHA256).
+            secret: Option<Given> = Secret("SECRET");
+        }
+    }
+}
+
+impl Section for Option<HookConfig> {
+    fn read(reader: &mut Reader) -> Self {
+        let HookSettings { url, secret } = Section::read(reader);
+        let Some(Given { value: url, origin }) = url else {
+            if secret.is_some() {
+                reader.warn("ALERT_WEBHOOK_SECRET is ignored without ALERT_WEBHOOK_URL");
+            }
+            return None;
+        };
+        reader.note(parse::secret_url(url.expose_secret()), &origin)?;
+        if secret.is_none() {
+            reader.warn(
+                "alerts to ALERT_WEBHOOK_URL are not signed: set ALERT_WEBHOOK_SECRET, and check it there",
+            );
+        }
+        Some(HookConfig { url, secret: secret.map(|it| it.value) })
+    }
 }

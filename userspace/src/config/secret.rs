@@ -1,4 +1,5 @@
-//! Secrets kept in files: read whole, trimmed, bounded; and whether anybody else could have read them.
+//! Secrets, given as such or kept in files. Files are read whole, trimmed, bounded; and it is seen whether anybody
+//! else could have read them.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,7 +8,10 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
+use super::declare::{Field, Place, Reader};
+use super::layers::Either;
 use super::problem::Rejected;
+use super::setting::{Setting, Shape};
 
 /// Most bytes of a secret's file.
 const SECRET_MAX_BYTES: u64 = 4096;
@@ -58,6 +62,61 @@ pub(super) fn read(path: &Path) -> Result<SecretFile, Rejected> {
         return Err(refuse("is empty"));
     }
     Ok(SecretFile { secret: SecretString::from(text), mode })
+}
+
+/// A secret, given as such or in a file.
+pub(super) struct Secret(pub(super) &'static str);
+
+/// A secret that was given.
+pub(super) struct Given {
+    pub(super) value: SecretString,
+    /// Where.
+    pub(super) origin: String,
+}
+
+impl Secret {
+    /// Declares the setting and its twin, the file; says the secret's name.
+    pub(super) fn declare(&self, reader: &mut Reader, place: Place) -> String {
+        let mut setting = place.setting(Shape::Value, self.0, "");
+        setting.secret = true;
+        let mut file = Setting {
+            name: format!("{}_file", setting.name),
+            flag: setting.flag.as_ref().map(|flag| format!("{flag}-file")),
+            env: setting.env.iter().map(|name| format!("{name}_FILE")).collect(),
+            placeholder: "FILE",
+            help: format!("Same as {}, but read from this file", setting.shown()),
+            file_of: Some(setting.name.clone()),
+            ..setting.clone()
+        };
+        file.secret = false;
+        let name = setting.name.clone();
+        reader.declared.extend([setting, file]);
+        name
+    }
+}
+
+impl Field<Option<Given>> for Secret {
+    fn read(self, reader: &mut Reader, place: Place) -> Option<Given> {
+        let name = self.declare(reader, place);
+        match reader.layers.either(&name) {
+            Ok(Either::Neither) => None,
+            Ok(Either::Value(found)) => {
+                Some(Given { value: SecretString::from(found.text().trim()), origin: found.origin })
+            }
+            Ok(Either::File(found)) => {
+                let path = found.text();
+                let file = reader.note(read(Path::new(path)), &found.origin)?;
+                if file.too_open() {
+                    reader.warn(format!("others can read the secret in {path}; run: chmod 600 {path}"));
+                }
+                Some(Given { value: file.secret, origin: found.origin })
+            }
+            Err(problem) => {
+                reader.problem(problem);
+                None
+            }
+        }
+    }
 }
 
 #[cfg(test)]

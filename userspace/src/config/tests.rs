@@ -8,7 +8,8 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use secrecy::ExposeSecret as _;
 
-use super::settings::{SETTINGS, find};
+use super::removed::Removed;
+use super::setting::{SETTINGS, Setting, find};
 use super::*;
 
 /// What no error, warning or debug output may ever show.
@@ -22,13 +23,17 @@ fn sources(dir: &Path, flags: &[(&str, &str)], env: &[(&str, &str)], file: Optio
     }
     let mut given = BTreeMap::<_, Vec<String>>::new();
     for (name, value) in flags {
-        given.entry(find(name).unwrap().name).or_default().push((*value).to_owned());
+        given.entry(find(name).unwrap().name.as_str()).or_default().push((*value).to_owned());
     }
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
     Sources { flags: given, env, default_file }
 }
 
-fn load_with(flags: &[(&str, &str)], env: &[(&str, &str)], file: Option<&str>) -> Result<Draft, String> {
+fn load_with(
+    flags: &[(&str, &str)],
+    env: &[(&str, &str)],
+    file: Option<&str>,
+) -> Result<LoadedConfig, String> {
     let dir = tempfile::tempdir().unwrap();
     let loaded = load(&sources(dir.path(), flags, env, file));
     assert!(!format!("{loaded:#?}").contains(SECRET), "a secret is in the debug output");
@@ -44,9 +49,10 @@ fn check_errors(flags: &[(&str, &str)], env: &[(&str, &str)], file: Option<&str>
 }
 
 #[test]
-fn every_default_is_valid_and_the_limits_agree_with_the_table() {
+fn without_any_setting_all_is_as_declared() {
     let draft = load_with(&[], &[], None).unwrap();
     assert_eq!(draft.config.detect, DetectLimits::default());
+    assert_eq!(draft.config.life, LifeRules::default());
     assert_eq!(draft.config.listen.to_string(), "127.0.0.1:7878");
     assert!(
         draft.config.llm.is_none() && draft.config.receivers.slack.is_none() && draft.warnings.is_empty()
@@ -92,15 +98,37 @@ fn lists_come_repeated_with_commas_or_as_arrays() {
     }
 }
 
+/// A line of the file, in its section.
+fn line(name: &str, value: &str) -> String {
+    name.split_once('.').map_or_else(
+        || format!("{name} = {value}\n"),
+        |(section, key)| format!("[{section}]\n{key} = {value}\n"),
+    )
+}
+
+#[test]
+fn what_was_removed_is_named_wherever_it_is_and_stops_nobody() {
+    for Removed { name } in removed() {
+        let variable = format!("AI_DEBUGGER_{}", name.replace('.', "_").to_uppercase());
+        let flag = format!("--{}", name.replace(['.', '_'], "-"));
+        let dir = tempfile::tempdir().unwrap();
+        let mut given = sources(dir.path(), &[], &[(&variable, "7")], Some(&line(name, "7")));
+        given.flags.insert(name, vec!["7".to_owned()]);
+        let loaded = load(&given).unwrap();
+        assert_eq!(loaded.config.detect, DetectLimits::default(), "{name}");
+        let in_file = format!("ai-debugger.toml: {name}");
+        for (warning, origin) in loaded.warnings.iter().zip([flag, variable, in_file]) {
+            assert!(warning.contains(&format!("{origin} is no setting any more")), "{warning}");
+        }
+        assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
+    }
+}
+
 #[test]
 fn every_setting_of_the_file_is_read_by_its_name() {
-    for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
-        let line = setting.name.split_once('.').map_or_else(
-            || format!("{} = 1.5", setting.name),
-            |(section, key)| format!("[{section}]\n{key} = 1.5"),
-        );
-        let error = load_with(&[], &[], Some(&line)).expect_err("a fraction is never right");
-        assert!(error.contains("is of the type float"), "{}: {error}", setting.name);
+    for Setting { name, .. } in SETTINGS.iter().filter(|setting| setting.in_file) {
+        let error = load_with(&[], &[], Some(&line(name, "1.5"))).expect_err("a fraction is never right");
+        assert!(error.contains("is of the type float"), "{name}: {error}");
     }
 }
 
@@ -116,7 +144,7 @@ fn all_errors_are_reported_at_once() {
             ("SLACK_WEBHOOK_URL", SECRET),
         ],
         Some(
-            "lisetn = \"x\"\nport = 1\nconfig = \"x\"\nshow_environ = \"maybe\"\nfd_percent = 3\n[detect]\nzombi_age = 1\nring_grave_bytes = 5000\n[other]\na = 1\n",
+            "lisetn = \"x\"\nport = 1\nconfig = \"x\"\nshow_environ = \"maybe\"\nfd_percent = 3\n[detect]\nzombi_age = 1\nhung_after = \"2\"\n[other]\na = 1\n",
         ),
         &expect![[r#"
             the configuration has 15 errors:
@@ -128,12 +156,12 @@ fn all_errors_are_reported_at_once() {
               DIR/ai-debugger.toml: port: no such setting; `ai-debugger run --help` lists the settings
               --listen: `localhost:80` is not an address to listen on; give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878
               AI_DEBUGGER_ALLOWED_HOSTS: `http://no�[2J` is not a host name; give a plain name without scheme and port, such as debug.example.org
-              --scan-interval: `5ms` is too short; give a time from 1s to 1h, such as 10s or 1m30s
               DIR/ai-debugger.toml: show_environ: `maybe` is neither on nor off; give true or false
+              --scan-interval: `5ms` is too short; give a time from 1s to 1h, such as 10s or 1m30s
               AI_DEBUGGER_LLM_BASE_URL: `ftp://x` cannot be an API's base; give an http or https URL without user, query and fragment, such as https://api.groq.com/openai/v1
               GROQ_API_KEY_FILE: /nonexistent/groq cannot be read: No such file or directory (os error 2); name a readable file with the secret alone in it
               SLACK_WEBHOOK_URL: the value is not a URL; give the URL Slack shows for the incoming webhook, https://hooks.slack.com/services/…
-              DIR/ai-debugger.toml: detect.ring_grave_bytes: `5000` is not a size a kernel ring can have; give a power of two from 4096 to 256MiB, such as 65536, 256KiB or 8MiB
+              DIR/ai-debugger.toml: detect.hung_after: `2` is not a time with its unit; give a time from 1s to 24h, such as 10s or 1m30s
               AI_DEBUGGER_LOG_LEVEL: `warning` is not a log level; give error, warn, info, debug or trace, or a list such as info,ai_debugger::monitor=debug"#]],
     );
 }

@@ -4,13 +4,23 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::cpu_spin::facts::SpinFact;
 use super::crash::facts::CrashFact;
+use super::fd_exhaustion::facts::DescriptorFact;
+use super::fork_storm::facts::ForkFact;
 use super::hung_task::facts::HungFact;
+use super::memory_growth::facts::MemoryGrowthFact;
+use super::memory_pressure::facts::PressureFact;
+use super::oom_kill::facts::OomFact;
 use super::part::{Part, facts};
 use super::shared::ending::facts::EndFact;
+use super::shared::limits::facts::LimitFact;
 use super::shared::signal::facts::SignalFact;
 use super::shared::stack::facts::StackFact;
 use super::shared::standing::facts::StandingFact;
+use super::shared::trend::facts::TrendFact;
+use super::suspicious_exec::facts::ExecFact;
+use super::thread_explosion::facts::ThreadFact;
 use super::zombie_pileup::facts::ZombieFact;
 use crate::model::Name;
 
@@ -81,6 +91,26 @@ union! {
     Standing(StandingFact) as_standing,
     /// Of threads that hang.
     Hung(HungFact) as_hung,
+    /// Of threads that spin.
+    Spin(SpinFact) as_spin,
+    /// Of programs that began in an unusual way.
+    Exec(ExecFact) as_exec,
+    /// Of OOM kills.
+    OomKill(OomFact) as_oom_kill,
+    /// Of limits on tasks and memory.
+    Limit(LimitFact) as_limit,
+    /// Of steady growth, whatever grows.
+    Trend(TrendFact) as_trend,
+    /// Of memory that grows.
+    MemoryGrowth(MemoryGrowthFact) as_memory_growth,
+    /// Of open descriptors.
+    Descriptors(DescriptorFact) as_descriptors,
+    /// Of threads.
+    Threads(ThreadFact) as_threads,
+    /// Of families of processes.
+    Forks(ForkFact) as_forks,
+    /// Of memory that runs short.
+    MemoryPressure(PressureFact) as_memory_pressure,
     /// Of zombies.
     Zombie(ZombieFact) as_zombie,
 }

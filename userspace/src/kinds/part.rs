@@ -153,7 +153,7 @@ macro_rules! facts {
         $($(#[$variant_meta:meta])* $Variant:ident),+ $(,)?
     }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum $Choice { $($(#[$variant_meta])* $Variant),+ }
 

@@ -3,7 +3,7 @@
 //! hostile: each shape is taken from the side where the kernel, not the name, has the last word. Pure.
 
 use super::record::unescape;
-use crate::model::{Constraint, Invoker, MemoryCounter, ReportedVictim, TaskRow};
+use crate::model::{Constraint, Invoker, MemoryCounter, Name, ReportedVictim, TaskRow};
 
 /// A `comm` is at most this long (kernel TASK_COMM_LEN less its NUL).
 const COMM_MAX: usize = 15;
@@ -34,8 +34,8 @@ pub(super) struct Summary {
     pub(super) constraint: Constraint,
     pub(super) pid: u32,
     /// Absent where the names in the line leave it open.
-    pub(super) oom_memcg: Option<String>,
-    pub(super) task_memcg: Option<String>,
+    pub(super) oom_memcg: Option<Name>,
+    pub(super) task_memcg: Option<Name>,
 }
 
 /// The columns of the table of tasks, which differ between kernels, without the last one, the name.
@@ -62,7 +62,7 @@ fn invoked(text: &str) -> Option<Invoker> {
     let gfp = mask.split_once('(').map_or(mask, |(_, names)| names.trim_end_matches(')'));
     Some(Invoker {
         name: comm(name)?,
-        gfp: gfp.to_owned(),
+        gfp: gfp.into(),
         order: order.parse().ok()?,
         oom_score_adj: oom_score_adj.parse().ok()?,
     })
@@ -139,8 +139,8 @@ pub(super) fn summary(text: &str, victim: &str) -> Option<Summary> {
     let oom_memcg = limited
         .filter(|_| constraint == Constraint::Memcg)
         .and_then(|it| split_once_only(it, ",oom_memcg="))
-        .map(|(_, path)| unescape(path));
-    Some(Summary { constraint, pid, oom_memcg, task_memcg: task_memcg.map(unescape) })
+        .map(|(_, path)| unescape(path).into());
+    Some(Summary { constraint, pid, oom_memcg, task_memcg: task_memcg.map(|path| unescape(path).into()) })
 }
 
 impl Columns {
@@ -193,13 +193,13 @@ fn split_once_only<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a s
 }
 
 /// A name as it was before the kernel escaped it; `None` for what is too long to be one.
-fn comm(text: &str) -> Option<String> {
+fn comm(text: &str) -> Option<Name> {
     // Four characters for a byte at most.
     if text.len() > 4 * COMM_MAX {
         return None;
     }
     let name = unescape(text);
-    (name.chars().count() <= COMM_MAX).then_some(name)
+    (name.chars().count() <= COMM_MAX).then(|| name.into())
 }
 
 fn kilobytes(text: &str) -> Option<u64> {

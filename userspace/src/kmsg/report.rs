@@ -24,18 +24,6 @@ const PAGES_OF: &str = "# Sizes in the table of tasks are in pages. Bytes a page
 /// Stands for the rows that had no room, before their number.
 const LEFT_OUT: &str = "# Smaller tasks left out: ";
 
-impl OomReport {
-    /// The report in its own [`text`](Self::text), but for its time.
-    pub fn from_text(text: &str) -> Option<Self> {
-        let (first, rest) = text.split_once('\n')?;
-        let mut reports = Reports::new(first.strip_prefix(PAGES_OF)?.parse().ok()?);
-        // Before the last kill are those of the same group.
-        let report = rest.lines().filter_map(|line| reports.line(Duration::ZERO, line, false)).last()?;
-        let left_out = rest.lines().find_map(|line| line.strip_prefix(LEFT_OUT)?.parse().ok()).unwrap_or(0);
-        Some(Self { task_count: report.task_count.saturating_add(left_out), ..report })
-    }
-}
-
 /// The lines so far.
 pub(super) struct Reports {
     page_size: u64,

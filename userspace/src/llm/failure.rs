@@ -132,9 +132,7 @@ impl Failure {
                 "set --llm-model to a model the service has, and --llm-base-url to its OpenAI-style address",
             ),
             // Sending the same again would fail again, so the request is never repeated.
-            413 => {
-                Some("lower --llm-tokens-per-minute or --llm-prompt-tokens to what the service's plan allows")
-            }
+            413 => Some("lower --llm-tokens-per-minute to what the service's plan allows"),
             _ => None,
         }
     }

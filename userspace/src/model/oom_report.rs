@@ -2,23 +2,34 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::Name;
+
 /// What the kernel wrote of one OOM kill. What is absent was not written, or is not certain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OomReport {
     /// When the kill was logged, on CLOCK_BOOTTIME.
+    #[serde(rename = "at_boot_ms", with = "milliseconds")]
     pub at: Duration,
     /// Whose allocation failed. Absent, with all but the victim, where the kernel wrote too many reports lately
     /// (ten in five seconds, kernel mm/oom_kill.c `oom_rs`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoker: Option<Invoker>,
     /// Which memory had run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraint: Option<Constraint>,
     /// The cgroup whose limit it was.
-    pub oom_memcg: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oom_memcg: Option<Name>,
     /// The cgroup the victim was in.
-    pub task_memcg: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_memcg: Option<Name>,
     /// The limited cgroup's memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryCounter>,
     /// The limited cgroup's memory and swap together; v1 only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_swap: Option<MemoryCounter>,
     /// Who was killed.
     pub victim: ReportedVictim,
@@ -30,15 +41,19 @@ pub struct OomReport {
     pub task_count: usize,
     /// Bytes a page.
     pub page_size: u64,
-    /// The lines as they were logged, without the call trace.
+    /// The lines as they were logged, without the call trace. Its JSON stands beside it.
+    #[serde(skip)]
     pub text: String,
     /// Whether lines were left out for their number.
+    #[serde(skip)]
     pub text_cut: bool,
 }
 
 impl OomReport {
-    /// The evidence file it becomes.
-    pub const EVIDENCE: &str = "oom-report.txt";
+    /// The evidence file that its lines become.
+    pub const TEXT_FILE: &str = "oom-report.txt";
+    /// The evidence file that it becomes as a value.
+    pub const JSON_FILE: &str = "oom-report.json";
     /// Where its facts were read.
     pub const SOURCE: &str = "kernel:kmsg";
 
@@ -63,13 +78,48 @@ impl OomReport {
     }
 }
 
+/// Literals for tests.
+#[cfg(test)]
+impl OomReport {
+    /// Of a kill alone: a process with 4 KiB.
+    pub fn sample(pid: u32) -> Self {
+        let victim = ReportedVictim {
+            pid,
+            name: "a".into(),
+            uid: None,
+            total_vm_bytes: 8 << 10,
+            anon_rss_bytes: 4 << 10,
+            file_rss_bytes: 0,
+            shmem_rss_bytes: 0,
+            pgtables_bytes: None,
+            oom_score_adj: None,
+        };
+        Self {
+            at: Duration::ZERO,
+            invoker: None,
+            constraint: None,
+            oom_memcg: None,
+            task_memcg: None,
+            memory: None,
+            memory_swap: None,
+            victim_tgid: pid,
+            victim,
+            tasks: Vec::new(),
+            task_count: 0,
+            page_size: 4096,
+            text: format!("Out of memory: Killed process {pid} (a)\n"),
+            text_cut: false,
+        }
+    }
+}
+
 /// Whose allocation failed, and what it asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoker {
     /// The thread's `comm`.
-    pub name: String,
+    pub name: Name,
     /// The flags of the allocation by their names: `GFP_KERNEL`, …
-    pub gfp: String,
+    pub gfp: Name,
     /// The allocation's size: 2 to the power of this many pages. -1: somebody called by sysrq.
     pub order: i32,
     /// Its own oom_score_adj.
@@ -77,7 +127,8 @@ pub struct Invoker {
 }
 
 /// Which memory had run out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Constraint {
     /// The host's (the kernel's `CONSTRAINT_NONE`).
     Host,
@@ -90,7 +141,7 @@ pub enum Constraint {
 }
 
 /// Use and limit of one of a cgroup's counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryCounter {
     /// Charged.
     pub usage_bytes: u64,
@@ -107,13 +158,14 @@ impl MemoryCounter {
 }
 
 /// Who was killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedVictim {
     /// The killed thread's id: the process's, unless its first thread has ended before.
     pub pid: u32,
     /// Its `comm`.
-    pub name: String,
+    pub name: Name,
     /// Its user; absent before 5.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
     /// Address space.
     pub total_vm_bytes: u64,
@@ -124,8 +176,10 @@ pub struct ReportedVictim {
     /// and shared.
     pub shmem_rss_bytes: u64,
     /// Page tables; absent before 5.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pgtables_bytes: Option<u64>,
     /// How its score was weighted; absent before 5.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oom_score_adj: Option<i32>,
 }
 
@@ -137,7 +191,7 @@ impl ReportedVictim {
 }
 
 /// One row of the table of tasks. Sizes are in pages, as the kernel prints them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRow {
     /// A thread of it: the first, unless that has ended before.
     pub pid: u32,
@@ -150,10 +204,13 @@ pub struct TaskRow {
     /// Resident.
     pub rss_pages: u64,
     /// Of that, anonymous; 6.8 and later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_anon_pages: Option<u64>,
     /// Of that, of files; 6.8 and later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_file_pages: Option<u64>,
     /// Of that, shared; 6.8 and later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rss_shmem_pages: Option<u64>,
     /// Page tables.
     pub pgtables_bytes: u64,
@@ -162,5 +219,20 @@ pub struct TaskRow {
     /// How its score was weighted.
     pub oom_score_adj: i32,
     /// Its `comm`.
-    pub name: String,
+    pub name: Name,
+}
+
+/// A time as a whole number of milliseconds.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
 }

@@ -65,7 +65,7 @@ pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str)
     // A fault of a cgroup is the same fault whichever process is its largest today.
     let of_cgroup = kind == IncidentKind::MemoryPressure
         // Programs in temporary folders have ever new names.
-        || kind == IncidentKind::SuspiciousExec && site.starts_with(crate::detect::PLACE);
+        || kind == IncidentKind::SuspiciousExec && site.starts_with(crate::kinds::suspicious_exec::PLACE);
     let subject = if of_cgroup {
         process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()
     } else {

@@ -8,12 +8,13 @@ use super::Monitor;
 use super::case::Material;
 use super::deaths::Deaths;
 use super::fallen::Fallen;
-use super::raise::{Evidence, Oom, Reading, Record};
+use super::raise::{Evidence, Reading, Record};
 use super::respawns::{Shape, Starters};
 use super::{respawns, roots, stacks};
 use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
 use crate::host::boot_time;
 use crate::kinds;
+use crate::kinds::oom_kill;
 use crate::kinds::watch::View;
 use crate::model::{
     EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
@@ -197,12 +198,9 @@ impl Monitor {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
                 stacks::capture(crash, &info, end.started, root)
             });
-            let oom = (draft.kind == IncidentKind::OomKill).then(|| Oom {
-                ended: true,
-                trigger: trigger.clone(),
-                report: Box::pin(self.oom_reports.wait(info.pid, chosen_at)),
-            });
-            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, oom });
+            let late =
+                (draft.kind == IncidentKind::OomKill).then(|| self.oom_reports.addition(info.pid, chosen_at));
+            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, late });
         }
     }
 
@@ -219,13 +217,12 @@ impl Monitor {
             }
             let info = process.info();
             let trigger = chosen.trigger();
-            let draft = detect::oom_not_ended(&info, OomTrigger { pid: trigger.0, name: &trigger.1 });
-            let report = Box::pin(self.oom_reports.wait(pid, chosen.victim.at));
-            let oom = Oom { ended: false, trigger: Some(trigger), report };
+            let draft = oom_kill::not_ended(&info, OomTrigger { pid: trigger.0, name: &trigger.1 });
+            let late = Some(self.oom_reports.addition(pid, chosen.victim.at));
             let events_lost = self.losses.since_last(&self.metrics);
             let material = Material { process: info, at: chosen.victim.at, events_lost };
             let evidence = chosen.reading.map_or(Evidence::Read, Evidence::Early);
-            self.raiser.raise(draft, material, evidence, Record { oom: Some(oom), ..Record::default() });
+            self.raiser.raise(draft, material, evidence, Record { late, ..Record::default() });
         }
     }
 }

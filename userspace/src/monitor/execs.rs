@@ -5,8 +5,8 @@ use super::Monitor;
 use super::ends::is_own;
 use super::looks::{Looked, Looks};
 use crate::config::ExecLimits;
-use crate::detect::{self, Executed};
 use crate::host::boot_time;
+use crate::kinds::suspicious_exec::{self, Executed};
 use crate::metrics::Metrics;
 use crate::programs;
 use crate::state::process::{Begun, Process, lossy};
@@ -20,8 +20,13 @@ impl Looks {
         if process.kernel_thread || is_own(process) || process.exe.is_none() {
             return;
         }
-        let wanted =
-            detect::wanted(&process.comm, &process.argv, process.exe.as_deref(), process.uid, limits);
+        let wanted = suspicious_exec::wanted(
+            &process.comm,
+            &process.argv,
+            process.exe.as_deref(),
+            process.uid,
+            limits,
+        );
         // After the first look only a new name is news: a process may take a kernel thread's at any time.
         let posing = wanted.posing && !process.judged.name;
         if !wanted.any() || (process.judged.exec && !posing) {
@@ -62,7 +67,7 @@ impl Monitor {
             has_just_begun,
             look: looked.look.as_ref(),
         };
-        let Some(draft) = detect::suspicious_exec(&executed, &self.limits.exec) else { return };
+        let Some(draft) = suspicious_exec::detect(&executed, &self.limits.exec) else { return };
         if let Some(look) = looked.look {
             info.exe = Some(look.exe);
         }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::detect::{Look, Stdin, Wanted};
 use crate::evidence::start_ticks;
+use crate::kinds::suspicious_exec::{Look, Stdin, Wanted};
 use crate::model::ProcessKey;
 
 /// Most looks that wait, each way.

@@ -5,28 +5,21 @@ mod case;
 mod crashes;
 mod deaths;
 mod delays;
-mod descriptors;
 mod ends;
 mod examine;
 mod execs;
 mod fallen;
-mod families;
-mod growth;
 mod handle;
 mod looks;
 mod losses;
 mod once;
-mod oom_reports;
-mod pressure;
 mod raise;
 mod repeats;
 mod respawns;
-mod rooms;
 mod roots;
 mod scans;
 mod stacks;
 mod standing;
-mod storms;
 mod stuck;
 
 use std::sync::Arc;
@@ -44,6 +37,7 @@ use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
+use crate::kinds::oom_kill::reports::OomReports;
 use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
 use crate::metrics::Metrics;
 use crate::model::{Case, ProcessKey, ProcessView};
@@ -54,14 +48,10 @@ use crashes::Crashes;
 use delays::Delays;
 use ends::Ends;
 use examine::{Examiner, Known};
-use growth::Growth;
 use handle::Question;
 use looks::Looks;
 use losses::Losses;
-use oom_reports::OomReports;
-use pressure::Pressure;
 use raise::Raiser;
-use scans::Scans;
 use standing::Standing;
 use stuck::Stuck;
 
@@ -99,10 +89,7 @@ pub struct Monitor {
     standing: Standing,
     ends: Ends,
     crashes: Crashes,
-    scans: Scans,
     stuck: Stuck,
-    growth: Growth,
-    pressure: Pressure,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -136,10 +123,7 @@ impl Monitor {
             standing: Standing::default(),
             ends: Ends::default(),
             crashes: Crashes::default(),
-            scans: Scans::default(),
             stuck: Stuck::default(),
-            growth: Growth::default(),
-            pressure: Pressure::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -212,11 +196,13 @@ impl Monitor {
                 }
             }
             Observation::Forks(counts) => self.table.add_forks(&counts),
-            Observation::OomReport(report) => self.on_oom_report(report),
+            Observation::OomReport(report) => self.oom_reports.add(report, &self.table),
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => self.on_look(&look),
-            Observation::Cgroup(memory) => self.on_cgroup(memory),
-            Observation::HostMemory(memory) => self.on_host_memory(memory),
+            Observation::Cgroup(memory) => self.cgroups_read.push(memory),
+            Observation::HostMemory(memory) => {
+                self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
+            }
             Observation::ScanDone(done) => self.on_scan_done(done),
         }
         if let Some(stamp) = stamp {

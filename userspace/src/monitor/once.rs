@@ -66,13 +66,13 @@ mod tests {
 
     use super::*;
     use crate::analyst;
-    use crate::config::{Draft, Sources as Settings, load};
+    use crate::config::{LoadedConfig, Sources as Settings, load};
     use crate::kinds::shared::standing::facts::StandingFact;
     use crate::model::{Confidence, IncidentKind};
 
     #[tokio::test]
     async fn a_short_look_says_what_it_could_not_judge_and_is_never_sure() {
-        let Draft { config, .. } =
+        let LoadedConfig { config, .. } =
             load(&Settings { flags: Default::default(), env: Default::default(), default_file: "".into() })
                 .unwrap();
         let mut child = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();

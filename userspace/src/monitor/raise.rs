@@ -1,7 +1,6 @@
 //! Raising cases: evidence is read beside the monitor, never by it, with a deadline and a bound on how many
 //! at once; then the case goes to the queue.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +11,11 @@ use tracing::warn;
 
 use super::case::{self, Material};
 use super::repeats::Repeats;
-use crate::detect::{self, Draft, OomAccount, OomKill, OomTrigger};
 use crate::evidence::{Collected, Sources, collect};
-use crate::host::wall_time;
 use crate::kinds;
+use crate::kinds::case::Draft;
+use crate::kinds::late::{Addition, Late};
 use crate::metrics::Metrics;
-use crate::model::OomReport;
 use crate::model::{Case, EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
@@ -48,22 +46,9 @@ pub(super) struct Record {
     pub(super) file: Option<EvidenceFile>,
     /// The stack at the crash.
     pub(super) stack: Option<Capture>,
-    /// What is known of an OOM kill.
-    pub(super) oom: Option<Oom>,
+    /// What it says by another way, and later.
+    pub(super) late: Option<Late>,
 }
-
-/// What else is known of an OOM kill.
-pub(super) struct Oom {
-    /// Whether the victim has ended.
-    pub(super) ended: bool,
-    /// Pid and name of who was allocating, where the kernel said so.
-    pub(super) trigger: Option<(u32, String)>,
-    /// The kernel's report, which comes by another way; why there is none, else.
-    pub(super) report: Report,
-}
-
-/// A report on its way.
-type Report = Pin<Box<dyn Future<Output = Result<Arc<OomAccount>, &'static str>> + Send>>;
 
 /// Turns drafts into queued cases.
 pub(super) struct Raiser {
@@ -114,8 +99,8 @@ impl Raiser {
         let (cases, symboliser) = (self.cases.clone(), Arc::clone(&self.symboliser));
         self.tasks.spawn(async move {
             let mut collected = arrived(reading).await;
-            if let Some(oom) = record.oom {
-                draft = add_report(draft, &material, oom, &mut collected).await;
+            if let Some(late) = record.late {
+                add(&mut draft, &mut collected, late.await);
             }
             collected.files.extend(record.file);
             let add_stack = kinds::room(draft.kind).and_then(|room| room.stack);
@@ -147,27 +132,12 @@ impl Raiser {
     }
 }
 
-/// Adds the kernel's report to an OOM kill's draft and evidence; waits for it for a moment.
-async fn add_report(draft: Draft, material: &Material, oom: Oom, collected: &mut Collected) -> Draft {
-    match oom.report.await {
-        Ok(account) => {
-            let kill = OomKill {
-                victim: &material.process,
-                ended: oom.ended,
-                trigger: oom.trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
-            };
-            collected.files.push(report_file(&account.report));
-            if account.report.is_kill_alone() {
-                let missing = "the kernel's OOM report: the log has its last line alone";
-                collected.missing.push(missing.to_owned());
-            }
-            detect::oom_with_report(draft, kill, &account)
-        }
-        Err(reason) => {
-            collected.missing.push(reason.to_owned());
-            draft
-        }
-    }
+/// Adds what came later to a draft and its evidence.
+fn add(draft: &mut Draft, collected: &mut Collected, late: Addition) {
+    let first = draft.facts.len().min(1);
+    draft.facts.splice(first..first, late.facts);
+    collected.files.extend(late.files);
+    collected.missing.extend(late.missing);
 }
 
 /// What was read, within the deadline.
@@ -184,17 +154,6 @@ async fn arrived(reading: Option<Reading>) -> Collected {
 
 fn missing(reason: &str) -> Collected {
     Collected { files: Vec::new(), missing: vec![reason.to_owned()] }
-}
-
-/// The kernel's report as a piece of evidence.
-fn report_file(report: &OomReport) -> EvidenceFile {
-    EvidenceFile {
-        name: OomReport::EVIDENCE.to_owned(),
-        source: OomReport::SOURCE.to_owned(),
-        taken_at: wall_time(report.at),
-        body: report.text.clone().into_bytes(),
-        truncated: report.text_cut,
-    }
 }
 
 fn push(cases: &Queue<Case>, case: Case) {

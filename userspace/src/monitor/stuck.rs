@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::ends::is_own;
-use crate::detect::{self, Cpu, CpuPast, Spin};
 use crate::host::Host;
+use crate::kinds::cpu_spin::{self, Cpu, CpuPast, Spin};
 use crate::kinds::hung_task::{self, Wait};
 use crate::model::ProcessKey;
 use crate::observation::{CloseLook, IoCounts, ThreadLook};
@@ -146,7 +146,7 @@ impl Monitor {
         let waits = if look.frozen { &[][..] } else { &waits };
         let drafts = [
             hung_task::detect(&info, waits, look.threads_total, &self.limits),
-            detect::spins(&info, &spins, &self.limits),
+            cpu_spin::detect(&info, &spins, &self.limits),
         ];
         for draft in drafts.into_iter().flatten() {
             self.raise_condition(draft, info.clone(), look.at);

@@ -129,6 +129,21 @@ fn remedy(reason: &str) -> &'static str {
     }
 }
 
+/// Says that a test cannot run here, to `cargo xtask test` and whoever reads the output.
+#[cfg(test)]
+fn report_skip(test: &str, reason: &str) {
+    use std::io::Write as _;
+
+    let line = format!("SKIPPED {test}: {reason}");
+    println!("{line}");
+    if let Ok(path) = std::env::var("AI_DEBUGGER_SKIP_LOG") {
+        let log = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        // One write, so that lines of parallel tests do not mix.
+        log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()))
+            .expect("the skip log can be written");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

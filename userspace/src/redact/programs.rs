@@ -1,6 +1,11 @@
 //! Programs that take a secret under a flag whose name nobody would guess, as `mysql -phunter2` and
 //! `curl -u user:hunter2`.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use foldhash::fast::RandomState;
+
 use crate::programs::{self, Roles};
 
 /// How a program's flag carries its secret.
@@ -104,10 +109,11 @@ const HABITS: &[Habit] = &[
     ),
 ];
 
-/// The name as a known one, if it is a program's with habits.
+/// The name as a known one, if it is a program's with habits. By hash: this is asked for each word of a text.
 pub(super) fn known(name: &str) -> Option<&'static str> {
-    let mut habits = HABITS.iter().flat_map(|habit| habit.names);
-    let habit = habits.find(|known| **known == name).copied();
+    static NAMES: LazyLock<HashSet<&str, RandomState>> =
+        LazyLock::new(|| HABITS.iter().flat_map(|habit| habit.names).copied().collect());
+    let habit = NAMES.get(name).copied();
     habit.or_else(|| programs::named(name, Roles::SETTER | Roles::SEARCH))
 }
 

@@ -157,7 +157,9 @@ fn next_word(text: &str, mut at: usize, quoted: bool) -> Option<(Range<usize>, u
     loop {
         let rest = &text[at..];
         let c = rest.chars().next()?;
-        if let Some(length) = marker(rest) {
+        if c == '['
+            && let Some(length) = marker(rest)
+        {
             return Some((at..at + length, at + length));
         }
         if matches!(c, '"' | '\'' | '`') {
@@ -185,7 +187,8 @@ fn word_end(text: &str, from: usize) -> usize {
             break;
         }
         // A mask has blanks in it and is part of its word all the same.
-        at += marker(&text[at..]).unwrap_or(c.len_utf8());
+        let mask = if c == '[' { marker(&text[at..]) } else { None };
+        at += mask.unwrap_or(c.len_utf8());
     }
     at
 }

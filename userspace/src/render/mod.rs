@@ -5,8 +5,11 @@ mod recorded;
 
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::{ending, signal, stack, standing};
-use crate::kinds::{self, crash, hung_task, zombie_pileup};
+use crate::kinds::shared::{ending, limits, signal, stack, standing, trend};
+use crate::kinds::{
+    self, cpu_spin, crash, fd_exhaustion, fork_storm, hung_task, memory_growth, memory_pressure, oom_kill,
+    suspicious_exec, thread_explosion, zombie_pileup,
+};
 use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact.
@@ -19,6 +22,16 @@ pub fn fact(data: &FactData) -> String {
         FactData::Stack(it) => stack::words::sentence(it),
         FactData::Standing(it) => standing::words::sentence(it),
         FactData::Hung(it) => hung_task::words::sentence(it),
+        FactData::Spin(it) => cpu_spin::words::sentence(it),
+        FactData::Exec(it) => suspicious_exec::words::sentence(it),
+        FactData::OomKill(it) => oom_kill::words::sentence(it),
+        FactData::Limit(it) => limits::words::sentence(it),
+        FactData::Trend(it) => trend::words::sentence(it),
+        FactData::MemoryGrowth(it) => memory_growth::words::sentence(it),
+        FactData::Descriptors(it) => fd_exhaustion::words::sentence(it),
+        FactData::Threads(it) => thread_explosion::words::sentence(it),
+        FactData::Forks(it) => fork_storm::words::sentence(it),
+        FactData::MemoryPressure(it) => memory_pressure::words::sentence(it),
         FactData::Zombie(it) => zombie_pileup::words::sentence(it),
     })
 }

@@ -111,8 +111,6 @@ pub struct Process {
     pub peak_before_exec: Option<u64>,
     /// What the last scan measured.
     pub sample: Option<Sample>,
-    /// Scans in a row with too many descriptors.
-    pub fd_scans: u32,
     /// RLIMIT_NOFILE at the last walk that read it.
     pub fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
@@ -145,7 +143,6 @@ impl Process {
             began: None,
             peak_before_exec: None,
             sample: None,
-            fd_scans: 0,
             fd_limit: None,
             forks: None,
             end: None,
@@ -176,7 +173,6 @@ impl Process {
             began: None,
             peak_before_exec: None,
             sample: None,
-            fd_scans: 0,
             fd_limit: None,
             forks: None,
             end: None,

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use crate::daemon::{KEY, Setup};
 use crate::faults::Fault;
@@ -60,7 +59,7 @@ async fn ps_and_incidents_show_what_the_daemon_knows() {
     let daemon = Setup::new(data.path()).start();
     let fault = Fault::new();
     fault.run(&["segv"]);
-    let incident = daemon.wait_for_incident("crash", &fault.name, Duration::from_secs(5)).await;
+    let incident = daemon.wait_for_incident("crash", &fault.name).await;
     let url = format!("http://{}", daemon.address);
     let connection = ["--url", &url, "--key", KEY];
     let list = stdout(&ask(&[&["incidents"], &connection[..]].concat()));

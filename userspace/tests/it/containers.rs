@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::daemon::Setup;
 use crate::faults::{Fault, Limited};
@@ -28,7 +27,7 @@ async fn a_crash_in_a_container_is_named_by_the_containers_files() {
     command.args(["--pid", "--fork", "--kill-child", "chroot"]).arg(root.path());
     command.args([&inside, "spawn", "segv"]);
     let _container = fault.start_command(limited.joined(&command));
-    let incident = daemon.wait_for_incident("crash", &fault.name, Duration::from_secs(10)).await;
+    let incident = daemon.wait_for_incident("crash", &fault.name).await;
     assert_eq!(incident["process"]["exe"], inside.as_str());
     assert!(incident["facts"].to_string().contains("its stack was main"), "{}", incident["facts"]);
 }

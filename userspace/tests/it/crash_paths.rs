@@ -13,7 +13,6 @@ use serde_json::Value;
 use crate::daemon::{Daemon, Setup};
 use crate::requires::{no_kernel_events, skip_if};
 
-const SOON: Duration = Duration::from_secs(10);
 /// Waits for a line, then crashes two calls below `main`.
 const SOURCE: &str = "#include <stdio.h>\n\
     int *volatile nowhere = (int *)8;\n\
@@ -53,7 +52,7 @@ fn ready(mut command: Command) -> Child {
 async fn crashed(daemon: &Daemon, mut child: Child, name: &str) -> String {
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     child.wait().unwrap();
-    let incident = daemon.wait_for_incident("crash", name, SOON).await;
+    let incident = daemon.wait_for_incident("crash", name).await;
     let path = format!("/api/v1/incidents/{}/evidence/stack.txt", incident["id"].as_str().unwrap());
     match daemon.get(&path).await {
         Some(Value::String(stack)) => stack,

@@ -5,13 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+
+use ai_debugger::config::ExecLimits;
 
 use crate::daemon::{Daemon, Setup};
 use crate::faults::{Fault, Running};
 use crate::requires::{no_kernel_events, skip_if};
 
-const SOON: Duration = Duration::from_secs(10);
 const KIND: &str = "suspicious_exec";
 
 /// Python that runs `script` with these arguments, quietly.
@@ -34,12 +34,16 @@ os.execv(sys.argv[1], [sys.argv[1], 'live', '3000'])";
 /// The incident of our kind about this pid.
 async fn of_pid(daemon: &Daemon, pid: u32) -> serde_json::Value {
     daemon
-        .wait_until(&format!("an incident of pid {pid}"), SOON, async || {
+        .wait_until(&format!("an incident of pid {pid}"), async || {
             let list = daemon.get(&format!("/api/v1/incidents?limit=500&kind={KIND}")).await?;
             let found = list["incidents"].as_array()?.iter().find(|it| it["process"]["pid"] == pid)?.clone();
             daemon.get(&format!("/api/v1/incidents/{}", found["id"].as_str()?)).await
         })
         .await
+}
+
+fn letter(digit: u32) -> char {
+    char::from_digit(digit + 10, 36).expect("a digit and ten is a letter")
 }
 
 /// A copy of the helper under `root`, with a name of its own.
@@ -57,27 +61,28 @@ async fn programs_from_memory_and_from_deleted_files_are_named() {
     let daemon = Setup::new(data.path()).start();
     let fault = Fault::new();
     let memory = "import os, sys
-fd = os.memfd_create('payload', 0)
+fd = os.memfd_create('payload-' + sys.argv[1].split('/')[-1], 0)
 os.write(fd, open(sys.argv[1], 'rb').read())
 os.execv(f'/proc/self/fd/{fd}', ['payload', 'sleep'])";
-    let other = memory.replace("'payload', 0", "'marker', 0");
+    let other = memory.replace("'payload-'", "'marker-'");
     let from_memory = python(memory, &[&fault.path]);
     let incident = of_pid(&daemon, from_memory.pid()).await;
     assert_eq!(incident["severity"], "warning");
-    assert!(incident["facts"].to_string().contains("the memfd payload,"), "{}", incident["facts"]);
+    let memfd = format!("the memfd payload-{},", fault.name);
+    assert!(incident["facts"].to_string().contains(&memfd), "{}", incident["facts"]);
 
     let deleted = "import os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
 os.unlink(sys.argv[1])
 os.execve(fd, ['gone', 'sleep'], {})";
-    let (_folder, path) = copy(&fault, env!("CARGO_TARGET_TMPDIR"), "gone");
+    let (_folder, path) = copy(&fault, env!("CARGO_TARGET_TMPDIR"), &format!("gone-{}", fault.name));
     let from_deleted = python(deleted, &[&path]);
     let incident = of_pid(&daemon, from_deleted.pid()).await;
     let facts = incident["facts"].to_string();
     assert!(facts.contains("was deleted when it had just begun"), "{facts}");
 
     // A program that is replaced while it runs has a file in its place.
-    let (_folder, path) = copy(&fault, env!("CARGO_TARGET_TMPDIR"), "replaced");
+    let (_folder, path) = copy(&fault, env!("CARGO_TARGET_TMPDIR"), &format!("new-{}", fault.name));
     let replaced = "import os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
 new = sys.argv[1] + '.new'
@@ -96,7 +101,8 @@ os.execve(fd, ['replaced', 'sleep'], {})";
 async fn programs_in_temporary_places_are_told_apart_by_their_signs() {
     skip_if!(no_kernel_events());
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).start();
+    let folders = ExecLimits::default().exec_folders.join(",");
+    let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_DETECT_EXEC_FOLDERS", folders).start();
     let fault = Fault::new();
     let shm = format!("s{}", fault.name);
     let (_shm, in_shm) = copy(&fault, "/dev/shm", &shm);
@@ -107,25 +113,16 @@ async fn programs_in_temporary_places_are_told_apart_by_their_signs() {
     script.args(["run", "0"]).arg(&packaged).args(["live", "300"]);
     assert!(script.status().unwrap().success());
     assert!(python(DETACHED, &[&in_shm]).wait().status.success());
-    let incident = daemon.wait_for_incident(KIND, &shm, SOON).await;
+    let incident = daemon.wait_for_incident(KIND, &shm).await;
     assert_eq!(incident["severity"], "warning", "{}", incident["facts"]);
     assert!(daemon.incidents_of(&format!("p{}", fault.name)).await.is_empty(), "a package's script");
-    // Below cargo, which runs this test, /tmp alone is worth knowing and no more.
-    let (_tmp, in_tmp) = copy(&fault, "/tmp", &format!("t{}", fault.name));
+    // /tmp alone is worth knowing and no more. Names that look made up share one incident: this one is a word.
+    let word: String = fault.name.chars().map(|c| c.to_digit(10).map_or(c, letter)).collect();
+    let (_tmp, in_tmp) = copy(&fault, "/tmp", &word);
     assert!(Command::new(&in_tmp).args(["quick", "0"]).status().unwrap().success());
-    let place = daemon
-        .wait_until("an incident of the place", SOON, async || {
-            let list = daemon.get(&format!("/api/v1/incidents?limit=500&kind={KIND}")).await?;
-            list["incidents"]
-                .as_array()?
-                .iter()
-                .find(|it| {
-                    it["findings"].to_string().contains("everybody may write") && it["severity"] == "info"
-                })
-                .cloned()
-        })
-        .await;
-    assert!(place["fingerprint"].is_string(), "{place}");
+    let place = daemon.wait_for_incident(KIND, &word).await;
+    assert_eq!(place["severity"], "info", "{place}");
+    assert!(place["findings"].to_string().contains("everybody may write"), "{place}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,8 +135,8 @@ async fn a_kernel_threads_name_is_seen_at_the_exec_and_later() {
     let posing = python(at_exec, &[&fault.path]);
     let incident = of_pid(&daemon, posing.pid()).await;
     assert!(incident["facts"].to_string().contains("[kworker/0:1]"), "{}", incident["facts"]);
-    let renamed = "import sys\nopen('/proc/self/comm', 'w').write('kworker/u8:3')\nsys.stdin.read()";
-    let posing = python(renamed, &[]);
+    let renamed = Fault::new();
+    let posing = renamed.start(&["pose", "kworker/u8:3"]);
     let incident = of_pid(&daemon, posing.pid()).await;
     assert_eq!(incident["process"]["name"], "kworker/u8:3");
     assert_eq!(incident["severity"], "warning");

@@ -1,14 +1,10 @@
 //! Without the kernel's types the daemon works on with classic tracepoints, and says of each hook that it does.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::daemon::{Daemon, Setup};
 use crate::faults::{Fault, Limited, Running};
 use crate::requires::{no_kernel_events, report_skip, skip_if};
-
-const SOON: Duration = Duration::from_secs(10);
 
 /// A daemon that finds an empty file where the kernel's types should be; or why there is no fallback here.
 async fn without_types(data: &tempfile::TempDir) -> Result<Daemon, String> {
@@ -29,9 +25,7 @@ async fn without_types(data: &tempfile::TempDir) -> Result<Daemon, String> {
 async fn ended(daemon: &Daemon, pid: u32, start_ticks: u64) -> Value {
     let path = format!("/api/v1/processes/{pid}-{start_ticks}");
     daemon
-        .wait_until("record of an end", SOON, async || {
-            daemon.get(&path).await.filter(|it| it["exit"].is_object())
-        })
+        .wait_until("record of an end", async || daemon.get(&path).await.filter(|it| it["exit"].is_object()))
         .await
 }
 
@@ -40,7 +34,7 @@ async fn seen(daemon: &Daemon, fault: &Fault, running: Running, args: &[&str]) -
     let start = running.start_ticks();
     let path = format!("/api/v1/processes/{}-{start}", running.pid());
     let view = daemon
-        .wait_until("exec of the helper", SOON, async || {
+        .wait_until("exec of the helper", async || {
             daemon.get(&path).await.filter(|it| it["exe"].as_str() == fault.path.to_str())
         })
         .await;
@@ -84,7 +78,7 @@ async fn execs_and_ends_arrive_and_a_cause_that_nobody_saw_is_absent() {
     let (mut running, start) = seen(&daemon, &crashing, crashing.start(&args), &args).await;
     running.go();
     let pid = running.wait().pid;
-    let incident = daemon.wait_for_incident("crash", &crashing.name, SOON).await;
+    let incident = daemon.wait_for_incident("crash", &crashing.name).await;
     assert_eq!(
         (&incident["process"]["pid"], &incident["process"]["start_ticks"]),
         (&pid.into(), &start.into())
@@ -131,7 +125,7 @@ async fn an_oom_kill_is_an_incident_and_every_hook_says_what_has_become_of_it() 
     let (mut eating, start) = seen(&daemon, &eater, eating, &args).await;
     eating.go();
     let pid = eating.wait().pid;
-    let incident = daemon.wait_for_incident("oom_kill", &eater.name, SOON).await;
+    let incident = daemon.wait_for_incident("oom_kill", &eater.name).await;
     assert_eq!(
         (&incident["process"]["pid"], &incident["process"]["start_ticks"]),
         (&pid.into(), &start.into())
@@ -139,6 +133,5 @@ async fn an_oom_kill_is_an_incident_and_every_hook_says_what_has_become_of_it() 
     let exit = ended(&daemon, pid, start).await["exit"].clone();
     assert_eq!((&exit["cause"]["signal"], &exit["oom_killed"]), (&9.into(), &true.into()));
     // What was sent has come, here, too.
-    let (took, status) = daemon.terminate();
-    assert!(took < Duration::from_secs(5) && status.success(), "{took:?} {status}");
+    assert_eq!(daemon.terminate().code(), Some(0));
 }

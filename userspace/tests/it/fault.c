@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -130,10 +131,11 @@ static void spawn(const char *program, const char *mode) {
     pause();
 }
 
-/* Every tenth of a second: so many MiB, descriptors, threads or children more, none of them ever given back. */
+/* Every tenth of a second: so many MiB, descriptors, threads or children more, none of them ever given back. Until it
+ * has gone on for so long that nobody looks any more, for the host's sake. */
 static void leak(const char *what, int count) {
     pthread_t thread;
-    for (;; usleep(100 * 1000))
+    for (int turn = 0; turn < 600; turn++, usleep(100 * 1000))
         for (int i = 0; i < count; i++)
             switch (*what) {
             case 'm':
@@ -150,6 +152,7 @@ static void leak(const char *what, int count) {
                     for (;;)
                         pause();
             }
+    pause();
 }
 
 /* The same to a plateau at once, and then nothing more. */
@@ -247,7 +250,9 @@ int main(int argc, char **argv) {
         leak(argv[2], atoi(argv[3]));
     if (strcmp(mode, "plateau") == 0 && argc > 3)
         plateau(argv[2], atoi(argv[3]));
-    if (strcmp(mode, "sleep") == 0)
+    if (strcmp(mode, "pose") == 0 && argc > 2)
+        prctl(PR_SET_NAME, argv[2]);
+    if (strcmp(mode, "sleep") == 0 || strcmp(mode, "pose") == 0)
         pause();
     return 2;
 }

@@ -10,13 +10,12 @@ use crate::daemon::{Daemon, Setup};
 use crate::faults::{Fault, Running};
 use crate::requires::{no_kernel_events, report_skip, skip_if};
 
-/// Windows are seconds here; machines that build something else meanwhile are slow.
-const SOON: Duration = Duration::from_secs(60);
-
 fn daemon(data: &tempfile::TempDir) -> Daemon {
     Setup::new(data.path())
-        .variable("AI_DEBUGGER_DETECT_GROWTH_WINDOW", "10s")
-        .variable("AI_DEBUGGER_DETECT_GROWTH_STARTUP", "3s")
+        .scanning()
+        .variable("AI_DEBUGGER_DETECT_GROWTH_WINDOW", "2s")
+        .variable("AI_DEBUGGER_DETECT_GROWTH_STARTUP", "1s")
+        .variable("AI_DEBUGGER_DETECT_FORK_PERCENT", "30")
         .start()
 }
 
@@ -34,12 +33,12 @@ async fn what_leaks_is_named_and_what_is_merely_large_is_not() {
         (leaks, pid, large)
     };
     let leaks = [
-        ("memory_growth", start("m", "1", "200"), "anonymous memory grew"),
-        ("fd_exhaustion", start("f", "2", "300"), "/dev/null"),
-        ("thread_explosion", start("t", "2", "300"), "they grew from"),
+        ("memory_growth", start("m", "2", "200"), "anonymous memory grew"),
+        ("fd_exhaustion", start("f", "4", "300"), "/dev/null"),
+        ("thread_explosion", start("t", "4", "300"), "they grew from"),
     ];
     for (kind, (leak, pid, _), fact) in &leaks {
-        let incident = daemon.wait_for_incident(kind, &leak.name, SOON).await;
+        let incident = daemon.wait_for_incident(kind, &leak.name).await;
         assert_eq!(incident["process"]["pid"], *pid);
         assert!(incident["facts"].to_string().contains(fact), "{}", incident["facts"]);
         assert!(incident["verdict"]["next_steps"].to_string().contains(&pid.to_string()), "{incident}");
@@ -62,9 +61,9 @@ async fn a_family_that_fills_its_limit_of_tasks_is_named_by_its_head() {
     let data = tempfile::tempdir().unwrap();
     let daemon = daemon(&data);
     let (runaway, warm) = (Fault::new(), Fault::new());
-    let process = bomb.start(&runaway, &["leak", "c", "1"]);
+    let process = bomb.start(&runaway, &["leak", "c", "2"]);
     let _warm = pool.start(&warm, &["plateau", "c", "90"]);
-    let incident = daemon.wait_for_incident("fork_storm", &runaway.name, SOON).await;
+    let incident = daemon.wait_for_incident("fork_storm", &runaway.name).await;
     assert_eq!(incident["process"]["pid"], process.pid());
     assert!(
         incident["facts"].to_string().contains(&format!("pids.max of {} is 120", bomb.path)),

@@ -4,14 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::daemon::{Daemon, KEY, Setup};
+use crate::daemon::{Daemon, KEY, SOON, Setup};
 use crate::faults::Fault;
 use crate::requires::{no_kernel_events, skip_if};
 
@@ -33,7 +33,7 @@ async fn raw(daemon: &Daemon, target: &[u8], key: Option<&str>) -> (u16, String,
         stream.read_to_end(&mut answer).await.unwrap();
         answer
     };
-    let answer = timeout(Duration::from_secs(5), exchange).await.expect("an answer at once");
+    let answer = timeout(SOON, exchange).await.expect("an answer");
     let split = answer.windows(4).position(|it| it == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8(answer[..split].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -97,7 +97,7 @@ async fn what_is_not_utf_8_is_served_as_it_is_and_secrets_in_the_environment_are
     let target = format!("/proc/{}/cmdline", child.id());
     // The kernel closes what tells the parent of the exec before it sets up argv.
     let (head, body) = daemon
-        .wait_until("argv of the child", Duration::from_secs(5), async || {
+        .wait_until("argv of the child", async || {
             let (status, head, body) = raw(&daemon, target.as_bytes(), Some(KEY)).await;
             (status == 200 && !body.is_empty()).then_some((head, body))
         })
@@ -126,7 +126,7 @@ async fn clients_of_the_seed_find_what_they_know() {
     assert_eq!(status["Name"], fault.name);
     assert_eq!(status["Pid"], pid.to_string());
     let row = daemon
-        .wait_until("row for the process", Duration::from_secs(5), async || {
+        .wait_until("row for the process", async || {
             let list = daemon.get("/").await?;
             list["processes"].as_array()?.iter().find(|it| it["pid"] == pid).cloned()
         })
@@ -152,7 +152,7 @@ async fn processes_are_listed_searched_and_kept_after_their_end() {
     let process = fault.start(&["sleep"]);
     let (pid, start_ticks) = (process.pid(), process.start_ticks());
     let found = daemon
-        .wait_until("process by its name", Duration::from_secs(5), async || {
+        .wait_until("process by its name", async || {
             let list = daemon.get(&format!("/api/v1/processes?q={}", fault.name)).await?;
             list["processes"].as_array()?.first().cloned()
         })
@@ -164,7 +164,7 @@ async fn processes_are_listed_searched_and_kept_after_their_end() {
     assert_eq!(daemon.get(&format!("/api/v1/processes/{pid}-{}", start_ticks + 1)).await, None);
     drop(process);
     let gone = daemon
-        .wait_until("end of the process", Duration::from_secs(10), async || {
+        .wait_until("end of the process", async || {
             let list = daemon.get(&format!("/api/v1/processes?q={}", fault.name)).await?;
             list["processes"].as_array()?.is_empty().then_some(())?;
             daemon.get(&format!("/api/v1/processes/{pid}-{start_ticks}")).await
@@ -180,7 +180,7 @@ async fn what_is_not_configured_is_said_and_is_no_failure() {
         let daemon = Setup::new(data.path()).variable("AI_DEBUGGER_NO_LLM", no_llm).start();
         // `get` takes nothing but a success: a probe must not restart what only lacks a key.
         let health = daemon
-            .wait_until("word on the alerts", Duration::from_secs(5), async || {
+            .wait_until("word on the alerts", async || {
                 let health = daemon.get("/healthz").await?;
                 health["degraded"].as_array()?.iter().any(|it| it["component"] == "alerts").then_some(health)
             })
@@ -197,6 +197,18 @@ async fn what_is_not_configured_is_said_and_is_no_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_under_way_is_answered_before_the_daemon_ends() {
+    // The daemon waits three seconds for a client. Where others keep this one off the CPU for as long, nothing can be
+    // said of the daemon, and there is another try.
+    for _ in 0..10 {
+        if was_answered_while_ending().await {
+            return;
+        }
+    }
+    panic!("this machine let the client wait at each try");
+}
+
+/// `false`: the client itself was late.
+async fn was_answered_while_ending() -> bool {
     let data = tempfile::tempdir().unwrap();
     let daemon = Setup::new(data.path()).start();
     let address = daemon.address;
@@ -211,18 +223,25 @@ async fn a_request_under_way_is_answered_before_the_daemon_ends() {
     let mut go_on = [0; 12];
     stream.read_exact(&mut go_on).await.unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100", "the request is under way");
+    let told = Instant::now();
     let ending = tokio::task::spawn_blocking(move || daemon.terminate());
-    timeout(Duration::from_secs(3), async { while TcpStream::connect(address).await.is_ok() {} })
+    timeout(SOON, async { while TcpStream::connect(address).await.is_ok() {} })
         .await
         .expect("no new connections");
     // Longer than all else takes to end.
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    stream.write_all(body.as_bytes()).await.unwrap();
+    let written = stream.write_all(body.as_bytes()).await;
+    let was_late = told.elapsed() > Duration::from_millis(2500);
     let mut answer = String::new();
-    timeout(Duration::from_secs(3), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    let read = timeout(SOON, stream.read_to_string(&mut answer)).await.expect("an answer or an end");
+    let status = ending.await.unwrap();
+    if was_late {
+        return false;
+    }
+    written.and(read.map(drop)).unwrap();
     assert!(answer.contains("HTTP/1.1 200") && answer.contains("\"analysis\""), "{answer}");
-    let (took, status) = ending.await.unwrap();
-    assert!(took < Duration::from_secs(5) && status.success(), "{took:?} {status}");
+    assert_eq!(status.code(), Some(0));
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -237,9 +256,7 @@ async fn status_and_metrics_tell_what_is_attached_and_what_was_lost() {
     let metrics = daemon.get("/metrics").await.unwrap();
     assert!(metrics.as_str().unwrap().contains("ai_debugger_scans_total"));
     daemon
-        .wait_until("readiness", Duration::from_secs(5), async || {
-            (raw(&daemon, b"/readyz", None).await.0 == 200).then_some(())
-        })
+        .wait_until("readiness", async || (raw(&daemon, b"/readyz", None).await.0 == 200).then_some(()))
         .await;
 }
 
@@ -251,14 +268,18 @@ async fn the_watcher_is_served_before_what_it_watches_and_killed_after_it() {
     let process = std::path::Path::new("/proc").join(daemon.pid().to_string());
     // capabilities(7): CAP_SYS_NICE, CAP_SYS_RESOURCE.
     let (may_nice, may_adjust) = (has_capability(23), has_capability(24));
+    // An operator's own choice stays; ours is inherited.
+    let given = rustix::process::getpriority_process(None).unwrap();
+    let want = if given == 0 && may_nice { -10 } else { given }.to_string();
     for thread in std::fs::read_dir(process.join("task")).unwrap() {
         let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
         // After the name come state, ppid, …; nice is field 19 of proc_pid_stat(5).
         let nice = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(16);
-        assert_eq!(nice, Some(if may_nice { "-10" } else { "0" }), "{stat}");
+        assert_eq!(nice, Some(want.as_str()), "{stat}");
     }
     let adjusted = std::fs::read_to_string(process.join("oom_score_adj")).unwrap();
-    assert_eq!(adjusted.trim(), if may_adjust { "-900" } else { "0" });
+    let given = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    assert_eq!(adjusted.trim(), if given.trim() == "0" && may_adjust { "-900" } else { given.trim() });
 }
 
 fn has_capability(number: u32) -> bool {

@@ -1,14 +1,11 @@
 //! OOM kills with the kernel's own report: one line says who was killed, who had grown, and whose limit it was.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::daemon::{Daemon, Setup};
 use crate::faults::{Fault, Limited, Running};
 use crate::requires::{no_kernel_events, report_skip, skip_if};
 
-const SOON: Duration = Duration::from_secs(10);
 /// What the tests' cgroups may use.
 const LIMIT_BYTES: u64 = 32 << 20;
 
@@ -22,7 +19,7 @@ fn no_kernel_log() -> Option<String> {
 async fn measured(daemon: &Daemon, running: Running, at_least_bytes: u64) -> Running {
     let path = format!("/api/v1/processes/{}-{}", running.pid(), running.start_ticks());
     daemon
-        .wait_until("process that holds its memory", SOON, async || {
+        .wait_until("process that holds its memory", async || {
             let view = daemon.get(&path).await?;
             (view["rss_bytes"].as_u64()? > at_least_bytes && view["cpu_percent"].is_number()).then_some(())
         })
@@ -43,7 +40,7 @@ async fn a_victim_that_grew_itself_is_told_with_its_limit_and_a_plain_kill_9_is_
         Err(reason) => return report_skip("a_victim_that_grew_itself", &reason),
     };
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).start();
+    let daemon = Setup::new(data.path()).scanning().start();
     let (small, killed, eater) = (Fault::new(), Fault::new(), Fault::new());
     let hold = |fault: &Fault| fault.start_command(limited.command(fault, &["hold", "4"]));
     let _small = measured(&daemon, hold(&small), 4 << 20).await;
@@ -55,7 +52,7 @@ async fn a_victim_that_grew_itself_is_told_with_its_limit_and_a_plain_kill_9_is_
     eating.go();
     let pid = eating.wait().pid;
 
-    let incident = daemon.wait_for_incident("oom_kill", &eater.name, SOON).await;
+    let incident = daemon.wait_for_incident("oom_kill", &eater.name).await;
     let summary = incident["findings"][0]["summary"].as_str().unwrap();
     let (path, name) = (&limited.path, &eater.name);
     for part in [
@@ -87,8 +84,7 @@ async fn a_victim_that_grew_itself_is_told_with_its_limit_and_a_plain_kill_9_is_
         assert!(report.contains(part), "{part} is not in {report}");
     }
     assert_eq!(daemon.incidents_of(&killed.name).await, Vec::<Value>::new(), "a plain kill -9");
-    let (took, status) = daemon.terminate();
-    assert!(took < Duration::from_secs(5) && status.success(), "{took:?} {status}");
+    assert_eq!(daemon.terminate().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +95,7 @@ async fn a_victim_of_a_neighbour_is_told_with_the_neighbour() {
         Err(reason) => return report_skip("a_victim_of_a_neighbour", &reason),
     };
     let data = tempfile::tempdir().unwrap();
-    let daemon = Setup::new(data.path()).start();
+    let daemon = Setup::new(data.path()).scanning().start();
     let (small, eater) = (Fault::new(), Fault::new());
     let victim = small.start_command(limited.command(&small, &["hold", "4"]));
     let victim = measured(&daemon, victim, 4 << 20).await;
@@ -110,7 +106,7 @@ async fn a_victim_of_a_neighbour_is_told_with_the_neighbour() {
     let pid = victim.wait().pid;
     let neighbour = format!("{} (pid {})", eater.name, eating.wait().pid);
 
-    let incident = daemon.wait_for_incident("oom_kill", &small.name, SOON).await;
+    let incident = daemon.wait_for_incident("oom_kill", &small.name).await;
     assert_eq!(incident["process"]["pid"], pid);
     let summary = incident["findings"][0]["summary"].as_str().unwrap();
     for part in [
@@ -127,6 +123,6 @@ async fn a_victim_of_a_neighbour_is_told_with_the_neighbour() {
         assert!(cause.contains(part), "{part} is not in {cause}");
     }
     // Without its neighbour the eater came to the limit alone.
-    let own = daemon.wait_for_incident("oom_kill", &eater.name, SOON).await;
+    let own = daemon.wait_for_incident("oom_kill", &eater.name).await;
     assert!(own["verdict"]["probable_cause"].as_str().unwrap().contains("as the only task"), "{own}");
 }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use crate::daemon::SOON;
 
 /// How the model answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,7 @@ pub(crate) struct Request {
 struct Peer {
     seen: Arc<Mutex<Vec<Request>>>,
     mood: Mood,
+    about: String,
 }
 
 /// A peer that runs until the test ends.
@@ -60,37 +63,38 @@ impl Running {
     }
 
     /// Waits until a request mentions `word`.
-    pub(crate) async fn wait_for(&self, word: &str, within: Duration) -> Request {
-        let deadline = Instant::now() + within;
+    pub(crate) async fn wait_for(&self, word: &str) -> Request {
+        let deadline = Instant::now() + SOON;
         loop {
             if let Some(request) = self.mentioning(word).into_iter().next() {
                 return request;
             }
-            assert!(Instant::now() < deadline, "no request mentioned {word} within {within:?}");
+            assert!(Instant::now() < deadline, "no request mentioned {word} within {SOON:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
-/// A model in this mood.
-pub(crate) async fn model(mood: Mood) -> Running {
+/// A model in this mood for who asks about this process. Questions about others' faults, which the daemon sees too, it
+/// answers well: they must neither keep it busy nor make the daemon give it up.
+pub(crate) async fn model(mood: Mood, about: &str) -> Running {
     let model = json!({"id": "openai/gpt-oss-120b", "object": "model", "created": 1_700_000_000, "owned_by": "OpenAI"});
     let models = json!({"object": "list", "data": [model]});
     let router = Router::new()
         .route("/openai/v1/models", get(move || async move { axum::Json(models) }))
         .route("/openai/v1/chat/completions", post(complete));
-    serve(router, mood, "127.0.0.1:0".parse().unwrap()).await
+    serve(router, mood, about, "127.0.0.1:0".parse().unwrap()).await
 }
 
 /// Slack's webhook, at any free address or at a given one.
 pub(crate) async fn slack(address: Option<SocketAddr>) -> Running {
     let router = Router::new().route("/services/T/B/X", post(take_message));
-    serve(router, Mood::Answers, address.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap())).await
+    serve(router, Mood::Answers, "", address.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap())).await
 }
 
-async fn serve(router: Router<Peer>, mood: Mood, address: SocketAddr) -> Running {
+async fn serve(router: Router<Peer>, mood: Mood, about: &str, address: SocketAddr) -> Running {
     let seen = Arc::<Mutex<Vec<Request>>>::default();
-    let router = router.with_state(Peer { seen: Arc::clone(&seen), mood });
+    let router = router.with_state(Peer { seen: Arc::clone(&seen), mood, about: about.to_owned() });
     let listener = TcpListener::bind(address).await.expect("a loopback address is free");
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -109,11 +113,15 @@ async fn take_message(State(peer): State<Peer>, headers: HeaderMap, body: Bytes)
 
 async fn complete(State(peer): State<Peer>, headers: HeaderMap, body: Bytes) -> Response {
     keep(&peer, headers, &body);
+    let asked_about = String::from_utf8_lossy(&body).contains(&peer.about);
     match peer.mood {
+        _ if !asked_about => axum::Json(completion()).into_response(),
         Mood::Answers => axum::Json(completion()).into_response(),
         Mood::Refuses(status) => {
             let error = json!({"error": {"message": "no", "type": "test"}});
-            (StatusCode::from_u16(status).unwrap(), axum::Json(error)).into_response()
+            // Groq says so of a limit: then there is nothing to wait for.
+            let later = [(header::RETRY_AFTER, "60")];
+            (StatusCode::from_u16(status).unwrap(), later, axum::Json(error)).into_response()
         }
         Mood::Garbage => {
             axum::Json(json!({"choices": [{"message": {"content": "I think that"}}]})).into_response()

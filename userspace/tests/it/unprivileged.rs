@@ -1,7 +1,6 @@
 //! Without privilege the daemon starts all the same, degraded, and says what is missing.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::time::Duration;
 
 use crate::daemon::Setup;
 use crate::requires::skip_if;
@@ -30,9 +29,7 @@ async fn without_privilege_it_scans_and_says_what_is_missing() {
     }
     let me = std::process::id();
     let seen = daemon
-        .wait_until("this test in the table", Duration::from_secs(10), async || {
-            daemon.get(&format!("/api/v1/processes/{me}")).await
-        })
+        .wait_until("this test in the table", async || daemon.get(&format!("/api/v1/processes/{me}")).await)
         .await;
     assert_eq!(seen["pid"], me);
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::code::continues_word;
-use super::{File, Violation, arrows};
+use super::{File, Violation, arrows, dependencies};
 
 type Rule = fn(&[File]) -> Vec<Violation>;
 
-pub(super) const ALL: [Rule; 3] = [top_level, code_map, arrows::arrows];
+pub(super) const ALL: [Rule; 4] = [top_level, code_map, arrows::arrows, dependencies::unused_dependencies];
 
 /// What stands at the top of the repository, next to the entries that begin with a dot.
 const TOP_LEVEL: [&str; 14] = [

@@ -15,7 +15,7 @@ use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
 use crate::store::AlertPlan;
 use crate::store::sample::until;
 use receivers::bot;
-use rig::{Reply, Rig, quick, slack};
+use rig::{PATIENCE, Reply, Rig, quick, slack};
 
 /// For each script: requests made, what became of the alert, the error shown, and what health says.
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn messages_keep_their_distance() {
 async fn no_answer_is_tried_again_and_says_so() {
     let mut rig = Rig::new(&[Reply::Hang]).await;
     rig.serve().await;
-    let worker = rig.work(rig.sinks(Pace { timeout: Duration::from_millis(500), ..quick() }));
+    let worker = rig.work(rig.sinks(Pace { timeout: Duration::from_secs(2), ..quick() }));
     let id = rig.record("a").await;
     assert!(!rig.request().await.1.to_string().contains("may be a repeat"));
     assert!(rig.request().await.1.to_string().contains("may be a repeat"));
@@ -163,7 +163,7 @@ async fn a_slack_that_comes_back_gets_it_once_and_no_secret_shows() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(10), down).await.expect("two tries in time");
+    timeout(PATIENCE, down).await.expect("two tries in time");
     let shown = rig.store.get(&id).await.unwrap().unwrap().alerts.remove(0).error.unwrap();
     assert!(shown.starts_with("Slack can't be reached"), "{shown}");
     for text in [shown, format!("{:?}", rig.health.degraded())] {
@@ -197,7 +197,7 @@ async fn a_receiver_that_is_gone_from_the_configuration_fails_its_alerts() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(10), failed).await.expect("a decision in time");
+    timeout(PATIENCE, failed).await.expect("a decision in time");
     let alert = rig.end(worker, &id).await;
     assert_eq!(alert.status, AlertStatus::Failed);
     assert_eq!(alert.error.unwrap(), "`slack` is not configured any more");

@@ -28,6 +28,9 @@ use crate::model::{AlertDelivery, AlertStatus};
 use crate::store::sample::open_counting;
 use crate::store::{AlertPlan, Store};
 
+/// For what must come, on a machine that has other work.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// One answer of the script; when it is at its end, `ok`.
 #[derive(Clone, Copy)]
 pub(super) enum Reply {
@@ -66,7 +69,7 @@ pub(super) fn quick() -> Pace {
         between: Duration::ZERO,
         first_retry: Duration::from_millis(2),
         longest_retry: Duration::from_millis(8),
-        timeout: Duration::from_secs(5),
+        timeout: PATIENCE,
         ..Pace::default()
     }
 }
@@ -128,7 +131,7 @@ impl Rig {
     }
 
     pub(super) async fn request(&mut self) -> (Instant, Value) {
-        timeout(Duration::from_secs(10), self.seen.recv()).await.expect("a request in time").unwrap()
+        timeout(PATIENCE, self.seen.recv()).await.expect("a request in time").unwrap()
     }
 
     /// Ends the worker, which writes down the answer it has, and looks at the one alert of `id`.

@@ -18,12 +18,14 @@ const MAX_ARG_CHARS: usize = 160;
 const MAX_EXCERPT_CHARS: usize = 2_400;
 const MAX_FINDINGS: usize = 8;
 const MAX_MISSING: usize = 8;
-/// Longer texts are cut before they are searched for secrets: many times what is shown of any.
+/// Longer texts are cut before they are searched for secrets, which takes time for their length: to so many times what
+/// may be shown, since a character may be four bytes and a mask is shorter than what it hides.
+const SEARCHED_BYTES_A_CHAR: usize = 16;
+/// And to this, whatever may be shown.
 const MAX_SEARCHED_BYTES: usize = 16 * 1024;
 
-/// Frozen files that never leave the host, or say nothing that the process's own line or another of
-/// them does not.
-const NEVER: [&str; 6] = ["environ", "cmdline", "auxv", "mem", "comm", "stack.json"];
+/// Frozen files that never leave the host, or say nothing that the process's own line or another of them does not.
+const NEVER: [&str; 7] = ["environ", "cmdline", "auxv", "mem", "comm", "oom-report.json", "stack.json"];
 /// What tells most, first; files not named here come after.
 const TELLING: [&str; 15] = [
     "stack.txt",
@@ -69,7 +71,7 @@ impl<'a> Data<'a> {
         let it = &self.file.process;
         let name = |text: &Option<String>| text.as_deref().map(|text| self.clean(text, MAX_NAME_CHARS));
         let clean: Vec<String> =
-            it.argv.iter().take(MAX_ARGS).map(|arg| text::printable(searched(arg))).collect();
+            it.argv.iter().take(MAX_ARGS).map(|arg| text::printable(searched(arg, MAX_ARG_CHARS))).collect();
         let argv = self.censor.borrow_mut().argv(&clean);
         let argv: Vec<String> =
             argv.iter().map(|arg| text::truncate(&self.masking(arg), MAX_ARG_CHARS)).collect();
@@ -142,7 +144,7 @@ impl<'a> Data<'a> {
     }
 
     fn clean(&self, text: &str, max: usize) -> String {
-        text::truncate(&self.masking(&text::printable(searched(text))), max)
+        text::truncate(&self.masking(&text::printable(searched(text, max))), max)
     }
 
     fn masking(&self, text: &str) -> String {
@@ -150,8 +152,9 @@ impl<'a> Data<'a> {
     }
 }
 
-fn searched(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_SEARCHED_BYTES)]
+/// The beginning of a text of which at most so many characters are shown.
+fn searched(text: &str, shown: usize) -> &str {
+    &text[..text.floor_char_boundary(MAX_SEARCHED_BYTES.min(shown * SEARCHED_BYTES_A_CHAR))]
 }
 
 fn may_leave(file: &EvidenceFile) -> bool {

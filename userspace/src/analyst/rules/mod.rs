@@ -2,23 +2,12 @@
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
 mod abnormal_exit;
-mod cpu_spin;
 mod crash_loop;
 mod fault;
-mod fd_exhaustion;
-mod fork_storm;
-mod memory_growth;
-mod memory_pressure;
 mod nothing;
-mod oom_kill;
-mod oom_report;
-mod suspicious_exec;
-mod thread_explosion;
 
 use crate::kinds;
-use crate::kinds::opinion::{
-    MAX_NAME_CHARS, Opinion, cited, commands, from_sources, frozen, hypothesis, name, size, who,
-};
+use crate::kinds::opinion::{Opinion, cited, commands, from_sources, hypothesis, name, who};
 use crate::model::{CaseFile, Finding, Hypothesis, IncidentKind, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
@@ -32,19 +21,9 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
     let opinion = match worst.kind {
         kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::Crash | IncidentKind::HungTask | IncidentKind::ZombiePileup => {
-            unreachable!("it has a room")
-        }
-        IncidentKind::OomKill => oom_kill::judge(file, worst),
         IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
         IncidentKind::CrashLoop => crash_loop::judge(file, worst),
-        IncidentKind::MemoryPressure => memory_pressure::judge(file, worst),
-        IncidentKind::FdExhaustion => fd_exhaustion::judge(file, worst),
-        IncidentKind::SuspiciousExec => suspicious_exec::judge(file, worst),
-        IncidentKind::CpuSpin => cpu_spin::judge(file, worst),
-        IncidentKind::MemoryGrowth => memory_growth::judge(file, worst),
-        IncidentKind::ThreadExplosion => thread_explosion::judge(file, worst),
-        IncidentKind::ForkStorm => fork_storm::judge(file, worst),
+        _ => unreachable!("it has a room"),
     };
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {

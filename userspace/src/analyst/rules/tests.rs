@@ -1,64 +1,17 @@
 //! Every family: the cause it names from the facts, and that hostile names change nothing but the words.
 
 mod ends;
-mod growth;
 
 use std::process::Command;
 
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::kinds::fixture::{found, frozen, healthy, judged, oom};
+use crate::kinds::fixture::{found, frozen, healthy, judged};
 use crate::model::Confidence;
 
 pub(super) fn check(file: &CaseFile, want: &Expect) {
     want.assert_eq(&judged(file));
-}
-
-#[test]
-fn an_oom_kill_in_a_limited_cgroup() {
-    check(
-        &oom(),
-        &expect![[r#"
-        python3 (pid 13674) was killed by the OOM killer
-        The memory limit of cgroup /oomtest is 256 MiB, and python3 alone had 255 MiB resident: it filled its cgroup, and the kernel killed it to keep the limit.
-        High, by F1 F2 F3
-        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2]
-        ? The limit is smaller than what python3 needs in ordinary work [F3]
-        - The kernel's report: which limit ran out, and what each process held
-          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
-    );
-}
-
-#[test]
-fn an_oom_kill_of_a_small_victim_in_a_container() {
-    let mut file = oom();
-    file.process.cgroup = Some(format!("/system.slice/docker-{}.scope", "ab".repeat(32)));
-    file.process.container_id = Some("ab".repeat(32));
-    file.evidence[0] = frozen("status", "VmHWM:\t1024 kB\n");
-    check(
-        &file,
-        &expect![[r#"
-        python3 (pid 13674) was killed by the OOM killer
-        The memory limit of cgroup /system.slice/docker-abababababababababababababababababababababababababababababababab.scope is 256 MiB. python3 had only 1 MiB resident, so most of the memory was with others in the same cgroup, or in its page cache and tmpfs files; python3 was the victim, not the cause.
-        Medium, by F1 F2 F3
-        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2]
-        ? The limit is smaller than what python3 needs in ordinary work [F3]
-        - The kernel's report: which limit ran out, and what each process held
-          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/system.slice/docker-abababababababababababababababababababababababababababababababab.scope/memory.{max,high,current,peak,events}
-        - If it is right that it needs this much: double its limit until the next restart
-          $ docker update --memory 512m --memory-swap 512m abababababab
-        - What it said last
-          $ docker logs --tail 100 abababababab
-    "#]],
-    );
 }
 
 #[test]
@@ -110,56 +63,6 @@ fn a_zombie_pileup_under_a_stopped_parent() {
 }
 
 #[test]
-fn memory_pressure_by_one_process() {
-    let mut file = found(IncidentKind::MemoryPressure, "/oomtest is at 95 % of its limit");
-    file.evidence = vec![
-        frozen("status", "VmRSS:\t  230000 kB\n"),
-        frozen("cgroup.memory.max", "268435456\n"),
-        frozen("cgroup.memory.current", "255000000\n"),
-    ];
-    check(
-        &file,
-        &expect![[r#"
-        /oomtest is at 95 % of its limit
-        The cgroup uses 243 MiB of 256 MiB (94 %), and 224 MiB of it is python3 (pid 13674)'s own. If it grows on, the kernel will kill it.
-        High, by F1
-        ? python3 leaks: its memory only ever grows [F1 F2]
-        ? The limit is too small for ordinary work; then the use is high but level [F1]
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What its memory is: heap, mapped files, shared memory
-          $ cat /proc/13674/smaps_rollup; grep -E '^(Vm|Rss)' /proc/13674/status
-        - Who else is in the cgroup, the largest first
-          $ ps -o pid,rss,etime,comm --sort=-rss -p "$(paste -sd, /sys/fs/cgroup/oomtest/cgroup.procs)"
-    "#]],
-    );
-}
-
-#[test]
-fn descriptors_that_are_mostly_sockets() {
-    let mut file = found(IncidentKind::FdExhaustion, "app has 1000 of 1024 files open");
-    file.evidence.push(frozen("fd", "0 /dev/null\n1 socket:[1]\n2 socket:[2]\n3 -> socket:[3]\n"));
-    check(
-        &file,
-        &expect![[r#"
-        app has 1000 of 1024 files open
-        python3 (pid 13674) has almost as many files open as its limit of 1024 allows, and 75 % of them are sockets: it opens them and does not close them. At the limit open(), accept() and socket() fail with EMFILE ("Too many open files").
-        Medium, by F1
-        ? python3 leaks descriptors on an error path: the count grows with failures, not with load [F1 F2]
-        ? The limit is too small for the load; then the count follows the number of connections [F1 F2]
-        - What is open, by kind, the most frequent first
-          $ ls -l /proc/13674/fd | sed -n 's/.* -> //p' | sed 's/:\[[0-9]*\]//' | sort | uniq -c | sort -rn | head -20
-        - Its connections by state; many CLOSE-WAIT: the peer hung up and it does not close
-          $ ss -tanp | grep 'pid=13674,' | awk '{print $1}' | sort | uniq -c
-        - To win time while it runs: a higher limit, without a restart
-          $ prlimit --pid 13674 --nofile=4096:4096
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
-    );
-}
-
-#[test]
 fn nothing_found() {
     check(
         &healthy(),
@@ -187,28 +90,6 @@ fn nothing_found() {
 fn the_cause_follows_the_frozen_files() {
     for (kind, name, body, want, confidence) in [
         (
-            IncidentKind::OomKill,
-            "cgroup.memory.max",
-            "max\n",
-            "no memory limit of its own",
-            Confidence::Medium,
-        ),
-        (
-            IncidentKind::OomKill,
-            "cgroup.memory.limit_in_bytes",
-            "9223372036854771712",
-            "no memory limit",
-            Confidence::Medium,
-        ),
-        (IncidentKind::OomKill, "cgroup.memory.max", "garbage", "either within the limit", Confidence::Low),
-        (
-            IncidentKind::OomKill,
-            "cgroup.memory.max",
-            "1048576",
-            "most likely it was reached",
-            Confidence::Medium,
-        ),
-        (
             IncidentKind::ZombiePileup,
             "status",
             "State:\tS\nSigBlk:\t0000000000010000\n",
@@ -231,22 +112,6 @@ fn the_cause_follows_the_frozen_files() {
             Confidence::Medium,
         ),
         (IncidentKind::ZombiePileup, "status", "", "does not call wait()", Confidence::Medium),
-        (
-            IncidentKind::FdExhaustion,
-            "limits",
-            "Max open files  65536  65536  files\n",
-            "its limit of 65536",
-            Confidence::Medium,
-        ),
-        (
-            IncidentKind::FdExhaustion,
-            "limits",
-            "Max open files  1024  65536  files\n",
-            "usual default",
-            Confidence::Low,
-        ),
-        (IncidentKind::FdExhaustion, "limits", "", "RLIMIT_NOFILE", Confidence::Medium),
-        (IncidentKind::MemoryPressure, "cgroup.memory.max", "0\n", "almost all the memory", Confidence::Low),
     ] {
         let mut file = found(kind, "found");
         file.evidence = vec![frozen(name, body)];

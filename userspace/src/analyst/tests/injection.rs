@@ -130,7 +130,7 @@ pub(super) fn check_message(message: &Value, what: &str) {
 async fn an_obeyed_attack_changes_nothing_that_must_hold() {
     for attack in ATTACKS {
         let peer = Peer::new([Reply::Obeys(obey)]).await;
-        let asked = analyst(&peer.url, Duration::from_secs(20));
+        let asked = analyst(&peer.url, PATIENCE);
         let file = attacked(attack);
         let verdict = asked.analyst.verdict(&file).await;
         assert_eq!(
@@ -176,7 +176,7 @@ async fn a_model_that_cites_only_what_it_was_told_to_is_not_believed() {
         })])
         .await;
         let file = attacked(attack);
-        let verdict = analyst(&peer.url, Duration::from_secs(20)).analyst.verdict(&file).await;
+        let verdict = analyst(&peer.url, PATIENCE).analyst.verdict(&file).await;
         assert_eq!(verdict.by, VerdictBy::Rules, "{attack}");
         assert!(verdict.note.unwrap().contains("cites no fact of this case"));
     }

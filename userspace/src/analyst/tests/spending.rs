@@ -7,7 +7,7 @@ use super::*;
 
 fn with(url: &str, limits: LlmLimits) -> Asked {
     let (health, metrics) = (Health::default(), Metrics::new());
-    let deadline = Duration::from_secs(10);
+    let deadline = Duration::from_secs(50);
     let config = LlmConfig {
         base_url: url.to_owned(),
         model: MODEL.to_owned(),

@@ -7,14 +7,14 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::report::Check;
 use crate::analyst::Analyst;
-use crate::config::{self, Draft, KeySource, LlmConfig, Receivers, SlackConfig};
+use crate::config::{self, KeySource, LlmConfig, LoadedConfig, Receivers, SlackConfig};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
 /// How long the model's API may take to list its models.
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn checks(draft: &Draft) -> Vec<Check> {
+pub(super) async fn checks(draft: &LoadedConfig) -> Vec<Check> {
     vec![data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, alerts(draft)]
 }
 
@@ -48,7 +48,7 @@ fn key(source: &KeySource) -> Check {
     }
 }
 
-fn alerts(draft: &Draft) -> Check {
+fn alerts(draft: &LoadedConfig) -> Check {
     let Receivers { slack, webhook, alertmanager_url, .. } = &draft.config.receivers;
     let named = [
         slack.as_ref().map(|it| match it {
@@ -66,7 +66,7 @@ fn alerts(draft: &Draft) -> Check {
     Check::ok("alerts", format!("to {}; doctor posts nothing", named.join(", ")))
 }
 
-async fn model(draft: &Draft) -> Check {
+async fn model(draft: &LoadedConfig) -> Check {
     match (&draft.config.llm, draft.config.no_llm) {
         (Some(llm), _) => ask(llm).await,
         (None, true) => Check::ok("model", "turned off: the built-in analyst alone"),

@@ -6,7 +6,6 @@ mod limits;
 mod proc_files;
 mod seed;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -72,7 +71,6 @@ impl Setup {
             scan_interval: Duration::from_secs(10),
             show_environ: false,
             show_secrets: false,
-            ebpf_log: false,
             btf_path: "/nonexistent".into(),
             no_llm: false,
             llm: Some(LlmConfig {
@@ -89,7 +87,7 @@ impl Setup {
             alerts: AlertRules::default(),
             life: LifeRules::default(),
             detect: DetectLimits::default(),
-            programs: BTreeMap::new(),
+            programs: Vec::new(),
         };
         Self { config, processes: Vec::new(), files: Vec::new(), more: Router::new() }
     }

@@ -17,7 +17,7 @@ use super::image::Image;
 use super::*;
 
 /// Long enough for a machine shared with others.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A crashing program, compiled one way.
 pub(super) struct Program {

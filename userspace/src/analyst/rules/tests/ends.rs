@@ -1,10 +1,10 @@
-//! Ends that are no crashes, loops of them, and beginnings that are suspicious.
+//! Ends that are no crashes, and loops of them.
 
 use expect_test::expect;
 
 use super::check;
 use crate::kinds::fixture::{facts, finding, healthy};
-use crate::model::{CaseFile, IncidentKind, Severity};
+use crate::model::{CaseFile, IncidentKind};
 
 const EXIT: &str = "kernel:sched_process_exit";
 
@@ -167,86 +167,6 @@ fn a_loop_that_a_program_of_ones_own_keeps_up() {
           $ coredumpctl list --no-pager /usr/bin/python3
         - Whether it or what it needs was changed just before: files in /etc younger than a day
           $ find /etc -xdev -type f -mtime -1 -ls
-    "#]],
-    );
-}
-
-fn began(severity: Severity, exe: &str, statement: &str) -> CaseFile {
-    let mut file = ended(
-        IncidentKind::SuspiciousExec,
-        "python3 began strangely.",
-        &[
-            ("proc:exe", statement),
-            ("kernel:sched_process_exec", "it was started as user 0 by bash (pid 13671)"),
-        ],
-    );
-    file.findings[0].severity = severity;
-    file.process.exe = Some(exe.to_owned());
-    file
-}
-
-#[test]
-fn a_program_without_a_file() {
-    let fact = "it runs from memory: its executable is the memfd x, no file";
-    check(
-        &began(Severity::Warning, "/memfd:x (deleted)", fact),
-        &expect![[r#"
-        python3 began strangely.
-        python3 (pid 13674) was loaded into memory and run without a file, as malware is to leave no trace and to pass by what checks files.
-        Low, by F1 F2
-        ? A program that protects or unpacks itself so: a container runtime, a sealed helper, a packer [F1 F2]
-        - Secure the program while it runs: a copy, its digest
-          $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe
-        - Who started it, and who is logged in
-          $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-        - Whom it talks to
-          $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-        - To stop it without losing it
-          $ kill -STOP 13674
-    "#]],
-    );
-}
-
-#[test]
-fn a_reverse_shell() {
-    let fact = "its standard input is a network socket: it takes its commands from there";
-    check(
-        &began(Severity::Critical, "/usr/bin/dash", fact),
-        &expect![[r#"
-        python3 began strangely.
-        python3 (pid 13674) is a shell whose commands come over the network: a reverse shell, or a service that hands a connection to a shell.
-        Medium, by F1 F2
-        ? An administrator's own tool, such as socat or a console server, that is meant to do this [F1 F2]
-        - Secure the program while it runs: a copy, its digest
-          $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- /usr/bin/dash
-        - Who started it, and who is logged in
-          $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-        - Whom it talks to
-          $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-        - To stop it without losing it
-          $ kill -STOP 13674
-    "#]],
-    );
-}
-
-#[test]
-fn a_program_in_a_temporary_folder() {
-    let fact = "it was run from /tmp, where everybody may write";
-    check(
-        &began(Severity::Info, "/tmp/$(reboot) x", fact),
-        &expect![[r#"
-        python3 began strangely.
-        python3 (pid 13674) was run from a place where everybody may write: whoever can put a file there may have had it run.
-        Low, by F1 F2
-        ? A build, a test suite, an installer or a self-extracting tool that unpacks itself there [F1 F2]
-        - Secure the program while it runs: a copy, its digest
-          $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- '/tmp/$(reboot) x'
-        - Who started it, and who is logged in
-          $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-        - Whom it talks to
-          $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
     "#]],
     );
 }

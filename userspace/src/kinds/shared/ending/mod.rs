@@ -173,15 +173,17 @@ const fn is_obedient(status: u8) -> bool {
 /// Whether a supervisor started it and is there to do so again.
 fn is_started(process: &ProcessInfo, parent_name: &str, origin: Origin, session: Option<Session>) -> bool {
     // Not pid 1 of whatever name: what a container began with takes orphans in and starts nothing again.
-    let supervisor = roles_of(parent_name).contains(Roles::SUPERVISOR);
+    let roles = roles_of(parent_name);
     let started = match origin {
         Origin::Started => true,
         // What was there before us: service managers make each service the leader of a session without terminal.
         Origin::Found => session.is_none_or(|it| !it.has_terminal && it.id == process.pid),
         Origin::Forked | Origin::Orphan => false,
     };
-    // A scope's processes are the manager's children only once they are orphans.
-    started && supervisor && !process.cgroup.as_deref().is_some_and(is_scope)
+    // A scope's processes are init's children only once they are orphans. Of other supervisors a scope says nothing:
+    // whatever a person starts in a login's session is in one, and so are most containers.
+    let orphan = roles.contains(Roles::INIT) && process.cgroup.as_deref().is_some_and(is_scope);
+    started && roles.contains(Roles::SUPERVISOR) && !orphan
 }
 
 /// Whether a living process is there for good: supervised, or a daemon whose starter is gone.

@@ -64,7 +64,9 @@ fn what_was_there_before_us_is_a_service_where_it_leads_a_session_without_termin
         ("/app", true),
     ] {
         let process = ProcessInfo { cgroup: Some(cgroup.to_owned()), ..process.clone() };
-        assert_eq!(ended(&process, &exit, &[]).is_supervised(), want, "an orphan in {cgroup}");
+        let it = ended(&process, &exit, &[]);
+        assert_eq!(it.is_supervised(), want, "an orphan in {cgroup}");
+        assert!(Ended { parent_name: "runsv", ..it }.is_supervised(), "runsv's own in {cgroup}");
     }
 }
 

@@ -1,0 +1,176 @@
+//! From the layers to a checked configuration. Loading only reads; what the first run has to make, `prepare` makes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use secrecy::SecretString;
+
+use super::declare::{Field, Part, Place, Reader, Section as _, flags, one, optional, settings};
+use super::layers::{Either, Layer, Layers};
+use super::problem::{ConfigErrors, Problem, Rejected};
+use super::secret::Secret;
+use super::setting::group;
+use super::{Config, Sources, key, parse};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+settings! {
+    /// What is logged, and how.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct LogSettings {
+        in flags(group::LOGGING, "log_") => {
+            /// Format of the log: text or json.
+            pub format: LogFormat = one("text", "FORMAT", parse::log_format);
+            // Directives of tracing-subscriber's filter.
+            /// Level of the log: error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug.
+            pub filter: String = one("info", "LEVEL", parse::log_filter).adjust(|it| {
+                it.rename("log_level");
+                it.env.push("RUST_LOG".to_owned());
+            });
+        }
+    }
+}
+
+settings! {
+    /// All that is declared anywhere.
+    #[expect(dead_code, reason = "the file's name is wanted before all others: the layers read it themselves")]
+    pub(super) struct Root {
+        in flags(group::SERVER, "") => {
+            /// Configuration file; when none is named, /etc/ai-debugger.toml is read if it exists.
+            config_file: Option<PathBuf> = optional("FILE", parse::path).adjust(|it| {
+                it.rename("config");
+                it.in_file = false;
+            });
+            /// What the daemon needs.
+            config: Config = Part;
+            /// What the log needs.
+            logging: LogSettings = Part;
+        }
+    }
+}
+
+/// Where the access key comes from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// Given, directly or in a file.
+    Given {
+        /// The key.
+        key: SecretString,
+        /// The flag, variable, file or key of the file.
+        origin: String,
+    },
+    /// Kept in this file of the data folder; made on the first run.
+    Kept(PathBuf),
+}
+
+/// A configuration without errors, before anything is written to disk.
+#[derive(Clone, Debug)]
+pub struct LoadedConfig {
+    /// All of it, but with a key that opens nothing: enough for whatever does not serve.
+    pub config: Config,
+    /// Where the real key will come from.
+    pub key: KeySource,
+    /// How to log.
+    pub logging: LogSettings,
+    /// Worth a word, not wrong.
+    pub warnings: Vec<String>,
+}
+
+impl LoadedConfig {
+    /// The configuration to serve with: makes the data folder and the key where they are not there yet.
+    pub fn prepare(self) -> Result<(Config, Vec<String>)> {
+        let Self { mut config, key, mut warnings, .. } = self;
+        key::make_folder(&config.data_dir)?;
+        config.key = match key {
+            KeySource::Given { key, .. } => key,
+            KeySource::Kept(path) => {
+                let key = key::keep(&config.data_dir)?;
+                if let Some(problem) = key_problem(&config, &key, &path.display().to_string()) {
+                    return Err(ConfigErrors(vec![problem]).into());
+                }
+                key
+            }
+        };
+        warnings.extend(key::folder_warning(&config.data_dir));
+        Ok((config, warnings))
+    }
+}
+
+/// Puts the configuration together, or says everything that is wrong with it.
+pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
+    let mut reader = Reader { layers: Layers::read(sources), ..Reader::default() };
+    let Root { mut config, logging, .. } = Root::read(&mut reader);
+    config.key = key::random().unwrap_or_else(|error| {
+        let what = format!("the kernel gives no random bytes: {error}");
+        let rejected = Rejected::new(what, "use a kernel with getrandom(2)");
+        reader.problem(Problem { origin: "access key".to_owned(), rejected });
+        SecretString::from("")
+    });
+    let key = access_key(&mut reader, &config);
+    let Layers { problems, warnings, .. } = reader.layers;
+    if problems.is_empty() {
+        Ok(LoadedConfig { config, key, logging, warnings })
+    } else {
+        Err(ConfigErrors(problems))
+    }
+}
+
+/// Declares the access key. Which it is depends on settings that are read after it: [`load`] finds out.
+pub(super) struct AccessKey;
+
+impl Field<SecretString> for AccessKey {
+    fn read(self, reader: &mut Reader, place: Place) -> SecretString {
+        Secret("KEY").declare(reader, place);
+        SecretString::from("")
+    }
+}
+
+fn access_key(reader: &mut Reader, config: &Config) -> KeySource {
+    let kept = KeySource::Kept(key::kept_path(&config.data_dir));
+    let (key, origin) = match reader.layers.either("key") {
+        Ok(Either::Neither) => return kept,
+        Ok(Either::Value(found)) => {
+            if found.layer == Layer::Flag {
+                reader.warn(
+                    "--key shows the access key to every user of this host; use --key-file or AI_DEBUGGER_KEY",
+                );
+            }
+            let key = SecretString::from(found.text());
+            if reader.note(key::check_shape(&key), &found.origin).is_none() {
+                return kept;
+            }
+            (key, found.origin)
+        }
+        Ok(Either::File(found)) => {
+            let Some((key, warning)) = reader.note(key::from_file(Path::new(found.text())), &found.origin)
+            else {
+                return kept;
+            };
+            warning.into_iter().for_each(|it| reader.warn(it));
+            (key, format!("{} {}", found.origin, found.text()))
+        }
+        Err(problem) => {
+            reader.problem(problem);
+            return kept;
+        }
+    };
+    key_problem(config, &key, &origin).into_iter().for_each(|it| reader.problem(it));
+    KeySource::Given { key, origin }
+}
+
+/// Beyond loopback a key that can be guessed is as good as none.
+fn key_problem(config: &Config, key: &SecretString, origin: &str) -> Option<Problem> {
+    if config.listen.ip().to_canonical().is_loopback() {
+        return None;
+    }
+    let what = format!("{}, and {} can be reached from other hosts", key::weakness(key)?, config.listen);
+    let accepted = "give at least 16 random characters, or leave the key away and one is made";
+    Some(Problem { origin: origin.to_owned(), rejected: Rejected::new(what, accepted) })
+}

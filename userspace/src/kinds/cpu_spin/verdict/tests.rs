@@ -1,0 +1,110 @@
+//! The cause follows the mode, the confidence the past; the words are golden.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+
+use super::super::tests::{spin, spinning};
+use super::super::{CpuPast, Spin, detect};
+use super::*;
+use crate::config::DetectLimits;
+use crate::kinds::fixture::{case_of, healthy, judged};
+use crate::observation::{IoCounts, ThreadLook};
+
+const WINDOW: Duration = Duration::from_secs(1800);
+/// Nothing is known of what it did before.
+const YOUNG: CpuPast = CpuPast { age: Duration::ZERO, cpu: Duration::ZERO, queued: Duration::ZERO };
+const IDLE: CpuPast = CpuPast { age: Duration::from_secs(7200), ..YOUNG };
+
+/// As the detector finds it: a thread with this share in the kernel, in percent.
+fn found(tid: u32, kernel: u64, empty_calls: u64, past: CpuPast) -> CaseFile {
+    let first = ThreadLook { tid, ..spinning(0) };
+    let now = spinning(WINDOW.as_secs());
+    let ticks = now.user_ticks - first.user_ticks;
+    let now = ThreadLook {
+        tid,
+        comm: b"net (tid 7)"[..].into(),
+        user_ticks: first.user_ticks + ticks * (100 - kernel) / 100,
+        system_ticks: first.system_ticks + ticks * kernel / 100,
+        io: first.io.map(|io| IoCounts { calls: io.calls + empty_calls, ..io }),
+        ..now
+    };
+    let first = ThreadLook { comm: now.comm.clone(), ..first };
+    let spin = Spin { past, ..spin(&first, &now, WINDOW) };
+    case_of(&detect(&healthy().process, &[spin], &DetectLimits::default()).unwrap())
+}
+
+fn check(file: &CaseFile, want: &Expect) {
+    want.assert_eq(&judged(file));
+}
+
+#[test]
+fn a_loop_in_python() {
+    check(
+        &found(13674, 0, 0, IDLE),
+        &expect![[r#"
+            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) and got nothing done that can be seen.
+            python3 (pid 13674) runs in a loop of its own code that does not end: a condition that never comes true, a structure that points to itself, a regular expression that runs away, or a lock it spins on.
+            Medium, by F1 F2 F3 F4 F5
+            ? It computes, and that is its work: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5]
+            ? It polls by design, as packet and storage engines in user space do (DPDK, SPDK) [F1 F2 F3 F4 F5]
+            - Where python3 is, in its own words
+              $ py-spy dump --pid 13674
+            - Where it runs, three times: the same functions mean a loop
+              $ for i in 1 2 3; do gdb -p 13674 -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP 13674)'; sleep 1; done
+            - What it runs, by samples
+              $ perf record -g -t 13674 -- sleep 5 && perf report --stdio | head -60
+            - What it said last
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        "#]],
+    );
+}
+
+#[test]
+fn a_loop_through_the_kernel_in_a_service() {
+    let mut file = found(13680, 65, 0, YOUNG);
+    file.process.exe = Some("/usr/sbin/worker".into());
+    file.process.cgroup = Some("/system.slice/worker.service".into());
+    check(
+        &file,
+        &expect![[r#"
+            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) and got nothing done that can be seen.
+            python3 (pid 13674) makes system calls in a loop without waiting: a poll with no time-out, a retry without a pause, or a lock that is tried again and again. No bytes come of it.
+            Low, by F1 F2 F3 F4 F5
+            ? It computes, and that is its work: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5]
+            ? It serves so many messages over sockets that it never has to wait: the kernel does not count their bytes [F1 F2 F3 F4 F5]
+            - Where it runs, three times: the same functions mean a loop
+              $ for i in 1 2 3; do gdb -p 13674 -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP 13680)'; sleep 1; done
+            - Which system calls it makes, and which fail
+              $ timeout 5 strace -c -p 13680
+            - What it runs, by samples
+              $ perf record -g -t 13680 -- sleep 5 && perf report --stdio | head -60
+            - How its supervisor sees it: result, restarts, limits
+              $ systemctl status --no-pager -l worker.service
+        "#]],
+    );
+}
+
+#[test]
+fn a_read_that_never_waits() {
+    let mut file = found(13674, 65, 4_000_000, IDLE);
+    file.process.exe = Some("/opt/jdk/bin/java".into());
+    check(
+        &file,
+        &expect![[r#"
+            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) and got nothing done that can be seen.
+            python3 (pid 13674) calls read or write again and again, and nothing comes of it: it takes "try again" (EAGAIN) or the end of a file for something to repeat at once, without waiting in poll or epoll.
+            Medium, by F1 F2 F3 F4 F5 F6
+            ? It computes, and that is its work: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5 F6]
+            ? The other end of a connection is gone, and the program does not notice [F1 F2 F3 F4 F5 F6]
+            - Where python3 is, in its own words
+              $ jstack 13674 | head -200
+            - Where it runs, three times: the same functions mean a loop
+              $ for i in 1 2 3; do gdb -p 13674 -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP 13674)'; sleep 1; done
+            - Which system calls it makes, and which fail
+              $ timeout 5 strace -c -p 13674
+            - What it runs, by samples
+              $ perf record -g -t 13674 -- sleep 5 && perf report --stdio | head -60
+        "#]],
+    );
+}

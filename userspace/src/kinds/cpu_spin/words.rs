@@ -1,0 +1,89 @@
+//! The sentences of this room.
+
+use super::facts::SpinFact;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::words::{duration_ms, subject, thread};
+
+/// The finding in one sentence.
+pub fn summary(file: &CaseFile, finding: &Finding) -> String {
+    let who = subject(file);
+    let stated = || file.cited(finding).filter_map(|fact| fact.data.as_spin());
+    let threads = stated().find_map(|fact| match fact {
+        SpinFact::SpinByTurns { .. } => Some(", by turns in several threads,".to_owned()),
+        SpinFact::SpinningThreads { threads } => Some(format!(", in {threads} threads,")),
+        _ => None,
+    });
+    let run = stated().find_map(|fact| match fact {
+        SpinFact::SpinningThread { lasted_ms, cpu_ms, .. }
+        | SpinFact::SpinByTurns { lasted_ms, cpu_ms, .. } => Some((*lasted_ms, *cpu_ms)),
+        _ => None,
+    });
+    let Some((lasted_ms, cpu_ms)) = run else {
+        return format!("{who} has run without a pause and got nothing done that can be seen.");
+    };
+    let share = cpu_ms.saturating_mul(100).checked_div(lasted_ms).unwrap_or(0);
+    format!(
+        "{who} has run without a pause for {}{} ({share} % of a core) and got nothing done that can be seen.",
+        duration_ms(lasted_ms),
+        threads.unwrap_or_default()
+    )
+}
+
+/// A fact as a sentence.
+pub fn sentence(fact: &SpinFact) -> String {
+    match fact {
+        SpinFact::SpinningThread { thread: it, looks, lasted_ms, cpu_ms } => {
+            was_ready(&thread(it), *looks, *lasted_ms, *cpu_ms)
+        }
+        SpinFact::SpinByTurns { looks, lasted_ms, cpu_ms } => {
+            was_ready("one or another of its threads", *looks, *lasted_ms, *cpu_ms)
+        }
+        SpinFact::SpinCpuSplit { user_percent, kernel_percent } => {
+            format!("of that, {user_percent} % in user mode and {kernel_percent} % in the kernel")
+        }
+        SpinFact::SpinWithoutIo {} => {
+            "it read and wrote no byte meanwhile, neither files, pipes nor storage".to_owned()
+        }
+        SpinFact::SpinEmptyCalls { calls } => {
+            format!("it made {calls} calls to read or write, and none moved a byte")
+        }
+        SpinFact::SpinQueued { queued_ms } => {
+            format!("it was kept waiting for a CPU for {}: others use them too", duration_ms(*queued_ms))
+        }
+        SpinFact::SpinHardlyWaits { waits, faults } => {
+            format!("it waited for something {waits} times and touched new memory {faults} times")
+        }
+        SpinFact::SpinWaitsForEachOther { faults } => format!(
+            "those at work waited for nothing but each other (futex), and touched new memory {faults} times"
+        ),
+        SpinFact::SpinPast { age_ms, used_percent, queued_percent, is_new } => {
+            past(*age_ms, *used_percent, *queued_percent, *is_new)
+        }
+        SpinFact::SpinLowPriority {} => "its priority is that of a background job".to_owned(),
+        SpinFact::SpinningThreads { threads } => format!("{threads} of its threads do that"),
+        SpinFact::SpinBesideWork {} => "other threads of the process read or wrote meanwhile".to_owned(),
+    }
+}
+
+fn was_ready(who: &str, looks: u32, lasted_ms: u64, cpu_ms: u64) -> String {
+    format!(
+        "{who} was ready to run at each of {looks} looks in {} and used {} of CPU time",
+        duration_ms(lasted_ms),
+        duration_ms(cpu_ms)
+    )
+}
+
+fn past(age_ms: u64, used_percent: u64, queued_percent: u64, is_new: bool) -> String {
+    let age = duration_ms(age_ms);
+    if is_new {
+        return format!("in the {age} before, it used {used_percent} % of a core: this is new");
+    }
+    let queued = if queued_percent > 0 {
+        format!(", waited for one for {queued_percent} % of the time")
+    } else {
+        String::new()
+    };
+    format!(
+        "it used {used_percent} % of a core in the {age} before{queued}: it may never have done anything else"
+    )
+}

@@ -1,0 +1,72 @@
+//! What is stated of open descriptors.
+
+use crate::kinds::part::facts;
+use crate::model::Name;
+
+facts! {
+    /// The statements of this room.
+    pub enum DescriptorFact {
+        /// How many the process has open.
+        OpenDescriptors {
+            /// Open now.
+            open: u64,
+        },
+        /// How many it may have open.
+        DescriptorLimit {
+            /// RLIMIT_NOFILE, soft.
+            limit: u64,
+        },
+        /// Scan after scan it was close to that.
+        DescriptorsNearLimit {
+            /// At least so much of the limit was in use, in percent.
+            percent: u64,
+            /// So many scans in a row.
+            scans: u64,
+        },
+        /// What its newest descriptors are.
+        NewestDescriptors {
+            /// How many were looked at.
+            looked_at: u64,
+            /// How many are open.
+            open: u64,
+            /// Of each kind, the most frequent first; only so many kinds.
+            kinds: Vec<DescriptorCount>,
+        },
+    }
+}
+
+facts! {
+    /// Descriptors of one kind.
+    pub struct DescriptorCount {
+        /// What they are.
+        pub kind: DescriptorKind,
+        /// The folder of files, the device's path, or the kernel's name for what is something else.
+        pub name: Option<Name>,
+        /// How many.
+        pub count: u64,
+    }
+}
+
+facts! {
+    /// What a descriptor is.
+    pub choice DescriptorKind {
+        /// A socket.
+        Socket,
+        /// An end of a pipe.
+        Pipe,
+        /// An epoll instance.
+        Epoll,
+        /// An inotify instance.
+        Inotify,
+        /// A file in memory (memfd_create).
+        Memfd,
+        /// A file that was deleted.
+        DeletedFile,
+        /// A file in the folder that is named.
+        File,
+        /// A device.
+        Device,
+        /// Something else, by the kernel's name for it.
+        Other,
+    }
+}

@@ -1,0 +1,45 @@
+//! The sentences of this room.
+
+use super::facts::MemoryGrowthFact;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::shared::limits::facts::LimitFact;
+use crate::kinds::words::{duration_ms, size, subject};
+
+/// The finding in one sentence.
+pub fn summary(file: &CaseFile, finding: &Finding) -> String {
+    let grew = file.cited(finding).find_map(|fact| match fact.data.as_memory_growth() {
+        Some(MemoryGrowthFact::MemoryGrew { from_bytes, to_bytes, over_ms, per_minute_bytes }) => {
+            Some(format!(
+                ": by {} in {}, {} a minute",
+                size(to_bytes.saturating_sub(*from_bytes)),
+                duration_ms(*over_ms),
+                size(*per_minute_bytes)
+            ))
+        }
+        _ => None,
+    });
+    let end = file.cited(finding).find_map(|fact| match fact.data.as_limit() {
+        Some(LimitFact::MemoryLeft { lasts_ms, .. }) => {
+            Some(format!("; what is left lasts {}", duration_ms(*lasts_ms)))
+        }
+        _ => None,
+    });
+    format!("{} grows steadily{}{}.", subject(file), grew.unwrap_or_default(), end.unwrap_or_default())
+}
+
+/// A fact as a sentence.
+pub fn sentence(fact: &MemoryGrowthFact) -> String {
+    match fact {
+        MemoryGrowthFact::MemoryGrew { from_bytes, to_bytes, over_ms, per_minute_bytes } => format!(
+            "its anonymous memory grew by {} in {}, from {} to {}: {} a minute",
+            size(to_bytes.saturating_sub(*from_bytes)),
+            duration_ms(*over_ms),
+            size(*from_bytes),
+            size(*to_bytes),
+            size(*per_minute_bytes)
+        ),
+        MemoryGrowthFact::AnonymousMemory { anon_bytes } => {
+            format!("{} are anonymous (RssAnon and VmSwap) now", size(*anon_bytes))
+        }
+    }
+}

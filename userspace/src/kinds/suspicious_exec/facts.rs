@@ -1,0 +1,75 @@
+//! What is stated of a program that began in an unusual way.
+
+use crate::kinds::part::facts;
+use crate::kinds::pieces::Who;
+use crate::model::Name;
+
+facts! {
+    /// The statements of this room.
+    pub enum ExecFact {
+        /// It runs from memory: its executable is no file.
+        ExecFromMemory {
+            /// The name that its memfd was given.
+            memfd: Name,
+        },
+        /// Its executable was deleted when it had just begun, and nothing is in its place.
+        ExecFileDeleted {
+            /// Where it was.
+            path: Name,
+        },
+        /// A program of user space is named as only kernel threads are.
+        ExecNamedAsKernelThread {
+            /// Its `comm`.
+            name: Name,
+            /// What it was told that its name is; absent where that is not known.
+            argv0: Option<Name>,
+        },
+        /// It is a shell that takes its commands from a socket.
+        ExecShellOnSocket {
+            /// What its standard input is.
+            socket: Socket,
+        },
+        /// It was run from a folder where everybody may write.
+        ExecFromOpenFolder {
+            /// The folder.
+            folder: Name,
+        },
+        /// The file is another user's, who can change what root runs.
+        ExecFileOwner {
+            /// Whose.
+            uid: u32,
+        },
+        /// The file, or a folder that it is in, has a name that `ls` does not show.
+        ExecNameHidden {},
+        /// It was run from /dev/shm, where nothing is kept over a boot.
+        ExecFromSharedMemory {},
+        /// A program that serves the network and seldom starts others started it.
+        ExecByNetworkService {
+            /// Its name.
+            service: Name,
+        },
+        /// How it was started.
+        ExecStarted {
+            /// The executable.
+            path: Option<Name>,
+            /// The user it runs as.
+            uid: Option<u32>,
+            /// Who started it.
+            parent: Who,
+        },
+        /// It was gone before it could be looked at: only the kernel's record of the exec is known.
+        ExecUnseen {},
+    }
+}
+
+facts! {
+    /// A kind of socket.
+    pub choice Socket {
+        /// Of the internet's families.
+        Network,
+        /// Of this host (unix(7)).
+        Local,
+        /// Of another family.
+        OtherFamily,
+    }
+}

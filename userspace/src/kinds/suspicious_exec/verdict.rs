@@ -1,0 +1,91 @@
+//! Suspicious execs: what the sign means, how it could be harmless, and what to secure before it is gone.
+
+use super::facts::{ExecFact, Socket};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{logs, quote, step};
+use crate::kinds::opinion::{Opinion, hypothesis, who};
+use crate::model::{Confidence, NextStep, Severity};
+
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let (cause, harmless) = cause(file, finding);
+    let confidence = match finding.severity {
+        Severity::Critical => Confidence::Medium,
+        Severity::Warning | Severity::Info => Confidence::Low,
+    };
+    Opinion {
+        cause: format!("{} {cause}", who(file)),
+        confidence,
+        sources: &["kernel:sched_process_exec"],
+        hypotheses: vec![hypothesis(file, finding, &["kernel:", "proc:"], harmless)],
+        next_steps: steps(file, finding),
+    }
+}
+
+/// What the most telling sign means, and how it could be harmless.
+fn cause(file: &CaseFile, finding: &Finding) -> (&'static str, &'static str) {
+    let has = |is: fn(&ExecFact) -> bool| file.cited(finding).filter_map(|fact| fact.data.as_exec()).any(is);
+    if has(|fact| matches!(fact, ExecFact::ExecShellOnSocket { socket: Socket::Network })) {
+        (
+            "is a shell whose commands come over the network: a reverse shell, or a service that hands a connection \
+             to a shell.",
+            "An administrator's own tool, such as socat or a console server, that is meant to do this",
+        )
+    } else if has(|fact| matches!(fact, ExecFact::ExecFromMemory { .. })) {
+        (
+            "was loaded into memory and run without a file, as malware is to leave no trace and to pass by what \
+             checks files.",
+            "A program that protects or unpacks itself so: a container runtime, a sealed helper, a packer",
+        )
+    } else if has(|fact| matches!(fact, ExecFact::ExecNamedAsKernelThread { .. })) {
+        (
+            "gives itself the name of a kernel thread, so that whoever lists processes passes over it.",
+            "A test or a monitoring tool with an unlucky name",
+        )
+    } else if has(|fact| matches!(fact, ExecFact::ExecFileDeleted { .. })) {
+        (
+            "runs from a file that was deleted as soon as it ran: nothing is left to examine but the process itself.",
+            "An installer or a test that cleans up while its program still runs",
+        )
+    } else if has(|fact| matches!(fact, ExecFact::ExecShellOnSocket { .. })) {
+        (
+            "is a shell that takes its commands from a socket.",
+            "An editor, an agent or a build tool that keeps a shell to run commands in",
+        )
+    } else {
+        (
+            "was run from a place where everybody may write: whoever can put a file there may have had it run.",
+            "A build, a test suite, an installer or a self-extracting tool that unpacks itself there",
+        )
+    }
+}
+
+fn steps(file: &CaseFile, finding: &Finding) -> Vec<NextStep> {
+    let pid = file.process.pid;
+    let exe = file.process.exe.as_deref().filter(|exe| exe.starts_with('/') && !exe.ends_with(" (deleted)"));
+    let copy = format!("cp /proc/{pid}/exe /root/suspicious-{pid}");
+    let listing =
+        exe.filter(|exe| !exe.starts_with("/memfd:")).map(|exe| format!("; ls -la -- {}", quote(exe)));
+    vec![
+        step(
+            "Secure the program while it runs: a copy, its digest",
+            format!("{copy} && sha256sum /proc/{pid}/exe{}", listing.unwrap_or_default()),
+        ),
+        step(
+            "Who started it, and who is logged in",
+            format!(
+                "pstree -sp {pid} || ps -o pid,ppid,lstart,user,args -p {pid},{}; who",
+                file.process.ppid
+            ),
+        ),
+        step("Whom it talks to", format!("ss -tunap | grep 'pid={pid},'; ls -l /proc/{pid}/fd")),
+        if finding.severity >= Severity::Warning {
+            step("To stop it without losing it", format!("kill -STOP {pid}"))
+        } else {
+            logs(file)
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests;
