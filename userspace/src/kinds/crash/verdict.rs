@@ -250,3 +250,6 @@ fn next_steps(file: &CaseFile, meaning: &Meaning, has_stack: bool) -> Vec<NextSt
         last,
     ]
 }
+
+#[cfg(test)]
+mod tests;

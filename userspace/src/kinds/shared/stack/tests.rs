@@ -101,7 +101,13 @@ fn recursion_is_what_fills_a_deep_stack() {
 fn each_statement_has_a_value_and_a_sentence() {
     let mut it = stack(["abort", "cra\x1b[31msh", "??", "d", "e", "f", "main"]);
     it.frames[3].module = None;
-    fixture::check_statements(&[fact(&it).unwrap().into()], &expect![[r#""#]]);
+    fixture::check_statements(
+        &[fact(&it).unwrap().into()],
+        &expect![[r#"
+        {"type":"crash_stack","frames":[{"function":"abort","file":"/src/x.c","line":7,"module":"/usr/bin/app","offset":4409,"address":1431654713},{"function":"cra\u001b[31msh","file":"/src/x.c","line":7,"module":"/usr/bin/app","offset":4410,"address":1431654714},{"function":null,"file":null,"line":null,"module":"/usr/bin/app","offset":4411,"address":1431654715},{"function":"d","file":"/src/x.c","line":7,"module":null,"offset":4412,"address":1431654716},{"function":"e","file":"/src/x.c","line":7,"module":"/usr/bin/app","offset":4413,"address":1431654717},{"function":"f","file":"/src/x.c","line":7,"module":"/usr/bin/app","offset":4414,"address":1431654718},{"function":"main","file":"/src/x.c","line":7,"module":"/usr/bin/app","offset":4415,"address":1431654719}],"depth":7,"fault_frame":1,"recursion":[]}
+          its stack was abort at x.c:7 ← cra�[31msh at x.c:7 ← app+0x113b ← d at x.c:7 ← e at x.c:7 ← f at x.c:7 ← …
+    "#]],
+    );
 }
 
 #[test]

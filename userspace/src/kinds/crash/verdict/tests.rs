@@ -1,0 +1,262 @@
+//! From a crash's signal and stack to what is told of it and its cause.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::*;
+use crate::analyst;
+use crate::kinds::case::{Draft, Statement};
+use crate::kinds::crash::detect;
+use crate::kinds::crash::facts::CrashFact;
+use crate::kinds::fixture::{case_about, case_of, check_statements, golden, judged, recorded, told};
+use crate::kinds::shared::ending::Ended;
+use crate::kinds::shared::ending::fixture::{ended, exit, process};
+use crate::model::{IncidentKind, ProcessInfo, Severity};
+use crate::observation::KernelCrash;
+use crate::stack::{Frame, Stack};
+
+/// A crash by this signal, raised or sent so, with this stack: as it comes from the detector.
+fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u32, stack: &[&str]) -> Draft {
+    let (process, exit) = (process(), exit(ExitCause::Signal(signal)));
+    let crash = KernelCrash {
+        key: process.key(),
+        tid: process.pid,
+        at: Duration::ZERO,
+        signal,
+        code,
+        fault_address,
+        sender,
+        sender_comm: b"gdb"[..].into(),
+        capture: None,
+    };
+    let mut draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit, &[]) }).unwrap();
+    let frames = (0..).zip(stack).map(|(number, function)| Frame {
+        module: Some("/usr/bin/app".to_owned()),
+        offset: Some(0x1139),
+        function: Some((*function).to_owned()),
+        file: Some("/src/fault.c".to_owned()),
+        line: Some(number),
+        ..Frame::default()
+    });
+    stack::add(&mut draft, &Stack { frames: frames.collect(), notes: vec![] });
+    draft
+}
+
+const FLAT: &[&str] = &["raise", "crash", "main", "start"];
+
+#[test]
+fn a_crash_is_judged_by_what_raised_it() {
+    let deep: Vec<_> = std::iter::once("leaf").chain(std::iter::repeat_n("visit", 30)).collect();
+    let turns: Vec<_> = ["a", "b"].into_iter().cycle().take(30).collect();
+    let (own, address) = (42, Some(0x7ffc_0ff8));
+    for (what, draft, want, confidence, otherwise) in [
+        (
+            "null",
+            crashed(11, Some(1), Some(8), own, FLAT),
+            "used a null pointer",
+            Confidence::High,
+            "was not checked",
+        ),
+        (
+            "deep",
+            crashed(11, Some(1), address, own, &deep),
+            "ran out of stack",
+            Confidence::High,
+            "nested deeper",
+        ),
+        (
+            "turns",
+            crashed(11, Some(1), address, own, &turns),
+            "ran out of stack",
+            Confidence::High,
+            "nested deeper",
+        ),
+        (
+            "wild",
+            crashed(11, Some(1), address, own, FLAT),
+            "a pointer that leads nowhere",
+            Confidence::Medium,
+            "recursion",
+        ),
+        (
+            "forbidden",
+            crashed(11, Some(2), address, own, FLAT),
+            "wrote to memory that it may only read",
+            Confidence::Medium,
+            "damaged the pointer",
+        ),
+        (
+            "no address",
+            crashed(11, Some(0x80), None, own, FLAT),
+            "whose bits are no address",
+            Confidence::Medium,
+            "damaged the pointer",
+        ),
+        (
+            "zero",
+            crashed(8, Some(1), Some(0x0040_1000), own, &[]),
+            "divided an integer by zero (SIGFPE was raised by",
+            Confidence::High,
+            "The smallest integer",
+        ),
+        (
+            "overflow",
+            crashed(8, Some(2), Some(0x0040_1000), own, &[]),
+            "overflowed a division",
+            Confidence::High,
+            "Somebody sent",
+        ),
+        (
+            "assert",
+            crashed(6, Some(-6), None, own, &["abort", "__assert_fail", "f"]),
+            "failed an assertion",
+            Confidence::High,
+            "takes for impossible",
+        ),
+        (
+            "panic",
+            crashed(6, Some(-6), None, own, &["abort", "std::panicking::x", "f"]),
+            "panicked and gave up",
+            Confidence::High,
+            "takes for impossible",
+        ),
+        (
+            "exception",
+            crashed(6, Some(-6), None, own, &["abort", "std::terminate()", "f"]),
+            "threw an exception",
+            Confidence::High,
+            "takes for impossible",
+        ),
+        (
+            "heap",
+            crashed(6, Some(-6), None, own, &["abort", "malloc_printerr", "f"]),
+            "found its heap or stack damaged",
+            Confidence::High,
+            "takes for impossible",
+        ),
+        (
+            "abort",
+            crashed(6, Some(-6), None, own, FLAT),
+            "gave up by itself",
+            Confidence::Medium,
+            "A watchdog",
+        ),
+        (
+            "nothing known",
+            crashed(11, None, None, own, FLAT),
+            "used memory that is not its own",
+            Confidence::Medium,
+            "recursion",
+        ),
+        (
+            "sent",
+            crashed(11, Some(0), None, 7, FLAT),
+            "was ended on purpose: gdb (pid 7) sent it SIGSEGV",
+            Confidence::High,
+            "",
+        ),
+    ] {
+        let verdict = analyst::built_in(&case_of(&draft));
+        let cause = &verdict.probable_cause;
+        assert!(cause.contains(want), "{what}: {cause}");
+        assert_eq!(verdict.confidence, confidence, "{what}");
+        // What the kernel's word rules out is not offered beside it.
+        let first = verdict.hypotheses.first().map_or("", |it| it.cause.as_str());
+        assert!(first.contains(otherwise) && first.is_empty() == otherwise.is_empty(), "{what}: {first}");
+        let finds = verdict.next_steps.iter().any(|step| step.why.contains("stack, from the core"));
+        let has_stack = draft.facts.iter().any(|fact| fact.data.as_stack().is_some());
+        assert_eq!(finds, !has_stack, "{what}: nobody is told to find a stack that is there");
+        assert_eq!(cause.contains("stack.txt"), has_stack);
+    }
+}
+
+#[test]
+fn the_place_is_the_programs_own_function_and_who_called_it() {
+    let draft = crashed(11, Some(1), Some(8), 42, FLAT);
+    assert_eq!(draft.site, "SIGSEGV app!crash");
+    assert_eq!(told(&draft).summary, "python3 crashed with SIGSEGV (signal 11) in crash.");
+    let cause = analyst::built_in(&case_of(&draft)).probable_cause;
+    assert!(cause.contains("It happened in crash at fault.c:1, called from main at fault.c:2."), "{cause}");
+}
+
+#[test]
+fn signals_have_their_own_advice() {
+    let cause = |signal| {
+        let (process, exit) = (process(), exit(ExitCause::Signal(signal)));
+        let draft = detect(&ended(&process, &exit, &[])).unwrap();
+        analyst::built_in(&case_of(&draft)).probable_cause
+    };
+    let causes: Vec<_> = [11, 6, 7, 8, 4, 31, 5, 24, 25].map(cause).into_iter().collect();
+    for (i, cause) in causes.iter().enumerate() {
+        assert!(!causes[..i].contains(cause), "{cause}");
+        assert!(!cause.contains("a signal that means a fault"), "{cause}");
+    }
+}
+
+#[test]
+fn a_crash_of_a_service_that_chose_its_name() {
+    let process = ProcessInfo {
+        name: "SIGSYS".into(),
+        cgroup: Some("/system.slice/nginx.service".into()),
+        ..process()
+    };
+    let exit = exit(ExitCause::Signal(11));
+    let draft = detect(&ended(&process, &exit, &[])).unwrap();
+    let mut file = case_about(&process, &draft);
+    file.findings.push(Finding {
+        kind: IncidentKind::CrashLoop,
+        severity: Severity::Critical,
+        facts: vec!["F2".to_owned(), "F99".to_owned()],
+        summary: Some(recorded("nginx died 5 times in a minute")),
+    });
+    expect![[r#"
+        SIGSYS crashed with SIGSEGV (signal 11).
+        SIGSYS (pid 42) used memory that is not its own: a null or dangling pointer, an overrun buffer, or an exhausted stack (SIGSEGV).
+        Medium, by F1 F2 F3 F4
+        ? Endless or very deep recursion overflowed the stack [F1 F2 F3 F4]
+        ? A new build of SIGSYS or of a library it loads has the fault; compare with its last update [F1 F2 F3 F4]
+        ? Also found, and perhaps connected: nginx died 5 times in a minute [F2]
+        - The crash as systemd kept it: signal, stack, core
+          $ coredumpctl info --no-pager 42
+        - Every thread's stack, from the core
+          $ coredumpctl debug -A '-batch -ex "thread apply all bt"' 42
+        - What the kernel wrote: faulting address and instruction, or a seccomp record
+          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -E '\[42\]|pid=42 '
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u nginx.service
+    "#]].assert_eq(&judged(&file));
+}
+
+#[test]
+fn a_crash_in_full_with_hostile_names() {
+    let process = ProcessInfo { name: "a\nb\x1b[2J".into(), ..process() };
+    let mut draft = crashed(11, Some(1), Some(8), 42, &["cr\x1bash", "main"]);
+    draft.facts.push(Statement::new("x", CrashFact::BelowTestRunner { runner: "py\x1btest".into() }));
+    expect![[r#"
+        Warning a b�[2J crashed with SIGSEGV (signal 11) in cr�ash.
+        - ended by SIGSEGV (signal 11) after living 3.2 s (kernel:sched_process_exit)
+          {"age_ms":3200,"cause":{"signal":11},"core_dumped":false,"type":"ended"}
+        - its stack was cr�ash at fault.c:0 ← main at fault.c:1 (kernel:signal_generate)
+          {"depth":2,"fault_frame":0,"frames":[{"address":null,"file":"/src/fault.c","function":"cr\u001bash","line":0,"module":"/usr/bin/app","offset":4409},{"address":null,"file":"/src/fault.c","function":"main","line":1,"module":"/usr/bin/app","offset":4409}],"recursion":[],"type":"crash_stack"}
+        - SIGSEGV was raised by an access to address 0x8, where nothing is mapped (SEGV_MAPERR): a null pointer, or a field of one (kernel:signal_generate)
+          {"address":8,"reason":"null_pointer","signal":11,"type":"signal_raised"}
+        - peak resident memory was 24.0 MiB (kernel:sched_process_exit)
+          {"rss_bytes":25165824,"type":"peak_memory"}
+        - it used 12 ms of CPU time (kernel:sched_process_exit)
+          {"cpu_ns":12000000,"type":"cpu_used"}
+        - its parent is bash (pid 7) (kernel:sched_process_exit)
+          {"name":"bash","pid":7,"starts_it_again":false,"type":"parent"}
+        - py�test, above it, runs tests: it may have been meant to crash (x)
+          {"runner":"py\u001btest","type":"below_test_runner"}
+    "#]].assert_eq(&golden(&process, &draft));
+    check_statements(
+        &[CrashFact::BelowTestRunner { runner: "py\x1btest".into() }.into()],
+        &expect![[r#"
+        {"type":"below_test_runner","runner":"py\u001btest"}
+          py�test, above it, runs tests: it may have been meant to crash
+    "#]],
+    );
+    let sent = crashed(11, Some(0), None, 7, &[]);
+    assert_eq!(told(&sent).summary, "python3 was ended on purpose, with SIGSEGV (signal 11).");
+}
