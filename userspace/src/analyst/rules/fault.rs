@@ -64,6 +64,6 @@ impl<'a> Fault<'a> {
     fn texts(self) -> impl Iterator<Item = &'a str> {
         let cited = move |id: &String| self.finding.facts.contains(id);
         let facts = self.file.facts.iter().filter(move |fact| cited(&fact.id));
-        facts.filter(|fact| fact.source.starts_with("kernel:")).map(|fact| fact.text())
+        facts.filter(|fact| fact.source.starts_with("kernel:")).map(crate::kinds::case::Fact::text)
     }
 }

@@ -17,9 +17,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         .facts
         .iter()
         .find(|fact| matches!(fact.data.as_standing(), Some(StandingFact::NotJudgedYet { .. })));
-    let confidence = if unjudged.is_some() {
-        Confidence::Low
-    } else if file.facts.is_empty() && file.evidence.is_empty() {
+    let confidence = if unjudged.is_some() || (file.facts.is_empty() && file.evidence.is_empty()) {
         Confidence::Low
     } else if gaps.is_empty() && file.evidence.len() >= WELL_SEEN_FILES {
         Confidence::High
