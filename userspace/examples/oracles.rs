@@ -7,6 +7,11 @@
 #[path = "../src/llm/peer.rs"]
 mod scripted;
 
+/// What the peers take of the tests' daemon.
+mod daemon {
+    pub(crate) const SOON: std::time::Duration = std::time::Duration::from_secs(60);
+}
+
 #[expect(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/it/peers.rs"]
 mod peers;
@@ -22,11 +27,11 @@ const REFUSALS: [u16; 7] = [400, 401, 404, 413, 429, 498, 500];
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
-    let (good, garbage) = (peers::model(Mood::Answers).await, peers::model(Mood::Garbage).await);
+    let (good, garbage) = (peers::model(Mood::Answers, "").await, peers::model(Mood::Garbage, "").await);
     let scripted = scripted::Peer::new([scripted::completion("{}")]).await;
     let mut refusing = BTreeMap::new();
     for status in REFUSALS {
-        refusing.insert(status, peers::model(Mood::Refuses(status)).await);
+        refusing.insert(status, peers::model(Mood::Refuses(status), "").await);
     }
     let refusals: BTreeMap<String, String> =
         refusing.iter().map(|(status, it)| (status.to_string(), base_url(it))).collect();
