@@ -15,7 +15,7 @@ settings! {
             // Ten minutes outlast a peak of load and a job's ramp, and with the start-up still leave a host of 2 GiB
             // ten minutes with a leak of 1 MiB a second.
             /// How long memory, open files or threads must grow steadily.
-            pub growth_window: Duration = one("10m", "TIME", duration("5s", "24h"));
+            pub growth_window: Duration = one("10m", "TIME", duration("1s", "24h"));
             // Everything grows while it starts, and a compiler or a batch job is over by then.
             /// How long after its start a program's growth does not count.
             pub growth_startup: Duration = one("10m", "TIME", duration("0s", "24h"));

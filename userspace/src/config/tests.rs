@@ -157,7 +157,7 @@ fn all_errors_are_reported_at_once() {
               --listen: `localhost:80` is not an address to listen on; give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878
               AI_DEBUGGER_ALLOWED_HOSTS: `http://no�[2J` is not a host name; give a plain name without scheme and port, such as debug.example.org
               DIR/ai-debugger.toml: show_environ: `maybe` is neither on nor off; give true or false
-              --scan-interval: `5ms` is too short; give a time from 1s to 1h, such as 10s or 1m30s
+              --scan-interval: `5ms` is too short; give a time from 100ms to 1h, such as 10s or 1m30s
               AI_DEBUGGER_LLM_BASE_URL: `ftp://x` cannot be an API's base; give an http or https URL without user, query and fragment, such as https://api.groq.com/openai/v1
               GROQ_API_KEY_FILE: /nonexistent/groq cannot be read: No such file or directory (os error 2); name a readable file with the secret alone in it
               SLACK_WEBHOOK_URL: the value is not a URL; give the URL Slack shows for the incoming webhook, https://hooks.slack.com/services/…

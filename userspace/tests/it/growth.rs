@@ -15,7 +15,6 @@ fn daemon(data: &tempfile::TempDir) -> Daemon {
         .scanning()
         .variable("AI_DEBUGGER_DETECT_GROWTH_WINDOW", "2s")
         .variable("AI_DEBUGGER_DETECT_GROWTH_STARTUP", "1s")
-        .variable("AI_DEBUGGER_DETECT_FORK_PERCENT", "30")
         .start()
 }
 
