@@ -1,5 +1,4 @@
 //! The process table: live processes by pid, ended ones by identity for a while with what was last known.
-//! Owned by the monitor alone; every part of it has a limit.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -204,7 +203,6 @@ impl Table {
         }
     }
 
-    /// Whether it is one of the live.
     fn has(&self, key: ProcessKey) -> bool {
         self.live_by_pid(key.pid).is_some_and(|process| process.key == key)
     }

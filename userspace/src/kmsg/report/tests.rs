@@ -8,7 +8,6 @@ use super::super::record::LogRecord;
 use super::*;
 use crate::model::Name;
 
-/// As this kernel wrote it: two processes in a v1 cgroup, one named to look like a line of the report.
 const V6_18: &str = include_str!("6.18-memcg.kmsg");
 
 /// 5.10, host-wide: no columns for the kinds of RSS.
