@@ -38,7 +38,7 @@ impl Refusal {
                     Ok((mut connection, _)) => {
                         connection.set_nonblocking(false).unwrap();
                         let mut request = [0; 4096];
-                        connection.read(&mut request).unwrap();
+                        assert!(connection.read(&mut request).unwrap() > 0);
                         connection.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n").unwrap();
                         return true;
                     }
