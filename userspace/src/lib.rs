@@ -5,7 +5,7 @@
 //! ```text
 //! kernel ─▶ probes ─┐
 //!                   ├─Observation─▶ monitor ─Case─▶ queue ─▶ incidents ─▶ analyst ─▶ alerts
-//! /proc ──▶ scan ───┘      (process table, detect, evidence)   (SQLite)   (rules | model)  (Slack)
+//! /proc ──▶ scan ───┘      (process table, kinds, evidence)   (SQLite)   (rules | model)  (Slack)
 //! ```
 
 pub mod alerts;
@@ -15,7 +15,6 @@ pub mod cli;
 pub mod config;
 pub mod coverage;
 mod daemon;
-pub mod detect;
 pub mod evidence;
 pub mod health;
 pub mod host;

@@ -4,8 +4,10 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use super::abnormal_exit::facts::AbnormalExitFact;
 use super::cpu_spin::facts::SpinFact;
 use super::crash::facts::CrashFact;
+use super::crash_loop::facts::CrashLoopFact;
 use super::fd_exhaustion::facts::DescriptorFact;
 use super::fork_storm::facts::ForkFact;
 use super::hung_task::facts::HungFact;
@@ -79,8 +81,12 @@ macro_rules! union {
 union! {
     /// A sentence that an earlier version wrote down.
     Recorded(Recorded) as_recorded,
+    /// Of abnormal exits.
+    AbnormalExit(AbnormalExitFact) as_abnormal_exit,
     /// Of crashes.
     Crash(CrashFact) as_crash,
+    /// Of crash loops.
+    CrashLoop(CrashLoopFact) as_crash_loop,
     /// Of ends.
     Ending(EndFact) as_ending,
     /// Of signals.

@@ -1,9 +1,11 @@
 //! The kinds of incidents, a room each: what a kind tracks over time, when it fires, its facts, its sentences, its
 //! verdict and its near misses stand together. This table opens the rooms; nothing else knows a kind by name.
 
+pub mod abnormal_exit;
 pub mod case;
 pub mod cpu_spin;
 pub mod crash;
+pub mod crash_loop;
 pub mod facts;
 pub mod fd_exhaustion;
 #[cfg(test)]
@@ -31,27 +33,32 @@ use room::Room;
 use watch::{OnEnd, Setup, Watch};
 
 /// The room of a kind.
-pub const fn room(kind: IncidentKind) -> Option<&'static Room> {
+pub const fn room(kind: IncidentKind) -> &'static Room {
     match kind {
-        IncidentKind::CpuSpin => Some(&cpu_spin::ROOM),
-        IncidentKind::OomKill => Some(&oom_kill::ROOM),
-        IncidentKind::Crash => Some(&crash::ROOM),
-        IncidentKind::HungTask => Some(&hung_task::ROOM),
-        IncidentKind::SuspiciousExec => Some(&suspicious_exec::ROOM),
-        IncidentKind::MemoryGrowth => Some(&memory_growth::ROOM),
-        IncidentKind::FdExhaustion => Some(&fd_exhaustion::ROOM),
-        IncidentKind::ThreadExplosion => Some(&thread_explosion::ROOM),
-        IncidentKind::ForkStorm => Some(&fork_storm::ROOM),
-        IncidentKind::MemoryPressure => Some(&memory_pressure::ROOM),
-        IncidentKind::ZombiePileup => Some(&zombie_pileup::ROOM),
-        _ => None,
+        IncidentKind::AbnormalExit => &abnormal_exit::ROOM,
+        IncidentKind::CpuSpin => &cpu_spin::ROOM,
+        IncidentKind::OomKill => &oom_kill::ROOM,
+        IncidentKind::CrashLoop => &crash_loop::ROOM,
+        IncidentKind::Crash => &crash::ROOM,
+        IncidentKind::HungTask => &hung_task::ROOM,
+        IncidentKind::SuspiciousExec => &suspicious_exec::ROOM,
+        IncidentKind::MemoryGrowth => &memory_growth::ROOM,
+        IncidentKind::FdExhaustion => &fd_exhaustion::ROOM,
+        IncidentKind::ThreadExplosion => &thread_explosion::ROOM,
+        IncidentKind::ForkStorm => &fork_storm::ROOM,
+        IncidentKind::MemoryPressure => &memory_pressure::ROOM,
+        IncidentKind::ZombiePileup => &zombie_pileup::ROOM,
     }
 }
 
 /// What every kind tracks over time, for one monitor.
 pub fn watches(setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
     vec![
+        // Each end is judged in this order; the first of its findings takes what was read before it ended.
+        Box::new(OnEnd(|ended, _| oom_kill::detect(ended))),
         Box::new(OnEnd(|ended, _| crash::detect(ended))),
+        Box::new(OnEnd(abnormal_exit::detect)),
+        Box::<crash_loop::watch::CrashLoopWatch>::default(),
         Box::<cpu_spin::watch::SpinWatch>::default(),
         Box::<hung_task::watch::HungWatch>::default(),
         Box::new(suspicious_exec::watch::ExecWatch::new(setup)),

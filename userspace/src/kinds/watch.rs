@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::Draft;
+use super::shared::ending::Ended;
 use crate::config::DetectLimits;
-use crate::detect::Ended;
 use crate::evidence::Sources;
 use crate::host::Host;
 use crate::metrics::Metrics;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::deaths::program;
 use crate::evidence::Collected;
 use crate::host::wall_time;
 use crate::kinds::case::{Draft, numbered};
 use crate::model::{Case, CaseFile, Completeness, IncidentKind, ProcessInfo};
+use crate::state::identity::program;
 use crate::text;
 
 /// Longest title.

@@ -6,24 +6,20 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::case::Material;
-use super::deaths::Deaths;
 use super::fallen::Fallen;
 use super::raise::{Evidence, Reading, Record};
-use super::respawns::{Shape, Starters};
-use super::{respawns, roots, stacks};
-use crate::detect::{self, Ended, Life, OomTrigger, Origin, Respawns};
+use super::{roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
 use crate::kinds::oom_kill;
+use crate::kinds::shared::ending::{Ended, OomTrigger};
 use crate::kinds::watch::View;
-use crate::model::{
-    EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessInfo, ProcessKey, is_crash_signal,
-};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessKey, is_crash_signal};
 use crate::observation::{KernelExit, OomVictim};
 use crate::programs;
-use crate::state::Table;
 use crate::state::end::End;
 use crate::state::process::{Process, lossy};
+use crate::state::{Origin, Table};
 
 /// How long a chosen victim may take to end before the case is raised without its end.
 const VICTIM_PATIENCE: Duration = Duration::from_secs(3);
@@ -61,8 +57,6 @@ struct EarlyEnd {
 pub(super) struct Ends {
     chosen: HashMap<u32, Chosen>,
     early: Vec<EarlyEnd>,
-    deaths: Deaths,
-    starters: Starters,
     fallen: Fallen,
 }
 
@@ -98,9 +92,6 @@ impl Monitor {
         let chosen = if oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
         let cause = process.end.as_ref().map_or(ExitCause::Unknown, End::cause);
-        if cause == ExitCause::Status(0) && self.ends.starters.knows(parent) {
-            self.ends.starters.ended(parent, Some(shape(&process.info(), process)));
-        }
         if cause == ExitCause::Status(0) {
             self.watches.iter_mut().for_each(|watch| watch.ended_well(process, parent));
         }
@@ -146,8 +137,11 @@ impl Monitor {
         };
         let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
         let tested_by = if crashed { test_runner(&self.table, process) } else { None };
-        let mut ended = Ended {
+        let ended = Ended {
             process: &info,
+            starter,
+            started: end.started,
+            at: end.at,
             parent_name: &parent_name,
             origin,
             session: process.session,
@@ -158,22 +152,7 @@ impl Monitor {
             child_crashed,
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
-            deaths: &[],
-            respawns: None,
         };
-        let life = Life { started: end.started, ended: end.at };
-        if detect::may_be_respawned(&ended) {
-            let who = respawns::who(&self.table, starter);
-            let shape = shape(&info, process);
-            let failed = self.ends.starters.failed(starter, shape, life, &self.metrics);
-            ended.respawns = Some(Respawns { starter: who, ..failed });
-        } else {
-            self.ends.starters.ended(starter, None);
-        }
-        if detect::counts_as_death(&ended) {
-            ended.deaths = self.ends.deaths.add(&info, life);
-        }
-        let mut drafts = detect::on_exit(&ended, &self.limits);
         let view = View {
             table: &self.table,
             history: &self.history,
@@ -185,7 +164,7 @@ impl Monitor {
             metrics: &self.metrics,
             now: end.at,
         };
-        drafts.extend(self.watches.iter_mut().filter_map(|watch| watch.ended(&ended, view)));
+        let drafts: Vec<_> = self.watches.iter_mut().filter_map(|watch| watch.ended(&ended, view)).collect();
         if drafts.is_empty() {
             return;
         }
@@ -194,7 +173,7 @@ impl Monitor {
         for draft in drafts {
             let material = Material { process: info.clone(), at: end.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
-            let has_stack = kinds::room(draft.kind).is_some_and(|room| room.stack.is_some());
+            let has_stack = kinds::room(draft.kind).stack.is_some();
             let stack = crash.as_deref().filter(|_| has_stack);
             let stack = stack.and_then(|crash| {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
@@ -234,12 +213,6 @@ impl Monitor {
 fn test_runner(table: &Table, process: &Process) -> Option<String> {
     let starter = table.above(process).map(Process::info).find(|above| !programs::only_starts(above))?;
     programs::is_test_runner(&starter).then(|| programs::program(&starter).to_owned())
-}
-
-/// What it was started as.
-fn shape(info: &ProcessInfo, process: &Process) -> Shape {
-    let ns_pid = process.end.as_ref().and_then(|end| end.ns_pid).filter(|pid| *pid > 1);
-    Shape::of(&info.argv, &info.name, [info.pid, info.ppid, ns_pid.unwrap_or(info.pid)])
 }
 
 /// Ourselves, or anything below us: the monitor does not watch itself, nor what its analysis starts.

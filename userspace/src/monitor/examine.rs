@@ -103,8 +103,8 @@ impl Examiner {
 
     /// How long it was watched, and which kinds need longer.
     fn watched(&self, known: &Known) -> Vec<Statement> {
-        let patience = |kind: IncidentKind| Some((kinds::room(kind)?.patience)(&self.limits));
-        let all = IncidentKind::ALL.into_iter().filter_map(|kind| Some((patience(kind)?, kind)));
+        let patience = |kind: IncidentKind| (kinds::room(kind).patience)(&self.limits);
+        let all = IncidentKind::ALL.into_iter().map(|kind| (patience(kind), kind));
         let mut unjudged: Vec<_> = all.filter(|(needs, _)| *needs > known.watched).collect();
         unjudged.sort();
         let said = StandingFact::Watched { since_ms: ms(known.watched), scans: known.scans.into() };

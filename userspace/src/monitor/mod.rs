@@ -3,7 +3,6 @@
 
 mod case;
 mod crashes;
-mod deaths;
 mod delays;
 mod ends;
 mod examine;
@@ -13,7 +12,6 @@ mod losses;
 mod once;
 mod raise;
 mod repeats;
-mod respawns;
 mod roots;
 mod scans;
 mod stacks;

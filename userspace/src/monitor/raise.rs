@@ -103,7 +103,7 @@ impl Raiser {
                 add(&mut draft, &mut collected, late.await);
             }
             collected.files.extend(record.file);
-            let add_stack = kinds::room(draft.kind).and_then(|room| room.stack);
+            let add_stack = kinds::room(draft.kind).stack;
             let mut placed = add_stack.is_none();
             if let (Some(capture), Some(add_stack)) = (record.stack, add_stack) {
                 let stack =

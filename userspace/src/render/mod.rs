@@ -7,8 +7,8 @@ use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
 use crate::kinds::shared::{ending, limits, signal, stack, standing, trend};
 use crate::kinds::{
-    self, cpu_spin, crash, fd_exhaustion, fork_storm, hung_task, memory_growth, memory_pressure, oom_kill,
-    suspicious_exec, thread_explosion, zombie_pileup,
+    self, abnormal_exit, cpu_spin, crash, crash_loop, fd_exhaustion, fork_storm, hung_task, memory_growth,
+    memory_pressure, oom_kill, suspicious_exec, thread_explosion, zombie_pileup,
 };
 use crate::model::{FactView, FindingView};
 
@@ -16,6 +16,8 @@ use crate::model::{FactView, FindingView};
 pub fn fact(data: &FactData) -> String {
     worded(match data {
         FactData::Recorded(it) => recorded::sentence(it),
+        FactData::AbnormalExit(it) => abnormal_exit::words::sentence(it),
+        FactData::CrashLoop(it) => crash_loop::words::sentence(it),
         FactData::Crash(it) => crash::words::sentence(it),
         FactData::Ending(it) => ending::words::sentence(it),
         FactData::Signal(it) => signal::words::sentence(it),
@@ -38,10 +40,9 @@ pub fn fact(data: &FactData) -> String {
 
 /// The sentence of a finding.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
-    worded(match (&finding.summary, kinds::room(finding.kind)) {
-        (Some(recorded), _) => recorded::sentence(recorded),
-        (None, Some(room)) => (room.summary)(file, finding),
-        (None, None) => String::new(),
+    worded(match &finding.summary {
+        Some(recorded) => recorded::sentence(recorded),
+        None => (kinds::room(finding.kind).summary)(file, finding),
     })
 }
 

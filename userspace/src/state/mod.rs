@@ -3,6 +3,7 @@
 
 pub mod end;
 pub mod history;
+pub mod identity;
 pub mod process;
 pub mod table;
 pub mod zombies;

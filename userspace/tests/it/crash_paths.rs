@@ -53,11 +53,20 @@ async fn crashed(daemon: &Daemon, mut child: Child, name: &str) -> String {
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     child.wait().unwrap();
     let incident = daemon.wait_for_incident("crash", name).await;
-    let path = format!("/api/v1/incidents/{}/evidence/stack.txt", incident["id"].as_str().unwrap());
-    match daemon.get(&path).await {
-        Some(Value::String(stack)) => stack,
-        other => panic!("{other:?} of {incident}"),
-    }
+    let frozen = format!("/api/v1/incidents/{}/evidence", incident["id"].as_str().unwrap());
+    let Some(Value::String(stack)) = daemon.get(&format!("{frozen}/stack.txt")).await else {
+        panic!("no stack of {incident}")
+    };
+    // The same as values: in the fact, and whole in the evidence.
+    let stated = incident["facts"].as_array().unwrap().iter().find(|it| it["data"]["type"] == "crash_stack");
+    let stated = &stated.unwrap_or_else(|| panic!("{incident}"))["data"];
+    assert_eq!(stated["depth"], stack.lines().filter(|line| line.starts_with('#')).count(), "{incident}");
+    let whole = match daemon.get(&format!("{frozen}/stack.json")).await {
+        Some(Value::String(text)) => serde_json::from_str(&text).unwrap(),
+        other => other.unwrap(),
+    };
+    assert_eq!(whole["frames"][0]["function"], stated["frames"][0]["function"], "{incident}");
+    stack
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

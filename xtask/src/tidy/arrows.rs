@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
     ("scan", &["cgroup", "evidence", "health", "host", "metrics", "model", "observation"]),
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
-    ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation"]),
+    ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs"]),
     ("kinds", &["cgroup", "config", "evidence", "host", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
     ("render", &["kinds", "model"]),
     ("queue", &["cgroup", "kinds", "metrics", "model"]),
@@ -42,7 +42,7 @@ const ARROWS: [(&str, &[&str]); 31] = [
 ];
 
 /// Modules that are being emptied into others: until they are gone their arrows are not looked at.
-const LEAVING: [&str; 1] = ["detect"];
+const LEAVING: [&str; 0] = [];
 
 /// Modules whose files still need each other in circles. None may be added; who clears one takes it out.
 const TANGLED: [&str; 4] = ["analyst", "config", "kinds", "monitor"];

@@ -1,14 +1,11 @@
 //! The rules analyst: what an experienced colleague would say at once, from the kind of the worst finding, the
 //! facts and the frozen files. Always there, never waits, and never says more than the facts do.
 
-mod abnormal_exit;
-mod crash_loop;
-mod fault;
 mod nothing;
 
 use crate::kinds;
-use crate::kinds::opinion::{Opinion, cited, commands, from_sources, hypothesis, name, who};
-use crate::model::{CaseFile, Finding, Hypothesis, IncidentKind, Verdict, VerdictBy};
+use crate::kinds::opinion::{cited, commands, from_sources, name, who};
+use crate::model::{CaseFile, Finding, Hypothesis, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
 /// Other causes shown at most; further findings come last and fall off.
@@ -19,12 +16,7 @@ const MAX_STEPS: usize = 4;
 /// The verdict on a case file.
 pub(super) fn judge(file: &CaseFile) -> Verdict {
     let Some(worst) = file.findings.first() else { return nothing::judge(file) };
-    let opinion = match worst.kind {
-        kind if let Some(room) = kinds::room(kind) => (room.verdict)(file, worst),
-        IncidentKind::AbnormalExit => abnormal_exit::judge(file, worst),
-        IncidentKind::CrashLoop => crash_loop::judge(file, worst),
-        _ => unreachable!("it has a room"),
-    };
+    let opinion = (kinds::room(worst.kind).verdict)(file, worst);
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {
         if !evidence.contains(&id) {

@@ -1,41 +1,15 @@
 //! Every family: the cause it names from the facts, and that hostile names change nothing but the words.
 
-mod ends;
-
 use std::process::Command;
 
 use expect_test::{Expect, expect};
 
 use super::*;
 use crate::kinds::fixture::{found, frozen, healthy, judged};
-use crate::model::Confidence;
+use crate::model::{Confidence, IncidentKind};
 
 pub(super) fn check(file: &CaseFile, want: &Expect) {
     want.assert_eq(&judged(file));
-}
-
-#[test]
-fn a_crash_loop() {
-    let mut file = found(IncidentKind::CrashLoop, "api died 5 times in a minute");
-    file.process.cgroup = Some("/system.slice/api.service".into());
-    check(
-        &file,
-        &expect![[r#"
-            api died 5 times in a minute
-            python3 ends after each start and its supervisor starts it again. Most often that is its configuration, or something it needs at the start: a port, a file, a database, a permission.
-            Medium, by F1
-            ? A deployment or a change of configuration broke it [F1]
-            ? Something it depends on at the start is down or unreachable [F1]
-            - What it said last
-              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
-            - How its supervisor sees it: result, restarts, limits
-              $ systemctl status --no-pager -l api.service
-            - Earlier crashes of the same program
-              $ coredumpctl list --no-pager /usr/bin/python3
-            - Whether it or what it needs was changed just before: files in /etc younger than a day
-              $ find /etc -xdev -type f -mtime -1 -ls
-        "#]],
-    );
 }
 
 #[test]

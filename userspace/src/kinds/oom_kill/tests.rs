@@ -26,7 +26,7 @@ fn only_a_victim_of_the_oom_killer_is_one() {
     ] {
         let process = process();
         let exit = ExitRecord { oom_killed, ..exit(cause) };
-        assert_eq!(detect(&ended(&process, &exit, &[])).is_some(), want, "{oom_killed} {cause:?}");
+        assert_eq!(detect(&ended(&process, &exit)).is_some(), want, "{oom_killed} {cause:?}");
     }
 }
 
@@ -46,8 +46,7 @@ fn it_says_who_grew_and_whose_limit() {
         CgroupMemory { path: "/app".into(), usage_bytes: 1 << 20, file_bytes: 0, limit_bytes: 24 << 20 };
     let other = OomTrigger { pid: 43, name: "grower" };
     let draft =
-        detect(&Ended { memory: Some(&memory), oom_trigger: Some(other), ..ended(&process, &exit, &[]) })
-            .unwrap();
+        detect(&Ended { memory: Some(&memory), oom_trigger: Some(other), ..ended(&process, &exit) }).unwrap();
     let (summary, facts) = told(&draft);
     assert_eq!(
         summary,
@@ -55,7 +54,7 @@ fn it_says_who_grew_and_whose_limit() {
     );
     assert_eq!(facts[1], "an allocation of grower (pid 43) triggered the OOM killer [kernel:mark_victim]");
     let own = OomTrigger { pid: 42, name: "worker" };
-    let draft = detect(&Ended { oom_trigger: Some(own), ..ended(&process, &exit, &[]) }).unwrap();
+    let draft = detect(&Ended { oom_trigger: Some(own), ..ended(&process, &exit) }).unwrap();
     let (_, facts) = told(&draft);
     assert_eq!(facts[1], "its own allocation triggered the OOM killer [kernel:mark_victim]");
 }
@@ -109,7 +108,7 @@ fn check(report: OomReport, before: &[(u32, u64)], trigger: Option<u32>, want: &
     let process = process();
     let exit = ExitRecord { oom_killed: true, ..exit(ExitCause::Signal(9)) };
     let oom_trigger = trigger.map(|pid| OomTrigger { pid, name: "gr\nower" });
-    let mut draft = detect(&Ended { oom_trigger, ..ended(&process, &exit, &[]) }).unwrap();
+    let mut draft = detect(&Ended { oom_trigger, ..ended(&process, &exit) }).unwrap();
     draft.facts.splice(1..1, account(report, before).addition().facts);
     let (summary, facts) = told(&draft);
     assert_eq!(summary, want);

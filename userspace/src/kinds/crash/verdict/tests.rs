@@ -30,7 +30,7 @@ fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u3
         sender_comm: b"gdb"[..].into(),
         capture: None,
     };
-    let mut draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit, &[]) }).unwrap();
+    let mut draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit) }).unwrap();
     let frames = (0..).zip(stack).map(|(number, function)| Frame {
         module: Some("/usr/bin/app".to_owned()),
         offset: Some(0x1139),
@@ -184,7 +184,7 @@ fn the_place_is_the_programs_own_function_and_who_called_it() {
 fn signals_have_their_own_advice() {
     let cause = |signal| {
         let (process, exit) = (process(), exit(ExitCause::Signal(signal)));
-        let draft = detect(&ended(&process, &exit, &[])).unwrap();
+        let draft = detect(&ended(&process, &exit)).unwrap();
         analyst::built_in(&case_of(&draft)).probable_cause
     };
     let causes: Vec<_> = [11, 6, 7, 8, 4, 31, 5, 24, 25].map(cause).into_iter().collect();
@@ -202,7 +202,7 @@ fn a_crash_of_a_service_that_chose_its_name() {
         ..process()
     };
     let exit = exit(ExitCause::Signal(11));
-    let draft = detect(&ended(&process, &exit, &[])).unwrap();
+    let draft = detect(&ended(&process, &exit)).unwrap();
     let mut file = case_about(&process, &draft);
     file.findings.push(Finding {
         kind: IncidentKind::CrashLoop,

@@ -18,7 +18,7 @@ use crate::model::{Constraint, ExitCause, ExitRecord, MemoryCounter, OomReport, 
 fn killed() -> CaseFile {
     let process = healthy().process;
     let exit = ExitRecord { oom_killed: true, ..ExitRecord::sample(ExitCause::Signal(9)) };
-    let draft = detect(&ended(&process, &exit, &[])).unwrap();
+    let draft = detect(&ended(&process, &exit)).unwrap();
     let evidence = vec![
         frozen("status", "Name:\tpython3\nVmHWM:\t  261120 kB\nVmRSS:\t  261000 kB\n"),
         frozen("cgroup.memory.max", "268435456\n"),
@@ -68,7 +68,7 @@ fn reported(constraint: Option<Constraint>, other: u64, adj: i32) -> CaseFile {
 fn with(report: OomReport) -> CaseFile {
     let process = healthy().process;
     let exit = ExitRecord { oom_killed: true, ..ExitRecord::sample(ExitCause::Signal(9)) };
-    let mut draft = detect(&ended(&process, &exit, &[])).unwrap();
+    let mut draft = detect(&ended(&process, &exit)).unwrap();
     let addition = OomAccount { report: Arc::new(report), before: Vec::new() }.addition();
     draft.facts.splice(1..1, addition.facts);
     CaseFile { evidence: killed().evidence, ..case_of(&draft) }

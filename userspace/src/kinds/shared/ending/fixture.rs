@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Ended;
-use crate::model::{ExitCause, ExitRecord, ProcessInfo};
+use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey};
+use crate::observation::KernelCrash;
 use crate::state::Origin;
 
 pub(crate) fn process() -> ProcessInfo {
@@ -26,9 +27,12 @@ pub(crate) fn exit(cause: ExitCause) -> ExitRecord {
     ExitRecord::sample(cause)
 }
 
-pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord, deaths: &'a [Duration]) -> Ended<'a> {
+pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended<'a> {
     Ended {
         process,
+        starter: ProcessKey { pid: process.ppid, start_ticks: 1 },
+        started: Duration::from_secs(100),
+        at: Duration::from_secs(100) + Duration::from_millis(exit.age_ms),
         parent_name: if process.ppid == 1 { "systemd" } else { "bash" },
         origin: Origin::Started,
         session: None,
@@ -39,7 +43,20 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord, deaths: 
         child_crashed: false,
         oom_trigger: None,
         memory: None,
-        deaths,
-        respawns: None,
+    }
+}
+
+/// A signal that [`process`] sent to itself.
+pub(crate) fn own_signal(signal: u8) -> KernelCrash {
+    KernelCrash {
+        key: process().key(),
+        tid: process().pid,
+        at: Duration::ZERO,
+        signal,
+        code: Some(0),
+        fault_address: None,
+        sender: process().pid,
+        sender_comm: Box::default(),
+        capture: None,
     }
 }

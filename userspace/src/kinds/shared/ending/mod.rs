@@ -10,9 +10,8 @@ pub mod words;
 use std::time::Duration;
 
 use super::signal;
-use crate::detect::Respawns;
 use crate::kinds::case::{CaseFile, Finding, Statement};
-use crate::model::{ExitCause, ExitRecord, ProcessInfo};
+use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, KernelCrash, Session};
 use crate::programs::{self, Roles, roles_of};
 use crate::state::Origin;
@@ -28,6 +27,12 @@ const SANDBOX_MS: u64 = 1000;
 pub struct Ended<'a> {
     /// Who.
     pub process: &'a ProcessInfo,
+    /// The parent that started it, whoever has taken it in since.
+    pub starter: ProcessKey,
+    /// When it started, on CLOCK_BOOTTIME.
+    pub started: Duration,
+    /// When it ended.
+    pub at: Duration,
     /// The parent's `comm`; empty where unknown.
     pub parent_name: &'a str,
     /// How it came to be that parent's child.
@@ -48,10 +53,6 @@ pub struct Ended<'a> {
     pub oom_trigger: Option<OomTrigger<'a>>,
     /// Its memory cgroup's limit and use, where it has a limit.
     pub memory: Option<&'a CgroupMemory>,
-    /// When this program in this cgroup died lately, this death last; see [`crate::detect::counts_as_death`].
-    pub deaths: &'a [Duration],
-    /// What its parent has started again, where that is no known supervisor; see [`crate::detect::may_be_respawned`].
-    pub respawns: Option<Respawns<'a>>,
 }
 
 /// Who was allocating when the OOM killer was called.
@@ -94,11 +95,6 @@ impl Ended<'_> {
     /// Whether it ran a program of its own, as far as that was seen.
     pub const fn is_program(&self) -> bool {
         matches!(self.origin, Origin::Started | Origin::Found | Origin::Orphan)
-    }
-
-    /// To go.
-    pub fn cause(&self) -> String {
-        words::cause(self.exit.cause, self.exit.core_dumped)
     }
 
     /// Whether its signal was its own doing, after a child's.

@@ -20,7 +20,7 @@ fn supervisors_are_known_by_name() {
         (7, "", false),
     ] {
         let process = ProcessInfo { ppid, ..process() };
-        let it = Ended { parent_name, ..ended(&process, &exit, &[]) };
+        let it = Ended { parent_name, ..ended(&process, &exit) };
         assert_eq!(it.is_supervised(), want, "{ppid} {parent_name}");
         assert!(!Ended { origin: Origin::Orphan, ..it.clone() }.is_supervised(), "an orphan");
         assert!(!Ended { origin: Origin::Forked, ..it }.is_supervised(), "a fork");
@@ -39,7 +39,7 @@ fn a_shell_that_a_person_types_into_is_not_managed() {
     ] {
         let argv = argv.iter().map(|&it| it.to_owned()).collect();
         let process = ProcessInfo { ppid: 1, name: "bash".into(), exe: None, argv, ..process() };
-        let it = Ended { parent_name, session, ..ended(&process, &exit, &[]) };
+        let it = Ended { parent_name, session, ..ended(&process, &exit) };
         assert!(it.is_supervised());
         assert_eq!(it.is_service_managed(), want, "{parent_name} {:?}", process.argv);
     }
@@ -51,8 +51,7 @@ fn what_was_there_before_us_is_a_service_where_it_leads_a_session_without_termin
     let exit = exit(ExitCause::Status(1));
     for (id, has_terminal, want) in [(42, false, true), (42, true, false), (7, false, false)] {
         let session = Some(Session { id, group: id, has_terminal });
-        let it =
-            Ended { origin: Origin::Found, session, parent_name: "systemd", ..ended(&process, &exit, &[]) };
+        let it = Ended { origin: Origin::Found, session, parent_name: "systemd", ..ended(&process, &exit) };
         assert_eq!(it.is_supervised(), want, "{session:?}");
     }
     for (cgroup, want) in [
@@ -64,7 +63,7 @@ fn what_was_there_before_us_is_a_service_where_it_leads_a_session_without_termin
         ("/app", true),
     ] {
         let process = ProcessInfo { cgroup: Some(cgroup.to_owned()), ..process.clone() };
-        let it = ended(&process, &exit, &[]);
+        let it = ended(&process, &exit);
         assert_eq!(it.is_supervised(), want, "an orphan in {cgroup}");
         assert!(Ended { parent_name: "runsv", ..it }.is_supervised(), "runsv's own in {cgroup}");
     }
@@ -75,7 +74,7 @@ fn only_a_containers_first_process_is_supervised_by_its_runtime() {
     let process = process();
     for (ns_pid, want) in [(Some(1), true), (Some(17), false), (None, true)] {
         let exit = ExitRecord { ns_pid, ..exit(ExitCause::Status(1)) };
-        let it = Ended { parent_name: "containerd-shim", ..ended(&process, &exit, &[]) };
+        let it = Ended { parent_name: "containerd-shim", ..ended(&process, &exit) };
         assert_eq!(it.is_supervised(), want, "{ns_pid:?}");
     }
 }
@@ -85,7 +84,7 @@ fn absent_values_are_left_out_of_the_facts() {
     let process = process();
     let mut exit = exit(ExitCause::Signal(11));
     let told = |exit: &ExitRecord| -> Vec<String> {
-        ended(&process, exit, &[]).facts().iter().map(|it| render::fact(&it.data)).collect()
+        ended(&process, exit).facts().iter().map(|it| render::fact(&it.data)).collect()
     };
     let full = told(&exit);
     assert_eq!(full[0], "ended by SIGSEGV (signal 11) after living 3.2 s");

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::kinds::fixture::{self, case_of};
+use crate::kinds::fixture::{self, case_of, recorded};
 use crate::model::{IncidentKind, Severity};
 use crate::render;
 
@@ -22,7 +22,10 @@ fn stack<'a>(functions: impl IntoIterator<Item = &'a str>) -> Stack {
 }
 
 fn draft() -> Draft {
-    let facts = vec![Statement::new("kernel:sched_process_exit", "it ended"), Statement::new("x", "x")];
+    let facts = vec![
+        Statement::new("kernel:sched_process_exit", recorded("it ended")),
+        Statement::new("x", recorded("x")),
+    ];
     Draft {
         kind: IncidentKind::Crash,
         severity: Severity::Warning,

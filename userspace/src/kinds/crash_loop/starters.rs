@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::detect::{Life, Respawns, Starter as Who};
+use super::respawn::{Life, Respawns, StarterKind};
 use crate::metrics::Metrics;
 use crate::model::ProcessKey;
 use crate::programs;
@@ -108,7 +108,7 @@ impl Starters {
             total: series.total,
             since: series.since,
             of_children: starter.children - series.children_before,
-            starter: Who::default(),
+            starter: StarterKind::default(),
         }
     }
 
@@ -124,9 +124,9 @@ impl Starters {
     }
 }
 
-/// What kind of program starts others again, and whether it is a service.
-pub(super) fn who(table: &Table, starter: ProcessKey) -> Who {
-    let Some(process) = table.get(starter) else { return Who::default() };
+/// What kind of program starts others again, and whether it is a service itself.
+pub(super) fn kind_of(table: &Table, starter: ProcessKey) -> StarterKind {
+    let Some(process) = table.get(starter) else { return StarterKind::default() };
     let is_shell = |it: &&Process| it.end.is_none() && programs::runs_shell(&it.info());
     let parent = |it: &Process| table.live_by_pid(it.ppid);
     let mut kept = process;
@@ -139,7 +139,11 @@ pub(super) fn who(table: &Table, starter: ProcessKey) -> Who {
         Some(above) => lossy(&above.comm),
         None => lossy(&kept.parent_comm),
     };
-    Who::of(&process.info(), process.session, (&kept.info(), &parent_name, kept.origin(), kept.session))
+    StarterKind::of(
+        &process.info(),
+        process.session,
+        (&kept.info(), &parent_name, kept.origin(), kept.session),
+    )
 }
 
 impl Shape {

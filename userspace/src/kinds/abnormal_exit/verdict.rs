@@ -1,47 +1,57 @@
 //! Abnormal exits: what a status says by convention, who may have sent a signal, and where the reason is written.
 
-use super::commands::{logs, pod, quote, step, supervisor, window};
-use super::fault::Fault;
-use super::{Opinion, hypothesis, name};
-use crate::model::{CaseFile, Confidence, Finding, Hypothesis, is_crash_signal, signal_name};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{logs, pod, quote, step, supervisor, window};
+use crate::kinds::opinion::{Opinion, hypothesis, name};
+use crate::kinds::shared::ending;
+use crate::model::{Confidence, ExitCause, Hypothesis, NextStep, is_crash_signal, signal_name};
 
-pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let fault = Fault::of(file, finding);
-    let cause = fault.cause().unwrap_or_default();
-    let (cause, confidence) = match status(cause) {
-        Some(status) => by_status(file, status),
-        None => by_signal(file, cause.split([' ', ',']).next().unwrap_or_default()),
+const SIGKILL: u8 = 9;
+const SIGALRM: u8 = 14;
+const SIGVTALRM: u8 = 26;
+const SIGPROF: u8 = 27;
+
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let end = ending::cause(file, finding).map_or(ExitCause::Unknown, |(cause, _)| cause);
+    let (cause, confidence) = match end {
+        ExitCause::Status(status) => by_status(file, status),
+        ExitCause::Signal(signal) => by_signal(file, signal),
+        ExitCause::Unknown => {
+            let cause = format!("{} ended in a way that nobody expects of a service.", name(file));
+            (cause, Confidence::Low)
+        }
     };
     let mut next_steps = vec![logs(file)];
     next_steps.extend(supervisor(file));
     next_steps.extend(pod(file));
-    next_steps.push(if fault.cause().is_some_and(|it| it.starts_with("SIGKILL")) {
-        step(
-            "Whether a memory guard in user space, or the kernel, speaks of it",
-            format!(
-                "journalctl --no-pager {} | grep -iE 'earlyoom|systemd-oomd|out of memory|timed out. killing|\\[{}\\]'",
-                window(file),
-                file.process.pid
-            ),
-        )
-    } else {
-        match file.process.exe.as_deref() {
-            Some(exe) => step("Whether the program was replaced just before", format!("ls -l --time-style=full-iso -- {}", quote(exe))),
-            None => step("What was changed just before: files in /etc younger than a day", "find /etc -xdev -type f -mtime -1 -ls"),
-        }
-    });
-    Opinion {
-        cause,
-        confidence,
-        sources: &["kernel:sched_process_exit"],
-        hypotheses: hypotheses(file, finding, status(fault.cause().unwrap_or_default())),
-        next_steps,
-    }
+    next_steps.push(if end == ExitCause::Signal(SIGKILL) { who_killed(file) } else { what_changed(file) });
+    let hypotheses = hypotheses(file, finding, matches!(end, ExitCause::Status(_)));
+    Opinion { cause, confidence, sources: &["kernel:sched_process_exit"], hypotheses, next_steps }
 }
 
-/// The number in `exit status 3 after living …`.
-fn status(cause: &str) -> Option<u8> {
-    cause.strip_prefix("exit status ")?.split([' ', ',', '.']).next()?.parse().ok()
+fn who_killed(file: &CaseFile) -> NextStep {
+    step(
+        "Whether a memory guard in user space, or the kernel, speaks of it",
+        format!(
+            "journalctl --no-pager {} | grep -iE 'earlyoom|systemd-oomd|out of memory|timed out. killing|\\[{}\\]'",
+            window(file),
+            file.process.pid
+        ),
+    )
+}
+
+fn what_changed(file: &CaseFile) -> NextStep {
+    match file.process.exe.as_deref() {
+        Some(exe) => step(
+            "Whether the program was replaced just before",
+            format!("ls -l --time-style=full-iso -- {}", quote(exe)),
+        ),
+        None => step(
+            "What was changed just before: files in /etc younger than a day",
+            "find /etc -xdev -type f -mtime -1 -ls",
+        ),
+    }
 }
 
 /// What a status says: sh(1), sysexits.h, systemd.exec(5) ("Process Exit Codes"), and runtimes' habits.
@@ -112,33 +122,28 @@ const fn systemd(status: u8) -> &'static str {
     }
 }
 
-fn by_signal(file: &CaseFile, signal: &str) -> (String, Confidence) {
+fn by_signal(file: &CaseFile, signal: u8) -> (String, Confidence) {
     let name = name(file);
-    match signal {
-        "SIGKILL" => (
-            format!(
-                "Somebody killed {name} with SIGKILL, and the kernel's OOM killer did not: most often a supervisor whose \
-                 stop or health check timed out, a memory guard such as systemd-oomd, or a person."
-            ),
-            Confidence::Medium,
+    let cause = match signal {
+        SIGKILL => format!(
+            "Somebody killed {name} with SIGKILL, and the kernel's OOM killer did not: most often a supervisor whose \
+             stop or health check timed out, a memory guard such as systemd-oomd, or a person."
         ),
-        "SIGALRM" | "SIGVTALRM" | "SIGPROF" => {
-            (format!("A timer of {name} ran out and it had no handler for {signal}."), Confidence::Medium)
+        SIGALRM | SIGVTALRM | SIGPROF => {
+            format!("A timer of {name} ran out and it had no handler for {}.", signal_name(signal))
         }
-        "" => (format!("{name} ended in a way that nobody expects of a service."), Confidence::Low),
-        _ => (
-            format!(
-                "{name} had no handler for {signal}, and somebody sent it: most often a reload or a log rotation that \
-                 expects one, sent to the wrong process or before it was ready."
-            ),
-            Confidence::Medium,
+        _ => format!(
+            "{name} had no handler for {}, and somebody sent it: most often a reload or a log rotation that expects \
+             one, sent to the wrong process or before it was ready.",
+            signal_name(signal)
         ),
-    }
+    };
+    (cause, Confidence::Medium)
 }
 
-fn hypotheses(file: &CaseFile, finding: &Finding, status: Option<u8>) -> Vec<Hypothesis> {
+fn hypotheses(file: &CaseFile, finding: &Finding, by_status: bool) -> Vec<Hypothesis> {
     let because = |cause: &str| hypothesis(file, finding, &["kernel:"], cause);
-    if status.is_none() {
+    if !by_status {
         return vec![because(
             "A deployment, a restart or a person stopped it, without the patience it needs to end",
         )];
@@ -148,3 +153,6 @@ fn hypotheses(file: &CaseFile, finding: &Finding, status: Option<u8>) -> Vec<Hyp
         because("Something it needs, such as a database, a port, a file or a disk with room, was not there"),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! The sentences of this room.
+
+use super::facts::{AbnormalExitFact, ServiceRole};
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::shared::ending::{self, facts::EndFact};
+use crate::kinds::words::{duration_ms, who};
+use crate::text;
+
+/// The finding in one sentence.
+pub fn summary(file: &CaseFile, finding: &Finding) -> String {
+    let name = text::printable(&file.process.name);
+    let role = file.cited(finding).find_map(|fact| match fact.data.as_abnormal_exit()? {
+        AbnormalExitFact::Service { role, .. } => Some(*role),
+        AbnormalExitFact::KilledByUnknown {} => None,
+    });
+    let what = match role {
+        Some(ServiceRole::Supervised) => "a supervised process",
+        Some(ServiceRole::FirstOfContainer) => "a container's first process",
+        Some(ServiceRole::Daemon) => "a daemon",
+        Some(ServiceRole::Unattended) => "a long-lived process",
+        None => "a service",
+    };
+    let how = ending::stated(file, finding).find_map(|fact| match fact {
+        EndFact::Ended { cause, core_dumped, age_ms } => {
+            Some(format!("by {} after {}", ending::words::cause(*cause, *core_dumped), duration_ms(*age_ms)))
+        }
+        _ => None,
+    });
+    format!("{name}, {what}, ended {}.", how.unwrap_or_else(|| "abnormally".to_owned()))
+}
+
+/// A fact as a sentence.
+pub fn sentence(fact: &AbnormalExitFact) -> String {
+    match fact {
+        AbnormalExitFact::Service { role, parent } => match role {
+            ServiceRole::Supervised => format!("it is supervised: {} started it", who(parent)),
+            ServiceRole::FirstOfContainer => {
+                "it is what its container was started for: pid 1 in there".to_owned()
+            }
+            ServiceRole::Daemon => {
+                "it is a daemon: whoever started it is gone, and it has no terminal; nobody else reads its status"
+                    .to_owned()
+            }
+            ServiceRole::Unattended => {
+                format!("it had no terminal and mostly waited; {} reads its status", who(parent))
+            }
+        },
+        AbnormalExitFact::KilledByUnknown {} => {
+            "SIGKILL, and not by the OOM killer: signal->oom_mm was not set; who sent it is not known".to_owned()
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Crash loops: the same program dies again and again. Something that is there at every start is the cause.
+
+use super::facts::CrashLoopFact;
+use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::opinion::commands::{logs, pod, quote, step, supervisor};
+use crate::kinds::opinion::{Opinion, hypothesis, name};
+use crate::kinds::pieces::Who;
+use crate::kinds::shared::{ending, stack};
+use crate::kinds::words;
+use crate::model::{Confidence, ExitCause, is_crash_signal, signal_name};
+
+const SIGKILL: u8 = 9;
+
+/// The verdict.
+pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let starter = started_again_by(file, finding);
+    let (cause, confidence) = cause(file, finding, starter);
+    let mut next_steps = vec![logs(file)];
+    next_steps.extend(supervisor(file));
+    next_steps.extend(pod(file));
+    if starter.is_some() {
+        let ppid = file.process.ppid;
+        next_steps.push(step(
+            "What starts it again, and since when",
+            format!("ps -o pid,ppid,lstart,args -p {ppid}; pstree -sp {ppid}"),
+        ));
+    }
+    next_steps.push(match file.process.exe.as_deref() {
+        Some(exe) => {
+            step("Earlier crashes of the same program", format!("coredumpctl list --no-pager {}", quote(exe)))
+        }
+        None => step("Recent crashes on this host", "coredumpctl list --no-pager -n 20"),
+    });
+    next_steps.push(step(
+        "Whether it or what it needs was changed just before: files in /etc younger than a day",
+        "find /etc -xdev -type f -mtime -1 -ls",
+    ));
+    let hypotheses = vec![
+        hypothesis(file, finding, &["kernel:"], "A deployment or a change of configuration broke it"),
+        hypothesis(
+            file,
+            finding,
+            &["kernel:"],
+            "Something it depends on at the start is down or unreachable",
+        ),
+    ];
+    Opinion { cause, confidence, sources: &["kernel:sched_process_exit"], hypotheses, next_steps }
+}
+
+fn cause(file: &CaseFile, finding: &Finding, starter: Option<&Who>) -> (String, Confidence) {
+    let name = name(file);
+    let end = ending::cause(file, finding);
+    match end.map(|(cause, _)| cause) {
+        Some(ExitCause::Signal(SIGKILL)) if ending::is_oom_victim(file, finding) => {
+            let cause = format!(
+                "{name} is restarted and killed for memory again: each start needs more than its limit or the host \
+                 gives it. Restarting will not mend that."
+            );
+            (cause, Confidence::High)
+        }
+        Some(ExitCause::Signal(signal)) if is_crash_signal(signal) => {
+            let cause = format!(
+                "{name} crashes with {} after each start: the fault is in the program, or in data it reads each \
+                 time, not in one unlucky request.{}",
+                signal_name(signal),
+                stack::words::place(file, finding)
+            );
+            (cause, Confidence::Medium)
+        }
+        _ => {
+            let starter = starter.map_or_else(|| "its supervisor".to_owned(), words::who);
+            let ending = end.map(|(cause, core)| format!(" with {}", ending::words::cause(cause, core)));
+            let cause = format!(
+                "{name} ends{} after each start and {starter} starts it again. Most often that is its \
+                 configuration, or something it needs at the start: a port, a file, a database, a permission.",
+                ending.unwrap_or_default()
+            );
+            (cause, Confidence::Medium)
+        }
+    }
+}
+
+/// The parent that has started it again each time, where that is no known supervisor.
+fn started_again_by<'a>(file: &'a CaseFile, finding: &'a Finding) -> Option<&'a Who> {
+    file.cited(finding).find_map(|fact| match fact.data.as_crash_loop()? {
+        CrashLoopFact::StartedAgain { by, .. } => Some(by),
+        CrashLoopFact::Deaths { .. } => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! From deaths to what is told of their loop and its cause.
+
+use std::time::Duration;
+
+use expect_test::expect;
+
+use super::*;
+use crate::analyst::built_in;
+use crate::config::DetectLimits;
+use crate::kinds::case::{Draft, Statement};
+use crate::kinds::crash_loop::detect;
+use crate::kinds::crash_loop::facts::Pace;
+use crate::kinds::crash_loop::respawn::{Life, Respawns, StarterKind};
+use crate::kinds::fixture::{case_about, case_of, check_statements, golden, healthy, judged, recorded};
+use crate::kinds::shared::ending::Ended;
+use crate::kinds::shared::ending::fixture::{ended, exit};
+use crate::model::{ExitRecord, ProcessInfo};
+
+const DEATHS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(30)];
+
+/// What systemd started as `api.service`.
+fn service() -> ProcessInfo {
+    ProcessInfo { ppid: 1, cgroup: Some("/system.slice/api.service".into()), ..healthy().process }
+}
+
+/// A supervised program that died three times in a row, the last time so.
+fn supervised(cause: ExitCause, oom_killed: bool) -> Draft {
+    let (process, exit) = (service(), ExitRecord { oom_killed, ..exit(cause) });
+    detect(&ended(&process, &exit), &DEATHS, None, &DetectLimits::default()).unwrap()
+}
+
+/// A program that `parent_name` has started six times, a second after each bad end.
+fn started_again(process: &ProcessInfo, parent_name: &str) -> Draft {
+    let at = |second: u64| Duration::from_secs(second);
+    let lives: Vec<_> =
+        (0..6).map(|turn| Life { started: at(100 + 2 * turn), ended: at(101 + 2 * turn) }).collect();
+    let starter = StarterKind::default();
+    let respawns = Respawns { lives: &lives, total: 6, since: lives[0].ended, of_children: 6, starter };
+    let exit = ExitRecord { age_ms: 1000, ..exit(ExitCause::Status(3)) };
+    let it = Ended { parent_name, ..ended(process, &exit) };
+    detect(&it, &[], Some(respawns), &DetectLimits::default()).unwrap()
+}
+
+#[test]
+fn a_loop_is_judged_by_its_last_end() {
+    for (cause, oom_killed, want) in [
+        (ExitCause::Signal(11), false, "crashes with SIGSEGV after each start"),
+        (ExitCause::Signal(6), false, "crashes with SIGABRT after each start"),
+        (ExitCause::Signal(9), true, "killed for memory again"),
+        (ExitCause::Signal(9), false, "with SIGKILL (signal 9) after each start"),
+        (
+            ExitCause::Status(1),
+            false,
+            "with exit status 1 after each start and its supervisor starts it again",
+        ),
+    ] {
+        // A name cannot choose the cause.
+        let process = ProcessInfo { name: "SIGSEGV, last by SIGSEGV (signal 11)".into(), ..service() };
+        let verdict = built_in(&case_about(&process, &supervised(cause, oom_killed)));
+        assert!(verdict.probable_cause.contains(want), "{cause:?}: {}", verdict.probable_cause);
+        let configuration = verdict.probable_cause.contains("configuration");
+        let other = !oom_killed && matches!(cause, ExitCause::Signal(9) | ExitCause::Status(_));
+        assert_eq!(configuration, other, "{cause:?}");
+    }
+}
+
+#[test]
+fn a_loop_of_a_service() {
+    let draft = supervised(ExitCause::Status(1), false);
+    expect![[r#"
+        python3 keeps dying: 3 times in 20.0 s, last by exit status 1.
+        python3 ends with exit status 1 after each start and its supervisor starts it again. Most often that is its configuration, or something it needs at the start: a port, a file, a database, a permission.
+        Medium, by F1 F2 F3 F4 F5
+        ? A deployment or a change of configuration broke it [F2 F3 F4 F5]
+        ? Something it depends on at the start is down or unreachable [F2 F3 F4 F5]
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
+        - How its supervisor sees it: result, restarts, limits
+          $ systemctl status --no-pager -l api.service
+        - Earlier crashes of the same program
+          $ coredumpctl list --no-pager /usr/bin/python3
+        - Whether it or what it needs was changed just before: files in /etc younger than a day
+          $ find /etc -xdev -type f -mtime -1 -ls
+    "#]].assert_eq(&judged(&case_about(&service(), &draft)));
+}
+
+#[test]
+fn a_loop_that_a_program_of_ones_own_keeps_up() {
+    let process = healthy().process;
+    let draft = started_again(&process, "keeper");
+    expect![[r#"
+        python3 keeps dying: 6 times in 10.0 s, last by exit status 3.
+        python3 ends with exit status 3 after each start and keeper (pid 13671) starts it again. Most often that is its configuration, or something it needs at the start: a port, a file, a database, a permission.
+        Medium, by F1 F2 F3 F4 F5 F6
+        ? A deployment or a change of configuration broke it [F3 F4 F5 F6]
+        ? Something it depends on at the start is down or unreachable [F3 F4 F5 F6]
+        - What it said last
+          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        - What starts it again, and since when
+          $ ps -o pid,ppid,lstart,args -p 13671; pstree -sp 13671
+        - Earlier crashes of the same program
+          $ coredumpctl list --no-pager /usr/bin/python3
+        - Whether it or what it needs was changed just before: files in /etc younger than a day
+          $ find /etc -xdev -type f -mtime -1 -ls
+    "#]].assert_eq(&judged(&case_of(&draft)));
+}
+
+#[test]
+fn the_values_and_the_sentences() {
+    let process = ProcessInfo { name: "a\x1b[2Jb".into(), ..healthy().process };
+    expect![[r#"
+        Warning a�[2Jb keeps dying: 6 times in 10.0 s, last by exit status 3.
+        - 6 deaths within 10.0 s, one every 2.0 s on average, at a steady pace (monitor:history)
+          {"apart_ms":2000,"count":6,"pace":"steady","type":"deaths","within_ms":10000}
+        - keep�er (pid 13671) has started it with the same arguments 6 times without a success, typically 1.0 s after its end (monitor:history)
+          {"by":{"name":"keep\u001ber","pid":13671},"pause_ms":1000,"times":6,"type":"started_again"}
+        - ended by exit status 3 after living 1.0 s (kernel:sched_process_exit)
+          {"age_ms":1000,"cause":{"status":3},"core_dumped":false,"type":"ended"}
+        - peak resident memory was 24.0 MiB (kernel:sched_process_exit)
+          {"rss_bytes":25165824,"type":"peak_memory"}
+        - it used 12 ms of CPU time (kernel:sched_process_exit)
+          {"cpu_ns":12000000,"type":"cpu_used"}
+        - its parent is keep�er (pid 13671) (kernel:sched_process_exit)
+          {"name":"keep\u001ber","pid":13671,"starts_it_again":false,"type":"parent"}
+    "#]].assert_eq(&golden(&process, &started_again(&process, "keep\x1ber")));
+    let deaths = |pace| CrashLoopFact::Deaths { count: 5, within_ms: 40_000, apart_ms: 10_000, pace }.into();
+    check_statements(
+        &[
+            deaths(None),
+            deaths(Some(Pace::Steady)),
+            deaths(Some(Pace::SlowingDown)),
+            deaths(Some(Pace::SpeedingUp)),
+        ],
+        &expect![[r#"
+            {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":null}
+              5 deaths within 40.0 s, one every 10.0 s on average
+            {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":"steady"}
+              5 deaths within 40.0 s, one every 10.0 s on average, at a steady pace
+            {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":"slowing_down"}
+              5 deaths within 40.0 s, one every 10.0 s on average, and less and less often: what starts it backs off
+            {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":"speeding_up"}
+              5 deaths within 40.0 s, one every 10.0 s on average, and more and more often
+        "#]],
+    );
+}
+
+#[test]
+fn a_finding_without_the_facts_of_its_end_still_has_a_cause() {
+    let mut draft = supervised(ExitCause::Status(1), false);
+    draft.facts = vec![Statement::new("x", recorded("ended by SIGSEGV (signal 11) after living 1.0 s"))];
+    let verdict = built_in(&case_about(&service(), &draft));
+    assert!(verdict.probable_cause.contains("ends after each start and its supervisor"), "{verdict:?}");
+    assert_eq!(verdict.summary, "python3 keeps dying.");
+}
