@@ -64,7 +64,7 @@ fn remedy(status: StatusCode) -> Option<&'static str> {
 pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value {
     let mut incident = redacted(&alert.incident);
     let mut all = vec![postable(&incident, alert.occasion == Occasion::Resolved, public_url, now)];
-    if alert.occasion == Occasion::Rose {
+    if alert.occasion == Occasion::Escalated {
         for lesser in
             [Severity::Warning, Severity::Info].into_iter().filter(|it| *it < alert.incident.severity)
         {

@@ -90,7 +90,7 @@ impl Bot {
         news["channel"] = json!(first.channel);
         news["thread_ts"] = json!(first.ts);
         // Graver than it was, or back: worth a line in the channel too.
-        news["reply_broadcast"] = json!(matches!(alert.occasion, Occasion::Rose | Occasion::Reopened));
+        news["reply_broadcast"] = json!(matches!(alert.occasion, Occasion::Escalated | Occasion::Reopened));
         self.call("chat.postMessage", &news).await?;
         Ok(())
     }

@@ -40,8 +40,9 @@ pub enum AlertStatus {
     Sent,
     /// Given up; `error` says why.
     Failed,
-    /// Not sent on its own: another incident's alert tells of it too, the one `folded_into` names.
-    Folded,
+    /// Not sent on its own: grouped with another incident's alert, the one `folded_into` names.
+    #[serde(rename = "folded")]
+    Grouped,
 }
 
 impl AlertStatus {
@@ -51,7 +52,7 @@ impl AlertStatus {
             Self::Pending => "pending",
             Self::Sent => "sent",
             Self::Failed => "failed",
-            Self::Folded => "folded",
+            Self::Grouped => "folded",
         }
     }
 }
@@ -65,8 +66,9 @@ pub enum Occasion {
     New,
     /// The model has said what it thinks of it: for receivers that were told before it had.
     Verdict,
-    /// It became graver.
-    Rose,
+    /// It escalated: it became more severe.
+    #[serde(rename = "rose")]
+    Escalated,
     /// It was resolved, and is back.
     Reopened,
     /// It has happened again since the last message.
@@ -79,15 +81,22 @@ pub enum Occasion {
 
 impl Occasion {
     /// Every occasion.
-    pub const ALL: [Self; 7] =
-        [Self::New, Self::Verdict, Self::Rose, Self::Reopened, Self::Reminder, Self::Resolved, Self::Digest];
+    pub const ALL: [Self; 7] = [
+        Self::New,
+        Self::Verdict,
+        Self::Escalated,
+        Self::Reopened,
+        Self::Reminder,
+        Self::Resolved,
+        Self::Digest,
+    ];
 
     /// The spelling used in JSON and SQL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Verdict => "verdict",
-            Self::Rose => "rose",
+            Self::Escalated => "rose",
             Self::Reopened => "reopened",
             Self::Reminder => "reminder",
             Self::Resolved => "resolved",

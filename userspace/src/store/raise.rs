@@ -52,7 +52,7 @@ fn raise(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>, to: Severity
         let mut plan = recording.plan.clone();
         let waiting = digests_waiting(tx, id)?;
         plan.sinks.retain(|sink| !waiting.iter().any(|it| it == sink));
-        announce(tx, id, &Recording { plan: &plan, ..*recording }, Occasion::Rose, to, &[])?;
+        announce(tx, id, &Recording { plan: &plan, ..*recording }, Occasion::Escalated, to, &[])?;
     }
     Ok(raised)
 }

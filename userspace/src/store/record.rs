@@ -149,7 +149,7 @@ fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownInciden
         causes = related::link(tx, &id, recording)?;
     }
     if escalated {
-        announce(tx, &id, recording, Occasion::Rose, severity, &causes)?;
+        announce(tx, &id, recording, Occasion::Escalated, severity, &causes)?;
     } else if reopened && may_reopen_now(tx, &id, recording)? {
         announce(tx, &id, recording, Occasion::Reopened, severity, &causes)?;
     }

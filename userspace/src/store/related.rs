@@ -27,7 +27,7 @@ enum Tie {
     /// Both are worth telling of.
     Linked,
     /// Told of the cause, nobody needs to be told of the effect as well.
-    Folded,
+    Grouped,
 }
 
 /// A cause whose alert can tell of an effect too.
@@ -44,7 +44,7 @@ const fn tie(cause: IncidentKind, effect: IncidentKind) -> Option<Tie> {
         ThreadExplosion, ZombiePileup,
     };
     match (cause, effect) {
-        (OomKill | Crash, AbnormalExit | CrashLoop) | (AbnormalExit, CrashLoop) => Some(Tie::Folded),
+        (OomKill | Crash, AbnormalExit | CrashLoop) | (AbnormalExit, CrashLoop) => Some(Tie::Grouped),
         (OomKill, Crash)
         | (MemoryGrowth | MemoryPressure, OomKill)
         | (MemoryGrowth, MemoryPressure)
@@ -126,7 +126,7 @@ pub(super) fn link(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) ->
     for (other, severity, trace) in found.into_iter().flatten() {
         if let Some(tie) = trace.causes(&this) {
             put_link(tx, id, &other)?;
-            if tie == Tie::Folded && !causes.iter().any(|(_, cause)| cause.id == other) {
+            if tie == Tie::Grouped && !causes.iter().any(|(_, cause)| cause.id == other) {
                 causes.push((trace.kind, Cause { id: other, severity }));
             }
         } else if this.causes(&trace).is_some() {
@@ -164,7 +164,8 @@ pub(super) fn effects(tx: &Transaction<'_>, id: &str, kind: IncidentKind) -> Res
                WHERE links.cause = ?1 ORDER BY i.id";
     let mut statement = tx.prepare_cached(sql)?;
     let found = collect(statement.query([id])?, |row| Ok(effect(row).ok()))?;
-    let folded = found.into_iter().flatten().filter(|(_, effect, _)| tie(kind, *effect) == Some(Tie::Folded));
+    let folded =
+        found.into_iter().flatten().filter(|(_, effect, _)| tie(kind, *effect) == Some(Tie::Grouped));
     Ok(folded.map(|(id, _, severity)| (id, severity)).collect())
 }
 

@@ -28,7 +28,7 @@ pub(super) fn lead(alert: &DueAlert) -> String {
     match (alert.occasion, alert.also_count) {
         (Occasion::New, _) => String::new(),
         (Occasion::Verdict, _) => "The model's verdict: ".to_owned(),
-        (Occasion::Rose, _) => "Graver: ".to_owned(),
+        (Occasion::Escalated, _) => "Graver: ".to_owned(),
         (Occasion::Reopened, _) => "Back again: ".to_owned(),
         (Occasion::Reminder, _) => "Still happening: ".to_owned(),
         (Occasion::Resolved, _) => "Resolved: ".to_owned(),
@@ -103,11 +103,11 @@ mod tests {
 
     #[test]
     fn a_message_says_why_it_comes() {
-        use Occasion::{Digest, New, Reminder, Reopened, Resolved, Rose};
+        use Occasion::{Digest, Escalated, New, Reminder, Reopened, Resolved};
         for (occasion, count, before, others, want_lead, want_news) in [
             (New, 7, None, 0, "", None),
             (New, 7, None, 2, "", None),
-            (Rose, 2, Some(1), 0, "Graver: ", Some("*Since the last message:* once more.")),
+            (Escalated, 2, Some(1), 0, "Graver: ", Some("*Since the last message:* once more.")),
             (Reopened, 2, Some(2), 0, "Back again: ", Some("*Since the last message:* it has gone on.")),
             (
                 Reminder,

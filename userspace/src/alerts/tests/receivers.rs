@@ -91,7 +91,7 @@ async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
     );
     assert_eq!(seen[0].headers["authorization"], "Bearer xoxb-hunter2");
     for (occasion, broadcast) in
-        [(Occasion::Reminder, false), (Occasion::Rose, true), (Occasion::Resolved, false)]
+        [(Occasion::Reminder, false), (Occasion::Escalated, true), (Occasion::Resolved, false)]
     {
         let before = peer.seen().len();
         let later = DueAlert { occasion, first_receipt: Some("C042/1700.5".into()), ..first.clone() };
@@ -199,7 +199,7 @@ async fn a_hook_gets_the_whole_incident_signed_and_masked() {
 async fn alertmanager_is_told_of_what_was_less_grave_that_it_is_over() {
     let peer = Peer::start(|_| (200, "")).await;
     let receiver = peer.receiver(alertmanager);
-    let alert = DueAlert { occasion: Occasion::Rose, ..due_alert(incident()) };
+    let alert = DueAlert { occasion: Occasion::Escalated, ..due_alert(incident()) };
     receiver.tell(&alert).await;
     let seen = peer.seen().remove(0);
     assert_eq!(seen.path, "/api/v2/alerts");

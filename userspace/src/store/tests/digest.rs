@@ -47,7 +47,7 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
     let folded: Vec<_> = page.incidents.iter().filter(|it| it.alerts[0].folded_into.is_some()).collect();
     assert_eq!(folded.len(), 2);
     for it in folded {
-        assert_eq!(it.alerts[0].status, AlertStatus::Folded);
+        assert_eq!(it.alerts[0].status, AlertStatus::Grouped);
         assert_eq!(it.alerts[0].folded_into.as_ref(), Some(&digest.incident.id));
         assert_eq!(it.alerts[0].occasion, Occasion::Digest);
     }
@@ -85,5 +85,5 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
     store.record_at(graver, verdict("1"), slack_now(), at(100_001)).await.unwrap();
     let due = store.due_alerts("slack", at(100_001), 9).await.unwrap();
     let due: Vec<_> = due.iter().filter(|it| it.incident.title == "1").map(|it| it.occasion).collect();
-    assert_eq!(due, [Occasion::Rose], "it led a reminder, so it was told of");
+    assert_eq!(due, [Occasion::Escalated], "it led a reminder, so it was told of");
 }

@@ -62,7 +62,7 @@ async fn who_was_told_less_is_told_once() {
     for _ in 0..3 {
         store.judge(&id, warning.clone(), raising(Some(Severity::Critical)), slack_now()).await.unwrap();
         let it = get(&store, &id).await;
-        assert_eq!(told(&it)[1..], [(Occasion::Rose, "pending")], "{:?}", it.alerts);
+        assert_eq!(told(&it)[1..], [(Occasion::Escalated, "pending")], "{:?}", it.alerts);
     }
     // A verdict that says less takes nothing back.
     store.judge(&id, warning, raising(None), slack_now()).await.unwrap();

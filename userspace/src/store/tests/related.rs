@@ -74,7 +74,7 @@ async fn the_kill_tells_of_the_exit_and_the_loop_in_any_order() {
             let cause = effect.related.iter().find(|it| it.id == kill.id).unwrap();
             assert_eq!((cause.relation, cause.kind), (Relation::CausedBy, OomKill), "{shown:?}");
             assert_eq!(effect.alerts.len(), 1);
-            assert_eq!(effect.alerts[0].status, AlertStatus::Folded, "{shown:?}");
+            assert_eq!(effect.alerts[0].status, AlertStatus::Grouped, "{shown:?}");
             assert_eq!(effect.alerts[0].folded_into.as_ref(), Some(&kill.id), "{shown:?}");
         }
         let listed = store.list(Filter::default()).await.unwrap().incidents;
