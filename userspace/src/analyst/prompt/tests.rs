@@ -152,7 +152,8 @@ fn a_huge_case_is_cut_to_the_budget() {
     for filler in ["word ", "7f3a-", "\u{1f525}", "\"\\", "<", "日", "\x00"] {
         let long = filler.repeat(8_000);
         let mut file = found(IncidentKind::Crash, &long);
-        file.process.argv = vec![long.clone(); 100];
+        // Far more than the few KiB that the daemon keeps of a command line.
+        file.process.argv = vec![filler.repeat(800); 100];
         file.process.exe = Some(long.clone());
         let many: Vec<(&str, &str)> = (0..100).map(|_| ("proc:status", long.as_str())).collect();
         file.facts = facts(&many);
