@@ -51,7 +51,7 @@ async fn what_leaks_is_named_and_what_is_merely_large_is_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_family_that_fills_its_limit_of_tasks_is_named_by_its_head() {
     skip_if!(no_kernel_events());
-    let (bomb, pool) = match (LimitedTasks::new("bomb", 120), LimitedTasks::new("pool", 120)) {
+    let (bomb, pool) = match (LimitedTasks::new("bomb", 40), LimitedTasks::new("pool", 40)) {
         (Ok(bomb), Ok(pool)) => (bomb, pool),
         (Err(reason), _) | (_, Err(reason)) => {
             return report_skip("a_family_that_fills_its_limit_of_tasks_is_named", &reason);
@@ -61,11 +61,11 @@ async fn a_family_that_fills_its_limit_of_tasks_is_named_by_its_head() {
     let daemon = daemon(&data);
     let (runaway, warm) = (Fault::new(), Fault::new());
     let process = bomb.start(&runaway, &["leak", "c", "2"]);
-    let _warm = pool.start(&warm, &["plateau", "c", "90"]);
+    let _warm = pool.start(&warm, &["plateau", "c", "30"]);
     let incident = daemon.wait_for_incident("fork_storm", &runaway.name).await;
     assert_eq!(incident["process"]["pid"], process.pid());
     assert!(
-        incident["facts"].to_string().contains(&format!("pids.max of {} is 120", bomb.path)),
+        incident["facts"].to_string().contains(&format!("pids.max of {} is 40", bomb.path)),
         "{incident}"
     );
     let of_pool = daemon.incidents_of(&warm.name).await;
