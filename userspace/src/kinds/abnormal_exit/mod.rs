@@ -44,6 +44,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// CPU time in percent of its life up to which a process was waiting for work rather than working something off.
@@ -70,7 +72,6 @@ pub fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
         severity: if role == ServiceRole::Unattended { Severity::Info } else { Severity::Warning },
         facts,
         site: site(ended.exit.cause),
-        summary: String::new(),
     })
 }
 

@@ -155,4 +155,4 @@ fn hypotheses(file: &CaseFile, finding: &Finding, by_status: bool) -> Vec<Hypoth
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

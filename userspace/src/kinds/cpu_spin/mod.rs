@@ -39,6 +39,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// Looks that must agree.
@@ -215,7 +217,6 @@ pub fn detect(process: &ProcessInfo, threads: &[Spin<'_>], limits: &DetectLimits
         severity: worst.severity(),
         facts: statements(process, worst, spins.len(), limits),
         site: String::new(),
-        summary: String::new(),
     })
 }
 

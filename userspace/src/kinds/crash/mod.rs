@@ -32,6 +32,8 @@ pub const ROOM: Room = Room {
     stack: Some(stack::add),
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// A program that had run for so long was doing a job.
@@ -60,6 +62,5 @@ pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
         },
         facts,
         site: signal_name(signal),
-        summary: String::new(),
     })
 }

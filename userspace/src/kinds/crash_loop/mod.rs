@@ -42,6 +42,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// A pause that is so much longer or shorter than it was is a trend, in tenths.
@@ -105,7 +107,6 @@ pub fn detect(
         },
         facts,
         site: String::new(),
-        summary: String::new(),
     })
 }
 

@@ -32,6 +32,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// What the scan saw.
@@ -89,6 +91,5 @@ fn limit_now(limit: u64) -> Statement {
 }
 
 fn draft(severity: Severity, facts: Vec<Statement>) -> Draft {
-    let (site, summary) = (String::new(), String::new());
-    Draft { kind: IncidentKind::FdExhaustion, severity, facts, site, summary }
+    Draft { kind: IncidentKind::FdExhaustion, severity, facts, site: String::new() }
 }

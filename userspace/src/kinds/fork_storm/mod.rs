@@ -46,6 +46,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// A family this many times `fork_growth` is large enough for slow growth to matter.
@@ -106,8 +108,7 @@ pub fn detect(family: &Family<'_>, limits: &DetectLimits) -> Option<Draft> {
     };
     let mut facts = facts(family, members, sign);
     facts.extend(growth);
-    let (site, summary) = (String::new(), String::new());
-    Some(Draft { kind: IncidentKind::ForkStorm, severity, facts, site, summary })
+    Some(Draft { kind: IncidentKind::ForkStorm, severity, facts, site: String::new() })
 }
 
 /// Whether a parent's children are so many that they are a fault though none stays.

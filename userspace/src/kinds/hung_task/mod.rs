@@ -35,6 +35,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// Looks that must agree, so that a pause of the whole host between two of them is no hang.
@@ -127,7 +129,6 @@ pub fn detect(
         severity,
         facts: statements(process, worst, hung.len(), threads_total),
         site: if vfork { "vfork".to_owned() } else { function(worst.thread).unwrap_or_default().to_owned() },
-        summary: String::new(),
     })
 }
 

@@ -38,6 +38,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// From so much of the limit on, in percent, fast growth need not last the window.
@@ -126,5 +128,5 @@ fn draft(trend: &Trend, memory: &MemoryGrowth<'_>, severity: Severity) -> Draft 
     let mut facts =
         vec![Statement::new(trend::SOURCE, grew), trend.proof(), Statement::new("proc:status", now)];
     facts.extend(memory.limit.map(|limit| limit.fact(trend::ms(trend.lasts(limit.left_bytes / 1024)))));
-    Draft { kind: IncidentKind::MemoryGrowth, severity, facts, site: String::new(), summary: String::new() }
+    Draft { kind: IncidentKind::MemoryGrowth, severity, facts, site: String::new() }
 }

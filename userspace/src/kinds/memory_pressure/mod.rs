@@ -39,6 +39,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// How many of the largest processes are named.
@@ -152,7 +154,7 @@ pub fn stall(
 
 fn draft(severity: Severity, facts: Vec<Statement>, site: &str) -> Draft {
     let site = site.to_owned();
-    Draft { kind: IncidentKind::MemoryPressure, severity, facts, site, summary: String::new() }
+    Draft { kind: IncidentKind::MemoryPressure, severity, facts, site }
 }
 
 fn short(sign: MemorySign, threshold_percent: u32, scans: u32) -> Statement {

@@ -16,6 +16,7 @@ pub mod reports;
 mod tests;
 mod told;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 
 use crate::kinds::case::{Draft, Statement};
@@ -39,6 +40,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 const SIGKILL: u8 = 9;
@@ -61,13 +64,7 @@ pub fn not_ended(process: &ProcessInfo, trigger: OomTrigger<'_>) -> Draft {
 }
 
 const fn draft(facts: Vec<Statement>) -> Draft {
-    Draft {
-        kind: IncidentKind::OomKill,
-        severity: Severity::Critical,
-        facts,
-        site: String::new(),
-        summary: String::new(),
-    }
+    Draft { kind: IncidentKind::OomKill, severity: Severity::Critical, facts, site: String::new() }
 }
 
 fn triggered_by(trigger: OomTrigger<'_>, victim: &ProcessInfo) -> Statement {

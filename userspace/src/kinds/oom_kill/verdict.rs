@@ -123,4 +123,4 @@ fn steps(file: &CaseFile, told: Option<&Told<'_>>) -> Vec<NextStep> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

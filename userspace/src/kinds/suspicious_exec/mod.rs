@@ -45,11 +45,13 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all
 /// those whose names look made up.
-pub const PLACE: &str = "place ";
+const PLACE: &str = "place ";
 
 /// The kernel's record of the exec.
 const EXEC: &str = "kernel:sched_process_exec";
@@ -146,7 +148,7 @@ pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     if executed.look.is_none() {
         facts.push(Statement::new("monitor:process", ExecFact::ExecUnseen {}));
     }
-    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site, summary: String::new() })
+    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site })
 }
 
 fn began(executed: &Executed<'_>) -> ExecFact {

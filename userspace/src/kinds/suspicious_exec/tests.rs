@@ -47,6 +47,13 @@ fn draft(it: &It) -> Option<Draft> {
     detect(&executed, &ExecLimits::default())
 }
 
+/// A program in /dev/shm that root runs.
+pub(super) fn sample() -> (ProcessInfo, Draft) {
+    let it = it("/dev/shm/.worker", &["/dev/shm/.worker"]);
+    let draft = draft(&it).unwrap();
+    (it.process, draft)
+}
+
 fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity>) -> Option<Draft> {
     change(&mut it);
     let draft = draft(&it);

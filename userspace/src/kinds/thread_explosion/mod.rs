@@ -33,6 +33,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// For so many scans in a row a limit has to be near.
@@ -85,6 +87,5 @@ pub fn detect(threads: &ThreadUse<'_>, limits: &DetectLimits) -> Option<Draft> {
     if let Some(trend) = trend {
         facts.extend([trend.count_grew(Counted::Threads, lasts), trend.proof()]);
     }
-    let (site, summary) = (String::new(), String::new());
-    Some(Draft { kind: IncidentKind::ThreadExplosion, severity, facts, site, summary })
+    Some(Draft { kind: IncidentKind::ThreadExplosion, severity, facts, site: String::new() })
 }

@@ -4,7 +4,7 @@ pub(super) use crate::model::IncidentKind as Kind;
 
 /// Whether a kernel event tells of it at once; the others are states that a walk of /proc finds.
 pub(super) const fn is_event(kind: Kind) -> bool {
-    matches!(kind, Kind::OomKill | Kind::Crash | Kind::AbnormalExit | Kind::CrashLoop | Kind::SuspiciousExec)
+    !ai_debugger::kinds::room(kind).lasts()
 }
 
 /// What a case is.
