@@ -1,6 +1,9 @@
 //! How other stages ask the monitor: a bounded channel of questions, each with its own way back.
 //! The monitor owns the process table alone, so nobody else ever locks it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use anyhow::{Context as _, Result};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,21 +23,27 @@ pub(super) enum Question {
     Examine { pid: u32, reply: oneshot::Sender<Option<CaseFile>> },
 }
 
-/// A cheap-to-clone way to ask the monitor.
+/// A cheap-to-clone way to ask the monitor, and its count of what it took in.
 #[derive(Clone)]
-pub struct Handle(mpsc::Sender<Question>);
+pub struct Handle(mpsc::Sender<Question>, Arc<AtomicU64>);
 
 impl Handle {
-    /// A handle and the monitor's end of it.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Question>) {
+    /// A handle and the monitor's end of it: the questions, and the count it keeps.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Question>, Arc<AtomicU64>) {
         let (tx, rx) = mpsc::channel(QUESTIONS);
-        (Self(tx), rx)
+        let revision = Arc::new(AtomicU64::new(0));
+        (Self(tx, Arc::clone(&revision)), rx, revision)
+    }
+
+    /// Another number after each batch of observations: what was answered under the same one is still so.
+    pub fn revision(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 
     /// A handle to a monitor that knows just these: for tests of the stages that ask.
     #[cfg(test)]
     pub(crate) fn fake(processes: Vec<ProcessView>, files: Vec<CaseFile>) -> Self {
-        let (handle, mut questions) = Self::new();
+        let (handle, mut questions, _) = Self::new();
         tokio::spawn(async move {
             while let Some(question) = questions.recv().await {
                 // An asker that has gone away is no concern of the monitor's.

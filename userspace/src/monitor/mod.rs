@@ -18,6 +18,7 @@ mod stacks;
 mod standing;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
@@ -93,13 +94,14 @@ pub struct Monitor {
     metrics: Arc<Metrics>,
     health: Health,
     questions: Receiver<Question>,
+    revision: Arc<AtomicU64>,
 }
 
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
         let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
-        let (handle, questions) = Handle::new();
+        let (handle, questions, revision) = Handle::new();
         let waker = Waker::default();
         let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
         let monitor = Self {
@@ -124,6 +126,7 @@ impl Monitor {
             metrics,
             health,
             questions,
+            revision,
         };
         (monitor, handle)
     }
@@ -156,6 +159,7 @@ impl Monitor {
     fn observe_all(&mut self, batch: Vec<Observation>) {
         batch.into_iter().for_each(|it| self.observe(it));
         self.delays.took_batch();
+        self.revision.fetch_add(1, Ordering::Relaxed);
     }
 
     fn observe(&mut self, observation: Observation) {

@@ -1,6 +1,7 @@
 //! The handle to the store: each question is one transaction on the blocking pool.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
@@ -40,6 +41,7 @@ struct Inner {
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
     alerts_changed: watch::Sender<()>,
+    revision: AtomicU64,
     dir: PathBuf,
     host: Host,
     limits: Limits,
@@ -82,6 +84,7 @@ impl Store {
             writer: Mutex::new(opened.writer),
             reader: Mutex::new(opened.reader),
             alerts_changed: watch::Sender::new(()),
+            revision: AtomicU64::new(0),
             dir: dir.to_owned(),
             host,
             limits,
@@ -319,6 +322,11 @@ impl Store {
         self.0.alerts_changed.subscribe()
     }
 
+    /// Another number after each write: what was read under the same one is still so.
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Relaxed)
+    }
+
     fn tell_alerts_changed(&self) {
         self.0.alerts_changed.send_replace(());
     }
@@ -334,7 +342,9 @@ impl Store {
         act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         // IMMEDIATE takes the write lock at once: a transaction that reads first can't be refused it later.
-        self.run(|inner| &inner.writer, TransactionBehavior::Immediate, act).await
+        let done = self.run(|inner| &inner.writer, TransactionBehavior::Immediate, act).await;
+        self.0.revision.fetch_add(1, Ordering::Relaxed);
+        done
     }
 
     async fn read<T: Send + 'static>(
