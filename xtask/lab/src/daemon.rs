@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,7 +17,8 @@ use crate::metrics::Metrics;
 use crate::model::Incident;
 use crate::running::{Running, memory_bytes};
 
-const KEY: &str = "lab-only-0123456789";
+/// The key every one of them has.
+pub(crate) const KEY: &str = "lab-only-0123456789";
 
 /// One that runs; killed with SIGKILL when dropped.
 pub(crate) struct Daemon {
@@ -75,6 +77,10 @@ impl Daemon {
 
     pub(crate) fn pid(&self) -> u32 {
         self.running.pid()
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.client.address()
     }
 
     pub(crate) fn metrics(&self) -> Result<Metrics> {

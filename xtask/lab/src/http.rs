@@ -34,6 +34,10 @@ impl Client {
         Self { authorization: Some(format!("Bearer {key}")), ..self }
     }
 
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Status and body.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String)> {
         self.ask(path, "*/*")

@@ -83,6 +83,14 @@ pub(crate) fn memory_bytes(pid: u32, file: &str, field: &str) -> Result<u64> {
     kilobytes(&text, field).with_context(|| format!("{file} has no {field}"))
 }
 
+/// A number of /proc/PID/status without a unit.
+pub(crate) fn status_number(pid: u32, field: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let value = value.with_context(|| format!("status has no {field}"))?;
+    value.trim().parse().with_context(|| format!("{field} is no number"))
+}
+
 fn kilobytes(text: &str, field: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     value.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|it| it * 1024)

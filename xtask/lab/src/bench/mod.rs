@@ -3,6 +3,7 @@
 
 mod alerts;
 mod events;
+mod http;
 mod idle;
 mod kernel;
 mod latency;
@@ -75,6 +76,8 @@ enum Part {
     Memory,
     /// Memory and CPU with nothing going on.
     Idle,
+    /// Requests a second, beside a bare handler and the seed's way of serving; memory under many clients.
+    Http,
     /// Alerts: once, in time and right, whatever happens to model, Slack and daemon. Fails when a bar is missed.
     Alerts,
 }
@@ -87,6 +90,8 @@ struct Bench {
     consumer: PathBuf,
     /// The example that runs what is below the kernel.
     bars: PathBuf,
+    /// The example with the client of the HTTP part and the servers it compares with.
+    web: PathBuf,
     cores: usize,
     rounds: usize,
     quick: bool,
@@ -113,6 +118,7 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
             Part::Stop => stop::measure(&bench),
             Part::Memory => memory::measure(&bench),
             Part::Idle => idle::measure(&bench),
+            Part::Http => http::measure(&bench),
             Part::Alerts => alerts::measure(&bench, &options.only),
         };
         let found = found.with_context(|| format!("{part:?}"))?;
@@ -139,7 +145,10 @@ impl Bench {
     fn prepare(options: &Options) -> Result<Self> {
         let built = match &options.built {
             Some(built) => built.canonicalize().with_context(|| format!("{}", built.display()))?,
-            None => build_release(&["--bins", "--example", "bench", "--example", "bars"])?.join("release"),
+            None => {
+                build_release(&["--bins", "--example", "bench", "--example", "bars", "--example", "http"])?
+                    .join("release")
+            }
         };
         let dir = empty_dir(&built.with_file_name("bench"))?;
         Ok(Self {
@@ -147,6 +156,7 @@ impl Bench {
             daemon: built.join("ai-debugger"),
             consumer: built.join("examples/bench"),
             bars: built.join("examples/bars"),
+            web: built.join("examples/http"),
             dir,
             cores: available_parallelism()?.get(),
             rounds: if options.quick { 1 } else { options.rounds.max(1) },
