@@ -1,5 +1,6 @@
 //! The daemon: starts every stage, joins them by their channels, and ends them in the order the data flows.
 
+mod reload;
 mod stage;
 
 use std::path::Path;
@@ -8,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant as Moment, sleep};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ use crate::queue::cases::case_queue;
 use crate::recorder::{Audience, Recorder, ask_model, lifecycle, model_queue};
 use crate::store::{DataLock, Store};
 use crate::{http, kmsg, probes, programs, scan};
+pub use http::{Listener, Reached};
 use stage::{Stage, within};
 
 /// Batches of observations that may wait for the monitor.
@@ -44,7 +45,7 @@ const ENDS: usize = 16;
 /// error is only what makes the daemon useless.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listener: Listener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     let started = Instant::now();
@@ -77,8 +78,12 @@ pub async fn run(
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
     let judge = Judge::start(&config, &store, &analyst, sinks, audience, shared, &ended);
+    let access = http::Access::new(Arc::clone(&config), Arc::clone(&metrics), health.clone())?;
+    let access = Arc::new(access);
+    let reload = Stage::start("the reload on SIGHUP", &ended, reload::on_hangup(Arc::clone(&access))?);
     let app = http::App {
         config: Arc::clone(&config),
+        access,
         host,
         monitor: watch.monitor.clone(),
         store,
@@ -106,6 +111,7 @@ pub async fn run(
     // what was seen last is still recorded.
     stop_http.cancel();
     server.end(deadline).await;
+    reload.cancel().await;
     watch.stop(deadline).await;
     judge.stop(deadline).await;
     info!("stopped");

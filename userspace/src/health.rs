@@ -51,6 +51,11 @@ impl Health {
         self.with(|it| it.degraded.values().cloned().collect())
     }
 
+    /// Whether nothing is missing.
+    pub fn is_ok(&self) -> bool {
+        self.with(|it| it.degraded.is_empty())
+    }
+
     /// Whether queries get an answer that means something.
     pub fn ready(&self) -> bool {
         self.with(|it| it.first_scan_done)

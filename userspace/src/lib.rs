@@ -40,4 +40,4 @@ pub mod state;
 pub mod store;
 pub mod text;
 
-pub use daemon::run;
+pub use daemon::{Listener, Reached, run};

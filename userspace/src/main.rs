@@ -8,6 +8,9 @@ use anyhow::Context as _;
 
 /// The work is in the kernel, on disk and on the network: two threads are plenty beside what is watched.
 const WORKERS: usize = 2;
+/// Threads for what blocks: the store, files, evidence. Reads of /proc may hang on a process's lock, twelve of them at a
+/// time (eight for evidence, four for HTTP); the store has its own then.
+const BLOCKING: usize = 14;
 /// What blocks after the end of everything else is left behind.
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -19,7 +22,11 @@ fn main() -> ExitCode {
     if matches!(action, cli::Action::Run(_)) {
         cli::protect();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build();
     let runtime = match runtime.context("cannot start the runtime") {
         Ok(runtime) => runtime,
         Err(error) => return cli::exit_code(Err(error)),

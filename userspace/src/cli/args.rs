@@ -191,7 +191,7 @@ fn with_client(command: Command) -> Command {
     let settings = CLIENT_SETTINGS.iter().filter_map(|name| find(name));
     settings
         .fold(command, |command, setting| command.args(flag(setting)))
-        .arg(url("The daemon to ask [env: SERVER_URL] [default: http://127.0.0.1:7878]"))
+        .arg(url("The daemon to ask, or unix:/PATH of its socket [env: SERVER_URL] [default: http://127.0.0.1:7878]"))
         .arg(json())
 }
 

@@ -1,6 +1,7 @@
 //! A running daemon, asked over HTTP; and what to say when it does not answer, or not as hoped.
 
 use std::error::Error as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -40,6 +41,8 @@ impl Target {
 /// A daemon to ask.
 pub(super) struct Daemon {
     base: Url,
+    /// How people know it.
+    place: String,
     key: ClientKey,
     http: reqwest::Client,
 }
@@ -49,15 +52,26 @@ impl Daemon {
     pub(super) fn new(target: &Target) -> Result<Self> {
         let (url, origin) = target.named().unwrap_or((DEFAULT_URL, "default"));
         let wrong = |rejected| ConfigErrors(vec![Problem { origin: origin.to_owned(), rejected }]);
+        if let Some(path) = url.strip_prefix(config::UNIX_SCHEME) {
+            let path = config::socket_path(path).map_err(wrong)?;
+            return Ok(Self {
+                base: Url::parse("http://localhost/").context("the URL is not valid")?,
+                place: url.to_owned(),
+                // Not needed by root; sent by others, to a server of this host.
+                key: config::client_key(&target.sources, true),
+                http: straight_client(Some(&path))?,
+            });
+        }
         let base = Url::parse(&config::base_url(url).map_err(wrong)?).context("the URL is not valid")?;
         let this_host = config::is_this_host(&base);
         let key = config::client_key(&target.sources, this_host);
         let http = if this_host && base.scheme() == "http" {
-            straight_client()?
+            straight_client(None)?
         } else {
             outbound::client(TIMEOUT)?
         };
-        Ok(Self { base, key, http })
+        let place = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { base, place, key, http })
     }
 
     /// The body of a GET; `None`: there is no such thing.
@@ -76,7 +90,7 @@ impl Daemon {
 
     /// Where it is, for people.
     pub(super) fn place(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+        &self.place
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -149,14 +163,18 @@ impl Daemon {
 
 /// A client that ignores the environment's proxies: to a daemon on this host a proxy is no way, and it would read
 /// the access key. Plain http only, so it trusts no certificates.
-fn straight_client() -> Result<reqwest::Client> {
+fn straight_client(socket: Option<&Path>) -> Result<reqwest::Client> {
     let provider = rustls::crypto::ring::default_provider();
     let tls = ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .context("the TLS library refuses its own default protocol versions")?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-    reqwest::Client::builder()
+    let builder = match socket {
+        Some(path) => reqwest::Client::builder().unix_socket(path),
+        None => reqwest::Client::builder(),
+    };
+    builder
         .use_preconfigured_tls(tls)
         .no_proxy()
         .timeout(TIMEOUT)
@@ -230,6 +248,24 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_is_asked_as_an_address_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("unix:{}", dir.path().join("a.sock").display());
+        let error = Daemon::new(&target(&url, "right")).unwrap().get(&["api", "a"], &[]).await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("no daemon answers at {url}: ")), "{error}");
+        let listener = tokio::net::UnixListener::bind(dir.path().join("a.sock")).unwrap();
+        tokio::spawn(async move { axum::serve(listener, guarded()).await });
+        for (key, want) in [("right", Ok("/api/a?q=1")), ("", Err("wants an access key"))] {
+            let daemon = Daemon::new(&target(&url, key)).unwrap();
+            match (daemon.get(&["api", "a"], &[("q", "1".to_owned())]).await, want) {
+                (Ok(body), Ok(want)) => assert_eq!(body.as_deref(), Some(want)),
+                (Err(error), Err(want)) => assert!(error.to_string().contains(want), "{error}"),
+                (got, want) => panic!("{got:?} for {want:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_refusal_says_which_key_was_tried_and_never_the_key() {
         for (key, path, want) in [
             ("wrong", "api", "refuses the access key from AI_DEBUGGER_KEY (403 Forbidden: wrong"),
@@ -256,7 +292,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_wrong_url_is_a_usage_error() {
-        for url in ["ftp://x", "host:7878", "http://u:hunter2@h/"] {
+        for url in ["ftp://x", "host:7878", "http://u:hunter2@h/", "unix:@name", "unix:a.sock"] {
             let error = Daemon::new(&target(url, "k")).err().unwrap();
             assert!(error.is::<ConfigErrors>() && !error.to_string().contains("hunter2"), "{error}");
         }

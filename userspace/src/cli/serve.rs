@@ -1,21 +1,20 @@
 //! `run` around the daemon: the listening socket before, the line that says it is ready, signals until the end.
 
 use std::io::{self, IsTerminal as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::output;
-use crate::config::{KeySource, LoadedConfig};
-use crate::logging;
+use crate::config::{KeySource, Listen, LoadedConfig};
+use crate::{Listener, Reached, logging};
 
 /// After a signal the daemon has this long to end in order.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,12 +36,13 @@ pub async fn serve(draft: LoadedConfig) -> Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let (listener, address) = listen(config.listen).await?;
+    let listener = Listener::bind(&config.listen).await?;
+    let reached = listener.reached()?;
     let (stop, stopped) = oneshot::channel();
     let watching = tokio::spawn(signals.handle(stop));
     // On a terminal a person waits to open it; a journal keeps what it is given, and others read it.
     let shown = access.shown(io::stdout().is_terminal());
-    let line = ready_line(address, &config.key, shown)?;
+    let line = ready_line(&reached, config.tls.is_some(), &config.key, shown)?;
     let daemon = crate::run(config, listener, async {
         // A sender that is gone means the signals are not watched any more: that is a reason to stop, too.
         drop(stopped.await);
@@ -50,30 +50,15 @@ pub async fn serve(draft: LoadedConfig) -> Result<()> {
     tokio::pin!(daemon);
     let result = tokio::select! {
         result = &mut daemon => result,
-        () = announce(address, &line) => daemon.await,
+        () = announce(&reached, &line) => daemon.await,
     };
     watching.abort();
     result
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    match TcpListener::bind(address).await {
-        Ok(listener) => {
-            let real = listener.local_addr().context("cannot read the listening address")?;
-            Ok((listener, real))
-        }
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            bail!(
-                "{address} is in use, maybe by another ai-debugger; stop that or choose another with --listen"
-            )
-        }
-        Err(error) => bail!("cannot listen on {address}: {error}; choose another address with --listen"),
-    }
-}
-
 /// Says on stdout that HTTP answers, once it does.
-async fn announce(address: SocketAddr, line: &str) {
-    match timeout(READY_DEADLINE, first_answer(reachable(address))).await {
+async fn announce(reached: &Reached, line: &str) {
+    match timeout(READY_DEADLINE, first_answer(reached)).await {
         Ok(Ok(())) => {
             if let Err(error) = output::print(line) {
                 tracing::warn!("cannot say that it is ready: {error:#}");
@@ -85,9 +70,16 @@ async fn announce(address: SocketAddr, line: &str) {
 }
 
 /// The socket is bound already, so one request waits in its backlog until the daemon takes it.
-async fn first_answer(address: SocketAddr) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+async fn first_answer(reached: &Reached) -> io::Result<()> {
+    match reached {
+        Reached::At(address) => answers(TcpStream::connect(address).await?, &address.to_string()).await,
+        Reached::By(path) => answers(UnixStream::connect(path).await?, "localhost").await,
+    }
+}
+
+/// Whether anything comes back: one that speaks TLS says so to who does not, and that is an answer, too.
+async fn answers(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str) -> io::Result<()> {
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     stream.read_u8().await.map(|_| ())
 }
@@ -113,9 +105,18 @@ impl Access {
     }
 }
 
-/// The line that says it is ready: the URL with the key in it, or where the key is.
-fn ready_line(address: SocketAddr, key: &SecretString, place: Option<&str>) -> Result<String> {
-    let base = format!("http://{}/", reachable(address));
+/// The line that says it is ready: the URL with the key in it, or where the key is. A socket's address has no place for
+/// a key, and those whose it is need none.
+fn ready_line(reached: &Reached, tls: bool, key: &SecretString, place: Option<&str>) -> Result<String> {
+    let address = match reached {
+        Reached::At(address) => address,
+        Reached::By(path) => {
+            let listen = Listen::Unix(path.clone());
+            return Ok(format!("ai-debugger is ready: {listen} (root and the daemon's user need no key)\n"));
+        }
+    };
+    let scheme = if tls { "https" } else { "http" };
+    let base = format!("{scheme}://{address}/");
     let url = match place {
         None => Url::parse_with_params(&base, [("key", key.expose_secret())]),
         Some(_) => Url::parse(&base),
@@ -123,16 +124,6 @@ fn ready_line(address: SocketAddr, key: &SecretString, place: Option<&str>) -> R
     let url = url.context("cannot make the URL to open")?;
     let place = place.map(|it| format!(" (key {it})")).unwrap_or_default();
     Ok(format!("ai-debugger is ready: {url}{place}\n"))
-}
-
-/// An address to connect to: one that means every interface means none to a client.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 struct Signals {
@@ -182,16 +173,22 @@ mod tests {
 
     #[test]
     fn the_url_can_be_opened_whatever_the_key_and_the_address() {
-        for (address, key, want) in [
-            ("127.0.0.1:7878", "abc_-9", "http://127.0.0.1:7878/?key=abc_-9"),
-            ("0.0.0.0:80", "a&b#c=d%", "http://127.0.0.1/?key=a%26b%23c%3Dd%25"),
-            ("[::]:9", "k+k", "http://[::1]:9/?key=k%2Bk"),
-            ("10.0.0.7:9", "k", "http://10.0.0.7:9/?key=k"),
+        for (address, tls, key, want) in [
+            ("127.0.0.1:7878", false, "abc_-9", "http://127.0.0.1:7878/?key=abc_-9"),
+            ("127.0.0.1:80", false, "a&b#c=d%", "http://127.0.0.1/?key=a%26b%23c%3Dd%25"),
+            ("[::1]:9", false, "k+k", "http://[::1]:9/?key=k%2Bk"),
+            ("10.0.0.7:9", true, "k", "https://10.0.0.7:9/?key=k"),
         ] {
             let key = SecretString::from(key);
-            let line = ready_line(address.parse().unwrap(), &key, None).unwrap();
+            let line = ready_line(&Reached::At(address.parse().unwrap()), tls, &key, None).unwrap();
             assert_eq!(line, format!("ai-debugger is ready: {want}\n"));
         }
+        let socket = Reached::By("/run/a.sock".into());
+        let line = ready_line(&socket, false, &SecretString::from("hunter2"), None).unwrap();
+        assert!(
+            line.starts_with("ai-debugger is ready: unix:/run/a.sock") && !line.contains("hunter2"),
+            "{line}"
+        );
     }
 
     #[test]
@@ -204,25 +201,32 @@ mod tests {
         assert_eq!(kept().shown(true), None);
         let key = SecretString::from("hunter2");
         let place = kept();
-        let line = ready_line("0.0.0.0:7878".parse().unwrap(), &key, place.shown(false)).unwrap();
+        let reached = Reached::At("127.0.0.1:7878".parse().unwrap());
+        let line = ready_line(&reached, false, &key, place.shown(false)).unwrap();
         let want = format!("ai-debugger is ready: http://127.0.0.1:7878/ (key in {})\n", path.display());
         assert_eq!(line, want);
-        let given = Access::of(&KeySource::Given { key, origin: "AI_DEBUGGER_KEY".into() });
+        let given = Access::of(&KeySource::Given { key, origin: "AI_DEBUGGER_KEY".into(), file: None });
         assert_eq!(given.shown(false), Some("from AI_DEBUGGER_KEY"));
     }
 
     #[tokio::test]
     async fn port_zero_is_a_real_port_and_a_taken_one_says_so() {
-        let (_listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
+        let Reached::At(address) = listener.reached().unwrap() else { panic!("an address") };
         assert_ne!(address.port(), 0);
-        let error = listen(address).await.unwrap_err().to_string();
+        let error = Listener::bind(&Listen::Tcp(address)).await.err().unwrap().to_string();
         assert!(error.contains("in use") && error.contains("--listen"), "{error}");
     }
 
     #[tokio::test]
     async fn ready_means_that_http_answers() {
-        let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let first = tokio::spawn(first_answer(address));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reached = Reached::At(listener.local_addr().unwrap());
+        let ask = || {
+            let reached = reached.clone();
+            tokio::spawn(async move { first_answer(&reached).await })
+        };
+        let first = ask();
         let (mut peer, _) = listener.accept().await.unwrap();
         let mut line = [0; 13];
         peer.read_exact(&mut line).await.unwrap();
@@ -230,7 +234,7 @@ mod tests {
         assert!(!first.is_finished(), "a connection that was taken is not an answer");
         peer.write_all(b"H").await.unwrap();
         first.await.unwrap().unwrap();
-        let hung_up = tokio::spawn(first_answer(address));
+        let hung_up = ask();
         drop(listener.accept().await.unwrap());
         assert!(hung_up.await.unwrap().is_err());
     }

@@ -19,9 +19,9 @@ settings! {
             // Everything grows while it starts, and a compiler or a batch job is over by then.
             /// How long after its start a program's growth does not count.
             pub growth_startup: Duration = one("10m", "TIME", duration("0s", "24h"));
-            // Six hours show 100 MiB of a leak of 5 KiB a second. Beyond it only the largest value is remembered.
-            /// How far back to look for slow growth.
-            pub growth_history: Duration = one("6h", "TIME", duration("5s", "720h"));
+            /// How far back slow growth is looked for: six hours show 100 MiB of a leak of 5 KiB a second. Beyond it
+            /// only the largest value is remembered.
+            pub growth_history: Duration = Fixed(Duration::from_hours(6));
             /// Growth that reaches its limit later than this is worth knowing, and no alert: what restarts every
             /// week never gets there.
             pub growth_horizon: Duration = Fixed(Duration::from_hours(7 * 24));

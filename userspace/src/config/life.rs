@@ -14,8 +14,9 @@ settings! {
         in flags(group::ALERTS, "alert_") => {
             /// Minimum severity that triggers an alert: info, warning or critical.
             pub min_severity: Severity = one("warning", "SEVERITY", severity);
-            /// How long after the start to collect conditions older than the daemon into one message.
-            pub quiet_start: Duration = one("2m", "TIME", duration("0s", "1h"));
+            /// For so long after the start conditions older than the daemon are collected into one message: a dozen
+            /// scans, by which what lasts has shown itself.
+            pub quiet_start: Duration = Fixed(Duration::from_mins(2));
         }
     }
 }

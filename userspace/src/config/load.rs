@@ -10,7 +10,7 @@ use super::layers::{Either, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::secret::Secret;
 use super::setting::group;
-use super::{Config, Sources, key, parse};
+use super::{Config, Listen, Sources, key, parse};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub enum KeySource {
         key: SecretString,
         /// The flag, variable, file or key of the file.
         origin: String,
+        /// The file with the key alone in it, where it was given so.
+        file: Option<PathBuf>,
     },
     /// Kept in this file of the data folder; made on the first run.
     Kept(PathBuf),
@@ -88,14 +90,18 @@ impl LoadedConfig {
     pub fn prepare(self) -> Result<(Config, Vec<String>)> {
         let Self { mut config, key, mut warnings, .. } = self;
         key::make_folder(&config.data_dir)?;
-        config.key = match key {
-            KeySource::Given { key, .. } => key,
+        (config.key, config.key_file) = match key {
+            KeySource::Given { key, file, .. } => (key, file),
             KeySource::Kept(path) => {
                 let key = key::keep(&config.data_dir)?;
-                if let Some(problem) = key_problem(&config, &key, &path.display().to_string()) {
-                    return Err(ConfigErrors(vec![problem]).into());
+                match judged(&config.listen, &key) {
+                    Ok(warning) => warnings.extend(warning),
+                    Err(rejected) => {
+                        let origin = path.display().to_string();
+                        return Err(ConfigErrors(vec![Problem { origin, rejected }]).into());
+                    }
                 }
-                key
+                (key, Some(path))
             }
         };
         warnings.extend(key::folder_warning(&config.data_dir));
@@ -114,6 +120,11 @@ pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
         SecretString::from("")
     });
     let key = access_key(&mut reader, &config);
+    if let (Listen::Unix(_), Some(_)) = (&config.listen, &config.tls) {
+        let rejected =
+            Rejected::new("a unix socket never leaves this host", "leave --tls-cert and --tls-key away");
+        reader.problem(Problem { origin: "--listen".to_owned(), rejected });
+    }
     let Layers { problems, warnings, .. } = reader.layers;
     if problems.is_empty() {
         Ok(LoadedConfig { config, key, logging, warnings })
@@ -134,7 +145,7 @@ impl Field<SecretString> for AccessKey {
 
 fn access_key(reader: &mut Reader, config: &Config) -> KeySource {
     let kept = KeySource::Kept(key::kept_path(&config.data_dir));
-    let (key, origin) = match reader.layers.either("key") {
+    let (key, origin, file) = match reader.layers.either("key") {
         Ok(Either::Neither) => return kept,
         Ok(Either::Value(found)) => {
             if found.layer == Layer::Flag {
@@ -146,7 +157,7 @@ fn access_key(reader: &mut Reader, config: &Config) -> KeySource {
             if reader.note(key::check_shape(&key), &found.origin).is_none() {
                 return kept;
             }
-            (key, found.origin)
+            (key, found.origin, None)
         }
         Ok(Either::File(found)) => {
             let Some((key, warning)) = reader.note(key::from_file(Path::new(found.text())), &found.origin)
@@ -154,23 +165,37 @@ fn access_key(reader: &mut Reader, config: &Config) -> KeySource {
                 return kept;
             };
             warning.into_iter().for_each(|it| reader.warn(it));
-            (key, format!("{} {}", found.origin, found.text()))
+            (key, format!("{} {}", found.origin, found.text()), Some(PathBuf::from(found.text())))
         }
         Err(problem) => {
             reader.problem(problem);
             return kept;
         }
     };
-    key_problem(config, &key, &origin).into_iter().for_each(|it| reader.problem(it));
-    KeySource::Given { key, origin }
+    match judged(&config.listen, &key) {
+        Ok(warning) => warning.into_iter().for_each(|it| reader.warn(it)),
+        Err(rejected) => reader.problem(Problem { origin: origin.clone(), rejected }),
+    }
+    KeySource::Given { key, origin, file }
 }
 
-/// Beyond loopback a key that can be guessed is as good as none.
-fn key_problem(config: &Config, key: &SecretString, origin: &str) -> Option<Problem> {
-    if config.listen.ip().to_canonical().is_loopback() {
-        return None;
+impl Config {
+    /// The key as its file has it now; `None`: it was not read from a file.
+    pub(crate) fn key_again(&self) -> Option<Result<(SecretString, Option<String>), Rejected>> {
+        let path = self.key_file.as_ref()?;
+        Some(key::from_file(path).and_then(|(key, warning)| {
+            let weak = judged(&self.listen, &key)?;
+            Ok((key, warning.or(weak)))
+        }))
     }
-    let what = format!("{}, and {} can be reached from other hosts", key::weakness(key)?, config.listen);
-    let accepted = "give at least 16 random characters, or leave the key away and one is made";
-    Some(Problem { origin: origin.to_owned(), rejected: Rejected::new(what, accepted) })
+}
+
+/// Beyond loopback a key that can be guessed is as good as none; on this host it is worth a word.
+fn judged(listen: &Listen, key: &SecretString) -> Result<Option<String>, Rejected> {
+    let Some(weakness) = key::weakness(key) else { return Ok(None) };
+    let advice = "give at least 16 random characters, or leave the key away and one is made";
+    if listen.is_this_host_only() {
+        return Ok(Some(format!("{weakness}, and every program on this host can try it; {advice}")));
+    }
+    Err(Rejected::new(format!("{weakness}, and {listen} can be reached from other hosts"), advice))
 }

@@ -10,6 +10,7 @@ mod growth;
 mod key;
 mod layers;
 mod life;
+mod listen;
 mod llm;
 mod load;
 mod parse;
@@ -21,30 +22,33 @@ mod secret;
 pub(crate) mod setting;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use detect::DetectLimits;
 pub use exec::ExecLimits;
 pub use growth::GrowthLimits;
 pub use layers::Sources;
 pub use life::{AlertRules, LifeRules};
+pub use listen::Listen;
 pub use llm::{LlmConfig, LlmLimits, Price};
 pub use load::{KeySource, LoadedConfig, LogFormat, LogSettings, load};
 pub use problem::{ConfigErrors, Problem, Rejected};
 pub use receivers::{HookConfig, Receivers, SlackConfig};
+pub use tls::TlsFiles;
 
 pub(crate) use client_key::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
+pub(crate) use listen::{UNIX_SCHEME, socket_path};
 pub(crate) use parse::{base_url, is_this_host};
 pub(crate) use removed::removed;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use declare::{Part, flags, list, one, settings, switch};
+use declare::{Fixed, Part, flags, list, one, settings, switch};
 use load::AccessKey;
 use setting::group;
 
@@ -53,10 +57,14 @@ settings! {
     #[derive(Clone, Debug)]
     pub struct Config {
         in flags(group::SERVER, "") => {
-            /// Address and port of the HTTP server; port 0 takes a free one.
-            pub listen: SocketAddr = one("127.0.0.1:7878", "IP:PORT", parse::listen);
+            /// Address and port of the HTTP server, or unix:/PATH for a socket; port 0 takes a free one.
+            pub listen: Listen = one("127.0.0.1:7878", "IP:PORT", listen::listen);
+            /// Certificate and key of the server; `None`: plain HTTP.
+            pub tls: Option<TlsFiles> = Part;
             /// Access key; when none is given, one is made on the first run and kept in the data folder.
             pub key: SecretString = AccessKey;
+            /// The file it was read from, which SIGHUP reads again; `None`: it was given as such. Loading finds out.
+            pub key_file: Option<PathBuf> = Fixed(None);
             /// Folder for the incidents and the access key.
             pub data_dir: PathBuf = one("/var/lib/ai-debugger", "DIR", parse::path);
             /// Host name to answer besides IP addresses, localhost and this machine's name; repeatable.

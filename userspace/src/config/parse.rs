@@ -1,6 +1,6 @@
 //! From text to typed values, each with its bounds. Pure; what is refused says what would be taken.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,13 +19,6 @@ const HOST_NAME_MAX: usize = 253;
 
 /// The value, or why it is none.
 pub(super) type Parsed<T> = Result<T, Rejected>;
-
-pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
-    text.parse().map_err(|_| {
-        let accepted = "give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878";
-        Rejected::value(text, "is not an address to listen on", accepted)
-    })
-}
 
 pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     if text.is_empty() || text.contains('\0') {
@@ -261,13 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_hosts_and_urls() {
-        let v4 = SocketAddr::from(([127, 0, 0, 1], 0));
-        check(
-            listen,
-            &[("127.0.0.1:0", v4)],
-            &["localhost:1", ":7878", "7878", "1.2.3.4", "1.2.3.4:70000", ""],
-        );
+    fn hosts_and_urls() {
         check(
             host_name,
             &[("Debug.Example.org.", "debug.example.org".to_owned())],

@@ -4,9 +4,9 @@
 use super::setting::{flag_of, variable_of};
 
 /// What is now the same for everybody, see the fields of the structs of limits; and three that became something else.
-const NAMES: &str = "incident_clear incident_reopen detect.zombie_count detect.memory_scans \
+const NAMES: &str = "alert_quiet_start incident_clear incident_reopen detect.zombie_count detect.memory_scans \
     detect.available_percent detect.stall_percent detect.fd_scans detect.crash_loop_respawns \
-    detect.crash_loop_life detect.growth_horizon detect.growth_critical detect.memory_growth_bytes \
+    detect.crash_loop_life detect.growth_history detect.growth_horizon detect.growth_critical detect.memory_growth_bytes \
     detect.memory_growth_percent detect.fd_growth detect.fd_growth_percent detect.thread_growth \
     detect.thread_growth_percent detect.thread_percent detect.fork_percent detect.fork_scans \
     detect.fork_growth detect.fork_time_to_limit detect.fork_count detect.fork_window detect.exec_fresh \

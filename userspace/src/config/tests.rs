@@ -154,7 +154,7 @@ fn all_errors_are_reported_at_once() {
               DIR/ai-debugger.toml: lisetn: no such setting; did you mean `listen`?
               DIR/ai-debugger.toml: other: no such setting; `ai-debugger run --help` lists the settings
               DIR/ai-debugger.toml: port: no such setting; `ai-debugger run --help` lists the settings
-              --listen: `localhost:80` is not an address to listen on; give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878
+              --listen: `localhost:80` is not an address to listen on; give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878, or a socket, such as unix:/run/ai-debugger.sock
               AI_DEBUGGER_ALLOWED_HOSTS: `http://no�[2J` is not a host name; give a plain name without scheme and port, such as debug.example.org
               DIR/ai-debugger.toml: show_environ: `maybe` is neither on nor off; give true or false
               --scan-interval: `5ms` is too short; give a time from 100ms to 1h, such as 10s or 1m30s

@@ -28,6 +28,12 @@ impl Stage {
         Self { name, task }
     }
 
+    /// Ends one that would go on for ever and has nothing to finish.
+    pub(super) async fn cancel(self) {
+        self.task.abort();
+        drop(self.task.await);
+    }
+
     /// Waits for it, but not for ever.
     pub(super) async fn end(self, deadline: Instant) {
         if let Some(Err(err)) = within(self.name, deadline, self.task).await {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::auth::Key;
+use super::access::Access;
+use super::answers::Answers;
 use super::authority::Names;
+use super::places::Places;
 use super::proc::Proc;
 use crate::analyst::Analyst;
 use crate::config::Config;
@@ -22,14 +24,19 @@ pub(super) struct Core {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
     pub(super) started: Instant,
-    pub(super) key: Key,
+    pub(super) access: Arc<Access>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) places: Arc<Places>,
     pub(super) names: Names,
     pub(super) proc: Proc,
 }
 
 impl Core {
+    #[expect(clippy::too_many_arguments, reason = "it is where they come together")]
     pub(super) fn new(
         config: Arc<Config>,
+        access: Arc<Access>,
+        answers: Arc<Answers>,
         host: Host,
         monitor: monitor::Handle,
         analyst: Analyst,
@@ -37,9 +44,22 @@ impl Core {
         health: Health,
         started: Instant,
     ) -> Self {
-        let key = Key::new(&config.key);
         let names = Names::new(&host.name, config.allowed_hosts.iter().map(String::as_str));
         let proc = Proc::new(config.proc_root.clone(), Arc::clone(&metrics));
-        Self { config, host, monitor, analyst, metrics, health, started, key, names, proc }
+        let places = Places::new(Arc::clone(&metrics));
+        Self {
+            config,
+            host,
+            monitor,
+            analyst,
+            metrics,
+            health,
+            started,
+            access,
+            answers,
+            places,
+            names,
+            proc,
+        }
     }
 }

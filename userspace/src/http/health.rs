@@ -4,24 +4,35 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::core::Core;
 use super::error::Error;
-use crate::config::{Config, SlackConfig};
-use crate::health::{Degradation, Health};
+use super::places::Place;
+use crate::config::SlackConfig;
+use crate::health::Degradation;
 use crate::text;
 
 /// How much of a reason is shown; one may quote another server's answer.
 const MAX_REASON: usize = 300;
 
-/// 200 while the process lives: degraded is a state, not a reason to restart.
-pub(super) async fn healthz(State(core): State<Arc<Core>>) -> Response {
-    let degraded = degraded(&core.health, &core.config);
-    let status = if degraded.is_empty() { "ok" } else { "degraded" };
-    Json(json!({ "status": status, "degraded": degraded })).into_response()
+/// 200 while the process lives: degraded is a state, not a reason to restart. What is degraded, and why, is told to
+/// who has the key: reasons name peers and paths.
+pub(super) async fn healthz(State(core): State<Arc<Core>>, parts: Parts) -> Response {
+    let status = if core.health.is_ok() { "ok" } else { "degraded" };
+    let place = parts.extensions.get::<Arc<Place>>();
+    let known = match place {
+        // A wrong key gets what no key gets, but not faster than elsewhere.
+        Some(place) => core.access.check(&parts, place).await.is_ok(),
+        None => false,
+    };
+    if !known {
+        return Json(json!({ "status": status })).into_response();
+    }
+    Json(json!({ "status": status, "degraded": degraded(&core) })).into_response()
 }
 
 /// 200 once the process table is filled.
@@ -33,9 +44,11 @@ pub(super) async fn readyz(State(core): State<Arc<Core>>) -> Response {
 }
 
 /// What is missing, without the secrets the daemon knows: a reason may quote a URL or an answer that holds one.
-pub(super) fn degraded(health: &Health, config: &Config) -> Vec<Degradation> {
+pub(super) fn degraded(core: &Core) -> Vec<Degradation> {
+    let Core { config, health, access, .. } = core;
+    let key = access.key();
     let keys = [
-        Some(&config.key),
+        Some(&key),
         config.llm.as_ref().map(|it| &it.api_key),
         config.receivers.slack.as_ref().map(|it| match it {
             SlackConfig::Webhook { url } => url,

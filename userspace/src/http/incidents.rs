@@ -3,6 +3,8 @@
 mod prompt;
 mod source;
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,9 +14,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use ulid::Ulid;
 
+use super::answers::Answers;
 use super::error::Error;
 use super::params::{Params, Segments};
-use super::proc::plain_text;
+use super::proc::{json_text, plain_text};
 use crate::analyst::Analyst;
 use crate::config::Config;
 use crate::model::{Incident, IncidentKind, IncidentStatus};
@@ -22,7 +25,13 @@ use crate::redact::records;
 use crate::store::{ActionOutcome, Filter, IncidentAction, LIST_MAX, Page, Store};
 use source::{Incidents, failed, unknown};
 
-pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, config: &Config) -> Router {
+pub(super) fn routes(
+    store: Store,
+    sinks: Vec<&'static str>,
+    analyst: Analyst,
+    answers: Arc<Answers>,
+    config: &Config,
+) -> Router {
     let (show_environ, show_secrets) = (config.show_environ, config.show_secrets);
     Router::new()
         .route("/api/v1/incidents", get(list))
@@ -31,7 +40,7 @@ pub(super) fn routes(store: Store, sinks: Vec<&'static str>, analyst: Analyst, c
         .route("/api/v1/incidents/{id}/prompt", get(prompt::prompt))
         .route("/api/v1/incidents/{id}/ack", post(acknowledge))
         .route("/api/v1/incidents/{id}/resolve", post(resolve))
-        .with_state(Incidents { store, sinks, analyst, show_environ, show_secrets })
+        .with_state(Incidents { store, sinks, analyst, answers, show_environ, show_secrets })
 }
 
 #[derive(Serialize)]
@@ -44,13 +53,21 @@ struct IncidentList {
     unreadable: u64,
 }
 
-async fn list(State(it): State<Incidents>, params: Params) -> Result<Json<IncidentList>, Error> {
-    let page = it.store.list(filter(&params)?).await;
-    let Page { incidents, next_cursor, unreadable } = page.map_err(failed)?;
-    // Up to a thousand of them: not on a thread that others wait for.
-    let shown = move || incidents.into_iter().map(|incident| it.shown(incident)).collect();
-    let incidents = tokio::task::spawn_blocking(shown).await.map_err(|error| failed(error.into()))?;
-    Ok(Json(IncidentList { incidents, next_cursor, unreadable }))
+async fn list(State(it): State<Incidents>, params: Params) -> Result<Response, Error> {
+    let filter = filter(&params)?;
+    let name = format!("incidents {filter:?}");
+    let (store, answers) = (it.store.clone(), Arc::clone(&it.answers));
+    let make = async || {
+        let Page { incidents, next_cursor, unreadable } = it.store.list(filter).await.map_err(failed)?;
+        // Up to a thousand of them: not on a thread that others wait for.
+        let shown = move || {
+            let incidents = incidents.into_iter().map(|incident| it.shown(incident)).collect();
+            serde_json::to_vec(&IncidentList { incidents, next_cursor, unreadable })
+        };
+        let body = tokio::task::spawn_blocking(shown).await.map_err(|error| failed(error.into()))?;
+        body.map_err(|error| failed(error.into()))
+    };
+    Ok(json_text(answers.get(name, || store.revision(), make).await?))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
@@ -71,16 +88,16 @@ async fn evidence(
     let file =
         file.ok_or_else(|| Error::not_found("there is no such incident, or no such file in its evidence"))?;
     if file.name == "environ" && !it.show_environ {
-        return Ok(plain_text(crate::redact::environ(&file.body), file.truncated, true));
+        return Ok(plain_text(it.answers.lend(crate::redact::environ(&file.body))?, file.truncated, true));
     }
     if it.show_secrets {
-        return Ok(plain_text(file.body, file.truncated, false));
+        return Ok(plain_text(it.answers.lend(file.body)?, file.truncated, false));
     }
     let argv = it.store.get(&id).await.map_err(failed)?.map(|incident| incident.process.argv);
     let raw = file.body.clone();
     let file = records::evidence(file, &argv.unwrap_or_default());
     let masked = file.body != raw;
-    Ok(plain_text(file.body, file.truncated, masked))
+    Ok(plain_text(it.answers.lend(file.body)?, file.truncated, masked))
 }
 
 async fn acknowledge(
@@ -149,7 +166,15 @@ mod tests {
         let verdict = verdict("Dead.");
         let recorded = store.record(case("a"), verdict, AlertPlan::default()).await.unwrap();
         let analyst = Analyst::new(None, Health::default(), Metrics::new()).unwrap();
-        let it = Incidents { store, sinks: Vec::new(), analyst, show_environ: false, show_secrets: false };
+        let answers = Arc::new(Answers::new(Metrics::new()));
+        let it = Incidents {
+            store,
+            sinks: Vec::new(),
+            analyst,
+            answers,
+            show_environ: false,
+            show_secrets: false,
+        };
         for (id, action, want) in [
             ("nobody", IncidentAction::Acknowledge, Err(404)),
             ("nobody", IncidentAction::Resolve, Err(404)),

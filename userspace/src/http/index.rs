@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, VARY};
@@ -11,6 +10,7 @@ use serde::Serialize;
 
 use super::core::Core;
 use super::error::Error;
+use super::proc::json_text;
 use super::processes;
 use crate::model::ProcessView;
 use crate::redact;
@@ -56,13 +56,17 @@ pub(super) async fn index(State(core): State<Arc<Core>>, headers: HeaderMap) -> 
     if wants_html(&headers) {
         return Ok((vary, Html(page(&core.host.name))).into_response());
     }
-    let mut views = processes::live(&core.monitor).await?;
-    views.sort_unstable_by_key(|it| it.info.key());
-    if !core.config.show_secrets {
-        views.iter_mut().for_each(|view| view.info.name = redact::text(&view.info.name));
-    }
-    let processes = views.iter().map(Line::from).collect();
-    Ok((vary, Json(Lines { processes })).into_response())
+    let make = async || {
+        let mut views = processes::live(&core.monitor).await?;
+        views.sort_unstable_by_key(|it| it.info.key());
+        if !core.config.show_secrets {
+            views.iter_mut().for_each(|view| view.info.name = redact::text(&view.info.name));
+        }
+        let lines = Lines { processes: views.iter().map(Line::from).collect() };
+        serde_json::to_vec(&lines).map_err(|fault| Error::internal("cannot list the processes", fault))
+    };
+    let body = core.answers.get("/".to_owned(), || core.monitor.revision(), make).await?;
+    Ok((vary, json_text(body)).into_response())
 }
 
 /// Whether the client is a browser: it names HTML, and not JSON before it.
@@ -86,7 +90,8 @@ fn page(host: &str) -> String {
     .concat();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>ai-debugger on {host}</title></head>\n\
-         <body>\n<h1>ai-debugger on {host}</h1>\n<p>The JSON API is here:</p>\n<ul>\n{links}</ul>\n</body>\n</html>\n"
+         <body>\n<h1>ai-debugger on {host}</h1>\n<p>The JSON API is here:</p>\n<ul>\n{links}</ul>\n\
+         <form method=\"post\" action=\"/logout\"><button>Log out</button></form>\n</body>\n</html>\n"
     )
 }
 

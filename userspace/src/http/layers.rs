@@ -9,13 +9,16 @@ use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, LOCATION, REFERRER_POLICY, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::auth::{self, Carrier};
+use super::access::Carrier;
+use super::auth;
 use super::core::Core;
 use super::error::Error;
+use super::places::Place;
 use super::{index, proc};
 use crate::metrics::{HttpLabels, Metrics};
 
@@ -23,7 +26,10 @@ use crate::metrics::{HttpLabels, Metrics};
 const HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CACHE_CONTROL, "no-store"),
-    (CONTENT_SECURITY_POLICY, "default-src 'self'"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
     (REFERRER_POLICY, "no-referrer"),
 ];
 /// The route label of a request that no route matched.
@@ -33,7 +39,10 @@ const OTHER: &str = "other";
 /// gets it as a cookie instead, so that it stays out of histories and referrers.
 pub(super) async fn gate(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let carrier = match core.names.check(&parts).and_then(|()| core.key.check(&parts)) {
+    let Some(place) = parts.extensions.get::<Arc<Place>>().cloned() else {
+        return Error::internal("cannot answer", "a request without a connection").into_response();
+    };
+    let carrier = match let_in(&core, &parts, &place).await {
         Ok(carrier) => carrier,
         Err(error) => {
             // Whoever may not come in holds no connection either.
@@ -42,16 +51,33 @@ pub(super) async fn gate(State(core): State<Arc<Core>>, request: Request, next: 
             return response;
         }
     };
+    let _busy = core.places.busy(&place);
     let front_door = parts.uri.path() == "/" && matches!(parts.method, Method::GET | Method::HEAD);
     if front_door
         && carrier == Carrier::Query
         && index::wants_html(&parts.headers)
-        && let Some((cookie, location)) = auth::exchange(&parts.uri)
-        && let Ok(location) = HeaderValue::from_str(&location)
+        && let Ok(location) = HeaderValue::from_str(&auth::without_key(&parts.uri))
     {
-        return (StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, location)]).into_response();
+        return match core.access.sessions.begin() {
+            Ok(id) => {
+                let cookie = auth::session_cookie(Some(&id), core.access.tls());
+                let mut response = (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
+                response.headers_mut().extend(cookie.map(|it| (SET_COOKIE, it)));
+                response
+            }
+            Err(error) => Error::internal("cannot begin a session", error).into_response(),
+        };
     }
     next.run(Request::from_parts(parts, body)).await
+}
+
+async fn let_in(core: &Core, parts: &Parts, place: &Place) -> Result<Carrier, Error> {
+    core.names.check(parts)?;
+    let carrier = core.access.check(parts, place).await?;
+    if core.places.admit(place) {
+        return Ok(carrier);
+    }
+    Err(Error::unavailable("there are too many connections, and all of them are busy; try again"))
 }
 
 /// Ends a request that takes too long, the reading of its body included.

@@ -1,9 +1,12 @@
 //! HTTP: a thin reader of what the other stages know, for people and programs with the key.
 //! It changes nothing but an incident's status, and asks the model for nothing but `POST /analyze`.
 
+mod access;
 mod analyze;
+mod answers;
 mod auth;
 mod authority;
+mod certificate;
 mod core;
 mod error;
 mod exposition;
@@ -11,20 +14,25 @@ mod health;
 mod incidents;
 mod index;
 mod layers;
+mod listener;
+mod logout;
 mod params;
+mod peer;
+mod places;
 mod proc;
 mod processes;
 mod routes;
 mod server;
+mod sessions;
 mod status;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::analyst::Analyst;
@@ -35,12 +43,17 @@ use crate::metrics::Metrics;
 use crate::monitor;
 use crate::store::Store;
 
+pub use self::access::Access;
+use self::answers::Answers;
 use self::core::Core;
+pub use self::listener::{Listener, Reached};
 
 /// Everything the endpoints read from.
 pub struct App {
     /// The configuration.
     pub config: Arc<Config>,
+    /// Who is let in.
+    pub access: Arc<Access>,
     /// The host.
     pub host: Host,
     /// The process table.
@@ -60,8 +73,8 @@ pub struct App {
 }
 
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
-pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
-    let App { config, host, monitor, store, sinks, analyst, metrics, health, started } = app;
+pub async fn serve(app: App, listener: Listener, shutdown: CancellationToken) -> Result<()> {
+    let App { config, access, host, monitor, store, sinks, analyst, metrics, health, started } = app;
     let slow = analyze::routes(
         monitor.clone(),
         store.clone(),
@@ -69,7 +82,10 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
         Arc::clone(&metrics),
         config.show_secrets,
     );
-    let more = incidents::routes(store, sinks, analyst.clone(), &config);
-    let core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
-    server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
+    let answers = Arc::new(Answers::new(Arc::clone(&metrics)));
+    let more = incidents::routes(store, sinks, analyst.clone(), Arc::clone(&answers), &config);
+    let tls = access.server_config()?;
+    let core = Core::new(config, access, answers, host, monitor, analyst, metrics, health, started);
+    let places = Arc::clone(&core.places);
+    server::run(routes::all(&Arc::new(core), more, slow), listener, tls, places, shutdown).await
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::core::Core;
 use super::error::Error;
 use super::params::{Params, Segments};
-use super::proc::{not_a_pid, parse_pid};
+use super::proc::{json_text, not_a_pid, parse_pid};
 use crate::model::{ProcessKey, ProcessView};
 use crate::monitor::Handle;
 use crate::redact::records;
@@ -42,15 +42,21 @@ pub(super) async fn live(monitor: &Handle) -> Result<Vec<ProcessView>, Error> {
 async fn list(State(core): State<Arc<Core>>, params: Params) -> Result<Response, Error> {
     let sort = params.get("sort", "cpu, rss or start")?.unwrap_or(Sort::Cpu);
     let limit = params.count("limit", MAX_LIMIT)?.unwrap_or(DEFAULT_LIMIT);
-    let views = live(&core.monitor).await?;
     let sought = params.text("q").map(str::to_lowercase);
     let show_secrets = core.config.show_secrets;
-    // Up to ten thousand of them: not on a thread that others wait for.
-    let cut = move || select(views, sought.as_deref(), sort, limit, show_secrets);
-    let (views, total) = tokio::task::spawn_blocking(cut)
-        .await
-        .map_err(|fault| Error::internal("cannot list the processes", fault))?;
-    Ok(Json(ProcessList { processes: views, total }).into_response())
+    let name = format!("processes {sort:?} {limit} {}", sought.as_deref().unwrap_or_default());
+    let make = async || {
+        let views = live(&core.monitor).await?;
+        // Up to ten thousand of them: not on a thread that others wait for.
+        let cut = move || {
+            let (processes, total) = select(views, sought.as_deref(), sort, limit, show_secrets);
+            serde_json::to_vec(&ProcessList { processes, total })
+        };
+        let body = tokio::task::spawn_blocking(cut).await;
+        let body = body.map_err(|fault| Error::internal("cannot list the processes", fault))?;
+        body.map_err(|fault| Error::internal("cannot list the processes", fault))
+    };
+    Ok(json_text(core.answers.get(name, || core.monitor.revision(), make).await?))
 }
 
 /// The first of those that match, as they may be shown, and how many match.

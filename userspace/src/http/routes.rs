@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::core::Core;
 use super::error::Error;
-use super::{exposition, health, index, layers, proc, processes, status};
+use super::{exposition, health, index, layers, logout, proc, processes, status};
 
 /// The largest request body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -23,6 +23,7 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
 pub(super) fn all(core: &Arc<Core>, more: Router, slow: Router) -> Router {
     let gated = Router::new()
         .route("/", get(index::index))
+        .route("/logout", post(logout::logout))
         .route("/metrics", get(exposition::metrics))
         .route("/api/v1/status", get(status::status))
         .merge(proc::routes())

@@ -13,7 +13,7 @@ use crate::coverage::Loss;
 use crate::metrics::{Metrics, QueueLabel, StateLabel};
 
 pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
-    let Core { config, host, metrics, health, started, .. } = &*core;
+    let Core { config, host, metrics, started, .. } = &*core;
     let uptime = started.elapsed();
     let started_at =
         SignedDuration::try_from(uptime).ok().and_then(|it| Timestamp::now().checked_sub(it).ok());
@@ -43,7 +43,7 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "model": core.analyst.status(),
         "processes": {"live": processes(metrics, "live"), "ended": processes(metrics, "ended")},
         "secrets": if config.show_secrets { "shown" } else { "masked" },
-        "degraded": health::degraded(health, config),
+        "degraded": health::degraded(&core),
     }))
 }
 

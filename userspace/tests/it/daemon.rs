@@ -31,6 +31,7 @@ pub(crate) struct Setup<'a> {
     variables: Vec<(&'static str, String)>,
     user: Option<u32>,
     log: Option<File>,
+    key_file: Option<&'a Path>,
 }
 
 impl<'a> Setup<'a> {
@@ -39,7 +40,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, log: None }
+        Self { data_dir, variables, user: None, log: None, key_file: None }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -69,6 +70,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// It reads its key, [`KEY`] at first, from this file.
+    pub(crate) fn key_file(mut self, file: &'a Path) -> Self {
+        self.key_file = Some(file);
+        self
+    }
+
     /// Its log goes into this file instead of the tests' own.
     pub(crate) fn log(mut self, file: File) -> Self {
         self.log = Some(file);
@@ -79,13 +86,17 @@ impl<'a> Setup<'a> {
     pub(crate) fn start(self) -> Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ai-debugger"));
         command
-            .args(["run", "--listen", "127.0.0.1:0", "--key", KEY, "--data-dir"])
+            .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir)
             .env_clear()
             .envs(self.variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(self.log.map_or_else(Stdio::inherit, Stdio::from));
+        match self.key_file {
+            Some(file) => command.arg("--key-file").arg(file),
+            None => command.args(["--key", KEY]),
+        };
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }

@@ -84,6 +84,28 @@ async fn keys_are_asked_for_and_dangerous_paths_are_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_key_is_in_force_after_sighup() {
+    const NEW: &str = "another-key-9876543210";
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("given-key");
+    let write = |key: &str| {
+        std::fs::write(&file, key).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    write(KEY);
+    let daemon = Setup::new(data.path()).key_file(&file).start();
+    assert_eq!(raw(&daemon, b"/proc", Some(KEY)).await.0, 200);
+    write(NEW);
+    assert_eq!(raw(&daemon, b"/proc", Some(KEY)).await.0, 200, "nobody has told it");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    daemon
+        .wait_until("the new key", async || (raw(&daemon, b"/proc", Some(NEW)).await.0 == 200).then_some(()))
+        .await;
+    assert_eq!(raw(&daemon, b"/proc", Some(KEY)).await.0, 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_utf_8_is_served_as_it_is_and_secrets_in_the_environment_are_not() {
     let data = tempfile::tempdir().unwrap();
     let daemon = Setup::new(data.path()).start();

@@ -1,8 +1,11 @@
 //! Where the endpoints of incidents read from, and what they answer when that gives nothing.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 
 use crate::analyst::Analyst;
+use crate::http::answers::Answers;
 use crate::http::error::Error;
 use crate::model::Incident;
 use crate::redact::records;
@@ -15,6 +18,7 @@ pub(super) struct Incidents {
     /// Who may be told that an incident is over.
     pub(super) sinks: Vec<&'static str>,
     pub(super) analyst: Analyst,
+    pub(super) answers: Arc<Answers>,
     pub(super) show_environ: bool,
     pub(super) show_secrets: bool,
 }

@@ -1,11 +1,15 @@
 //! `/proc` over HTTP: the live files of a process, read for whoever asks.
 
+mod beneath;
+mod direct;
 mod format;
 mod path;
 mod read;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
@@ -17,8 +21,9 @@ use serde_json::json;
 pub(super) use path::{not_a_pid, parse_pid};
 pub(super) use read::Proc;
 
+use self::beneath::{Content, Refusal};
+use self::direct::Direct;
 use self::path::Target;
-use self::read::{Content, Refusal};
 use super::core::Core;
 use super::error::Error;
 
@@ -40,7 +45,7 @@ pub(super) fn refuse(uri: &Uri) -> Option<Error> {
 }
 
 /// A file's bytes as a response.
-pub(super) fn plain_text(body: Vec<u8>, truncated: bool, masked: bool) -> Response {
+pub(super) fn plain_text(body: Bytes, truncated: bool, masked: bool) -> Response {
     let mut response = ([(CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response();
     for (name, applies) in [(TRUNCATED, truncated), (MASKED, masked)] {
         if applies {
@@ -51,9 +56,24 @@ pub(super) fn plain_text(body: Vec<u8>, truncated: bool, masked: bool) -> Respon
 }
 
 async fn pids(State(core): State<Arc<Core>>) -> Result<Response, Error> {
-    let pids = core.proc.read(read::pids).await?.map_err(|it| explain("the list of processes", &it))?;
-    let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-    Ok(Json(json!({ "pids": pids })).into_response())
+    let direct = core.proc.direct.as_ref();
+    let pids = match direct.and_then(Direct::pids) {
+        Some(pids) => pids,
+        None => core.proc.read(read::pids).await?,
+    };
+    let pids = pids.map_err(|it| explain("the list of processes", &it))?;
+    if let Some(direct) = direct {
+        direct.note(pids.len());
+    }
+    let mut body = String::with_capacity(16 + pids.len() * 10);
+    body.push_str("{\"pids\":[");
+    for (at, pid) in pids.iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        // Into a String: it cannot fail.
+        let _ = write!(body, "{comma}\"{pid}\"");
+    }
+    body.push_str("]}");
+    Ok(json_text(body.into_bytes()))
 }
 
 /// The path is read as it came, not as the router decodes it.
@@ -65,20 +85,36 @@ async fn process(State(core): State<Arc<Core>>, uri: Uri) -> Result<Response, Er
             Ok(Json(json!({ "files": files })).into_response())
         }
         Target::File(pid, name) => {
-            let content = core.proc.read(move |root| read::file(root, pid, name)).await?;
+            let content = match &core.proc.direct {
+                Some(direct) if name == "status" => direct.status(pid),
+                _ => core.proc.read(move |root| read::file(root, pid, name)).await?,
+            };
             let content = content.map_err(|it| explain(&format!("/proc/{pid}/{name}"), &it))?;
-            Ok(show(name, content, core.config.show_environ))
+            show(&core, name, content)
         }
     }
 }
 
-fn show(name: &str, content: Content, show_environ: bool) -> Response {
+fn show(core: &Core, name: &str, content: Content) -> Result<Response, Error> {
     let Content { body, truncated } = content;
     match name {
-        "status" => Json(format::Status::parse(&body)).into_response(),
-        "environ" if !show_environ => plain_text(crate::redact::environ(&body), truncated, true),
-        _ => plain_text(body, truncated, false),
+        "status" => {
+            // Nearly always it is UTF-8, and that is faster seen by the strict reader.
+            let text = str::from_utf8(&body)
+                .map_or_else(|_| String::from_utf8_lossy(&body), std::borrow::Cow::Borrowed);
+            let json = serde_json::to_vec(&format::Status::parse(&text));
+            Ok(json_text(json.map_err(|error| Error::internal("cannot show the status", error))?))
+        }
+        "environ" if !core.config.show_environ => {
+            Ok(plain_text(core.answers.lend(crate::redact::environ(&body))?, truncated, true))
+        }
+        _ => Ok(plain_text(core.answers.lend(body)?, truncated, false)),
     }
+}
+
+/// Bytes that are JSON already.
+pub(super) fn json_text(body: impl Into<Body>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body.into()).into_response()
 }
 
 fn explain(what: &str, refusal: &Refusal) -> Error {

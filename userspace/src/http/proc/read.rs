@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use rustix::fs::{CWD, Dir, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
+use super::beneath::{Content, Refusal, open_beneath, process_refusal};
+use super::direct::Direct;
 use crate::evidence;
 use crate::http::error::Error;
 use crate::metrics::{LimitLabel, Metrics};
@@ -21,43 +23,24 @@ use crate::metrics::{LimitLabel, Metrics};
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// `stat` is a few hundred bytes.
 const MAX_STAT_BYTES: u64 = 4096;
-/// Reads at a time. A read can hang in the kernel on the process's memory lock; so many may, and no more.
-const MAX_READS: usize = 16;
+/// Reads at a time. A read can hang in the kernel on the process's memory lock; so many may, and no more: the
+/// threads they hang on are those that the incidents are stored by, and there are few (`main.rs`).
+const MAX_READS: usize = 4;
 /// How long a request waits for its read.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
-
-/// What was read.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    pub(super) body: Vec<u8>,
-    pub(super) truncated: bool,
-}
-
-/// Why there is nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// The process is gone, or has been replaced by another with its pid.
-    Gone,
-    /// The process is there, the file is not: this kernel, or this process, has none.
-    NoFile,
-    /// The daemon lacks the privilege.
-    Denied,
-    /// It is not the plain file or directory it should be.
-    NotPlain,
-    /// Anything else.
-    Failed(Errno),
-}
 
 /// A process file system, and how many may read it at a time.
 pub(in crate::http) struct Proc {
     root: PathBuf,
+    pub(super) direct: Option<Direct>,
     reads: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
 impl Proc {
     pub(in crate::http) fn new(root: PathBuf, metrics: Arc<Metrics>) -> Self {
-        Self { root, reads: Arc::new(Semaphore::new(MAX_READS)), metrics }
+        let direct = Direct::open(&root);
+        Self { root, direct, reads: Arc::new(Semaphore::new(MAX_READS)), metrics }
     }
 
     /// Does blocking work on the root, on a thread that may block.
@@ -161,19 +144,6 @@ fn open_root(root: &Path, flags: OFlags) -> Result<OwnedFd, Refusal> {
     openat(CWD, root, flags | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(Refusal::Failed)
 }
 
-/// Opens one name in a directory; never through a link of any kind.
-fn open_beneath(directory: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-    debug_assert!(!name.contains('/') && !name.starts_with('.'), "one plain name");
-    let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    match openat2(directory, name, flags, Mode::empty(), beneath) {
-        // Before 5.6, or behind a seccomp filter that does not know it (some of those say EPERM). With one
-        // plain name and O_NOFOLLOW the old call leads nowhere else either.
-        Err(Errno::NOSYS | Errno::PERM) => openat(directory, name, flags, Mode::empty()),
-        opened => opened,
-    }
-}
-
 fn names(directory: OwnedFd) -> Result<Vec<String>, Errno> {
     let mut names = Vec::new();
     for entry in Dir::new(directory)? {
@@ -183,27 +153,6 @@ fn names(directory: OwnedFd) -> Result<Vec<String>, Errno> {
         }
     }
     Ok(names)
-}
-
-/// What an error means where the process itself was looked for.
-fn process_refusal(errno: Errno) -> Refusal {
-    match Refusal::from(errno) {
-        Refusal::NoFile => Refusal::Gone,
-        refusal => refusal,
-    }
-}
-
-impl From<Errno> for Refusal {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::SRCH => Self::Gone,
-            // EINVAL: such as the mounts of a zombie (kernel fs/proc_namespace.c).
-            Errno::NOENT | Errno::INVAL => Self::NoFile,
-            Errno::ACCESS | Errno::PERM => Self::Denied,
-            Errno::LOOP | Errno::XDEV | Errno::ISDIR | Errno::NOTDIR => Self::NotPlain,
-            other => Self::Failed(other),
-        }
-    }
 }
 
 #[cfg(test)]

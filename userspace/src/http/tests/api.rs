@@ -316,6 +316,7 @@ async fn methods_and_unknown_paths() {
         ("POST", "/", 405, Some("GET, HEAD, OPTIONS")),
         ("DELETE", "/proc/42/status", 405, Some("GET, HEAD, OPTIONS")),
         ("GET", "/analyze", 405, Some("POST, OPTIONS")),
+        ("GET", "/logout", 405, Some("POST, OPTIONS")),
         ("HEAD", "/analyze", 405, Some("POST, OPTIONS")),
         ("POST", "/healthz", 405, Some("GET, HEAD, OPTIONS")),
         ("BREW", "/metrics", 405, Some("GET, HEAD, OPTIONS")),
@@ -331,7 +332,10 @@ async fn methods_and_unknown_paths() {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("cache-control", "no-store"),
-            ("content-security-policy", "default-src 'self'"),
+            (
+                "content-security-policy",
+                "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+            ),
             ("referrer-policy", "no-referrer"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{method} {target}");

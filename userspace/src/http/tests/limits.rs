@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::*;
-use crate::http::server::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_CONNECTIONS, WRITE_STALL_TIMEOUT};
+use crate::http::server::{DRAIN_TIMEOUT, HEAD_TIMEOUT, WRITE_STALL_TIMEOUT};
 use crate::metrics::LimitLabel;
 
 const REQUEST: &str = "GET /proc HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-key\r\n";
@@ -100,28 +100,6 @@ async fn a_panic_ends_one_request() {
         assert!(!answer.error().contains("on purpose"));
     }
     assert_eq!(server.bare("GET /healthz", "").await.status, 200);
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_beyond_the_limit_wait_for_room() {
-    let server = server(Router::new()).await;
-    let mut idle = Vec::new();
-    for _ in 0..MAX_CONNECTIONS {
-        idle.push(server.connect().await);
-    }
-    let began = Instant::now();
-    assert_eq!(server.bare("GET /healthz", "").await.status, 200);
-    // Room came when the first idle connection met its own limit.
-    assert!(about(began.elapsed(), HEAD_TIMEOUT), "{:?}", began.elapsed());
-    let waited = server.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_connections" }).get();
-    assert!(waited > 0);
-    // All of the room is back: as many again find it.
-    for stream in &mut idle {
-        closed_after(stream).await;
-    }
-    for _ in 0..MAX_CONNECTIONS {
-        assert_eq!(server.bare("GET /healthz", "").await.status, 200);
-    }
 }
 
 #[tokio::test(start_paused = true)]

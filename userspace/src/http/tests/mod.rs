@@ -2,9 +2,12 @@
 
 mod api;
 mod doors;
+mod flood;
 mod limits;
 mod proc_files;
 mod seed;
+mod sessions;
+mod ways;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -18,17 +21,18 @@ use axum::extract::rejection::BytesRejection;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::analyze::{self, AnalyzeService};
+use super::answers::Answers;
 use super::error::Error;
-use super::{Core, routes, server};
+use super::{Access, Core, Listener, Reached, routes, server};
 use crate::analyst::Analyst;
 use crate::config::{
-    AlertRules, Config, DetectLimits, LifeRules, LlmConfig, LlmLimits, Receivers, SlackConfig,
+    AlertRules, Config, DetectLimits, LifeRules, Listen, LlmConfig, LlmLimits, Receivers, SlackConfig,
 };
 use crate::health::Health;
 use crate::host::Host;
@@ -45,6 +49,7 @@ const KEY: &str = "the-key";
 /// A server on a port of its own, without store and analyst: `/analyze` has a verdict from a can.
 struct Server {
     address: SocketAddr,
+    access: Arc<Access>,
     metrics: Arc<Metrics>,
     health: Health,
     shutdown: CancellationToken,
@@ -62,8 +67,10 @@ struct Setup {
 impl Setup {
     fn new(proc_root: impl AsRef<Path>) -> Self {
         let config = Config {
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
+            tls: None,
             key: KEY.into(),
+            key_file: None,
             data_dir: "/nonexistent".into(),
             allowed_hosts: vec!["debug.example.com".into()],
             proc_root: proc_root.as_ref().into(),
@@ -111,8 +118,19 @@ impl Setup {
         let slow = Router::new().route("/analyze", post(analyze)).with_state(service);
         let started = Instant::now();
         let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
+        let config = Arc::new(self.config);
+        let listener = Listener::bind(&config.listen).await.unwrap();
+        let address = match listener.reached().unwrap() {
+            Reached::At(address) => address,
+            Reached::By(_) => ([0, 0, 0, 0], 0).into(),
+        };
+        let access = Access::new(Arc::clone(&config), Arc::clone(&metrics), health.clone()).unwrap();
+        let access = Arc::new(access);
+        let tls = access.server_config().unwrap();
         let core = Core::new(
-            self.config.into(),
+            config,
+            Arc::clone(&access),
+            Arc::new(Answers::new(Arc::clone(&metrics))),
             host,
             monitor,
             analyst,
@@ -120,15 +138,14 @@ impl Setup {
             health.clone(),
             started,
         );
+        let places = Arc::clone(&core.places);
         let routes = routes::all(&Arc::new(core), self.more, slow);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn({
-            let (metrics, shutdown) = (Arc::clone(&metrics), shutdown.clone());
-            async move { server::run(routes, listener, &metrics, shutdown).await }
+            let shutdown = shutdown.clone();
+            server::run(routes, listener, tls, places, shutdown)
         });
-        Server { address, metrics, health, shutdown, task }
+        Server { address, access, metrics, health, shutdown, task }
     }
 }
 
@@ -180,7 +197,7 @@ struct Answer {
 }
 
 impl Answer {
-    async fn read(stream: &mut TcpStream) -> Self {
+    async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Self {
         let mut bytes = Vec::new();
         // A server that closes with bytes unread resets the connection: what came before counts.
         drop(stream.read_to_end(&mut bytes).await);
