@@ -7,7 +7,6 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -16,7 +15,6 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Error;
-use super::layers;
 use super::proc::parse_pid;
 use crate::analyst::{Analyst, Question};
 use crate::kinds::case::CaseFile;
@@ -30,7 +28,7 @@ use crate::text;
 /// Verdicts being made at a time; each may be a request to the model.
 const MAX_AT_A_TIME: usize = 4;
 /// On top of the analyst's deadline: to read the request and examine the process.
-const EXAMINATION: Duration = Duration::from_secs(10);
+pub(super) const EXAMINATION: Duration = Duration::from_secs(10);
 
 /// Who examines, and how many at a time.
 pub(super) struct AnalyzeService {
@@ -93,12 +91,8 @@ pub(super) fn routes(
     metrics: Arc<Metrics>,
     show_secrets: bool,
 ) -> Router {
-    let deadline = analyst.deadline() + EXAMINATION;
     let state = (Arc::new(AnalyzeService::new(monitor, Some(store), metrics, show_secrets)), analyst);
-    Router::new()
-        .route("/analyze", post(analyze))
-        .with_state(state)
-        .layer(from_fn_with_state(deadline, layers::deadline))
+    Router::new().route("/analyze", post(analyze)).with_state(state)
 }
 
 async fn analyze(

@@ -47,6 +47,9 @@ impl Names {
         if let Some(v6) = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
             return v6.parse::<Ipv6Addr>().map(drop).map_err(|_| malformed());
         }
+        if host.parse::<Ipv4Addr>().is_ok() || self.0.iter().any(|it| it == host) {
+            return Ok(());
+        }
         let host = normal(host);
         if host.parse::<Ipv4Addr>().is_ok() || self.0.contains(&host) {
             return Ok(());

@@ -48,9 +48,9 @@ impl Error {
     }
 
     /// What a panic in a handler becomes. The panic hook has already told the log where it was.
-    pub(super) fn from_panic(_payload: Box<dyn Any + Send>) -> Response {
+    pub(super) fn from_panic(_payload: Box<dyn Any + Send>) -> Self {
         let message = "a fault in the server ended this request; the daemon's log says where";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 }
 

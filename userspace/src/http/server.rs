@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::layers;
 use super::listener::Listener;
 use super::peer::Peer;
 use super::places::{Place, Places, Taken};
@@ -198,10 +200,13 @@ struct Entrance {
 impl Service<Request<Incoming>> for Entrance {
     type Response = Response;
     type Error = Infallible;
-    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(Arc::clone(&self.place));
-        self.routes.call(request)
+        let asked = request.method().clone();
+        let answer = self.routes.call(request);
+        // Here, because a router writes `Allow` outside of its own layers.
+        Box::pin(async move { answer.await.map(|answer| layers::allow_options(&asked, answer)) })
     }
 }

@@ -81,9 +81,10 @@ impl Direct {
                 body.reserve(body.capacity());
             }
             let got = retry_on_intr(|| read(&file, rustix::buffer::spare_capacity(&mut body)));
-            let got = got.map_err(process_refusal)?;
-            if got == 0 || body.len() > MAX_STATUS_BYTES {
-                let truncated = got > 0;
+            got.map_err(process_refusal)?;
+            // The file is one record: what leaves room was all of it (kernel fs/seq_file.c `seq_read_iter`).
+            if body.len() < body.capacity() || body.len() > MAX_STATUS_BYTES {
+                let truncated = body.len() > MAX_STATUS_BYTES;
                 return Ok(Content { body, truncated });
             }
         }

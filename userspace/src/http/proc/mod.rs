@@ -102,8 +102,7 @@ fn show(core: &Core, name: &str, content: Content) -> Result<Response, Error> {
             // Nearly always it is UTF-8, and that is faster seen by the strict reader.
             let text = str::from_utf8(&body)
                 .map_or_else(|_| String::from_utf8_lossy(&body), std::borrow::Cow::Borrowed);
-            let json = serde_json::to_vec(&format::Status::parse(&text));
-            Ok(json_text(json.map_err(|error| Error::internal("cannot show the status", error))?))
+            Ok(json_text(format::Status::parse(&text).json()))
         }
         "environ" if !core.config.show_environ => {
             Ok(plain_text(core.answers.lend(crate::redact::environ(&body))?, truncated, true))
