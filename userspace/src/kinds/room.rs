@@ -17,9 +17,8 @@ pub struct Room {
     pub label: &'static str,
     /// Whether it happens or lasts.
     pub nature: Nature,
-    /// Whether a fault with this site is its cgroup's rather than its program's: the same fault whichever process shows
-    /// it today.
-    pub is_of_cgroup: fn(site: &str) -> bool,
+    /// Whether a fault is its cgroup's rather than its program's: the same fault whichever process shows it today.
+    pub of_cgroup: bool,
     /// Which kinds it makes happen, in the same minute, to the same process, its supervisor or its service.
     pub explains: &'static [(IncidentKind, Tie)],
     /// For how long a process must have been watched before this kind can say anything of it; zero where an event tells.
@@ -71,11 +70,6 @@ pub enum Tie {
     Linked,
     /// Told of the cause, nobody needs to be told of the effect as well.
     Grouped,
-}
-
-/// For kinds whose faults are always a program's.
-pub const fn of_program(_site: &str) -> bool {
-    false
 }
 
 /// For kinds that an event tells: there is nothing to wait for.

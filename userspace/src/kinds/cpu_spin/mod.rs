@@ -23,7 +23,7 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
 use crate::programs;
@@ -33,7 +33,7 @@ use facts::SpinFact;
 pub const ROOM: Room = Room {
     label: "CPU spin",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: |limits| limits.spin_window,
     stack: None,

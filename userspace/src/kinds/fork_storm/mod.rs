@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::TaskCeiling;
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, SOURCE, Trend, ms, seconds_ms, whole};
@@ -36,7 +36,7 @@ use facts::{ForkFact, StormSign};
 pub const ROOM: Room = Room {
     label: "Fork storm",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[
         (IncidentKind::ZombiePileup, Tie::Linked),
         (IncidentKind::ThreadExplosion, Tie::Linked),

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::MemoryCeiling;
 use crate::kinds::shared::trend::{self, Least, Past, Trend, whole};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
@@ -32,7 +32,7 @@ use facts::MemoryGrowthFact;
 pub const ROOM: Room = Room {
     label: "Memory growth",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::OomKill, Tie::Linked), (IncidentKind::MemoryPressure, Tie::Linked)],
     patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,

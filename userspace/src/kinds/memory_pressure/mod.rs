@@ -33,7 +33,7 @@ use facts::{MemoryGrown, MemorySign, PressureFact};
 pub const ROOM: Room = Room {
     label: "Memory pressure",
     nature: Nature::Lasts,
-    is_of_cgroup: |_| true,
+    of_cgroup: true,
     explains: &[(IncidentKind::OomKill, Tie::Linked)],
     patience: |limits| SCANS_APART * limits.memory_scans.saturating_sub(1),
     stack: None,

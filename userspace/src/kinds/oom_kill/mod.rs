@@ -21,7 +21,7 @@ pub mod words;
 
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::{Nature, Room, Tie, at_once, of_program};
+use crate::kinds::room::{Nature, Room, Tie, at_once};
 use crate::kinds::shared::ending::{Ended, OomTrigger, chosen_by_oom_killer};
 use crate::model::{ExitCause, IncidentKind, ProcessInfo, Severity};
 use facts::OomFact;
@@ -30,7 +30,7 @@ use facts::OomFact;
 pub const ROOM: Room = Room {
     label: "OOM kill",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[
         (IncidentKind::AbnormalExit, Tie::Grouped),
         (IncidentKind::CrashLoop, Tie::Grouped),

@@ -16,7 +16,7 @@ pub mod words;
 
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::TaskCeiling;
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, Least, Past};
@@ -27,7 +27,7 @@ use facts::ThreadFact;
 pub const ROOM: Room = Room {
     label: "Thread explosion",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
     patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, Severity};
 use crate::state::zombies::Zombie;
 use facts::ZombieFact;
@@ -23,7 +23,7 @@ use facts::ZombieFact;
 pub const ROOM: Room = Room {
     label: "Zombie pile-up",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: |limits| limits.zombie_age,
     stack: None,

@@ -68,8 +68,6 @@ pub(super) struct Case {
     pub(super) needs: &'static [&'static str],
     /// Measured with nothing else of the corpus going on.
     pub(super) alone: bool,
-    /// Worth knowing and no alert: an incident at severity info finds it.
-    pub(super) info: bool,
     /// Part of `--quick`.
     pub(super) quick: bool,
     /// A fault that is not real by then, or a near miss that goes on, is a broken case.
@@ -113,7 +111,6 @@ impl Case {
             pids: None,
             needs: &[],
             alone: false,
-            info: false,
             quick: false,
             within_s: 60,
         }
@@ -153,10 +150,6 @@ impl Case {
 
     pub(super) const fn alone(self) -> Self {
         Self { alone: true, ..self }
-    }
-
-    pub(super) const fn info_by_design(self) -> Self {
-        Self { info: true, ..self }
     }
 
     pub(super) const fn quick(self) -> Self {
