@@ -16,6 +16,7 @@ mod roots;
 mod scans;
 mod stacks;
 mod standing;
+mod victims;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,12 +42,13 @@ use crate::queue::Queue;
 use crate::state::{History, Process, Table, Zombies};
 use crashes::Crashes;
 use delays::Delays;
-use ends::Ends;
 use examine::{Examiner, Known};
+use fallen::Fallen;
 use handle::Question;
 use losses::Losses;
 use raise::Raiser;
 use standing::Standing;
+use victims::Victims;
 
 /// How often overdue victims are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -80,7 +82,8 @@ pub struct Monitor {
     watches: Vec<Box<dyn Watch>>,
     waker: Waker,
     standing: Standing,
-    ends: Ends,
+    victims: Victims,
+    fallen: Fallen,
     crashes: Crashes,
     losses: Losses,
     delays: Delays,
@@ -112,7 +115,8 @@ impl Monitor {
             watches: kinds::watches(&setup),
             waker,
             standing: Standing::default(),
-            ends: Ends::default(),
+            victims: Victims::default(),
+            fallen: Fallen::default(),
             crashes: Crashes::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
@@ -142,7 +146,7 @@ impl Monitor {
                 },
                 () = self.waker.notified() => self.ask_watches(boot_time(), |watch, view, found| watch.woken(view, found)),
                 Some(question) = self.questions.recv() => self.answer(question),
-                () = tokio::time::sleep(ends::WORD_PATIENCE), if self.has_early_ends() => {
+                () = tokio::time::sleep(victims::WORD_PATIENCE), if self.victims.has_early() => {
                     self.judge_early_ends(boot_time());
                 }
                 _ = tick.tick() => {
