@@ -59,6 +59,8 @@ pub struct Inputs {
     pub sources: Sources,
     /// From when on something is a finding.
     pub limits: DetectLimits,
+    /// Between two scans of /proc.
+    pub scan_interval: Duration,
     /// This host.
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
@@ -102,7 +104,7 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
-        let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
+        let Inputs { sources, limits, scan_interval, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
         let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker) };
@@ -122,7 +124,12 @@ impl Monitor {
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
-            examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
+            examiner: Examiner {
+                sources: sources.clone(),
+                host: host.clone(),
+                limits: limits.clone(),
+                scan_interval,
+            },
             oom_reports: OomReports::new(kernel_log),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
