@@ -80,7 +80,7 @@ fn add_kinds(draft: &mut Draft, listings: &mut usize, proc_root: &Path, (key, op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::fixture::view::{PID, Short, TEN_MINUTES, World};
+    use crate::kinds::fixture::view::{Curve, PID, Short, TEN_MINUTES, World};
     use crate::model::Severity;
 
     type Host = World<DescriptorWatch>;
@@ -98,7 +98,7 @@ mod tests {
             .map(|open| seen(&world, *open))
             .collect::<Vec<_>>()
             .iter()
-            .map(|it| world.scan(&[it.clone()]))
+            .map(|it| world.scan(std::slice::from_ref(it)))
             .collect()
     }
 
@@ -142,7 +142,7 @@ mod tests {
     fn descriptors_that_are_opened_and_not_closed_are_found_long_before_the_limit() {
         let leak = grown(|age| 40 + age / 5);
         assert!(matches!(*leak, [(18..=21, (PID, _))]), "{leak:?}");
-        let near_misses: [(&str, fn(u64) -> u64); 4] = [
+        let near_misses: [Curve; 4] = [
             ("a busy server", |_| 5000),
             ("connections that come and go", |age| 200 + age % 240),
             ("a start", |age| 40 + age.min(600)),

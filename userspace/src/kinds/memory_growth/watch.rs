@@ -71,7 +71,7 @@ fn queued(proc_root: &Path, key: ProcessKey) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::fixture::view::{PID, Short, TEN_MINUTES, World};
+    use crate::kinds::fixture::view::{Curve, PID, Short, TEN_MINUTES, World};
     use crate::model::Severity;
     use crate::observation::{CgroupMemory, SeenProcess};
 
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_leak_is_not() {
-        let near_misses: [(&str, fn(u64) -> u64); 6] = [
+        let near_misses: [Curve; 6] = [
             ("large and level", |_| 4000),
             ("a start", |age| 100 + age.min(600)),
             ("a cache that fills up", |age| 100 + age.min(720)),

@@ -73,7 +73,7 @@ fn tasks_by_user(view: View<'_>) -> HashMap<u32, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::fixture::view::{BEGAN, PID, Short, TEN_MINUTES, World};
+    use crate::kinds::fixture::view::{BEGAN, Curve, PID, Short, TEN_MINUTES, World};
     use crate::model::Severity;
     use crate::observation::SeenProcess;
 
@@ -142,7 +142,7 @@ mod tests {
     fn threads_that_are_started_and_do_not_end_are_found() {
         let leak = grown(|age| 20 + age / 5);
         assert!(matches!(*leak, [(18..=21, (PID, _))]), "{leak:?}");
-        let near_misses: [(&str, fn(u64) -> u64); 4] = [
+        let near_misses: [Curve; 4] = [
             ("a large pool", |_| 800),
             ("a pool that breathes", |age| 100 + age % 240),
             ("a start", |age| 20 + age.min(600)),

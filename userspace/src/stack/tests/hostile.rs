@@ -40,9 +40,9 @@ fn cpu_time() -> Duration {
 
 fn answers(symboliser: &Symboliser, capture: Capture, what: &str) -> Stack {
     let beside = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
-    let mut tries = (0..TRIES).map(|_| {
+    let mut tries = std::iter::repeat_n(capture, TRIES).map(|capture| {
         let begun = cpu_time();
-        (symboliser.stack(capture.clone(), PATIENCE), cpu_time() - begun)
+        (symboliser.stack(capture, PATIENCE), cpu_time() - begun)
     });
     let (stack, _) = tries
         .find(|(_, worked)| *worked < 2 * DEADLINE * beside)
