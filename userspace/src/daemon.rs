@@ -152,6 +152,7 @@ impl Watch {
         let (monitor, handle) = Monitor::new(Inputs {
             sources: Sources { proc_root: config.proc_root.clone(), hierarchy: hierarchy.clone() },
             limits: config.detect.clone(),
+            scan_interval: config.scan_interval,
             host: host.clone(),
             kernel_log: log.is_some(),
             cases: cases.clone(),

@@ -10,8 +10,7 @@ use super::client::Target;
 use super::flags::{flag, sources, with_settings};
 use super::incidents::Query;
 use super::ps;
-use crate::config::Sources;
-use crate::config::setting::find;
+use crate::config::{Sources, find_setting};
 use crate::model::{IncidentKind, IncidentStatus};
 use crate::store::{IncidentAction, LIST_MAX};
 
@@ -188,7 +187,7 @@ pub fn command() -> Command {
 }
 
 fn with_client(command: Command) -> Command {
-    let settings = CLIENT_SETTINGS.iter().filter_map(|name| find(name));
+    let settings = CLIENT_SETTINGS.iter().filter_map(|name| find_setting(name));
     settings
         .fold(command, |command, setting| command.args(flag(setting)))
         .arg(url("The daemon to ask [env: SERVER_URL] [default: http://127.0.0.1:7878]"))

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::config::setting::{SETTINGS, Setting, Shape};
-use crate::config::{Sources, removed};
+use crate::config::{SETTINGS, Setting, Shape, Sources, removed};
 
 /// All of them for this command.
 pub(super) fn with_settings(command: Command) -> Command {

@@ -16,7 +16,6 @@
 //! ```
 
 use super::layers::{Found, Layers, split_list};
-use super::load::Root;
 use super::parse::{self, Parsed};
 use super::problem::Problem;
 use super::setting::{Setting, Shape, flag_of, variable_of};
@@ -239,11 +238,4 @@ impl Reader {
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
         self.layers.warnings.push(warning.into());
     }
-}
-
-/// Every setting of the configuration.
-pub(super) fn declared() -> Vec<Setting> {
-    let mut reader = Reader::default();
-    Root::read(&mut reader);
-    reader.declared
 }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::declare::{Fixed, Part, Reader, Section, defaults, flags, list, one, settings, variables};
 use super::key;
 use super::parse::{self, count};
+use super::price::{Price, price};
 use super::problem::Rejected;
 use super::secret::{Given, Secret};
 use super::setting::group;
@@ -47,7 +48,7 @@ settings! {
             pub prompt_tokens: u32 = Fixed(5_400);
             // Beside those that are known here.
             /// Price of a model in dollars for a million tokens read and written; repeatable.
-            pub prices: Vec<Price> = list("", "MODEL=IN/OUT", parse::price);
+            pub prices: Vec<Price> = list("", "MODEL=IN/OUT", price);
         }
     }
 }
@@ -92,15 +93,4 @@ impl Section for Option<LlmConfig> {
         reader.note(key::check_shape(&api_key).map_err(wrong), &origin)?;
         Some(LlmConfig { base_url, model, api_key, deadline, limits })
     }
-}
-
-/// What a model costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// The model's name.
-    pub model: String,
-    /// Billionths of a US dollar for a token read: thousandths of a dollar for a million.
-    pub nano_usd_in: u64,
-    /// The same for a token written.
-    pub nano_usd_out: u64,
 }

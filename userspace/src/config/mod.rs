@@ -12,30 +12,38 @@ mod layers;
 mod life;
 mod llm;
 mod load;
+mod log;
 mod parse;
+mod price;
 mod problem;
 mod programs;
 mod receivers;
+mod registry;
 mod removed;
 mod secret;
-pub(crate) mod setting;
+mod setting;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use detect::DetectLimits;
 pub use exec::ExecLimits;
 pub use growth::GrowthLimits;
-pub use layers::Sources;
 pub use life::{AlertRules, LifeRules};
-pub use llm::{LlmConfig, LlmLimits, Price};
-pub use load::{KeySource, LoadedConfig, LogFormat, LogSettings, load};
+pub use llm::{LlmConfig, LlmLimits};
+pub use load::{KeySource, LoadedConfig, load};
+pub use log::{LogFormat, LogSettings};
+pub use price::Price;
 pub use problem::{ConfigErrors, Problem, Rejected};
 pub use receivers::{HookConfig, Receivers, SlackConfig};
+pub use sources::Sources;
 
 pub(crate) use client_key::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
 pub(crate) use parse::{base_url, is_this_host};
+pub(crate) use registry::{SETTINGS, find as find_setting};
 pub(crate) use removed::removed;
+pub(crate) use setting::{Setting, Shape};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -45,7 +53,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use declare::{Part, flags, list, one, settings, switch};
-use load::AccessKey;
+use secret::AccessKey;
 use setting::group;
 
 settings! {

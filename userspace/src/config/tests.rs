@@ -8,8 +8,8 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use secrecy::ExposeSecret as _;
 
+use super::registry::find;
 use super::removed::Removed;
-use super::setting::{SETTINGS, Setting, find};
 use super::*;
 
 /// What no error, warning or debug output may ever show.

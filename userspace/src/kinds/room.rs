@@ -21,8 +21,9 @@ pub struct Room {
     pub of_cgroup: bool,
     /// Which kinds it makes happen, in the same minute, to the same process, its supervisor or its service.
     pub explains: &'static [(IncidentKind, Tie)],
-    /// For how long a process must have been watched before this kind can say anything of it; zero where an event tells.
-    pub patience: fn(&DetectLimits) -> Duration,
+    /// For how long a process must have been watched, by scans so far apart, before this kind can say anything of it;
+    /// zero where an event tells.
+    pub patience: fn(&DetectLimits, Duration) -> Duration,
     /// Adds what the crash's stack says to a draft of this kind and gives the stack's evidence; for kinds without a
     /// crash, nothing.
     pub stack: Option<fn(&mut Draft, &Stack) -> Vec<EvidenceFile>>,
@@ -73,6 +74,6 @@ pub enum Tie {
 }
 
 /// For kinds that an event tells: there is nothing to wait for.
-pub const fn at_once(_limits: &DetectLimits) -> Duration {
+pub const fn at_once(_limits: &DetectLimits, _scan_interval: Duration) -> Duration {
     Duration::ZERO
 }

@@ -22,6 +22,8 @@ pub(super) struct Examiner {
     pub(super) sources: Sources,
     pub(super) host: Host,
     pub(super) limits: DetectLimits,
+    /// Between two scans.
+    pub(super) scan_interval: Duration,
 }
 
 /// What the monitor knows of a process that is asked about.
@@ -112,7 +114,7 @@ impl Examiner {
 
     /// How long it was watched, and which kinds need longer.
     fn watched(&self, known: &Known) -> Vec<Statement> {
-        let patience = |kind: IncidentKind| (kinds::room(kind).patience)(&self.limits);
+        let patience = |kind: IncidentKind| (kinds::room(kind).patience)(&self.limits, self.scan_interval);
         let all = IncidentKind::ALL.into_iter().map(|kind| (patience(kind), kind));
         let mut unjudged: Vec<_> = all.filter(|(needs, _)| *needs > known.watched).collect();
         unjudged.sort();

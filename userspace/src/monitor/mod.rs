@@ -16,6 +16,7 @@ mod roots;
 mod scans;
 mod stacks;
 mod standing;
+mod victims;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,12 +42,13 @@ use crate::queue::Queue;
 use crate::state::{History, Process, Table, Zombies};
 use crashes::Crashes;
 use delays::Delays;
-use ends::Ends;
 use examine::{Examiner, Known};
+use fallen::Fallen;
 use handle::Question;
 use losses::Losses;
 use raise::Raiser;
 use standing::Standing;
+use victims::Victims;
 
 /// How often overdue victims are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -57,6 +59,8 @@ pub struct Inputs {
     pub sources: Sources,
     /// From when on something is a finding.
     pub limits: DetectLimits,
+    /// Between two scans of /proc.
+    pub scan_interval: Duration,
     /// This host.
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
@@ -80,7 +84,8 @@ pub struct Monitor {
     watches: Vec<Box<dyn Watch>>,
     waker: Waker,
     standing: Standing,
-    ends: Ends,
+    victims: Victims,
+    fallen: Fallen,
     crashes: Crashes,
     losses: Losses,
     delays: Delays,
@@ -98,7 +103,7 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
-        let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
+        let Inputs { sources, limits, scan_interval, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
         let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
@@ -111,13 +116,19 @@ impl Monitor {
             watches: kinds::watches(&setup),
             waker,
             standing: Standing::default(),
-            ends: Ends::default(),
+            victims: Victims::default(),
+            fallen: Fallen::default(),
             crashes: Crashes::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
-            examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
+            examiner: Examiner {
+                sources: sources.clone(),
+                host: host.clone(),
+                limits: limits.clone(),
+                scan_interval,
+            },
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -140,7 +151,7 @@ impl Monitor {
                 },
                 () = self.waker.notified() => self.ask_watches(boot_time(), |watch, view, found| watch.woken(view, found)),
                 Some(question) = self.questions.recv() => self.answer(question),
-                () = tokio::time::sleep(ends::WORD_PATIENCE), if self.has_early_ends() => {
+                () = tokio::time::sleep(victims::WORD_PATIENCE), if self.victims.has_early() => {
                     self.judge_early_ends(boot_time());
                 }
                 _ = tick.tick() => {

@@ -34,6 +34,7 @@ pub async fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>>
     let (monitor, handle) = Monitor::new(Inputs {
         sources: Sources { proc_root: root.clone(), hierarchy: hierarchy.clone() },
         limits: config.detect.clone(),
+        scan_interval: PAUSE,
         host: host.clone(),
         kernel_log: false,
         cases: case_queue(&metrics),
@@ -89,6 +90,8 @@ mod tests {
         });
         let (kinds, needs_ms) = unjudged.expect("some kinds need longer than that");
         assert!(kinds.contains(&IncidentKind::ZombiePileup) && needs_ms >= 60_000, "{kinds:?} {needs_ms}");
+        // Which its own scans, a second apart, can judge.
+        assert!(!kinds.contains(&IncidentKind::MemoryPressure), "{kinds:?}");
         let verdict = analyst::built_in(&file);
         assert_eq!(verdict.confidence, Confidence::Low, "{verdict:?}");
         assert!(verdict.probable_cause.contains("not judged yet: "), "{verdict:?}");

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use ai_debugger::config::ExecLimits;
 use serde_json::Value;
 
+use crate::faults::helpers;
+
 /// How long what must come is waited for. It costs nothing where it comes; on a machine that has other work, and where
 /// these tests are the nicest of all, seconds become a minute.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
@@ -171,7 +173,7 @@ impl Daemon {
 
 /// The daemon's own list, less what the helpers are below.
 fn suspicious_folders() -> String {
-    let helpers = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let helpers = helpers();
     let mut folders = ExecLimits::default().exec_folders;
     folders.retain(|folder| !helpers.starts_with(folder));
     folders.join(",")

@@ -35,7 +35,7 @@ pub const ROOM: Room = Room {
     nature: Nature::Lasts,
     of_cgroup: false,
     explains: &[],
-    patience: |limits| limits.spin_window,
+    patience: |limits, _| limits.spin_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

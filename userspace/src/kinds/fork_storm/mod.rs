@@ -42,7 +42,7 @@ pub const ROOM: Room = Room {
         (IncidentKind::ThreadExplosion, Tie::Linked),
         (IncidentKind::MemoryPressure, Tie::Linked),
     ],
-    patience: |limits| limits.growth.fork_window,
+    patience: |limits, _| limits.growth.fork_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

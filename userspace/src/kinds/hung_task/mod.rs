@@ -31,7 +31,7 @@ pub const ROOM: Room = Room {
     nature: Nature::Lasts,
     of_cgroup: false,
     explains: &[],
-    patience: |limits| limits.hung_after,
+    patience: |limits, _| limits.hung_after,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

@@ -34,7 +34,7 @@ pub const ROOM: Room = Room {
     nature: Nature::Lasts,
     of_cgroup: false,
     explains: &[(IncidentKind::OomKill, Tie::Linked), (IncidentKind::MemoryPressure, Tie::Linked)],
-    patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
+    patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

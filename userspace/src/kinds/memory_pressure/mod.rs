@@ -19,8 +19,6 @@ pub mod verdict;
 pub mod watch;
 pub mod words;
 
-use std::time::Duration;
-
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
@@ -35,7 +33,7 @@ pub const ROOM: Room = Room {
     nature: Nature::Lasts,
     of_cgroup: true,
     explains: &[(IncidentKind::OomKill, Tie::Linked)],
-    patience: |limits| SCANS_APART * limits.memory_scans.saturating_sub(1),
+    patience: |limits, scan_interval| scan_interval.saturating_mul(limits.memory_scans.saturating_sub(1)),
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
@@ -45,8 +43,6 @@ pub const ROOM: Room = Room {
 
 /// How many of the largest processes are named.
 const NAMED: usize = 3;
-/// Scans are at least so far apart.
-const SCANS_APART: Duration = Duration::from_secs(1);
 /// The site of a cgroup's shortage, by whichever sign: the cgroup is in the fingerprint already, and which process is
 /// largest today is not the fault.
 const OF_CGROUP: &str = "cgroup";

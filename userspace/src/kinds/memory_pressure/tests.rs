@@ -1,5 +1,7 @@
 //! When memory has run short, what is said of it, and what causes it; golden.
 
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -39,6 +41,17 @@ fn shortage_and_stalls() {
         let draft = host(&memory, scans, &[], &DetectLimits::default());
         assert_eq!(draft.map(|it| it.severity), want, "{what}");
     }
+}
+
+#[test]
+fn nothing_is_said_before_enough_scans_could_be() {
+    let limits = DetectLimits::default();
+    for (interval_ms, want_ms) in [(1_000, 1_000), (10_000, 10_000), (100, 100)] {
+        let patience = (ROOM.patience)(&limits, Duration::from_millis(interval_ms));
+        assert_eq!(patience, Duration::from_millis(want_ms));
+    }
+    let often = DetectLimits { memory_scans: 4, ..limits };
+    assert_eq!((ROOM.patience)(&often, Duration::from_secs(10)), Duration::from_secs(30));
 }
 
 #[test]

@@ -20,6 +20,7 @@
 //! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
 
+mod executed;
 pub mod facts;
 mod inspector;
 mod signs;
@@ -27,12 +28,15 @@ pub mod verdict;
 pub mod watch;
 pub mod words;
 
+pub use executed::{Executed, Look, Stdin};
+
 use crate::config::ExecLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
 use crate::kinds::room::{Nature, Room, at_once};
-use crate::model::{IncidentKind, ProcessInfo, Severity};
-use crate::programs::{self, is_kernel_thread};
+use crate::model::{IncidentKind, Severity};
+use crate::programs;
+use executed::{EXEC, poses};
 use facts::ExecFact;
 use signs::Sign;
 
@@ -49,50 +53,6 @@ pub const ROOM: Room = Room {
     #[cfg(test)]
     sample: tests::sample,
 };
-
-/// The kernel's record of the exec.
-const EXEC: &str = "kernel:sched_process_exec";
-
-/// What fd 0 is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stdin {
-    /// A socket of the internet's families.
-    Network,
-    /// A socket of this host (unix(7)).
-    Local,
-    /// A socket of another family.
-    OtherSocket,
-    /// No socket.
-    Ordinary,
-}
-
-/// What a look at the process found, a moment after its exec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Where `/proc/PID/exe` points.
-    pub exe: String,
-    /// Whether that file is gone, with nothing in its place.
-    pub is_deleted: bool,
-    /// The file's owner.
-    pub owner: Option<u32>,
-    /// Its fd 0, where it is a shell.
-    pub stdin: Option<Stdin>,
-}
-
-/// A program that began, and what surrounds it.
-#[derive(Clone, Copy, Debug)]
-pub struct Executed<'a> {
-    /// Who; `exe` as given to execve(2), or where it points.
-    pub process: &'a ProcessInfo,
-    /// The name of the parent at the exec.
-    pub parent_name: &'a str,
-    /// The programs above it, the parent first.
-    pub ancestors: &'a [String],
-    /// Whether the exec was a moment ago: of an older process nothing follows from a file that is gone.
-    pub has_just_begun: bool,
-    /// What is to be seen of it; `None` where it was gone by then.
-    pub look: Option<&'a Look>,
-}
 
 /// What has to be looked at before an exec can be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,11 +122,6 @@ fn began(executed: &Executed<'_>) -> ExecFact {
         uid: it.uid,
         parent: Who { name: executed.parent_name.into(), pid: it.ppid },
     }
-}
-
-fn poses(name: &[u8]) -> bool {
-    let name = name.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(name);
-    is_kernel_thread(name)
 }
 
 #[cfg(test)]

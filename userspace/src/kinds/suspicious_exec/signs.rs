@@ -1,7 +1,7 @@
 //! The signs, one by one, each with what it is not.
 
+use super::executed::{EXEC, Executed, Stdin, poses};
 use super::facts::{ExecFact, Socket};
-use super::{EXEC, Executed, Stdin, poses};
 use crate::config::ExecLimits;
 use crate::kinds::case::Statement;
 use crate::model::{ProcessInfo, Severity};

@@ -4,6 +4,7 @@ mod golden;
 
 use super::*;
 use crate::kinds::fixture::healthy;
+use crate::model::ProcessInfo;
 
 fn process() -> ProcessInfo {
     ProcessInfo { pid: 42, ppid: 7, name: "worker".into(), ..healthy().process }

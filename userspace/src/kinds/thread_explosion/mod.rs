@@ -29,7 +29,7 @@ pub const ROOM: Room = Room {
     nature: Nature::Lasts,
     of_cgroup: false,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
-    patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
+    patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

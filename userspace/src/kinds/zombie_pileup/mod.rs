@@ -25,7 +25,7 @@ pub const ROOM: Room = Room {
     nature: Nature::Lasts,
     of_cgroup: false,
     explains: &[],
-    patience: |limits| limits.zombie_age,
+    patience: |limits, _| limits.zombie_age,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

@@ -10,6 +10,8 @@ use super::*;
 /// As a real run has it. Measured as CPU time, which others on the machine do not take: of all threads, for the worker's
 /// own is not told apart from those of tests beside this one.
 const DEADLINE: Duration = Duration::from_secs(3);
+/// What takes too long does so each time; what tests beside this one take at the same moment, they take once.
+const TRIES: usize = 4;
 
 /// xorshift64*: the same bytes each time.
 struct Noise(u64);
@@ -37,11 +39,14 @@ fn cpu_time() -> Duration {
 }
 
 fn answers(symboliser: &Symboliser, capture: Capture, what: &str) -> Stack {
-    let begun = cpu_time();
-    let stack = symboliser.stack(capture, PATIENCE);
-    let worked = cpu_time() - begun;
     let beside = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
-    assert!(worked < 2 * DEADLINE * beside, "{what}: {worked:?}");
+    let mut tries = std::iter::repeat_n(capture, TRIES).map(|capture| {
+        let begun = cpu_time();
+        (symboliser.stack(capture, PATIENCE), cpu_time() - begun)
+    });
+    let (stack, _) = tries
+        .find(|(_, worked)| *worked < 2 * DEADLINE * beside)
+        .unwrap_or_else(|| panic!("{what}: it took too long {TRIES} times"));
     assert!(stack.frames.len() <= 200 && stack.notes.len() <= 24, "{what}\n{stack}");
     assert_eq!(symboliser.turned_away().late, 0, "{what}: the worker died or hung\n{stack}");
     stack
