@@ -3,6 +3,8 @@
 mod command_lines;
 mod planted;
 
+pub(super) use planted::Dice;
+
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
