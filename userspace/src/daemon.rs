@@ -57,8 +57,8 @@ pub async fn run(
     let _lock = lock_folder(&config.data_dir)?;
     let store = open_store(&config, &host, &metrics, &health).await?;
     if config.llm.is_none() && !config.no_llm {
-        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is meant";
-        health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
+        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is intended";
+        health.degrade("analyst", "no GROQ_API_KEY: the built-in analyst works alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
     // A damaged or unreadable account must not keep the daemon from its main job.
@@ -66,7 +66,9 @@ pub async fn run(
         warn!("{error:#}");
     }
     if config.show_secrets {
-        warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
+        warn!(
+            "--show-secrets is on: command lines and evidence are stored and served without masking secrets"
+        );
     }
     let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
@@ -114,9 +116,9 @@ pub async fn run(
 
 /// A daemon without one of its stages looks alive and is of no use: it ends, for its supervisor to start anew.
 fn stopped_by_itself(name: &str, health: &Health) -> Result<()> {
-    error!("{name} has stopped by itself; the daemon ends");
-    health.degrade("daemon", format!("{name} has stopped by itself"), "see the log; start the daemon again");
-    bail!("{name} has stopped by itself; the log says why")
+    error!("{name} stopped unexpectedly; the daemon exits");
+    health.degrade("daemon", format!("{name} stopped unexpectedly"), "see the log; restart the daemon");
+    bail!("{name} stopped unexpectedly; the log says why")
 }
 
 /// The stage that ends while the daemon should run.
@@ -296,7 +298,11 @@ fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
 fn lock_folder(dir: &Path) -> Result<Option<DataLock>> {
     let lock = DataLock::take(dir)?;
     if lock.is_none() {
-        warn!("the file system of {} knows no locks: see that no second daemon uses it", dir.display());
+        warn!(
+            "{} is on a file system that does not support file locks: make sure that no second daemon \
+             uses it",
+            dir.display()
+        );
     }
     Ok(lock)
 }
@@ -308,7 +314,7 @@ async fn open_store(config: &Config, host: &Host, metrics: &Arc<Metrics>, health
     let store = tokio::task::spawn_blocking(open).await??;
     if let Some(reason) = store.recovered_from() {
         warn!("{reason}");
-        health.degrade("store", reason, "look at the file that was moved aside; new incidents are recorded");
+        health.degrade("store", reason, "examine the file that was moved aside; new incidents are recorded");
     }
     Ok(store)
 }
@@ -321,8 +327,8 @@ mod tests {
     fn a_stage_that_stops_is_an_error_and_health_knows() {
         let health = Health::default();
         let error = stopped_by_itself("the scan", &health).unwrap_err().to_string();
-        assert!(error.starts_with("the scan has stopped by itself"), "{error}");
+        assert!(error.starts_with("the scan stopped unexpectedly"), "{error}");
         let shown = health.degraded().remove(0);
-        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan has stopped by itself"));
+        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan stopped unexpectedly"));
     }
 }

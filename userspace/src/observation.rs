@@ -1,4 +1,4 @@
-//! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
+//! The one type that enters the monitor: what the kernel reported and what a scan of /proc saw.
 
 mod look;
 mod pressure;
@@ -27,15 +27,15 @@ pub enum Observation {
     Forks(Vec<ForkCount>),
     /// The kernel's log has a report on a victim of the OOM killer.
     OomReport(Arc<OomReport>),
-    /// A walk of /proc saw a process.
+    /// A scan of /proc saw a process.
     Seen(SeenProcess),
-    /// A walk of /proc looked closer at a process that may hang or spin.
+    /// A scan of /proc looked closer at a process that may hang or spin.
     Look(Box<CloseLook>),
-    /// A walk of /proc read a memory cgroup's limit and use.
+    /// A scan of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
-    /// A walk of /proc read how much memory is left.
+    /// A scan of /proc read how much memory is left.
     HostMemory(HostMemory),
-    /// A walk of /proc is over.
+    /// A scan of /proc is over.
     ScanDone(ScanDone),
 }
 
@@ -202,7 +202,7 @@ pub struct ForkCount {
     pub forks: u64,
 }
 
-/// What a walk of /proc saw of one process.
+/// What a scan of /proc saw of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenProcess {
     /// Who.
@@ -231,7 +231,7 @@ pub struct SeenProcess {
     pub session: Session,
     /// The cgroup it was moved to since the last look.
     pub moved_to: Option<Arc<str>>,
-    /// What does not change between execs; read when the process is new to the walk.
+    /// What does not change between execs; read when the process is new to the scan.
     pub details: Option<SeenDetails>,
 }
 
@@ -319,7 +319,7 @@ pub struct CgroupMemory {
     pub limit_bytes: u64,
 }
 
-/// A walk of /proc is over.
+/// A scan of /proc is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanDone {
     /// When it began, on CLOCK_BOOTTIME: what it did not see and is older is gone.

@@ -70,11 +70,11 @@ const fn shape(kind: IncidentKind) -> Shape {
         ),
         ForkStorm => (
             Critical,
-            "worker (pid 13674) and what it started fill pids.max of /app (100 of 100 tasks).",
+            "worker (pid 13674) and its descendants fill pids.max of /app (100 of 100 tasks).",
             &[
                 (
                     "proc:stat",
-                    "it and what it started are 95 live processes with 95 threads, 95 of them worker",
+                    "it and its descendants are 95 live processes with 95 threads, 95 of them worker",
                 ),
                 ("cgroup:pids", "pids.max of /app is 100, and 100 tasks count against it"),
             ],
@@ -103,7 +103,7 @@ const fn shape(kind: IncidentKind) -> Shape {
         ),
         MemoryGrowth => (
             Warning,
-            "worker (pid 13674) grows steadily: by 100.0 MiB in 10 min, 10.0 MiB a minute; what is left lasts 60 min.",
+            "worker (pid 13674) grows steadily: by 100.0 MiB in 10 min, 10.0 MiB a minute; the rest lasts 60 min.",
             &[
                 ("scan:history", "its anonymous memory grew"),
                 ("cgroup:memory", "the memory limit of /app leaves 600 MiB"),

@@ -57,10 +57,12 @@ impl Hook {
 fn remedy(status: StatusCode) -> Option<&'static str> {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Some("see that ALERT_WEBHOOK_SECRET is the secret the receiver checks with")
+            Some("check that ALERT_WEBHOOK_SECRET is the secret the receiver verifies with")
         }
-        StatusCode::NOT_FOUND | StatusCode::GONE => Some("set ALERT_WEBHOOK_URL to a path the receiver has"),
-        status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to the address it has moved to"),
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            Some("set ALERT_WEBHOOK_URL to a path that the receiver serves")
+        }
+        status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to its new address"),
         _ => None,
     }
 }

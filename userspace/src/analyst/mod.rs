@@ -125,7 +125,8 @@ impl Analyst {
                     tracing::debug!(outcome, %failure, "no verdict from the model");
                 }
                 self.degrade(&failure);
-                let note = format!("model unavailable: {failure}; this is the built-in analyst's verdict");
+                let note =
+                    format!("the model is unavailable: {failure}; this is the built-in analyst's verdict");
                 Verdict { note: Some(note), ..rules }
             }
         }
@@ -143,7 +144,7 @@ impl Analyst {
             Ok(ModelStanding::Good) => self.health.recover(COMPONENT),
             Ok(ModelStanding::NoSuchModel { others }) => {
                 let reason =
-                    format!("the service has no model `{}`; the built-in rules judge alone", model.model());
+                    format!("the service has no model `{}`; the built-in analyst works alone", model.model());
                 let remedy =
                     format!("set --llm-model (AI_DEBUGGER_LLM_MODEL) to one it has: {}", others.join(", "));
                 tracing::warn!("{reason}");
@@ -166,7 +167,7 @@ impl Analyst {
                 format!("choose another with --llm-model: {}", others.join(", ")),
             )),
             Err(failure) => {
-                let passing = "see the key, the URL and the way out of this host";
+                let passing = "check the key, the URL and this host's outbound connection";
                 Some((failure.to_string(), failure.remedy().unwrap_or(passing).to_owned()))
             }
         }
@@ -175,7 +176,7 @@ impl Analyst {
     /// Tells health of what will not pass by itself; a busy or broken moment is no state.
     fn degrade(&self, failure: &Failure) {
         if let Some(remedy) = failure.remedy() {
-            let reason = format!("the model is of no use ({failure}); the built-in rules judge alone");
+            let reason = format!("the model cannot be used ({failure}); the built-in analyst works alone");
             self.health.degrade(COMPONENT, reason, remedy);
         }
     }

@@ -82,7 +82,7 @@ fn check_fell_back(verdict: &Verdict, why: &str) {
     let note = verdict.note.clone().unwrap();
     assert_eq!(*verdict, Verdict { note: Some(note.clone()), ..built_in(&oom()) });
     assert!(
-        note.starts_with("model unavailable: ") && note.ends_with("built-in analyst's verdict"),
+        note.starts_with("the model is unavailable: ") && note.ends_with("built-in analyst's verdict"),
         "{note}"
     );
     assert!(note.contains(why) && !note.contains("gsk_") && !note.contains('<'), "{note}");
@@ -134,7 +134,7 @@ async fn what_stays_falls_back_to_the_rules_at_once() {
         (reply("text/plain", "garbage"), "is not a chat completion", "invalid_reply 1"),
         (reply("text/plain", ""), "is not a chat completion", "invalid_reply 1"),
         (reply("text/html", "<html>Please log in</html>"), "is not a chat completion", "invalid_reply 1"),
-        (completion("I cannot say."), "is not the JSON", "invalid_reply 1"),
+        (completion("I cannot say."), "is not the requested JSON", "invalid_reply 1"),
         (completion(&answer().to_string().replace("F1", "F77")), "cites no fact", "invalid_reply 1"),
         (reply("text/plain", &"x".repeat(crate::llm::MAX_REPLY_BYTES + 1)), "too large", "too_large 1"),
     ] {
@@ -222,7 +222,8 @@ async fn an_answer_that_obeys_an_attacker_is_harmless() {
     assert_eq!((verdict.hypotheses.len(), verdict.next_steps.len()), (1, 1));
     let all = serde_json::to_string(&verdict).unwrap();
     assert!(!all.contains(['<', '\x1b', '@']) && !all.contains("evil") && !all.contains("\\u001b"), "{all}");
-    expect!["dropped from the model's answer: citations of facts that are not in the case: 2; hypotheses without a fact, or too many: 1; steps whose command may do more than look, or too many: 1; severities that are not the next above the rules', or beside such citations: 1"].assert_eq(&verdict.note.unwrap());
+    expect!["dropped from the model's answer: citations of facts that are not in the case: 2; hypotheses \
+         without a fact, or too many: 1; steps whose command may change something, or too many: 1; severities that are not one step above the rules', or that cite facts not in the case: 1"].assert_eq(&verdict.note.unwrap());
     assert_eq!(file.findings[0].severity, Severity::Critical, "which is the rules' to say");
 }
 

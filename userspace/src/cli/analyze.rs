@@ -38,7 +38,7 @@ pub(super) async fn analyze(target: &Target, pid: u32, json: bool) -> Result<boo
     match said {
         Some(text) => output::print(&text).map(|()| true),
         None => {
-            output::complain(&format!("there is no process {pid}; it may have ended already"));
+            output::complain(&format!("there is no process {pid}; it may have already ended"));
             Ok(false)
         }
     }
@@ -57,7 +57,7 @@ pub(super) async fn show_prompt(target: &Target, pid: u32, json: bool) -> Result
             .transpose()?
     };
     let Some(question) = question else {
-        output::complain(&format!("there is no process {pid}; it may have ended already"));
+        output::complain(&format!("there is no process {pid}; it may have already ended"));
         return Ok(false);
     };
     let text = if json { with_newline(serde_json::to_string(&question)?) } else { as_text(&question) };
@@ -71,8 +71,8 @@ fn as_text(question: &Question) -> String {
     let masked = if masked.is_empty() { "nothing".to_owned() } else { masked.join(", ") };
     let lines = |text: &str| text::printable_lines(text);
     format!(
-        "--- system ---\n{}\n--- user ---\n{}\n---\nabout {tokens} tokens; masked: {}; left out for room: {left_out}; \
-         nothing was sent\n",
+        "--- system ---\n{}\n--- user ---\n{}\n---\nabout {tokens} tokens; masked: {}; left out to save \
+         space: {left_out}; nothing was sent\n",
         lines(system),
         lines(user),
         lines(&masked),
@@ -101,7 +101,9 @@ async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> 
         let keeper = analyst.clone();
         let kept = tokio::task::spawn_blocking(move || keeper.keep_usage(&dir)).await?;
         if let Err(err) = kept {
-            output::complain(&format!("this question is not in the daemon's account of today: {err:#}"));
+            output::complain(&format!(
+                "this request is not counted in the daemon's budget for today: {err:#}"
+            ));
         }
         analyst.verdict(&file).await
     } else {

@@ -97,12 +97,12 @@ impl Daemon {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
             if body.len() + chunk.len() > ANSWER_MAX_BYTES {
-                bail!("the answer of {} is larger than {ANSWER_MAX_BYTES} bytes", self.place());
+                bail!("the answer from {} is larger than {ANSWER_MAX_BYTES} bytes", self.place());
             }
             body.extend_from_slice(&chunk);
         }
-        let body =
-            String::from_utf8(body).with_context(|| format!("the answer of {} is not text", self.place()))?;
+        let body = String::from_utf8(body)
+            .with_context(|| format!("the answer from {} is not text", self.place()))?;
         match response.status() {
             status if status.is_success() => Ok(Some(body)),
             StatusCode::NOT_FOUND => Ok(None),
@@ -120,17 +120,18 @@ impl Daemon {
             next = inner.source();
         }
         if connected {
-            return anyhow!("the daemon at {place} gives no whole answer: {cause}");
+            return anyhow!("the daemon at {place} did not send a complete answer: {cause}");
         }
         anyhow!(
-            "no daemon answers at {place}: {cause}; start it with `ai-debugger run`, or name another with --url or {URL_VARIABLE}"
+            "no daemon answers at {place}: {cause}; start one with `ai-debugger run`, or give another \
+             address with --url or {URL_VARIABLE}"
         )
     }
 
     fn refusal(&self, status: StatusCode, body: &str) -> anyhow::Error {
         let (place, origin, said) = (self.place(), &self.key.origin, reason(body));
-        let advice =
-            "give the daemon's key with --key-file, AI_DEBUGGER_KEY, or run this as a user who can read it";
+        let advice = "give the daemon's key with --key-file or AI_DEBUGGER_KEY, or run this as a user who can read \
+             the key file";
         match (status, &self.key.key) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => {
                 anyhow!(
@@ -139,7 +140,8 @@ impl Daemon {
             }
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
                 anyhow!(
-                    "the daemon at {place} wants an access key ({status}{said}), and there is none here: {origin}; {advice}"
+                    "the daemon at {place} requires an access key ({status}{said}), and none was found: \
+                     {origin}; {advice}"
                 )
             }
             _ => anyhow!("the daemon at {place} answers {status}{said}"),
@@ -176,9 +178,8 @@ fn reason(body: &str) -> String {
 
 /// Understands an answer.
 pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T> {
-    serde_json::from_str(body).context(
-        "the answer is not what this version understands; is that an ai-debugger of the same version?",
-    )
+    serde_json::from_str(body)
+        .context("this version does not understand the answer; is the daemon of the same version?")
 }
 
 #[cfg(test)]

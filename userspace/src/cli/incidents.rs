@@ -53,7 +53,7 @@ async fn ask(target: &Target, query: &Query) -> Result<String> {
     daemon
         .get(&["api", "v1", "incidents"], &asked)
         .await?
-        .with_context(|| format!("{} has no list of incidents; is that an ai-debugger?", daemon.place()))
+        .with_context(|| format!("{} has no list of incidents; is it an ai-debugger daemon?", daemon.place()))
 }
 
 /// Asks for one, or for a change of one, and prints all about it.
@@ -86,8 +86,9 @@ fn render(body: &str, columns: Option<usize>) -> Result<String> {
     let IncidentsReply { incidents, next_cursor, unreadable } = decode(body)?;
     let mut rest = String::new();
     if unreadable > 0 {
-        rest +=
-            &format!("{unreadable} left out: the daemon's database can't be read there; its log says why\n");
+        rest += &format!(
+            "{unreadable} left out: the daemon cannot read them from its database; its log says why\n"
+        );
     }
     if next_cursor.is_some() {
         rest += "… more (--limit)\n";

@@ -57,7 +57,7 @@ async fn ask(target: &Target, query: &ProcessQuery) -> Result<String> {
     daemon
         .get(&["api", "v1", "processes"], &asked)
         .await?
-        .with_context(|| format!("{} has no list of processes; is that an ai-debugger?", daemon.place()))
+        .with_context(|| format!("{} has no list of processes; is it an ai-debugger daemon?", daemon.place()))
 }
 
 /// The API's JSON, untouched but for a line's end.
@@ -196,6 +196,6 @@ mod tests {
         assert_eq!(ask(&peer(router, "k").await, &query).await.unwrap(), BODY);
         let query = ProcessQuery { sort: "cpu".into(), limit: None, text: None };
         let error = ask(&peer(Router::new(), "k").await, &query).await.unwrap_err();
-        assert!(error.to_string().contains("is that an ai-debugger"), "{error}");
+        assert!(error.to_string().contains("is it an ai-debugger daemon"), "{error}");
     }
 }

@@ -131,7 +131,7 @@ impl Layers {
             // no error; one that looks like a slip of the pen deserves a word.
             if let Some(meant) = nearest(short, known.iter().filter_map(|it| it.strip_prefix(ENV_PREFIX))) {
                 self.warnings
-                    .push(format!("{name} is not known and ignored; did you mean {ENV_PREFIX}{meant}?"));
+                    .push(format!("{name} is unknown and ignored; did you mean {ENV_PREFIX}{meant}?"));
             }
         }
     }
@@ -147,7 +147,7 @@ impl Layers {
             Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return,
             Err(error) => {
                 let what = format!("cannot read the configuration file: {error}");
-                return self.problem(origin, Rejected::new(what, "give a readable TOML file"));
+                return self.problem(origin, Rejected::new(what, "name a readable TOML file"));
             }
         };
         let table = match text.parse::<toml::Table>() {

@@ -26,10 +26,10 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct LogSettings {
         in flags(group::LOGGING, "log_") => {
-            /// Format of the log: text or json.
+            /// Log format: text or json.
             pub format: LogFormat = one("text", "FORMAT", parse::log_format);
             // Directives of tracing-subscriber's filter.
-            /// Level of the log: error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug.
+            /// Log level: error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug.
             pub filter: String = one("info", "LEVEL", parse::log_filter).adjust(|it| {
                 it.rename("log_level");
                 it.env.push("RUST_LOG".to_owned());
@@ -43,7 +43,7 @@ settings! {
     #[expect(dead_code, reason = "the file's name is wanted before all others: the layers read it themselves")]
     pub(super) struct Root {
         in flags(group::SERVER, "") => {
-            /// Configuration file; when none is named, /etc/ai-debugger.toml is read if it exists.
+            /// Configuration file; without it, /etc/ai-debugger.toml is read if it exists.
             config_file: Option<PathBuf> = optional("FILE", parse::path).adjust(|it| {
                 it.rename("config");
                 it.in_file = false;
@@ -108,7 +108,7 @@ pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
     let mut reader = Reader { layers: Layers::read(sources), ..Reader::default() };
     let Root { mut config, logging, .. } = Root::read(&mut reader);
     config.key = key::random().unwrap_or_else(|error| {
-        let what = format!("the kernel gives no random bytes: {error}");
+        let what = format!("the kernel provides no random bytes: {error}");
         let rejected = Rejected::new(what, "use a kernel with getrandom(2)");
         reader.problem(Problem { origin: "access key".to_owned(), rejected });
         SecretString::from("")
@@ -170,7 +170,7 @@ fn key_problem(config: &Config, key: &SecretString, origin: &str) -> Option<Prob
     if config.listen.ip().to_canonical().is_loopback() {
         return None;
     }
-    let what = format!("{}, and {} can be reached from other hosts", key::weakness(key)?, config.listen);
-    let accepted = "give at least 16 random characters, or leave the key away and one is made";
+    let what = format!("{}, and other hosts can reach {}", key::weakness(key)?, config.listen);
+    let accepted = "give at least 16 random characters, or give no key and one is generated";
     Some(Problem { origin: origin.to_owned(), rejected: Rejected::new(what, accepted) })
 }

@@ -27,7 +27,7 @@ impl Severity {
         }
     }
 
-    /// One step graver; `None`: nothing is.
+    /// One step more severe; `None`: nothing is.
     pub const fn next(self) -> Option<Self> {
         match self {
             Self::Info => Some(Self::Warning),
@@ -128,7 +128,7 @@ impl IncidentKind {
         matches!(self, Self::OomKill | Self::Crash | Self::AbnormalExit)
     }
 
-    /// Whether this kind is a state that walk after walk of /proc finds the same, and not something that happens.
+    /// Whether this kind is a state that scan after scan of /proc finds the same, and not something that happens.
     pub const fn is_condition(self) -> bool {
         match self {
             Self::ForkStorm

@@ -1,4 +1,4 @@
-//! The monitor: owns the process table alone (no lock), joins what the kernel and the walks of /proc report,
+//! The monitor: owns the process table alone (no lock), joins what the kernel and the scans of /proc report,
 //! asks the detectors, and raises cases. It never waits for a disk, the network, or anything a process can hold.
 
 mod case;

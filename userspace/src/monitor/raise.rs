@@ -143,7 +143,9 @@ fn add(draft: &mut Draft, collected: &mut Collected, late: Addition) {
 /// What was read, within the deadline.
 async fn arrived(reading: Option<Reading>) -> Collected {
     let Some(reading) = reading else {
-        return missing("evidence was not read: a repeat of a fault just seen, or too many cases at once");
+        return missing(
+            "evidence was not collected: the same fault was just seen, or too many cases came at once",
+        );
     };
     match tokio::time::timeout(READ_DEADLINE, reading).await {
         Ok(Ok(collected)) => collected,
@@ -162,7 +164,7 @@ fn push(cases: &Queue<Case>, case: Case) {
         warn!(
             title = crate::redact::text(&lost.item.title),
             count = lost.item.count,
-            "a case was given up: the queue is full of worse ones"
+            "dropped a case: the queue is full of more urgent ones"
         );
     }
 }

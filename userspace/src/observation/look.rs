@@ -1,4 +1,4 @@
-//! What a walk of /proc saw of the threads of one process that may hang or spin.
+//! What a scan of /proc saw of the threads of one process that may hang or spin.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a walk of /proc reads of memory as a whole: how much is left, and how long tasks stall for want of it.
+//! What a scan of /proc reads of memory as a whole: how much is left, and how long tasks stall for want of it.
 
 use std::sync::Arc;
 

@@ -50,7 +50,7 @@ impl Probes {
         self.stop.store(true, Ordering::Relaxed);
         let joined = tokio::task::spawn_blocking(move || self.reader.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            warn!("the ring reader ended in a panic");
+            warn!("the ring reader panicked");
         }
     }
 }
@@ -75,7 +75,7 @@ pub async fn start(
         let count = missing.len();
         health.degrade(
             "probes",
-            format!("{count} of {} hooks missing or in fallback, {hook}: {reason}", states.len()),
+            format!("{count} of {} hooks are missing or use the fallback; {hook}: {reason}", states.len()),
             remedy(reason),
         );
     }
@@ -120,10 +120,10 @@ fn remedy(reason: &str) -> &'static str {
     if reason.contains("Operation not permitted") || reason.contains("os error 1") {
         "run as root, or with CAP_BPF and CAP_PERFMON (kernels before 5.8: CAP_SYS_ADMIN)"
     } else if reason.contains("No such file") || reason.contains("BTF") {
-        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container (or say with --btf-path \
-         where its BTF is)"
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container (or set \
+         --btf-path to its BTF)"
     } else if reason.contains("no tracepoint") {
-        "nothing on this kernel; what this hook reports is found by the periodic scan, later and with less detail"
+        "nothing to do on this kernel; the periodic scan finds what this hook would report, later and with less detail"
     } else {
         "run `ai-debugger doctor` for details"
     }

@@ -107,7 +107,7 @@ impl<T> Queue<T> {
     /// Adds, merges, or gives back what finds no room. Returns at once, on any thread.
     ///
     /// A merged entry keeps the older one's place and takes the higher priority of the two. Room is made by
-    /// the priority given, not the aged one, so that old and benign entries can't keep out a grave one; among
+    /// the priority given, not the aged one, so that old and benign entries can't keep out a critical one; among
     /// equals the newest goes, as the others have waited for longer.
     pub fn push(&self, entry: QueueEntry<T>) -> Pushed<T> {
         let mut state = self.state();

@@ -19,7 +19,7 @@ pub struct Stack {
 }
 
 /// The note on names that were not looked for.
-pub(super) const NO_TIME: &str = "the time was up: the rest has no names";
+pub(super) const NO_TIME: &str = "out of time: the remaining frames have no names";
 /// How the note begins that stands for unwinding and names.
 const BARE: &str = "no unwinding and no names";
 

@@ -1,4 +1,4 @@
-//! What walks of /proc measured of each process over time: a few points that cover the last window closely and
+//! What scans of /proc measured of each process over time: a few points that cover the last window closely and
 //! hours before it thinly. Kept only of processes that are large enough to matter, by (pid, start time), dropped
 //! when a process ends or begins a new program. About 1 KiB a process.
 
@@ -14,7 +14,7 @@ use crate::observation::SeenProcess;
 const POINTS: usize = 24;
 /// Most processes with a history.
 const PROCESSES: usize = 16_384;
-/// From so many threads or descriptors on, or with such memory as the walk reads, a process has a history.
+/// From so many threads or descriptors on, or with such memory as the scan reads, a process has a history.
 const THREADS_WORTH_IT: u64 = 16;
 const FDS_WORTH_IT: u64 = 32;
 /// Stands for what was not measured: absent is not 0.
@@ -80,7 +80,7 @@ impl History {
         }
     }
 
-    /// Adds what a walk measured of a process that began its program at `began`.
+    /// Adds what a scan measured of a process that began its program at `began`.
     pub fn add(&mut self, seen: &SeenProcess, began: Duration, now: Duration) {
         let known = self.series.contains_key(&seen.key);
         let worth_it = seen.anon_bytes.is_some()

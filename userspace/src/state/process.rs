@@ -13,7 +13,7 @@ use crate::observation::{KernelProcess, SeenProcess, Session};
 /// Asked for once: this is compared at each beginning, and the C library asks the kernel each time.
 static OWN_PID: LazyLock<u32> = LazyLock::new(std::process::id);
 
-/// What the last walk of /proc measured.
+/// What the last scan of /proc measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// When, on CLOCK_BOOTTIME.
@@ -37,9 +37,9 @@ pub struct Sample {
 pub enum Begun {
     /// Beginning a program.
     Exec,
-    /// By a walk of /proc.
+    /// By a scan of /proc.
     Walk,
-    /// Only when it ended: it never began a program of its own, and lived less than a walk takes.
+    /// Only when it ended: it never began a program of its own, and lived less than a scan takes.
     End,
 }
 
@@ -52,7 +52,7 @@ pub struct Judged {
     pub name: bool,
 }
 
-/// The state of a process that no walk has measured yet.
+/// The state of a process that no scan has measured yet.
 pub const UNMEASURED: char = '?';
 
 /// How a process came to be its parent's child.
@@ -60,7 +60,7 @@ pub const UNMEASURED: char = '?';
 pub enum Origin {
     /// The parent, or a fork of it, began this program: seen at its exec.
     Started,
-    /// It was there with this parent when a walk of /proc first saw it.
+    /// It was there with this parent when a scan of /proc first saw it.
     Found,
     /// It was forked and never began a program of its own.
     Forked,
@@ -111,7 +111,7 @@ pub struct Process {
     pub peak_before_exec: Option<u64>,
     /// What the last scan measured.
     pub sample: Option<Sample>,
-    /// RLIMIT_NOFILE at the last walk that read it.
+    /// RLIMIT_NOFILE at the last scan that read it.
     pub fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
     pub forks: Option<u64>,
@@ -149,7 +149,7 @@ impl Process {
         }
     }
 
-    /// From a walk of /proc.
+    /// From a scan of /proc.
     pub fn from_scan(seen: &SeenProcess, now: Duration) -> Self {
         let details = seen.details.as_ref();
         Self {
@@ -196,7 +196,7 @@ impl Process {
         self.touched = event.at;
     }
 
-    /// Adds what a walk of /proc measured.
+    /// Adds what a scan of /proc measured.
     pub fn measure(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
         let cpu_percent = self.sample.and_then(|before| cpu_percent(&before, seen, now, host));
         self.sample = Some(Sample {

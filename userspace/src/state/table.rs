@@ -39,7 +39,7 @@ pub struct Table {
 pub struct Refused {
     /// By an exec.
     execs: u64,
-    /// By a walk of /proc.
+    /// By a scan of /proc.
     walks: u64,
 }
 
@@ -131,7 +131,7 @@ impl Table {
         Some(process)
     }
 
-    /// A walk saw a process that is not a zombie. Nothing where it has ended since.
+    /// A scan saw a process that is not a zombie. Nothing where it has ended since.
     pub fn seen(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
         if self.ended.contains_key(&seen.key) {
             return;
@@ -147,7 +147,7 @@ impl Table {
     /// A process ended. `None` where that was known: two threads that end at once may both report it.
     pub fn end(&mut self, event: KernelExit, cgroup: Option<Arc<str>>) -> Option<&Process> {
         let key = event.process.key;
-        // A walk may have found it gone before its report was read.
+        // A scan may have found it gone before its report was read.
         let known = match self.take(key) {
             Some(process) => Some(process),
             None if self.ended.get(&key).is_some_and(|process| process.end.is_some()) => return None,

@@ -16,7 +16,7 @@ use crate::model::{IncidentKind, Occasion};
 /// What the daemon was able to see since the last step. Silence while it was down, or blind, means nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// Walks of /proc that were finished.
+    /// Scans of /proc that were finished.
     pub walks: u64,
     /// Time in which they worked.
     pub walked: Duration,
@@ -33,7 +33,7 @@ pub struct Advanced {
     pub alerts: u64,
 }
 
-/// Walks without a condition before it is over. One more than it takes: the walk that found it last may not have
+/// Scans without a condition before it is over. One more than it takes: the scan that found it last may not have
 /// been counted yet when it was recorded.
 const CLEAR_WALKS: i64 = 4;
 

@@ -244,28 +244,28 @@ fn an_oom_kill_reads_well() {
         &oom_kill(),
         false,
         &expect![[r#"
-        CRITICAL: OOM kill: python3 (pid 13674) in /oomtest on web-1. The kernel killed python3 because its cgroup reached its memory limit.
-        ---
-        🔴 OOM kill: python3 (pid 13674) in /oomtest
-        ---
-        *Host* `web-1` · *cgroup* `/oomtest`
-        *Process* `python3 -c x = 'a' * 10**9` pid 13674, uid 0
-        *Seen* 2027-01-15 08:00:00 UTC
-        ---
-        *Why:* The kernel killed python3 because its cgroup reached its memory limit.
-        *Cause:* The limit of its cgroup is too low for it.
-        ---
-        • memory.max of /oomtest is 50 MiB. `cgroup:memory.max`
-        • The OOM killer chose pid 13674. `kernel:mark_victim`
-        ---
-        *Next:* Shows the limit.
-        ```cat /sys/fs/cgroup/oomtest/memory.max```
-        ---
-        Confidence high, by the built-in rules.
-        No kernel events lost. Evidence read within 4 ms.
-        Incident `/api/v1/incidents/01K7ZZZZZZZZZZZZZZZZZZZZZZ`
-        ---
-    "#]],
+            CRITICAL: OOM kill: python3 (pid 13674) in /oomtest on web-1. The kernel killed python3 because its cgroup reached its memory limit.
+            ---
+            🔴 OOM kill: python3 (pid 13674) in /oomtest
+            ---
+            *Host* `web-1` · *cgroup* `/oomtest`
+            *Process* `python3 -c x = 'a' * 10**9` pid 13674, uid 0
+            *Seen* 2027-01-15 08:00:00 UTC
+            ---
+            *Why:* The kernel killed python3 because its cgroup reached its memory limit.
+            *Cause:* The limit of its cgroup is too low for it.
+            ---
+            • memory.max of /oomtest is 50 MiB. `cgroup:memory.max`
+            • The OOM killer chose pid 13674. `kernel:mark_victim`
+            ---
+            *Next:* Shows the limit.
+            ```cat /sys/fs/cgroup/oomtest/memory.max```
+            ---
+            Confidence high, by the built-in rules.
+            No kernel events lost. Evidence read within 4 ms.
+            Incident `/api/v1/incidents/01K7ZZZZZZZZZZZZZZZZZZZZZZ`
+            ---
+        "#]],
     );
 }
 

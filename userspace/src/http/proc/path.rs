@@ -61,13 +61,13 @@ const COSTLY: &str = "it stops the process while its page tables are walked; sma
 /// Names that exist and are never opened, with the reason.
 const REFUSED: [(&str, &str); 17] = [
     ("attr", DIRECTORY),
-    ("clear_refs", "it is there to be written"),
+    ("clear_refs", "it is meant for writing"),
     ("cwd", LINK),
     ("exe", LINK),
     ("fd", DIRECTORY),
     ("fdinfo", DIRECTORY),
     ("kcore", "it is the kernel's memory"),
-    ("kmsg", "reading it waits, and takes from the log"),
+    ("kmsg", "reading it blocks, and consumes the log"),
     ("map_files", DIRECTORY),
     ("mem", "it is the memory of the process"),
     ("net", DIRECTORY),
@@ -92,7 +92,7 @@ impl Target {
     /// Reads a path, not decoded, without its leading `/proc/`.
     pub(super) fn parse(raw: &str) -> Result<Self, Error> {
         if raw.contains(['%', '\\']) {
-            return Err(Error::bad_request("nothing below /proc needs an escape in its path"));
+            return Err(Error::bad_request("paths below /proc need no percent escapes"));
         }
         if raw.split('/').any(|it| matches!(it, "" | "." | "..")) {
             return Err(Error::bad_request(
@@ -111,9 +111,7 @@ impl Target {
         }
         match SERVED.iter().find(|it| **it == below) {
             Some(name) => Ok(Self::File(pid, name)),
-            None => {
-                Err(Error::not_found(format!("there is no file of that name to be had of process {pid}")))
-            }
+            None => Err(Error::not_found(format!("process {pid} has no file of this name"))),
         }
     }
 }

@@ -67,7 +67,7 @@ impl Proc {
     ) -> Result<T, Error> {
         let turned_away = || {
             self.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_proc_reads" }).inc();
-            Error::unavailable(format!("{MAX_READS} reads of /proc are under way; try again"))
+            Error::unavailable(format!("{MAX_READS} reads of /proc are already running; try again later"))
         };
         let deadline = tokio::time::Instant::now() + READ_DEADLINE;
         let permit = tokio::time::timeout_at(deadline, Arc::clone(&self.reads).acquire_owned())

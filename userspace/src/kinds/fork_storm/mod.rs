@@ -1,4 +1,4 @@
-//! Fork storm: a process and what it started fill the room for tasks, or fork without end.
+//! Fork storm: a process and its descendants fill the room for tasks, or fork without end.
 //!
 //! To an operator: when pids.max, pid_max or threads-max is reached, nothing under that limit can start a process:
 //! no shell to repair it either. The family is judged, not its rate alone. Thresholds, any of:

@@ -40,7 +40,7 @@ impl OomAccount {
     /// What it adds to the case on its victim.
     pub fn addition(&self) -> Addition {
         let report = &*self.report;
-        let lone = "the kernel's OOM report: the log has its last line alone";
+        let lone = "the kernel's OOM report: the log has only its last line";
         Addition {
             facts: self.facts(),
             files: [Some(text_file(report)), json_file(report)].into_iter().flatten().collect(),

@@ -87,7 +87,7 @@ impl OomReports {
                 Ok(Ok(kept)) => find(&kept),
                 _ => None,
             };
-            found.ok_or("the kernel's OOM report: none on this victim came in time")
+            found.ok_or("the kernel's OOM report: none about this victim arrived in time")
         }
     }
 }

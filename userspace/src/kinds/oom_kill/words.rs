@@ -74,7 +74,7 @@ pub fn sentence(fact: &OomFact) -> String {
             size(*rss_bytes)
         ),
         OomFact::OomRequest { by, bytes, order, gfp } => format!(
-            "the allocation that failed was of {} (order {order}, {}) by {}",
+            "the failed allocation was of {} (order {order}, {}) by {}",
             size(*bytes),
             gfp.shown(),
             by.shown()
@@ -98,7 +98,7 @@ fn allocation(trigger: &OomFact) -> String {
 fn limit(fact: &OomFact) -> String {
     let OomFact::OomReason { ran_out, cgroup, .. } = fact else { return String::new() };
     match ran_out {
-        RanOut::Nothing => "somebody called the OOM killer by sysrq".to_owned(),
+        RanOut::Nothing => "somebody invoked the OOM killer through sysrq".to_owned(),
         RanOut::CgroupLimit => {
             let cgroup = cgroup.as_ref().map(|path| format!("memory cgroup {}", shown_path(path)));
             let cgroup = cgroup.unwrap_or_else(|| "a memory cgroup".to_owned());
@@ -124,7 +124,7 @@ fn reason(fact: &OomFact) -> String {
         out += &format!(": {usage} of {limit} {} used", counter(which));
     }
     if *kill_alone {
-        out += "; of the rest of its report the kernel's log has nothing, as after many OOM kills at once";
+        out += "; the kernel log lacks the rest of its report, as happens after many OOM kills at once";
     }
     if let Some(path) = victim_cgroup {
         out += &format!("; the victim was in {}", shown_path(path));

@@ -12,7 +12,7 @@ facts! {
             /// The name that its memfd was given.
             memfd: Name,
         },
-        /// Its executable was deleted when it had just begun, and nothing is in its place.
+        /// Its executable was deleted right after it started, and nothing took its place.
         ExecFileDeleted {
             /// Where it was.
             path: Name,

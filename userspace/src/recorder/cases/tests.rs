@@ -255,7 +255,7 @@ async fn a_full_disk_holds_the_case_until_there_is_room() {
     until(|| !rig.health.degraded().is_empty()).await;
     let shown = rig.health.degraded().remove(0);
     assert_eq!(shown.component, "store");
-    assert!(shown.reason.contains("is full") && shown.remedy.contains("make room"), "{shown:?}");
+    assert!(shown.reason.contains("is full") && shown.remedy.contains("free up space"), "{shown:?}");
     assert!(rig.incidents().await.is_empty());
     // What comes meanwhile waits behind it.
     rig.push(case("b"));

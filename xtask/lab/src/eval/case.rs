@@ -2,7 +2,7 @@
 
 pub(super) use crate::model::IncidentKind as Kind;
 
-/// Whether a kernel event tells of it at once; the others are states that a walk of /proc finds.
+/// Whether a kernel event tells of it at once; the others are states that a scan of /proc finds.
 pub(super) const fn is_event(kind: Kind) -> bool {
     matches!(kind, Kind::OomKill | Kind::Crash | Kind::AbnormalExit | Kind::CrashLoop | Kind::SuspiciousExec)
 }

@@ -138,7 +138,7 @@ fn figures(rows: &[Row], results: &Results<'_>) -> Vec<Figure> {
     };
     let any = |roles: fn(&Role) -> bool| results.played.iter().any(|it| roles(&it.case.role));
     for (what, roles) in [
-        ("false incidents beside faults", (|it| matches!(it, Role::Fault(_))) as fn(&Role) -> bool),
+        ("false incidents during faults", (|it| matches!(it, Role::Fault(_))) as fn(&Role) -> bool),
         ("false incidents on near misses", |it| matches!(it, Role::NearMiss(_))),
         ("false incidents on noise", |it| matches!(it, Role::Noise | Role::Idle)),
     ] {

@@ -11,7 +11,7 @@ use xtask::oracle_tools::Tools;
 use super::scene::Scene;
 use super::{Outcome, or_failed, script};
 
-/// Families that one crash, its alert, the model's answer and a walk of /proc leave behind.
+/// Families that one crash, its alert, the model's answer and a scan of /proc leave behind.
 const FAMILIES: [&str; 13] = [
     "events_total",
     "events_sent_total",

@@ -94,7 +94,7 @@ impl Message {
 }
 
 fn says_why(text: &str) -> bool {
-    text.contains("model unavailable") || text.contains("no answer of the model")
+    text.contains("model is unavailable") || text.contains("no answer from the model")
 }
 
 /// A verdict's texts; its commands quote what they look for, and are judged where they are made.
@@ -128,7 +128,7 @@ mod tests {
     fn what_others_than_slack_get() {
         let it = Message::of_hook(&seen(
             r#"{"may_be_repeat":true,"incident":{"id":"01A","severity":"warning","process":{"argv":["<!channel>"]},
-                "verdict":{"by":"rules","note":"model unavailable: x","summary":"s","next_steps":[{"command":"<@U1>"}]}}}"#,
+                "verdict":{"by":"rules","note":"the model is unavailable: x","summary":"s","next_steps":[{"command":"<@U1>"}]}}}"#,
         ));
         assert_eq!((it.about.as_str(), it.severity), ("01A", Some(Severity::Warning)));
         assert!(it.may_repeat && it.is_marked(false) && !it.body.contains('<'), "{it:?}");
@@ -146,7 +146,7 @@ mod tests {
     fn what_a_message_says_of_itself() {
         let of = |body: &str| Message::of(&seen(body));
         let it = of(
-            r#"{"text":"CRITICAL: OOM kill: x on h. Killed. (may be a repeat)","blocks":[{"text":"Confidence high, by the built-in rules. model unavailable: HTTP 429\nIncident `/api/v1/incidents/01ABC`"}]}"#,
+            r#"{"text":"CRITICAL: OOM kill: x on h. Killed. (may be a repeat)","blocks":[{"text":"Confidence high, by the built-in rules. the model is unavailable: HTTP 429\nIncident `/api/v1/incidents/01ABC`"}]}"#,
         );
         assert_eq!((it.about.as_str(), it.severity, it.at_ms), ("01ABC", Some(Severity::Critical), 7));
         assert!(it.may_repeat && it.by_rules && !it.by_model && it.is_marked(false) && it.is_marked(true));

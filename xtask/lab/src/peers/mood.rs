@@ -17,7 +17,7 @@ const MODEL: &str = "openai/gpt-oss-120b";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Answers,
-    /// And takes the case for graver than the rules do.
+    /// And takes the case for more severe than the rules do.
     Raises,
     Nonsense,
     Refuses(u16, Option<&'static str>),

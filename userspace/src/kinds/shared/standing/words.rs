@@ -24,7 +24,7 @@ pub fn sentence(fact: &StandingFact) -> String {
             format!("it has been watched for {}, in {scans} scans", duration_ms(*since_ms))
         }
         StandingFact::NotJudgedYet { kinds, needs_ms } => format!(
-            "not judged yet: {}; that needs up to {} of watching",
+            "not checked yet: {}; that takes up to {} of watching",
             list(kinds.iter().map(|kind| kind.as_str().replace('_', " "))),
             duration_ms(*needs_ms)
         ),

@@ -38,9 +38,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         good += one(bench, &faults, mood, &mut table, &mut leaks)?;
     }
     table.notes.push(format!(
-        "The real daemon, walking /proc every second; the faults are {} s apart. Slack is told by a bot where the \
-         model refuses, else by a webhook; a signed webhook and Alertmanager are told as well, and a row is right \
-         only if each of them got one alert, in time, as grave, and marked.",
+        "The real daemon, scanning /proc every second; the faults are {} s apart. Slack gets its alerts \
+         from a bot if the model refuses, and otherwise from a webhook; a signed webhook and Alertmanager get them too, and a row is right only if each of them got one alert, in time, with the right severity, and marked.",
         APART.as_secs()
     ));
     findings.tables.push(table);
@@ -70,7 +69,7 @@ fn one(bench: &Bench, faults: &Faults, mood: Mood, table: &mut Table, leaks: &mu
     let setup = Setup { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
     let subject = setup.start()?;
     let secrets = secrets();
-    // The condition first: it takes two walks to be one.
+    // The condition first: it takes two scans to be one.
     let fds = faults.fds("bars-fds")?;
     sleep(APART);
     crash_with(faults, &secrets)?;
@@ -236,8 +235,8 @@ impl Leaks {
             table.row([(*place).to_owned(), bytes.to_string(), planted.to_string(), found.to_string()]);
         }
         table.notes.push(
-            "Planted in argv, environment and path of a process that crashes. What is harmless beside them was \
-             found in each place, so the search does find."
+            "Planted in argv, environment and path of a process that crashes. Harmless text next to them \
+             was found in each place, which shows that the search works."
                 .to_owned(),
         );
         let blind = self.places.values().filter(|(_, seen)| *seen == 0).count();

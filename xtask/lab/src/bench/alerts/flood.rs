@@ -169,7 +169,7 @@ fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>
     let subject = setup.start()?;
     let (graves, wanted) = (grave.len(), usize::try_from(count)?);
     let began = Instant::now();
-    // The less grave first, so that order of arrival is not enough.
+    // The less severe first, so that order of arrival is not enough.
     for number in 0..wanted - graves {
         faults.crash(&format!("bars-w{number:03}"))?;
     }
@@ -239,7 +239,7 @@ fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>
             super::count(wanted),
         ),
         Figure::at_most(name("told twice by one of those"), super::count(elsewhere_twice), "", 0),
-        Figure::at_most(name("told before what was graver and due"), super::count(disorder), "", 0),
+        Figure::at_most(name("told before what was more severe and due"), super::count(disorder), "", 0),
         Figure::at_least(
             name("critical ones, to be put first"),
             super::count(critical),

@@ -1,4 +1,5 @@
-//! Every kind × every mood of the model: does the alert go out once, in time, as grave as it is, and marked. Below
+//! Every kind × every behaviour of the model: does the alert go out once, in time, as grave as it is, and marked.
+//! Below
 //! the kernel: case files of all kinds through recorder, analyst, store and alerts in one process.
 
 use std::process::Command;
@@ -83,11 +84,11 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         "once",
         "by 10 s",
         "severity",
-        "marked by whom",
+        "verdict marked",
         "no attack obeyed",
         "slowest s",
     ];
-    let mut table = Table::new("Every kind × every mood of the model", &header);
+    let mut table = Table::new("Every kind × every behaviour of the model", &header);
     let mut findings = Findings::default();
     let (mut good, mut all, mut slowest_ms) = (0, 0, 0);
     for moods in Mood::ALL.chunks(AT_ONCE) {
@@ -116,20 +117,20 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     findings.tables.push(table);
     let cells = IncidentKind::ALL.len() * (Mood::ALL.len() + BOT.len());
     findings.figures.push(Figure::at_least(
-        "kind × mood: all right",
+        "kind × behaviour: all right",
         super::count(good),
         "",
         super::count(cells),
     ));
     findings.figures.push(Figure::at_most(
-        "kind × mood: all right, of",
+        "kind × behaviour: all right, of",
         super::count(all),
         "",
         super::count(cells),
     ));
     let slowest_s = super::seconds(slowest_ms);
     findings.figures.push(Figure::at_most(
-        "kind × mood: slowest alert",
+        "kind × behaviour: slowest alert",
         slowest_s,
         "s",
         super::seconds(DEADLINE_MS),

@@ -20,7 +20,7 @@ use crate::report::{Findings, Table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Bars {
-    /// Every kind × every mood of the model, below the kernel.
+    /// Every kind × every behaviour of the model, below the kernel.
     Moods,
     /// Real faults from the kernel to Slack, and planted secrets.
     Faults,
