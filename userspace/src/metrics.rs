@@ -24,7 +24,7 @@ macro_rules! single_label {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
         pub struct $name {
-            /// The label.
+            /// The value of the label.
             pub $field: &'static str,
         }
     };
@@ -41,16 +41,16 @@ single_label!(/** Which ring: `grave`, `crash` or `common`. */ RingLabel, ring);
 pub struct HttpLabels {
     /// The matched route, or `other`.
     pub route: String,
-    /// The status code.
+    /// The status code of the answer.
     pub status: u16,
 }
 
 /// Which alerts: by receiver and what became of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 pub struct AlertLabels {
-    /// `slack`.
+    /// The receiver's name, such as `slack`.
     pub sink: &'static str,
-    /// `sent`, `retried`, `failed`.
+    /// What became of the alert: `sent`, `retried` or `failed`.
     pub outcome: &'static str,
 }
 

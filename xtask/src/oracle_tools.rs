@@ -24,9 +24,9 @@ pub struct Tools {
     pub python: Result<PathBuf, String>,
     /// The TypeScript compiler, with Slack's types beside it.
     pub tsc: Result<PathBuf, String>,
-    /// Prometheus' linter.
+    /// Prometheus' linter, or why it is missing.
     pub promtool: Result<PathBuf, String>,
-    /// Prometheus' Alertmanager.
+    /// Alertmanager's program, or why it is missing.
     pub alertmanager: Result<PathBuf, String>,
 }
 

@@ -74,16 +74,16 @@ pub fn is_program(path: &Path) -> bool {
 
 /// How this user becomes root.
 pub enum Root {
-    /// It is root.
+    /// This process is root already.
     Already,
-    /// With this sudo.
+    /// Through a sudo that does not ask for a password.
     Sudo {
-        /// Where it is.
+        /// The path of the program.
         path: PathBuf,
         /// Whether it will ask for a password.
         asks: bool,
     },
-    /// Not at all.
+    /// There is no way to become root.
     No,
 }
 

@@ -20,9 +20,9 @@ type Statements = &'static [(&'static str, &'static str)];
 struct Shape {
     severity: Severity,
     summary: &'static str,
-    /// Source and text.
+    /// Source and text of each fact.
     facts: Statements,
-    /// Name and body.
+    /// Name and body of each evidence file.
     files: Statements,
 }
 

@@ -25,7 +25,6 @@ const LABEL: usize = 200;
 const ANNOTATION: usize = 1500;
 const WHO: &str = "Alertmanager";
 
-/// The receiver.
 pub(super) struct Alertmanager {
     client: Client,
     url: String,
@@ -73,7 +72,6 @@ pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp
     Value::Array(all)
 }
 
-/// One `postableAlert`.
 fn postable(incident: &Incident, over: bool, public_url: Option<&str>, now: Timestamp) -> Value {
     let ends = if over { now } else { now.saturating_add(FIRES_FOR).unwrap_or(Timestamp::MAX) };
     let mut out = json!({

@@ -25,10 +25,9 @@ const PASSING: [&str; 6] = [
     "request_timeout",
 ];
 
-/// The bot.
 pub(super) struct Bot {
     client: Client,
-    /// Such as `https://slack.com/api`.
+    /// Base URL of Slack's Web API, such as `https://slack.com/api`.
     base_url: String,
     token: SecretString,
     channel: String,

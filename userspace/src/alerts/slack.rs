@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::post::{self, PostResult};
 use crate::outbound;
 
-/// A webhook.
 pub(super) struct Webhook {
     client: Client,
     /// A secret: whoever has it can post. It must not get into an error or a log.

@@ -24,7 +24,6 @@ use crate::store::DueAlert;
 const VERSION: u32 = 1;
 const WHO: &str = "the webhook";
 
-/// The receiver.
 pub(super) struct Hook {
     client: Client,
     /// May hold a token: it must not get into an error or a log.
@@ -67,7 +66,6 @@ fn remedy(status: StatusCode) -> Option<&'static str> {
     }
 }
 
-/// What is sent.
 pub(super) fn body(alert: &DueAlert) -> String {
     let also: Vec<_> = alert
         .also

@@ -35,9 +35,9 @@ pub struct Question {
     /// The body of the request as it is sent; absent without a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
-    /// The system message.
+    /// The system message: who the model is, and the rules.
     pub system: String,
-    /// The case.
+    /// The case as data between marks: the user message.
     pub user: String,
     /// The estimate for all of it.
     pub tokens: usize,

@@ -11,11 +11,11 @@ const UNIT_KINDS: [&str; 4] = [".service", ".socket", ".mount", ".swap"];
 /// What runs a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// Docker.
+    /// Docker Engine, or Moby.
     Docker,
     /// Podman, with or without root.
     Podman,
-    /// containerd for nerdctl.
+    /// containerd, as nerdctl uses it.
     Nerdctl,
     /// containerd or CRI-O for Kubernetes.
     Cri,

@@ -20,55 +20,55 @@ const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
 /// Most processes to ask for.
 const PROCESSES_MAX: usize = 10_000;
 
-/// What to do.
+/// A command with its arguments.
 pub enum Action {
-    /// The daemon.
+    /// Run the daemon.
     Run(Sources),
     /// What this host can give.
     Doctor {
-        /// The configuration.
+        /// Flags, environment and file that the configuration is made of.
         sources: Sources,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
-    /// One verdict now.
+    /// Examine one live process and give a verdict.
     Analyze {
         /// Which daemon, if any.
         target: Target,
-        /// Which process.
+        /// The pid of the process.
         pid: u32,
         /// Whether only to show what would go to the model.
         prompt: bool,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
     /// The processes a daemon sees.
     Ps {
-        /// Which daemon.
+        /// Which daemon to ask, and with which key.
         target: Target,
-        /// Which processes.
+        /// Which processes to show, and in what order.
         query: ps::ProcessQuery,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
     /// The incidents a daemon has.
     Incidents {
-        /// Which daemon.
+        /// Which daemon to ask, and with which key.
         target: Target,
-        /// Which incidents.
+        /// Which incidents to show.
         query: Query,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
-    /// One incident.
+    /// Show one incident in full, or change its status.
     Incident {
-        /// Which daemon.
+        /// Which daemon to ask, and with which key.
         target: Target,
-        /// Its id.
+        /// The incident's id, as `incidents` lists it.
         id: String,
         /// What to do with it first.
         action: Option<IncidentAction>,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
 }

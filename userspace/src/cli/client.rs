@@ -14,7 +14,7 @@ use crate::outbound;
 
 /// Asked when no other is named.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
-/// Names another one.
+/// The variable that names another daemon's address.
 const URL_VARIABLE: &str = "SERVER_URL";
 /// A model's verdict included.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -25,7 +25,7 @@ const ANSWER_MAX_BYTES: usize = 64 << 20;
 pub struct Target {
     /// Where the access key may be.
     pub sources: Sources,
-    /// `--url`.
+    /// The daemon's address, from `--url`.
     pub url: Option<String>,
 }
 
@@ -176,7 +176,6 @@ fn reason(body: &str) -> String {
     serde_json::from_str(body).map_or_else(|_| String::new(), |Said { error }| format!(": {error}"))
 }
 
-/// Understands an answer.
 pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T> {
     serde_json::from_str(body)
         .context("this version does not understand the answer; is the daemon of the same version?")

@@ -14,7 +14,7 @@ use crate::store::IncidentAction;
 
 /// Which incidents to show.
 pub struct Query {
-    /// Only this kind.
+    /// Show only incidents of this kind.
     pub kind: Option<String>,
     /// Only in this state.
     pub status: Option<String>,

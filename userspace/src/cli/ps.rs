@@ -42,7 +42,6 @@ enum ProcessesReply {
     Bare(Vec<ProcessRow>),
 }
 
-/// Asks and prints.
 pub(super) async fn ps(target: &Target, query: &ProcessQuery, json: bool) -> Result<()> {
     let body = ask(target, query).await?;
     let text = if json { with_newline(body) } else { render(&body, output::columns())? };

@@ -58,7 +58,6 @@ pub(super) fn judged(heading: &str, said: &Verdict) -> String {
     out.0
 }
 
-/// Whole seconds, UTC.
 pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

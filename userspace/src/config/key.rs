@@ -43,7 +43,6 @@ pub(super) fn kept_path(data_dir: &Path) -> PathBuf {
     data_dir.join(KEPT_NAME)
 }
 
-/// A new one.
 pub(super) fn random() -> Result<SecretString, getrandom::Error> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes)?;

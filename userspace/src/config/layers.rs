@@ -21,7 +21,7 @@ const FILE_MAX_BYTES: u64 = 1 << 20;
 pub struct Sources {
     /// Values by setting name, as the command line had them.
     pub flags: BTreeMap<&'static str, Vec<String>>,
-    /// The environment.
+    /// The variables of the process's environment.
     pub env: BTreeMap<String, OsString>,
     /// The file that is read if it is there and no other is named.
     pub default_file: PathBuf,
@@ -62,7 +62,7 @@ impl Found {
 /// Every value of every layer; by default none.
 #[derive(Default)]
 pub(super) struct Layers {
-    /// Strongest first.
+    /// What was found, by setting and layer; the strongest layer first.
     found: BTreeMap<(&'static str, Layer), Found>,
     /// Worth a word, not wrong.
     pub(super) warnings: Vec<String>,
@@ -71,7 +71,6 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads them all.
     pub(super) fn read(sources: &Sources) -> Self {
         let mut it = Self::default();
         it.read_flags(sources);
@@ -250,9 +249,9 @@ fn read_bounded(path: &Path) -> std::io::Result<(String, u32)> {
 
 /// The two ways to give a secret.
 pub(super) enum Either {
-    /// Neither is set.
+    /// Neither the value nor its file is set.
     Neither,
-    /// The value itself.
+    /// The value is set directly.
     Value(Found),
     /// The path of a file that has it.
     File(Found),

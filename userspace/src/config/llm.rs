@@ -16,9 +16,9 @@ use super::setting::group;
 pub struct LlmConfig {
     /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
     pub base_url: String,
-    /// Such as `openai/gpt-oss-120b`.
+    /// The model to ask, such as `openai/gpt-oss-120b`.
     pub model: String,
-    /// `GROQ_API_KEY`.
+    /// The API key, from `GROQ_API_KEY`.
     pub api_key: SecretString,
     /// How long an alert may wait for the verdict, retries included.
     pub deadline: Duration,
@@ -98,7 +98,7 @@ impl Section for Option<LlmConfig> {
 /// What a model costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// The model's name.
+    /// The model's name, as its API lists it.
     pub model: String,
     /// Billionths of a US dollar for a token read: thousandths of a dollar for a million.
     pub nano_usd_in: u64,

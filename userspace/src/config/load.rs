@@ -15,7 +15,7 @@ use super::{Config, Sources, key, parse};
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// One line of text per event, for people.
     Text,
     /// For programs: one JSON object a line.
     Json,
@@ -61,7 +61,7 @@ settings! {
 pub enum KeySource {
     /// Given, directly or in a file.
     Given {
-        /// The key.
+        /// The access key that clients must give.
         key: SecretString,
         /// The flag, variable, file or key of the file.
         origin: String,
@@ -77,7 +77,7 @@ pub struct LoadedConfig {
     pub config: Config,
     /// Where the real key will come from.
     pub key: KeySource,
-    /// How to log.
+    /// The log's format and level.
     pub logging: LogSettings,
     /// Worth a word, not wrong.
     pub warnings: Vec<String>,

@@ -89,7 +89,7 @@ settings! {
             pub llm: Option<LlmConfig> = Part;
         }
         in flags(group::ALERTS, "") => {
-            /// Who gets alerts.
+            /// The receivers that get alerts.
             pub receivers: Receivers = Part;
             /// What is alerted, and when.
             pub alerts: AlertRules = Part;

@@ -27,14 +27,14 @@ settings! {
 /// The way to Slack.
 #[derive(Clone, Debug)]
 pub enum SlackConfig {
-    /// An incoming webhook.
+    /// An incoming webhook, bound to one channel.
     Webhook {
         /// A secret: whoever has it can post.
         url: SecretString,
     },
     /// A bot of an app, with the scope `chat:write`.
     Bot {
-        /// `xoxb-…`.
+        /// The bot token, `xoxb-…`.
         token: SecretString,
         /// The channel's id or name.
         channel: String,

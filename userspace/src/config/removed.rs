@@ -20,7 +20,6 @@ pub(crate) struct Removed {
     pub(crate) name: &'static str,
 }
 
-/// All of them.
 pub(crate) fn removed() -> impl Iterator<Item = Removed> {
     NAMES.split_whitespace().map(|name| Removed { name })
 }

@@ -126,7 +126,6 @@ struct PromptReply {
     question: Question,
 }
 
-/// What is answered.
 #[derive(Debug, Serialize)]
 pub(super) struct AnalyzeReply {
     pid: Value,

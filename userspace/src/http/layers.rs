@@ -19,7 +19,7 @@ use super::error::Error;
 use super::{index, proc};
 use crate::metrics::{HttpLabels, Metrics};
 
-/// On every answer.
+/// Headers that every answer carries.
 const HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CACHE_CONTROL, "no-store"),

@@ -26,7 +26,7 @@ pub struct View<'a> {
     pub zombies: &'a Zombies,
     /// The limited memory cgroups, as the last scan read them.
     pub cgroups: &'a [CgroupMemory],
-    /// This host.
+    /// This host's name, clocks and page size.
     pub host: &'a Host,
     /// Where /proc and the cgroups are.
     pub sources: &'a Sources,
@@ -34,7 +34,7 @@ pub struct View<'a> {
     pub limits: &'a DetectLimits,
     /// To count what a bound turned away.
     pub metrics: &'a Metrics,
-    /// On CLOCK_BOOTTIME.
+    /// The time of this call, since boot (CLOCK_BOOTTIME).
     pub now: Duration,
 }
 
@@ -47,7 +47,7 @@ impl<'a> View<'a> {
 
 /// A finding, and the process it is about.
 pub struct Found {
-    /// What was concluded.
+    /// What the detector concluded, with its facts.
     pub draft: Draft,
     /// Whom the incident names.
     pub process: ProcessInfo,

@@ -35,7 +35,7 @@ const COMPONENT: &str = "kmsg";
 /// The log, open at its end.
 pub struct Log(OwnedFd);
 
-/// A followed log.
+/// The kernel log, followed by a thread of its own.
 pub struct Follower {
     /// Written to, to end the thread.
     stop: Arc<OwnedFd>,

@@ -36,7 +36,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Tokens kept free beside prompt and answer: for the chat's own frame, and for the estimate's error.
 const PROMPT_MARGIN: u32 = 600;
 
-/// The client.
 pub(crate) struct Client {
     http: reqwest::Client,
     base_url: String,
@@ -68,7 +67,6 @@ impl Client {
         })
     }
 
-    /// The model's name.
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
@@ -96,7 +94,7 @@ impl Client {
         serde_json::to_value(Request::new(&self.model, prompt)).unwrap_or_default()
     }
 
-    /// The budgets.
+    /// The budgets that requests are taken from.
     pub(crate) const fn limits(&self) -> &LlmLimits {
         self.allowance.limits()
     }

@@ -70,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// The metric's label.
+    /// The value of the label `outcome` in metrics.
     pub(crate) const fn outcome(&self) -> &'static str {
         match self {
             Self::Busy => "busy",

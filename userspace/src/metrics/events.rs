@@ -11,7 +11,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::coverage::{Coverage, Flow, Loss};
 
-/// Prints a coverage.
 #[derive(Debug)]
 pub(super) struct EventMetrics(pub(super) Coverage);
 

@@ -11,14 +11,14 @@ use prometheus_client::registry::Registry;
 /// Which tokens: `prompt`, `cached` (part of the prompt) or `completion`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 pub struct TokenLabel {
-    /// The label.
+    /// The value of the label.
     pub kind: &'static str,
 }
 
 /// Which budget: `requests_per_day`, `tokens_per_day`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 pub struct BudgetLabel {
-    /// The label.
+    /// The value of the label.
     pub budget: &'static str,
 }
 

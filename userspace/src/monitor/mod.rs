@@ -57,19 +57,19 @@ pub struct Inputs {
     pub sources: Sources,
     /// From when on something is a finding.
     pub limits: DetectLimits,
-    /// This host.
+    /// This host's name, clocks and page size.
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
     pub kernel_log: bool,
-    /// Where cases go.
+    /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
-    /// The numbers.
+    /// To count what happens.
     pub metrics: Arc<Metrics>,
     /// The state of health.
     pub health: Health,
 }
 
-/// See the module.
+/// The owner of the process table: a task that observations feed.
 pub struct Monitor {
     table: Table,
     history: History,

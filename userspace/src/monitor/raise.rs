@@ -33,7 +33,7 @@ pub(super) type Reading = JoinHandle<Collected>;
 
 /// Where the evidence of a case comes from.
 pub(super) enum Evidence {
-    /// Read it now.
+    /// Read the evidence now.
     Read,
     /// It is being read since before the process died.
     Early(Reading),

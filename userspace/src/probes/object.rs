@@ -29,7 +29,7 @@ const REASON_END: usize = 400;
 /// Births and fatal signals remembered in the kernel, each, where fallback needs them.
 const BIRTHS: u32 = 8192;
 
-/// How to load.
+/// Sizes and paths that loading needs.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Size of the ring of deaths by signal and OOM kills: a power of two, at least a page.
@@ -66,11 +66,9 @@ pub(super) struct Loaded {
     pub(super) attached: Option<Ebpf>,
     /// Deaths by signal and OOM kills.
     pub(super) grave: RingBuf<MapData>,
-    /// Crash captures.
     pub(super) crashes: RingBuf<MapData>,
     /// Execs and exits by status.
     pub(super) common: RingBuf<MapData>,
-    /// Forks by parent.
     pub(super) forks: Option<PerCpuHashMap<MapData, ForkKey, u64>>,
     /// What was sent and what was lost.
     pub(super) counters: Option<PerCpuArray<MapData, u64>>,

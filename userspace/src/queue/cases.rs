@@ -14,7 +14,7 @@ const THIN_CASES: usize = 2048;
 /// What stands in a case for the evidence it had.
 const GIVEN_UP: &str = "evidence: dropped, too many cases were waiting for the store";
 
-/// An empty one.
+/// An empty queue of cases, with its limits.
 pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
     Queue::new("cases", CASES, merge, metrics).with_thin("case_evidence", THIN_CASES, thin, metrics)
 }

@@ -17,7 +17,7 @@ use crate::model::{Case, Confidence, ProcessInfo, Severity};
 /// What a case is ranked by.
 #[derive(Clone, Copy, Debug)]
 pub struct RankInputs {
-    /// How bad.
+    /// Its severity: most of the rank.
     pub severity: Severity,
     /// Whether the kernel itself reported it: it happened just now.
     pub by_kernel: bool,

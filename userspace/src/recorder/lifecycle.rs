@@ -28,7 +28,7 @@ pub struct Visibility {
     pub scan_interval: Duration,
 }
 
-/// Steps until `shutdown`.
+/// Resolves and reminds, step by step, until `shutdown`.
 pub async fn run(
     store: Store,
     sinks: Vec<&'static str>,

@@ -16,7 +16,6 @@ const PENDING: usize = 64;
 #[derive(Clone, Debug)]
 pub struct PendingQuestion {
     pub(super) id: String,
-    /// What it shows.
     pub(super) case: Case,
     /// Who is told if the model raises its severity.
     pub(super) plan: AlertPlan,

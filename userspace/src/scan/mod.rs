@@ -29,7 +29,7 @@ const BATCH: usize = 512;
 /// What to scan, and how often.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Normally `/proc`.
+    /// Where the host's /proc is mounted; `/proc` unless in a container.
     pub proc_root: PathBuf,
     /// Where memory limits are read.
     pub hierarchy: Hierarchy,
@@ -52,7 +52,7 @@ pub fn measure_all(proc_root: &Path, host: &Host) -> anyhow::Result<Vec<SeenProc
     walk::measure_all(proc_root, host)
 }
 
-/// Scans until `shutdown`.
+/// Scans /proc at every interval until `shutdown`.
 pub async fn run(
     options: Options,
     host: Host,

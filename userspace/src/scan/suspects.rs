@@ -26,7 +26,6 @@ const DETAILED: usize = 16;
 /// so a small share proves nothing. What it does in that share decides.
 const BUSY_PERCENT: u64 = 5;
 
-/// Where to look.
 #[derive(Clone, Copy)]
 pub(super) struct Places<'a> {
     pub(super) proc_root: &'a Path,

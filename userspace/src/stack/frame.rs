@@ -51,10 +51,10 @@ pub struct Frame {
     /// Where in the process: of the crashing frame the instruction, of the others the return address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<u64>,
-    /// The function, demangled.
+    /// The function's name, demangled; `None` without symbols.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// The source file.
+    /// The source file by the debug information; `None` without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The line in it.

@@ -12,7 +12,7 @@ use super::BuildId;
 
 /// More program headers than any linker makes.
 const SEGMENTS_MAX: usize = 256;
-/// One note segment.
+/// Most bytes read of one note segment; build-ids need a few dozen.
 const NOTES_BYTES_MAX: u64 = 64 << 10;
 
 pub(super) const FILE_HEADER_BYTES: usize = size_of::<FileHeader64<LE>>();

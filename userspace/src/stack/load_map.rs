@@ -21,9 +21,7 @@ pub(super) struct LoadMap {
     modules: Vec<Module>,
 }
 
-/// One module.
 pub(super) struct Module {
-    /// Its name, cleaned.
     pub(super) name: String,
     pub(super) bias: u64,
     pub(super) on_disk: Option<OnDisk>,

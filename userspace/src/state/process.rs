@@ -16,15 +16,15 @@ static OWN_PID: LazyLock<u32> = LazyLock::new(std::process::id);
 /// What the last scan of /proc measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
     /// CPU time of its threads and reaped threads, in clock ticks.
     pub cpu_ticks: u64,
     /// CPU use since the scan before, in percent of one core.
     pub cpu_percent: Option<f64>,
-    /// Resident set size.
+    /// Resident set size, in bytes.
     pub rss_bytes: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
     /// Open descriptors, where they could be counted.
     pub fds: Option<u64>,
@@ -35,7 +35,7 @@ pub struct Sample {
 /// How a process was first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Beginning a program.
+    /// By its exec: argv and path are known.
     Exec,
     /// By a scan of /proc.
     Walk,
@@ -46,9 +46,9 @@ pub enum Begun {
 /// What was judged of a program's beginning, so that it is once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Its executable was.
+    /// Whether the exec, by its executable, was judged.
     pub exec: bool,
-    /// Its name was.
+    /// Whether the name was judged.
     pub name: bool,
 }
 
@@ -71,7 +71,7 @@ pub enum Origin {
 /// One process. Names and arguments are kept as the bytes they are: most are never shown.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
     /// The parent's pid, when it was last seen.
     pub ppid: u32,
@@ -89,7 +89,7 @@ pub struct Process {
     pub own: bool,
     /// Whether the present program's beginning was judged, and its name.
     pub judged: Judged,
-    /// Its `comm`.
+    /// Its `comm`: at most 15 bytes that the process chose.
     pub comm: Comm,
     /// The parent's `comm` at the last kernel event.
     pub parent_comm: Comm,
@@ -99,9 +99,9 @@ pub struct Process {
     pub exe: Option<Box<[u8]>>,
     /// Its real user id.
     pub uid: Option<u32>,
-    /// Its cgroup's path.
+    /// The path of its cgroup.
     pub cgroup: Option<Arc<str>>,
-    /// A kernel thread.
+    /// Whether it is a kernel thread, which has no program.
     pub kernel_thread: bool,
     /// When anything was last heard of it.
     pub touched: Duration,

@@ -37,9 +37,9 @@ pub struct Table {
 /// Processes that there was no room for, each time that they were told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// By an exec.
+    /// Processes that an exec told of.
     execs: u64,
-    /// By a scan of /proc.
+    /// Processes that a scan of /proc told of.
     walks: u64,
 }
 
@@ -59,7 +59,7 @@ impl Refused {
 }
 
 impl Table {
-    /// Every live process.
+    /// Every live process of the table.
     pub fn live(&self) -> impl Iterator<Item = &Process> {
         self.live.values()
     }

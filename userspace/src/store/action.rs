@@ -12,7 +12,7 @@ use crate::model::{Incident, IncidentStatus};
 pub enum IncidentAction {
     /// Acknowledge the incident: no more reminders.
     Acknowledge,
-    /// It is over.
+    /// Resolve the incident: it is over.
     Resolve,
 }
 

@@ -45,7 +45,6 @@ pub(super) fn is_needed(tx: &Transaction<'_>) -> Result<bool> {
     Ok(tx.prepare_cached("SELECT 1 FROM incidents WHERE status <> 'resolved' LIMIT 1")?.exists([])?)
 }
 
-/// One step.
 pub(super) fn advance(
     tx: &Transaction<'_>,
     watched: Watched,

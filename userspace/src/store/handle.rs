@@ -246,7 +246,7 @@ impl Store {
         found
     }
 
-    /// One frozen file.
+    /// One frozen file of an incident, by name.
     pub async fn evidence(&self, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
         let (id, name) = (id.to_owned(), name.to_owned());
         self.read(move |tx| read::evidence(tx, &id, &name)).await

@@ -15,7 +15,7 @@ use crate::model::{Occasion, VerdictBy};
 /// A try that did not go well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryFailure {
-    /// When it ended.
+    /// When the attempt to send it ended.
     pub at: Timestamp,
     /// What the receiver, or the network, said.
     pub error: String,

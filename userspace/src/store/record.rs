@@ -14,7 +14,7 @@ use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 /// What became of a recorded case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// The incident's id.
+    /// The id of the incident that took the case.
     pub id: String,
     /// Whether it is a new incident; otherwise the case was counted on an open one.
     pub new: bool,

@@ -15,7 +15,7 @@ pub(super) const REMEDY: &str = "if a newer version of ai-debugger wrote it, run
 /// An incident that is in the database and can't be read.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// The incident.
+    /// The id of the incident that cannot be read.
     pub id: String,
     /// Which column, and what is wrong with it.
     pub reason: String,

@@ -9,7 +9,7 @@ use crate::text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
-    /// All there.
+    /// It works as it should.
     Ok,
     /// The main job can run, with less.
     Warn,
@@ -17,7 +17,6 @@ pub(super) enum Status {
     Fail,
 }
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub(super) status: Status,

@@ -82,7 +82,7 @@ const REFUSED: [(&str, &str); 17] = [
 /// What a path below `/proc/` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// The process's directory.
+    /// The directory of a process: its list of files.
     Process(u32),
     /// One file in it, by its name on the list.
     File(u32, &'static str),

@@ -26,7 +26,6 @@ const MAX_READS: usize = 16;
 /// How long a request waits for its read.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) body: Vec<u8>,
@@ -44,7 +43,7 @@ pub(super) enum Refusal {
     Denied,
     /// It is not the plain file or directory it should be.
     NotPlain,
-    /// Anything else.
+    /// Any other error of the kernel.
     Failed(Errno),
 }
 

@@ -11,7 +11,7 @@ const SIGALRM: u8 = 14;
 const SIGVTALRM: u8 = 26;
 const SIGPROF: u8 = 27;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let end = ending::cause(file, finding).map_or(ExitCause::Unknown, |(cause, _)| cause);
     let (cause, confidence) = match end {

@@ -42,7 +42,7 @@ impl Facts {
     }
 }
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let facts = Facts::of(file, finding);
     let who = who(file);

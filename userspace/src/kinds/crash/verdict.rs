@@ -90,7 +90,7 @@ const MEANINGS: [Meaning; 10] = [
     },
 ];
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let meaning = meaning(file, finding);
     let stack = stack::stated(file, finding);

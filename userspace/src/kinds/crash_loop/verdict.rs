@@ -11,7 +11,7 @@ use crate::model::{Confidence, ExitCause, is_crash_signal, signal_name};
 
 const SIGKILL: u8 = 9;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let starter = started_again_by(file, finding);
     let (cause, confidence) = cause(file, finding, starter);

@@ -10,7 +10,7 @@ use crate::kinds::watch::{View, Watch};
 use crate::model::{ProcessInfo, ProcessKey};
 use crate::state::Process;
 
-/// See the module.
+/// What is remembered of recent deaths, to find loops.
 #[derive(Default)]
 pub struct CrashLoopWatch {
     deaths: Deaths,

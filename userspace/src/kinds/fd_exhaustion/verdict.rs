@@ -12,7 +12,7 @@ use crate::model::{Confidence, NextStep};
 /// What many systems give by default; a busy server outgrows it without any leak.
 const DEFAULT_SOFT_LIMIT: u64 = 1024;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let limit = limit(file, finding);
     let told =

@@ -22,13 +22,13 @@ const FAMILIES: usize = 64;
 /// A live process, as a scan saw it.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
-    /// Its parent.
+    /// The pid of its parent.
     pub ppid: u32,
-    /// Its process group.
+    /// The id of its process group.
     pub pgrp: u32,
-    /// Its threads.
+    /// Number of threads of the process.
     pub threads: u64,
 }
 
@@ -48,11 +48,11 @@ pub struct Kin {
     pub id: FamilyId,
     /// The head; the oldest of a group without one.
     pub head: ProcessKey,
-    /// How many.
+    /// Live processes in the family.
     pub members: u32,
     /// Threads of all of them.
     pub tasks: u64,
-    /// Everybody.
+    /// The pids of all processes of the family.
     pub pids: Vec<u32>,
 }
 

@@ -32,7 +32,7 @@ use crate::kinds::shared::trend::{self, SOURCE, Trend, ms, seconds_ms, whole};
 use crate::model::{IncidentKind, Severity};
 use facts::{ForkFact, StormSign};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Fork storm",
     nature: Nature::Lasts,

@@ -9,7 +9,7 @@ use crate::kinds::shared::trend::SOURCE;
 use crate::model::{Confidence, NextStep};
 use crate::programs::{Roles, roles_of};
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
     // What a shell was told to run matters.

@@ -68,7 +68,7 @@ enum Cause {
     Unknown,
 }
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let cause = cause(file, finding);
     let (words, confidence) = words(cause);

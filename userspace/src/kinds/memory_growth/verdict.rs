@@ -11,7 +11,7 @@ use crate::model::{Confidence, Severity};
 /// So many threads are more than most programs have: each brings a stack.
 const MANY_THREADS: u64 = 500;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let frozen = Frozen(file);
     let pid = file.process.pid;

@@ -9,7 +9,7 @@ use crate::kinds::pieces::Who;
 use crate::kinds::words;
 use crate::model::Confidence;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     if stated(file, finding).any(|fact| matches!(fact, PressureFact::HostMemory { .. })) {
         return host(file, finding);

@@ -99,7 +99,6 @@ pub fn sentence(fact: &PressureFact) -> String {
     }
 }
 
-/// `41.3 %`.
 fn percent(permille: u32) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
 }

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// slow; that the same pid is a victim again so soon is as good as impossible.
 const SAME_KILL: Duration = Duration::from_secs(2);
 
-/// See the module.
+/// OOM reports of the kernel that wait for their victim, and victims that wait for a report.
 pub struct OomReports {
     /// Whether anybody follows the log.
     followed: bool,

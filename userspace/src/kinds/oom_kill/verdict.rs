@@ -14,7 +14,7 @@ use crate::text;
 
 const SOURCES: &[&str] = &["kernel:", "cgroup:memory"];
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let told = Told::of(file, finding);
     // Of a cgroup's limit the report must tell more than the kill itself, for which the cgroup's frozen files tell more.

@@ -132,7 +132,7 @@ fn reason(fact: &OomFact) -> String {
     out
 }
 
-/// A counter's name.
+/// What a sentence calls a counter of a memory cgroup.
 pub(super) const fn counter(counter: Counter) -> &'static str {
     match counter {
         Counter::Memory => "memory",

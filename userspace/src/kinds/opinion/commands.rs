@@ -16,7 +16,7 @@ const LOG_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Docker and its kin know containers by this much of their id.
 const CONTAINER_ID_CHARS: usize = 12;
 
-/// One step.
+/// A next step: what it will show, and the command.
 pub fn step(why: impl Into<String>, command: impl Into<String>) -> NextStep {
     NextStep { why: why.into(), command: command.into() }
 }

@@ -34,7 +34,7 @@ use crate::programs::{self, is_kernel_thread};
 use facts::ExecFact;
 use signs::Sign;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Suspicious exec",
     nature: Nature::Happens,
@@ -63,18 +63,18 @@ pub enum Stdin {
     Local,
     /// A socket of another family.
     OtherSocket,
-    /// No socket.
+    /// Anything that is not a socket.
     Ordinary,
 }
 
 /// What a look at the process found, a moment after its exec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// Where `/proc/PID/exe` points.
+    /// The path that `/proc/PID/exe` points to.
     pub exe: String,
     /// Whether that file is gone, with nothing in its place.
     pub is_deleted: bool,
-    /// The file's owner.
+    /// The user id of the file's owner, where it could be read.
     pub owner: Option<u32>,
     /// Its fd 0, where it is a shell.
     pub stdin: Option<Stdin>,
@@ -98,11 +98,11 @@ pub struct Executed<'a> {
 /// What has to be looked at before an exec can be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The executable.
+    /// Whether its executable has to be read.
     pub exe: bool,
     /// The executable again, after a moment.
     pub exe_later: bool,
-    /// fd 0.
+    /// Whether its standard input (descriptor 0) has to be read.
     pub stdin: bool,
     /// The executable, because the process has a kernel thread's name.
     pub posing: bool,

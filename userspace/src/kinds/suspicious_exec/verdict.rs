@@ -6,7 +6,7 @@ use crate::kinds::opinion::commands::{logs, quote, step};
 use crate::kinds::opinion::{Opinion, hypothesis, who};
 use crate::model::{Confidence, NextStep, Severity};
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, harmless) = cause(file, finding);
     let confidence = match finding.severity {

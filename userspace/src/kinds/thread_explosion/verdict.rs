@@ -8,7 +8,7 @@ use crate::kinds::shared::limits::task_limits;
 use crate::kinds::shared::trend;
 use crate::model::Confidence;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
     let grows = trend::says_growth(file, finding);

@@ -9,7 +9,7 @@ use crate::model::Confidence;
 /// SIGCHLD in the masks of /proc/PID/status (signal 17 on every architecture Linux has today but MIPS, Alpha, SPARC).
 const SIGCHLD_BIT: u64 = 1 << 16;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, confidence) = cause(file);
     let pid = file.process.pid;

@@ -23,7 +23,6 @@ const STEP: Duration = Duration::from_millis(500);
 /// A monitor that does not come to rest in this time will not.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The compiled programs.
 pub(super) struct Load {
     dir: PathBuf,
 }

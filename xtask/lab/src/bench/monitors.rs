@@ -15,10 +15,9 @@ pub(super) enum Kind {
     Exit,
 }
 
-/// Another monitor.
 pub(super) struct Peer {
     pub(super) name: &'static str,
-    /// Debian's package.
+    /// The name of Debian's package.
     pub(super) package: &'static str,
     args: &'static [&'static str],
     /// What its lines report.
@@ -31,7 +30,7 @@ const TWO_TRACEPOINTS: &str = r#"
     tracepoint:sched:sched_process_exec { printf("exec %d %s\n", pid, comm); }
     tracepoint:sched:sched_process_exit /pid == tid/ { printf("exit %d %s\n", pid, comm); }"#;
 
-/// All of them.
+/// The monitors to compare with.
 pub(super) const ALL: [Peer; 5] = [
     Peer {
         name: "execsnoop",

@@ -14,7 +14,7 @@ pub(super) enum Role {
     Fault(Kind),
     /// Like this kind, and no fault.
     NearMiss(Kind),
-    /// A busy machine.
+    /// A busy, healthy machine: nothing may be found.
     Noise,
     /// Nothing at all; whatever is raised anywhere on the host is a false alarm.
     Idle,
@@ -49,10 +49,10 @@ pub(super) enum Held {
 /// One line of the corpus.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
-    /// `kind/what`, or `noise/what`.
+    /// The name: `kind/what`, or `noise/what`.
     pub(super) name: &'static str,
     pub(super) role: Role,
-    /// For the report.
+    /// What happens in the case, for the report.
     pub(super) about: &'static str,
     /// A script for /bin/sh; see [`super::shell`] for what it finds.
     pub(super) run: &'static str,
@@ -70,7 +70,6 @@ pub(super) struct Case {
     pub(super) alone: bool,
     /// Worth knowing and no alert: an incident at severity info finds it.
     pub(super) info: bool,
-    /// Part of `--quick`.
     pub(super) quick: bool,
     /// A fault that is not real by then, or a near miss that goes on, is a broken case.
     pub(super) within_s: u64,

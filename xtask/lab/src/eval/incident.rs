@@ -21,7 +21,6 @@ const ALL_EVERY: u64 = 40;
 /// An incident and when it was first seen, in seconds since 1970.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Seen {
-    /// At any severity.
     pub(super) at: f64,
     /// At warning or above; absent: never.
     pub(super) alarmed_at: Option<f64>,

@@ -38,7 +38,6 @@ pub(super) struct Score {
     pub(super) wrong_process: Vec<Incident>,
     /// Of other kinds, telling the truth about the same fault.
     pub(super) companions: Vec<Incident>,
-    /// Anything else.
     pub(super) false_alarms: Vec<Incident>,
 }
 

@@ -30,7 +30,6 @@ const SETTLE_S: f64 = 2.0 * SCAN_INTERVAL.as_secs_f64() + 0.5;
 /// The status by which a script says that this machine can't do it: as automake's tests do.
 const NOT_HERE: i32 = 77;
 
-/// Where cases happen.
 pub(super) struct Stage<'a> {
     pub(super) dir: PathBuf,
     pub(super) programs: PathBuf,

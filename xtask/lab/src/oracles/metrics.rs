@@ -30,7 +30,6 @@ const FAMILIES: [&str; 13] = [
 /// What the linter must not take: a sample without help, and a counter by a wrong name.
 const FAULTS: [&str; 2] = ["a 1\n", "# HELP a Things.\n# TYPE a counter\na 1\n"];
 
-/// `promtool check metrics`.
 pub(super) fn promtool(tools: &Tools, scene: &Scene) -> Outcome {
     let promtool = match &tools.promtool {
         Ok(promtool) => promtool,

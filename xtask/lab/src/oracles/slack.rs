@@ -38,7 +38,6 @@ pub(super) fn from_unit_tests(dir: &Path) -> Result<Vec<Value>> {
     paths.into_iter().map(read).collect()
 }
 
-/// slack_sdk's models.
 pub(super) fn sdk(tools: &Tools, messages: &[Value], dir: &Path) -> Outcome {
     let file = dir.join("messages.json");
     or_failed(write(&file, messages), |()| script(tools, "slack_blocks.py", &file.to_string_lossy()))

@@ -20,7 +20,6 @@ pub(crate) struct Message {
     pub(crate) by_rules: bool,
     /// Says why it is not the model's.
     pub(crate) says_why: bool,
-    /// All of it.
     pub(crate) body: String,
 }
 

@@ -82,7 +82,6 @@ impl Receivers {
     }
 }
 
-/// Slack's webhook alone.
 pub(crate) fn slack() -> Result<Service> {
     Service::start(|_| Reply::ok("ok"))
 }

@@ -23,7 +23,6 @@ const BODY_MAX: usize = 4 << 20;
 /// All services run on it; the rest of the lab waits for programs and has threads for that.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("the system gives threads"));
 
-/// One request.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) at_ms: i64,
@@ -57,7 +56,6 @@ impl Reply {
 
 type Answers = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
 
-/// One that runs.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,

@@ -23,7 +23,6 @@ const SCRIPT: [(&str, u64, bool); 9] = [
 /// What one boot reported.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// The kernel's release.
     pub(super) kernel: String,
     /// Which version the memory controller was in.
     pub(super) cgroups: String,
@@ -109,7 +108,6 @@ impl Report {
         self.answers.get(&format!("process-{fault}"))
     }
 
-    /// `/api/v1/status`.
     pub(super) fn status(&self) -> Option<&Value> {
         self.answers.get("status")
     }

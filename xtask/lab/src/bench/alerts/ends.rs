@@ -168,7 +168,7 @@ const fn expected(kind: IncidentKind) -> &'static [Severity] {
 /// What is planted: shapes that everybody knows, and words that only their keys give away.
 struct Secret {
     value: String,
-    /// In argv.
+    /// The secret, planted in argv.
     arg: Option<String>,
     /// In the environment, under this name.
     key: Option<&'static str>,

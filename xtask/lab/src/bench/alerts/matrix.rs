@@ -70,7 +70,7 @@ fn obeys(body: &str) -> bool {
 #[derive(Deserialize)]
 struct Outcome {
     kind: IncidentKind,
-    /// By the rules.
+    /// The severity by the rules.
     severity: Severity,
     event_ms: i64,
     by_bot: bool,

@@ -28,7 +28,7 @@ pub(super) enum Bars {
     Floods,
     /// kill -9 at random moments.
     Kills,
-    /// What masking costs.
+    /// How much time masking takes.
     Masking,
 }
 
