@@ -74,7 +74,7 @@ pub async fn run(
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
-    let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
+    let watch = WatchStages::start(&config, &host, &cases, &metrics, &health, &ended).await;
     let shared = StageInputs { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
@@ -122,7 +122,7 @@ fn stopped_by_itself(name: &str, health: &Health) -> Result<()> {
 }
 
 /// The stage that ends while the daemon should run.
-async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &Watch) -> &'static str {
+async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &WatchStages) -> &'static str {
     tokio::select! {
         Some(name) = ends.recv() => name,
         () = watch.reader_ends() => "the ring reader",
@@ -130,7 +130,7 @@ async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &Watch) -> &'
 }
 
 /// What sees: probes, kernel log, scan, monitor.
-struct Watch {
+struct WatchStages {
     monitor: crate::monitor::Handle,
     task: Stage,
     probes: Option<probes::Probes>,
@@ -139,7 +139,7 @@ struct Watch {
     stop_scan: CancellationToken,
 }
 
-impl Watch {
+impl WatchStages {
     async fn start(
         config: &Config,
         host: &Host,
@@ -163,7 +163,7 @@ impl Watch {
         let task = Stage::start("the monitor", ended, monitor.run(observations));
         let log =
             log.and_then(|log| log.follow(host.page_size, batches.clone(), metrics.coverage.clone(), health));
-        let options = probes::Options {
+        let options = probes::ProbeOptions {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
@@ -174,8 +174,11 @@ impl Watch {
         };
         // Before the first scan, so that no process can slip between the two.
         let probes = probes::start(options, host.clone(), batches.clone(), Arc::clone(metrics), health).await;
-        let options =
-            scan::Options { proc_root: config.proc_root.clone(), hierarchy, interval: config.scan_interval };
+        let options = scan::ScanOptions {
+            proc_root: config.proc_root.clone(),
+            hierarchy,
+            interval: config.scan_interval,
+        };
         let stop_scan = CancellationToken::new();
         let scan =
             scan::run(options, host.clone(), batches, Arc::clone(metrics), health.clone(), stop_scan.clone());

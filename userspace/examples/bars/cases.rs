@@ -17,7 +17,7 @@ const ORDERS: &str =
 
 type Statements = &'static [(&'static str, &'static str)];
 
-struct Shape {
+struct CaseShape {
     severity: Severity,
     summary: &'static str,
     /// Source and text of each fact.
@@ -32,7 +32,7 @@ const STATUS: (&str, &str) = (
 );
 const LIMIT: (&str, &str) = ("cgroup.memory.max", "268435456\n");
 
-const fn shape(kind: IncidentKind) -> Shape {
+const fn shape(kind: IncidentKind) -> CaseShape {
     let (severity, summary, facts, files): (Severity, &str, Statements, Statements) = match kind {
         OomKill => (
             Critical,
@@ -138,7 +138,7 @@ const fn shape(kind: IncidentKind) -> Shape {
             &[STATUS],
         ),
     };
-    Shape { severity, summary, facts, files }
+    CaseShape { severity, summary, facts, files }
 }
 
 /// One of this kind that is found now.

@@ -17,7 +17,7 @@ use crate::analyst::{Analyst, built_in};
 use crate::config::{LlmConfig, LlmLimits};
 use crate::health::Health;
 use crate::kinds::fixture::{facts, frozen, oom, recorded};
-use crate::llm::peer::{MODEL, Peer, Reply, Seen, completion};
+use crate::llm::peer::{MODEL, ModelRequest, Peer, Reply, completion};
 use crate::metrics::Metrics;
 use crate::model::{CaseFile, Severity, Verdict, VerdictBy};
 
@@ -98,7 +98,7 @@ async fn a_good_answer_is_the_verdict() {
     assert_eq!(verdict.next_steps[0].command, "journalctl -k -n 100");
     assert!(asked.health.degraded().is_empty());
     asked.counted("ok 1");
-    let Seen { method, path, headers, .. } = peer.first();
+    let ModelRequest { method, path, headers, .. } = peer.first();
     assert_eq!((method, path.as_str()), (Method::POST, "/openai/v1/chat/completions"));
     assert_eq!(headers["authorization"], format!("Bearer {KEY}"));
 }
@@ -244,7 +244,7 @@ async fn no_secret_leaves_the_host() {
     let peer = Peer::new([good()]).await;
     let verdict = analyst(&peer.url, PATIENCE).analyst.verdict(&file).await;
     assert_eq!(verdict.by, VerdictBy::Model);
-    let Seen { headers, body, .. } = peer.first();
+    let ModelRequest { headers, body, .. } = peer.first();
     let sent = format!("{headers:?}{}", String::from_utf8(body.to_vec()).unwrap());
     assert!(
         !sent.contains(secret) && !sent.contains("hunter2") && sent.contains("[redacted 21 chars]"),
@@ -294,7 +294,7 @@ async fn the_check_at_the_start_finds_a_wrong_key_or_model() {
             assert!(told.reason.contains(reason) && told.remedy.contains(remedy), "{told:?}");
             assert!(!format!("{told:?}").contains("gsk_") && !told.remedy.contains('<'), "{told:?}");
         }
-        let Seen { method, path, headers, .. } = peer.first();
+        let ModelRequest { method, path, headers, .. } = peer.first();
         assert_eq!((method, path.as_str()), (Method::GET, "/openai/v1/models"));
         assert_eq!(headers["authorization"], format!("Bearer {KEY}"));
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Daemon, Target, decode};
+use super::client::{DaemonClient, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::view;
@@ -48,7 +48,7 @@ pub(super) async fn analyze(target: &Target, pid: u32, json: bool) -> Result<boo
 pub(super) async fn show_prompt(target: &Target, pid: u32, json: bool) -> Result<bool> {
     let question: Option<Question> = if target.named().is_some() {
         let asked = json!({ "pid": pid, "prompt": true });
-        let body = Daemon::new(target)?.post(&["analyze"], &asked).await?;
+        let body = DaemonClient::new(target)?.post(&["analyze"], &asked).await?;
         body.map(|body| decode(&body)).transpose()?
     } else {
         local_file(target, pid)
@@ -80,7 +80,7 @@ fn as_text(question: &Question) -> String {
 }
 
 async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
-    let Some(body) = Daemon::new(target)?.post(&["analyze"], &json!({ "pid": pid })).await? else {
+    let Some(body) = DaemonClient::new(target)?.post(&["analyze"], &json!({ "pid": pid })).await? else {
         return Ok(None);
     };
     if json {

@@ -38,13 +38,13 @@ impl Target {
 }
 
 /// A daemon to ask.
-pub(super) struct Daemon {
+pub(super) struct DaemonClient {
     base: Url,
     key: ClientKey,
     http: reqwest::Client,
 }
 
-impl Daemon {
+impl DaemonClient {
     /// Nothing is sent yet.
     pub(super) fn new(target: &Target) -> Result<Self> {
         let (url, origin) = target.named().unwrap_or((DEFAULT_URL, "default"));
@@ -223,7 +223,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn questions_carry_the_key_and_escape_what_they_ask() {
-        let daemon = Daemon::new(&peer(guarded(), "right").await).unwrap();
+        let daemon = DaemonClient::new(&peer(guarded(), "right").await).unwrap();
         let body = daemon.get(&["api", "a/../b"], &[("q", "x&y=é ".to_owned())]).await.unwrap();
         assert_eq!(body.as_deref(), Some("/api/a%2F..%2Fb?q=x%26y%3D%C3%A9+"));
         assert_eq!(daemon.get(&["none"], &[]).await.unwrap(), None);
@@ -236,7 +236,7 @@ pub(super) mod tests {
             ("", "api", "/nonexistent/key cannot be read"),
             ("right", "moved", "answers 302 Found"),
         ] {
-            let daemon = Daemon::new(&peer(guarded(), key).await).unwrap();
+            let daemon = DaemonClient::new(&peer(guarded(), key).await).unwrap();
             let error = format!(
                 "{:#}",
                 daemon.get(&[path, "x"][..if path == "api" { 2 } else { 1 }], &[]).await.unwrap_err()
@@ -250,14 +250,15 @@ pub(super) mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let error = Daemon::new(&target(&url, "k")).unwrap().get(&["x"], &[]).await.unwrap_err().to_string();
+        let error =
+            DaemonClient::new(&target(&url, "k")).unwrap().get(&["x"], &[]).await.unwrap_err().to_string();
         assert!(error.contains("Connection refused") && error.contains("ai-debugger run"), "{error}");
     }
 
     #[test]
     fn a_wrong_url_is_a_usage_error() {
         for url in ["ftp://x", "host:7878", "http://u:hunter2@h/"] {
-            let error = Daemon::new(&target(url, "k")).err().unwrap();
+            let error = DaemonClient::new(&target(url, "k")).err().unwrap();
             assert!(error.is::<ConfigErrors>() && !error.to_string().contains("hunter2"), "{error}");
         }
     }

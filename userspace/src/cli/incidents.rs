@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::client::{Daemon, Target, decode};
+use super::client::{DaemonClient, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::table::{Side, TextTable};
@@ -40,7 +40,7 @@ pub(super) async fn list(target: &Target, query: &Query, json: bool) -> Result<(
 }
 
 async fn ask(target: &Target, query: &Query) -> Result<String> {
-    let daemon = Daemon::new(target)?;
+    let daemon = DaemonClient::new(target)?;
     let asked: Vec<_> = [
         ("kind", query.kind.clone()),
         ("status", query.status.clone()),
@@ -69,7 +69,7 @@ pub(super) async fn show(
 }
 
 async fn ask_one(target: &Target, id: &str, action: Option<IncidentAction>) -> Result<String> {
-    let daemon = Daemon::new(target)?;
+    let daemon = DaemonClient::new(target)?;
     let path = ["api", "v1", "incidents", id];
     let change = |verb| [&path[..], &[verb]].concat();
     let body = match action {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::client::{Daemon, Target, decode};
+use super::client::{DaemonClient, Target, decode};
 use super::output;
 use super::table::{Side, TextTable};
 
@@ -49,7 +49,7 @@ pub(super) async fn ps(target: &Target, query: &ProcessQuery, json: bool) -> Res
 }
 
 async fn ask(target: &Target, query: &ProcessQuery) -> Result<String> {
-    let daemon = Daemon::new(target)?;
+    let daemon = DaemonClient::new(target)?;
     let mut asked = vec![("sort", query.sort.clone())];
     asked.extend(query.limit.map(|limit| ("limit", limit.to_string())));
     asked.extend(query.text.clone().map(|text| ("q", text)));

@@ -98,7 +98,7 @@ impl Watch for OnEnd {
 pub type Waker = Arc<tokio::sync::Notify>;
 
 /// What a watch is made with.
-pub struct Setup<'a> {
+pub struct WatchSetup<'a> {
     /// Where /proc and the cgroups are.
     pub sources: &'a Sources,
     /// From when on something is a finding.

@@ -33,7 +33,7 @@ use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
 use crate::kinds::oom_kill::reports::OomReports;
-use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
+use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
 use crate::model::{Case, ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
@@ -102,7 +102,7 @@ impl Monitor {
         let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
-        let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker) };
+        let setup = WatchSetup { sources: &sources, limits: &limits, waker: Waker::clone(&waker) };
         let monitor = Self {
             table: Table::default(),
             history: History::new(limits.growth.growth_window, limits.growth.growth_history),

@@ -6,7 +6,7 @@ use aya::Ebpf;
 use aya::programs::TracePoint;
 use tracing::warn;
 
-use super::object::{Fallback, LoadOutcome, Options, attach, delivery, maps, object, short};
+use super::object::{Fallback, LoadOutcome, ProbeOptions, attach, delivery, maps, object, short};
 use super::{formats, tracefs};
 use crate::coverage::{Delivery, Hook};
 
@@ -51,7 +51,7 @@ const STAND_INS: [(Hook, &[Classic], &str); 5] = [
 ];
 
 /// Loads anew, with classic tracepoints for the hooks that `states` lacks. `None` where that brings no more.
-pub(super) fn load(options: &Options, states: &[(Hook, Delivery)]) -> Option<LoadOutcome> {
+pub(super) fn load(options: &ProbeOptions, states: &[(Hook, Delivery)]) -> Option<LoadOutcome> {
     match tracefs::with(|tracefs| load_at(options, states, formats::read(tracefs))) {
         Ok(outcome) => Some(outcome),
         Err(error) => {
@@ -62,7 +62,7 @@ pub(super) fn load(options: &Options, states: &[(Hook, Delivery)]) -> Option<Loa
 }
 
 fn load_at(
-    options: &Options,
+    options: &ProbeOptions,
     states: &[(Hook, Delivery)],
     formats: ai_debugger_ebpf::formats::Formats,
 ) -> Result<LoadOutcome> {

@@ -24,7 +24,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
-pub use object::{BTF, Options};
+pub use object::{BTF, ProbeOptions};
 
 use crate::coverage::{Delivery, Hook};
 use crate::health::Health;
@@ -57,7 +57,7 @@ impl Probes {
 
 /// Attaches what can be attached and starts reading. `None`, and the reason in `health`, when nothing can.
 pub async fn start(
-    options: Options,
+    options: ProbeOptions,
     host: Host,
     batches: Sender<Vec<Observation>>,
     metrics: Arc<Metrics>,
@@ -95,7 +95,7 @@ pub async fn start(
 
 /// Attaches everything and detaches it again: what this host can give.
 pub fn try_attach(btf: &Path) -> Vec<(Hook, Delivery)> {
-    load::load(&Options { btf: Some(btf.to_owned()), ..Options::small() }).1
+    load::load(&ProbeOptions { btf: Some(btf.to_owned()), ..ProbeOptions::small() }).1
 }
 
 fn spawn(

@@ -28,7 +28,7 @@ const BATCH: usize = 512;
 
 /// What to scan, and how often.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ScanOptions {
     /// Where the host's /proc is mounted; `/proc` unless in a container.
     pub proc_root: PathBuf,
     /// Where memory limits are read.
@@ -54,7 +54,7 @@ pub fn measure_all(proc_root: &Path, host: &Host) -> anyhow::Result<Vec<SeenProc
 
 /// Scans /proc at every interval until `shutdown`.
 pub async fn run(
-    options: Options,
+    options: ScanOptions,
     host: Host,
     batches: Sender<Vec<Observation>>,
     metrics: Arc<Metrics>,

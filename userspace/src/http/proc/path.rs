@@ -81,14 +81,14 @@ const REFUSED: [(&str, &str); 17] = [
 
 /// What a path below `/proc/` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum ProcTarget {
     /// The directory of a process: its list of files.
     Process(u32),
     /// One file in it, by its name on the list.
     File(u32, &'static str),
 }
 
-impl Target {
+impl ProcTarget {
     /// Reads a path, not decoded, without its leading `/proc/`.
     pub(super) fn parse(raw: &str) -> Result<Self, Error> {
         if raw.contains(['%', '\\']) {
@@ -133,17 +133,17 @@ mod tests {
     use super::*;
 
     fn status(raw: &str) -> u16 {
-        Target::parse(raw).map_or_else(|error| error.status.as_u16(), |_| 200)
+        ProcTarget::parse(raw).map_or_else(|error| error.status.as_u16(), |_| 200)
     }
 
     #[test]
     fn a_pid_and_one_name_from_the_list() {
-        assert_eq!(Target::parse("1"), Ok(Target::Process(1)));
-        assert_eq!(Target::parse("0000000042"), Ok(Target::Process(42)));
-        assert_eq!(Target::parse("4294967295"), Ok(Target::Process(u32::MAX)));
-        assert_eq!(Target::parse("1/status"), Ok(Target::File(1, "status")));
+        assert_eq!(ProcTarget::parse("1"), Ok(ProcTarget::Process(1)));
+        assert_eq!(ProcTarget::parse("0000000042"), Ok(ProcTarget::Process(42)));
+        assert_eq!(ProcTarget::parse("4294967295"), Ok(ProcTarget::Process(u32::MAX)));
+        assert_eq!(ProcTarget::parse("1/status"), Ok(ProcTarget::File(1, "status")));
         for name in SERVED {
-            assert_eq!(Target::parse(&format!("7/{name}")), Ok(Target::File(7, name)));
+            assert_eq!(ProcTarget::parse(&format!("7/{name}")), Ok(ProcTarget::File(7, name)));
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_exists_but_is_not_served_is_forbidden_with_the_reason() {
         for (name, reason) in REFUSED {
-            let error = Target::parse(&format!("1/{name}")).unwrap_err();
+            let error = ProcTarget::parse(&format!("1/{name}")).unwrap_err();
             assert_eq!(error.status, 403, "{name}");
             assert!(error.message.ends_with(reason), "{}", error.message);
             assert!(!SERVED.contains(&name), "{name}");

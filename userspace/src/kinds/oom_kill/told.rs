@@ -7,7 +7,7 @@ use crate::kinds::shared::ending::facts::EndFact;
 use crate::model::Name;
 
 /// What is told of one kill; what is absent was not told.
-pub(super) struct Told<'a> {
+pub(super) struct OomTold<'a> {
     pub(super) has_ended: bool,
     pub(super) peak_rss_bytes: Option<u64>,
     /// The limited cgroup the victim was in, and its limit.
@@ -30,7 +30,7 @@ pub(super) struct Tasks<'a> {
     largest: &'a [OomTask],
 }
 
-impl<'a> Told<'a> {
+impl<'a> OomTold<'a> {
     pub(super) fn of(file: &'a CaseFile, finding: &'a Finding) -> Self {
         let mut told = Self {
             has_ended: true,

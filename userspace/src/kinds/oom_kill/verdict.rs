@@ -2,7 +2,7 @@
 
 mod reported;
 
-use super::told::Told;
+use super::told::OomTold;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{
     cgroup_memory, free, logs, raise_memory_limit, step, supervisor, window,
@@ -16,7 +16,7 @@ const SOURCES: &[&str] = &["kernel:", "cgroup:memory"];
 
 /// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let told = Told::of(file, finding);
+    let told = OomTold::of(file, finding);
     // Of a cgroup's limit the report must tell more than the kill itself, for which the cgroup's frozen files tell more.
     let told = (told.tasks.is_some() || !told.is_of_cgroup()).then_some(told);
     let told = told.filter(|told| told.reason.is_some());
@@ -99,7 +99,7 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     )
 }
 
-fn steps(file: &CaseFile, told: Option<&Told<'_>>) -> Vec<NextStep> {
+fn steps(file: &CaseFile, told: Option<&OomTold<'_>>) -> Vec<NextStep> {
     // The kernel's report is read once, here or by the reader.
     let first = match told {
         Some(told) => reported::neighbour(told).map(reported::neighbour_now),

@@ -1,7 +1,7 @@
 //! The sentences of this room.
 
 use super::facts::{Counter, OomFact, OomTask, RanOut};
-use super::told::{Told, full};
+use super::told::{OomTold, full};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::words::{duration_ms, size, who};
 use crate::model::Name;
@@ -14,7 +14,7 @@ const PATH_MAX: usize = 120;
 /// most and who asked for more.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let name = text::printable(&file.process.name);
-    let told = Told::of(file, finding);
+    let told = OomTold::of(file, finding);
     // Of a cgroup's kill alone the report tells less than the cgroup's own files.
     if told.is_kill_alone() && told.is_of_cgroup() {
         return without_report(&name, &told);
@@ -32,7 +32,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     format!("{what}: {}.", enumerate(&why.into_iter().flatten().collect::<Vec<_>>()))
 }
 
-fn without_report(name: &str, told: &Told<'_>) -> String {
+fn without_report(name: &str, told: &OomTold<'_>) -> String {
     if !told.has_ended {
         return format!("The OOM killer chose {name}, which has not ended yet.");
     }
@@ -141,7 +141,7 @@ pub(super) const fn counter(counter: Counter) -> &'static str {
 }
 
 /// Who had the most, as a clause.
-fn largest(name: &str, told: &Told<'_>) -> Option<String> {
+fn largest(name: &str, told: &OomTold<'_>) -> Option<String> {
     let task = told.largest()?;
     let grown = told
         .growth_of(&task.task)

@@ -3,7 +3,7 @@
 use super::inspector::{Inspector, Looked};
 use super::{Executed, detect, wanted};
 use crate::config::DetectLimits;
-use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
+use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
 use crate::programs;
 use crate::state::Process;
@@ -16,7 +16,7 @@ pub struct ExecWatch {
 
 impl ExecWatch {
     /// With a thread that looks.
-    pub fn new(setup: &Setup<'_>) -> Self {
+    pub fn new(setup: &WatchSetup<'_>) -> Self {
         Self { inspector: Inspector::new(setup.sources.proc_root.clone(), Waker::clone(&setup.waker)) }
     }
 }

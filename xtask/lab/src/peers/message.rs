@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Seen, Service};
+use super::{PeerRequest, Service};
 use crate::model::Severity;
 
 const ABOUT: &str = "Incident `/api/v1/incidents/";
@@ -24,7 +24,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn of(seen: &Seen) -> Self {
+    pub(crate) fn of(seen: &PeerRequest) -> Self {
         let body = seen.body.clone();
         let about = body.split_once(ABOUT).and_then(|(_, rest)| rest.split('`').next()).unwrap_or_default();
         let json: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -43,7 +43,7 @@ impl Message {
     }
 
     /// As the webhook got it. Of the incident's texts only the verdict: the rest is a process's own words, as data.
-    pub(crate) fn of_hook(seen: &Seen) -> Self {
+    pub(crate) fn of_hook(seen: &PeerRequest) -> Self {
         let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
         let incident = &json["incident"];
         let verdict = &incident["verdict"];
@@ -59,7 +59,7 @@ impl Message {
     }
 
     /// As Alertmanager got it, which has no place for by whom, and takes the same alert twice for one.
-    pub(crate) fn of_alertmanager(seen: &Seen) -> Self {
+    pub(crate) fn of_alertmanager(seen: &PeerRequest) -> Self {
         let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
         let alert = &json[0];
         let texts = &alert["annotations"];
@@ -72,7 +72,7 @@ impl Message {
         }
     }
 
-    fn about(seen: &Seen, id: &Value, severity: &Value) -> Self {
+    fn about(seen: &PeerRequest, id: &Value, severity: &Value) -> Self {
         Self {
             at_ms: seen.at_ms,
             answered_ms: seen.answered_ms,
@@ -113,8 +113,8 @@ pub(crate) fn messages(slack: &Service) -> Vec<Message> {
 mod tests {
     use super::*;
 
-    fn seen(body: &str) -> Seen {
-        Seen {
+    fn seen(body: &str) -> PeerRequest {
+        PeerRequest {
             at_ms: 7,
             path: "/".into(),
             headers: hyper::HeaderMap::new(),

@@ -12,7 +12,7 @@ const MAX_REASON: usize = 1500;
 const STACK: &str = "its stack ";
 
 /// One line of the table.
-pub(super) struct Field {
+pub(super) struct KernelField {
     pub(super) name: &'static str,
     pub(super) check: fn(&Report) -> Cell,
     /// Which kernels cannot give it; none where all must.
@@ -27,12 +27,12 @@ pub(super) struct Absent {
     pub(super) why: &'static str,
 }
 
-const fn must(name: &'static str, check: fn(&Report) -> Cell) -> Field {
-    Field { name, check, absent: None }
+const fn must(name: &'static str, check: fn(&Report) -> Cell) -> KernelField {
+    KernelField { name, check, absent: None }
 }
 
 /// All of them, in the order of the table.
-pub(super) const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[KernelField] = &[
     must("hooks attached", hooks),
     must("argv", argv),
     must("path of the executable", |report| every(report, "/exe", |_, _| json!("/bin/fault"))),
@@ -56,7 +56,7 @@ pub(super) const FIELDS: &[Field] = &[
         let range = (20 << 20)..=(60 << 20);
         Cell::all(["burn", "oom"].map(|name| peak_rss(report, name, range.clone())))
     }),
-    Field {
+    KernelField {
         name: "peak RSS of a small process",
         check: |report| Cell::all(["quick", "status"].map(|name| peak_rss(report, name, 1..=(8 << 20)))),
         absent: Some(Absent {
@@ -101,7 +101,7 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 /// A field's cell: what may not be absent is wrong when it is.
-pub(super) fn judge(field: &Field, report: &Report) -> Cell {
+pub(super) fn judge(field: &KernelField, report: &Report) -> Cell {
     let excused =
         field.absent.is_some_and(|it| version(&report.kernel).is_some_and(|version| version < it.before));
     match (field.check)(report) {

@@ -2,7 +2,7 @@
 //! nothing needs to be guessed.
 
 use super::super::facts::{OomFact, OomTask, RanOut};
-use super::super::told::{Tasks, Told, full};
+use super::super::told::{OomTold, Tasks, full};
 use super::super::words::counter;
 use crate::kinds::case::CaseFile;
 use crate::kinds::opinion::commands::step;
@@ -13,12 +13,12 @@ use crate::model::{Confidence, NextStep};
 const MAX_PATH_CHARS: usize = 200;
 
 /// The largest task, where it is not the victim.
-pub(super) fn neighbour<'a>(told: &Told<'a>) -> Option<&'a OomTask> {
+pub(super) fn neighbour<'a>(told: &OomTold<'a>) -> Option<&'a OomTask> {
     told.largest().filter(|task| !task.is_victim)
 }
 
 /// The cause, where what the victim held is known.
-pub(super) fn cause(file: &CaseFile, told: &Told<'_>) -> Option<(String, Confidence)> {
+pub(super) fn cause(file: &CaseFile, told: &OomTold<'_>) -> Option<(String, Confidence)> {
     let (ran_out, held_bytes) = (told.ran_out()?, told.victim_rss_bytes()?);
     let name = name(file);
     if ran_out == RanOut::Nothing {
@@ -73,7 +73,7 @@ const fn confidence(most: bool) -> Confidence {
 }
 
 /// What had run out, as a sentence.
-fn limit(told: &Told<'_>) -> String {
+fn limit(told: &OomTold<'_>) -> String {
     match told.reason {
         Some(reason @ OomFact::OomReason { ran_out: RanOut::CgroupLimit, cgroup, .. }) => {
             let path = cgroup.as_ref().map(|path| format!(" {}", path.shown_up_to(MAX_PATH_CHARS)));
@@ -97,7 +97,7 @@ fn limit(told: &Told<'_>) -> String {
 }
 
 /// Why the kernel took the victim and not the largest.
-fn chosen_for(told: &Told<'_>, other: &OomTask) -> String {
+fn chosen_for(told: &OomTold<'_>, other: &OomTask) -> String {
     match told.victim_score_adj() {
         Some(adj) if adj > other.oom_score_adj => {
             format!("chosen for its oom_score_adj of {adj} (the neighbour's is {})", other.oom_score_adj)
@@ -107,7 +107,7 @@ fn chosen_for(told: &Told<'_>, other: &OomTask) -> String {
 }
 
 /// What a limited cgroup had used beyond its tasks' own memory, where that is more than theirs.
-fn outside_tasks(told: &Told<'_>, tasks: Tasks<'_>) -> Option<u64> {
+fn outside_tasks(told: &OomTold<'_>, tasks: Tasks<'_>) -> Option<u64> {
     let usage = told.cgroup_usage_bytes()?;
     // With rows left out the sum says nothing.
     usage.checked_sub(tasks.listed_rss_bytes).filter(|unseen| tasks.is_whole && *unseen > usage / 2)

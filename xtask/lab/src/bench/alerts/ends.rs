@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use super::super::Bench;
 use super::faults::Faults;
 use super::matrix::Cell;
-use super::subject::{Setup, settled};
+use super::subject::{BenchedDaemon, settled};
 use crate::model::IncidentKind::{self, Crash, FdExhaustion, OomKill, SuspiciousExec};
 use crate::model::{Incident, Severity};
 use crate::peers::{Message, Mood, Receivers, Service, messages};
@@ -66,7 +66,8 @@ fn one(bench: &Bench, faults: &Faults, mood: Mood, table: &mut Table, leaks: &mu
     // By a bot where it has nothing to add to its first message.
     let (model, receivers) = (mood.start()?, Receivers::at_once(!mood.is_heard())?);
     let dir = empty_dir(&bench.dir.join("alerts-ends"))?;
-    let setup = Setup { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
+    let setup =
+        BenchedDaemon { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
     let subject = setup.start()?;
     let secrets = secrets();
     // The condition first: it takes two scans to be one.
@@ -166,7 +167,7 @@ const fn expected(kind: IncidentKind) -> &'static [Severity] {
 }
 
 /// What is planted: shapes that everybody knows, and words that only their keys give away.
-struct Secret {
+struct PlantedSecret {
     value: String,
     /// The secret, planted in argv.
     arg: Option<String>,
@@ -174,10 +175,10 @@ struct Secret {
     key: Option<&'static str>,
 }
 
-fn secrets() -> Vec<Secret> {
+fn secrets() -> Vec<PlantedSecret> {
     // Written in parts, for scanners that take this file for a leak.
-    let arg = |value: &str, arg: String| Secret { value: value.to_owned(), arg: Some(arg), key: None };
-    let environment = |value: &str, key| Secret { value: value.to_owned(), arg: None, key: Some(key) };
+    let arg = |value: &str, arg: String| PlantedSecret { value: value.to_owned(), arg: Some(arg), key: None };
+    let environment = |value: &str, key| PlantedSecret { value: value.to_owned(), arg: None, key: Some(key) };
     let github = format!("ghp_{}", "q7ZtR2mX9cVb4LwK8sYd1NfH6gJp3aTeU5rB");
     let aws = format!("AKIA{}", "Q3EGRT7YXW2ZPLMN");
     let slack = format!("xoxb-{}", "748201936457-902847561230-Zk3mQx8RtY2wPvL6nBc4HsDf");
@@ -191,12 +192,12 @@ fn secrets() -> Vec<Secret> {
         environment("env-only-p4ssphrase", "DB_PASSWORD"),
         environment(&slack, "SLACK_TOKEN"),
         // In the path of the program.
-        Secret { value: "path-s3cret-9917".to_owned(), arg: None, key: None },
+        PlantedSecret { value: "path-s3cret-9917".to_owned(), arg: None, key: None },
     ]
 }
 
 /// A crash with all of them around it.
-fn crash_with(faults: &Faults, secrets: &[Secret]) -> Result<()> {
+fn crash_with(faults: &Faults, secrets: &[PlantedSecret]) -> Result<()> {
     let program = faults.crashing("bars-crash", "token=path-s3cret-9917")?;
     let mut command = Command::new(&program);
     command.arg(HARMLESS).args(secrets.iter().filter_map(|it| it.arg.as_deref()));
@@ -217,7 +218,7 @@ struct Leaks {
 }
 
 impl Leaks {
-    fn look(&mut self, place: &'static str, bytes: &[u8], secrets: &[Secret]) {
+    fn look(&mut self, place: &'static str, bytes: &[u8], secrets: &[PlantedSecret]) {
         for secret in secrets.iter().filter(|it| holds(bytes, &it.value)) {
             eprintln!("bench: a secret in {place}: {}", secret.value);
             self.found.push((place, secret.value.clone()));

@@ -11,7 +11,7 @@ use xtask::process;
 
 use super::super::Bench;
 use crate::model::{Incident, IncidentKind, Severity, cites_facts_only};
-use crate::peers::{EVIL, Message, Mood, Receivers, SIGNED, Seen, Service, base_url, messages};
+use crate::peers::{EVIL, Message, Mood, PeerRequest, Receivers, SIGNED, Service, base_url, messages};
 use crate::report::{Figure, Findings, Table};
 use crate::workspace::empty_dir;
 
@@ -68,7 +68,7 @@ fn obeys(body: &str) -> bool {
 
 /// What the example says of one case.
 #[derive(Deserialize)]
-struct Outcome {
+struct MoodOutcome {
     kind: IncidentKind,
     /// The severity by the rules.
     severity: Severity,
@@ -157,7 +157,7 @@ fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
     let (seen, messages) = (slack.seen(), messages(slack));
     let others = receivers.others();
     let cell = |line: &str| -> Result<Cell> {
-        let it: Outcome = serde_json::from_str(line)?;
+        let it: MoodOutcome = serde_json::from_str(line)?;
         let severity = mood.severity(it.severity);
         if it.by_bot {
             return Ok(bot_cell(mood, &it, severity, &bot.slack));
@@ -191,13 +191,13 @@ fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
 
 /// How a bot told of it: at once by the rules' verdict, and where the model was heard, better: in the thread, and in
 /// the message itself.
-fn bot_cell(mood: Mood, it: &Outcome, severity: Severity, slack: &Service) -> Cell {
+fn bot_cell(mood: Mood, it: &MoodOutcome, severity: Severity, slack: &Service) -> Cell {
     let kind = it.kind;
     let seen = slack.seen();
-    let of = |method: &str| -> Vec<&Seen> {
+    let of = |method: &str| -> Vec<&PeerRequest> {
         seen.iter().filter(|seen| seen.path == format!("/api/{kind}/chat.{method}")).collect()
     };
-    let (in_thread, roots): (Vec<&Seen>, Vec<&Seen>) =
+    let (in_thread, roots): (Vec<&PeerRequest>, Vec<&PeerRequest>) =
         of("postMessage").into_iter().partition(|seen| seen.body.contains("\"thread_ts\""));
     let roots: Vec<Message> = roots.into_iter().map(Message::of).collect();
     let mut cell = Cell::of(mood, severity, it.event_ms, &roots.iter().collect::<Vec<_>>());
