@@ -9,13 +9,13 @@ use ai_debugger::health::Health;
 use ai_debugger::host::{Host, boot_time};
 use ai_debugger::metrics::Metrics;
 use ai_debugger::observation::Observation;
-use ai_debugger::probes::{self, Options};
+use ai_debugger::probes::{self, ProbeOptions};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 /// The rings' sizes: the daemon's defaults.
-const OPTIONS: Options = Options {
+const OPTIONS: ProbeOptions = ProbeOptions {
     grave_bytes: 256 << 10,
     common_bytes: 8 << 20,
     crash_bytes: 1 << 20,

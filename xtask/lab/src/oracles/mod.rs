@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_program_that_ends_badly_has_something_against_it() {
         let check = |script: &str, want: CheckOutcome| {
-            assert_eq!(judged(Command::new("sh").args(["-c", script])), want)
+            assert_eq!(judged(Command::new("sh").args(["-c", script])), want);
         };
         check("echo fine", CheckOutcome::Ok("fine".to_owned()));
         check("echo this; echo that >&2; exit 3", CheckOutcome::Failed("this\nthat".to_owned()));

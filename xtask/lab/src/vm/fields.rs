@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cell::{Cell, equal, within};
-use super::console::{Fault, Report};
+use super::console::{GuestFault, Report};
 
 /// How much of a reason is shown: its end.
 const MAX_REASON: usize = 1500;
@@ -117,7 +117,7 @@ fn version(release: &str) -> Option<(u32, u32)> {
 }
 
 /// What the daemon says at `pointer` of each of these processes.
-fn each(report: &Report, names: &[&str], pointer: &str, want: impl Fn(&str, &Fault) -> Value) -> Cell {
+fn each(report: &Report, names: &[&str], pointer: &str, want: impl Fn(&str, &GuestFault) -> Value) -> Cell {
     Cell::all(names.iter().map(|name| {
         let want = want(name, &report.faults[*name]);
         with(report, name, |view| equal(&format!("{pointer} of `{name}`"), at(view, pointer), &want))
@@ -125,7 +125,7 @@ fn each(report: &Report, names: &[&str], pointer: &str, want: impl Fn(&str, &Fau
 }
 
 /// The same of all processes.
-fn every(report: &Report, pointer: &str, want: impl Fn(&str, &Fault) -> Value) -> Cell {
+fn every(report: &Report, pointer: &str, want: impl Fn(&str, &GuestFault) -> Value) -> Cell {
     let names: Vec<&str> = report.faults.keys().map(String::as_str).collect();
     each(report, &names, pointer, want)
 }
@@ -166,7 +166,7 @@ fn argv(report: &Report) -> Cell {
     })
 }
 
-fn cause(_name: &str, fault: &Fault) -> Value {
+fn cause(_name: &str, fault: &GuestFault) -> Value {
     match fault.status.checked_sub(128) {
         Some(signal) => json!({ "signal": signal }),
         None => json!({ "status": fault.status }),
