@@ -14,8 +14,9 @@ use ai_debugger::analyst::Analyst;
 use ai_debugger::config::{HookConfig, LlmConfig, LlmLimits, Receivers, SlackConfig};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
+use ai_debugger::kinds::case::Case;
 use ai_debugger::metrics::Metrics;
-use ai_debugger::model::{AlertStatus, Case, Incident, IncidentKind, Severity};
+use ai_debugger::model::{AlertStatus, Incident, IncidentKind, Severity};
 use ai_debugger::queue::cases::{case_queue, entry};
 use ai_debugger::recorder::{Audience, Recorder, ask_model, model_queue};
 use ai_debugger::store::Store;
@@ -133,7 +134,7 @@ async fn pipeline(
     ];
     // Setting up is work, and none of the daemon's while it runs: the clock starts when all are ready.
     ready.wait().await;
-    let case = cases::case(kind, Timestamp::now());
+    let case = cases::case(kind, Timestamp::now())?;
     let expected = case.clone();
     drop(cases.push(entry(case)));
     let incident = settled(&store, kind).await?;

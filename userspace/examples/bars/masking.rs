@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ai_debugger::analyst::prompt::{DEFAULT_TOKENS, prompt};
-use ai_debugger::model::{Case, EvidenceFile, IncidentKind};
+use ai_debugger::kinds::case::Case;
+use ai_debugger::model::{EvidenceFile, IncidentKind};
 use ai_debugger::redact::{self, records};
 use anyhow::Result;
 use jiff::Timestamp;
@@ -44,7 +45,7 @@ fn long_argv() -> Vec<String> {
 
 /// With frozen files as they are of a living process: this one's own.
 fn case() -> Result<Case> {
-    let mut case = cases::case(IncidentKind::Crash, Timestamp::now());
+    let mut case = cases::case(IncidentKind::Crash, Timestamp::now())?;
     case.file.process.argv = long_argv();
     case.file.evidence = Vec::new();
     for name in ["status", "limits", "maps", "environ", "smaps_rollup", "io", "stat"] {

@@ -153,7 +153,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::model::sample::{at, incident};
+    use crate::kinds::sample::{at, incident};
     use crate::store::sample::due_alert;
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
                   "cause": "The limit of its cgroup is too low for it.",
                   "count": "1",
                   "description": "The kernel killed python3 because its cgroup reached its memory limit.",
-                  "facts": "memory.max of /oomtest is 50 MiB. (cgroup:memory.max)",
+                  "facts": "its own allocation triggered the OOM killer (kernel:mark_victim)",
                   "incident": "01K7ZZZZZZZZZZZZZZZZZZZZZZ",
                   "next": "Shows the limit.: cat /sys/fs/cgroup/oomtest/memory.max",
                   "summary": "OOM kill: python3 (pid 13674) in /oomtest"

@@ -42,7 +42,7 @@ fn bounded(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::incident;
+    use crate::kinds::sample::incident;
     use crate::model::{Hypothesis, NextStep};
     use crate::store::sample::due_alert;
 

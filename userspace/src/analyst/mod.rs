@@ -16,9 +16,10 @@ use serde_json::Value;
 
 use crate::config::LlmConfig;
 use crate::health::Health;
+use crate::kinds::case::CaseFile;
 use crate::llm::{Client, Failure, Grounds, ModelStanding};
 use crate::metrics::Metrics;
-use crate::model::{CaseFile, Verdict};
+use crate::model::Verdict;
 use remembered::Remembered;
 
 /// The name under which health knows this stage.

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use crate::kinds::case::CaseFile;
 use crate::model::{
-    AlertDelivery, CaseFile, Completeness, Confidence, EvidenceEntry, FactView, FindingView, Incident,
-    Occasion, ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
+    AlertDelivery, Completeness, Confidence, EvidenceEntry, FactView, FindingView, Incident, Occasion,
+    ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
 };
 use crate::render;
 use crate::text;

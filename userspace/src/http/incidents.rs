@@ -127,8 +127,8 @@ fn filter(params: &Params) -> Result<Filter, Error> {
 mod tests {
     use super::*;
     use crate::health::Health;
+    use crate::kinds::sample::{case, verdict};
     use crate::metrics::Metrics;
-    use crate::model::sample::{case, verdict};
     use crate::store::Unreadable;
     use crate::store::{AlertPlan, sample};
 

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{FactData, Recorded};
+use super::facts::FactData;
+use super::shared::recorded::facts::Recorded;
 use crate::model::{
     Completeness, EvidenceFile, FactView, FindingView, Incident, IncidentKind, ProcessInfo, Severity,
 };
@@ -25,13 +26,6 @@ impl Statement {
     }
 }
 
-impl Statement {
-    /// To go.
-    pub fn text(&self) -> &str {
-        self.data.as_recorded().map_or("", |Recorded::Recorded { text }| text.raw())
-    }
-}
-
 /// What a detector concluded; the monitor makes a case of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -43,8 +37,6 @@ pub struct Draft {
     pub facts: Vec<Statement>,
     /// What tells two faults of this kind in the same program and cgroup apart; never a pid or a time.
     pub site: String,
-    /// To go.
-    pub summary: String,
 }
 
 /// One statement that is true, with where it was read. Findings and verdicts cite facts by id.
@@ -61,13 +53,6 @@ pub struct Fact {
     pub at: Option<Timestamp>,
 }
 
-impl Fact {
-    /// To go.
-    pub fn text(&self) -> &str {
-        self.data.as_recorded().map_or("", |Recorded::Recorded { text }| text.raw())
-    }
-}
-
 /// What a detector concluded from facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -82,13 +67,6 @@ pub struct Finding {
     pub summary: Option<Recorded>,
 }
 
-impl Finding {
-    /// To go.
-    pub fn said(&self) -> &str {
-        self.summary.as_ref().map_or("", |Recorded::Recorded { text }| text.raw())
-    }
-}
-
 /// Findings and facts of any number of drafts, worst first; each fact is numbered once.
 pub fn numbered(mut drafts: Vec<Draft>) -> (Vec<Finding>, Vec<Fact>) {
     drafts.sort_by_key(|draft| std::cmp::Reverse(draft.severity));
@@ -97,7 +75,7 @@ pub fn numbered(mut drafts: Vec<Draft>) -> (Vec<Finding>, Vec<Fact>) {
         kind: draft.kind,
         severity: draft.severity,
         facts: draft.facts.into_iter().map(|statement| cite(&mut facts, statement)).collect(),
-        summary: (!draft.summary.is_empty()).then(|| Recorded::Recorded { text: draft.summary.into() }),
+        summary: None,
     });
     (findings.collect(), facts)
 }
@@ -173,10 +151,10 @@ impl CaseFile {
 /// The file an incident was made from, without its evidence, which is read apart.
 impl From<&Incident> for CaseFile {
     fn from(it: &Incident) -> Self {
-        let recorded = |text: &str| Recorded::Recorded { text: text.into() };
         let fact = |it: &FactView| Fact {
             id: it.id.clone(),
-            data: serde_json::from_value(it.data.clone()).unwrap_or_else(|_| recorded(&it.text).into()),
+            data: serde_json::from_value(it.data.clone())
+                .unwrap_or_else(|_| Recorded::new(it.text.as_str()).into()),
             source: it.source.clone(),
             at: it.at,
         };
@@ -184,7 +162,7 @@ impl From<&Incident> for CaseFile {
             kind: it.kind,
             severity: it.severity,
             facts: it.facts.clone(),
-            summary: Some(recorded(&it.summary)),
+            summary: Some(Recorded::new(it.summary.as_str())),
         };
         Self {
             process: it.process.clone(),

@@ -4,31 +4,14 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use super::abnormal_exit::facts::AbnormalExitFact;
-use super::cpu_spin::facts::SpinFact;
-use super::crash::facts::CrashFact;
-use super::crash_loop::facts::CrashLoopFact;
-use super::fd_exhaustion::facts::DescriptorFact;
-use super::fork_storm::facts::ForkFact;
-use super::hung_task::facts::HungFact;
-use super::memory_growth::facts::MemoryGrowthFact;
-use super::memory_pressure::facts::PressureFact;
-use super::oom_kill::facts::OomFact;
-use super::part::{Part, facts};
-use super::shared::ending::facts::EndFact;
-use super::shared::limits::facts::LimitFact;
-use super::shared::signal::facts::SignalFact;
-use super::shared::stack::facts::StackFact;
-use super::shared::standing::facts::StandingFact;
-use super::shared::trend::facts::TrendFact;
-use super::suspicious_exec::facts::ExecFact;
-use super::thread_explosion::facts::ThreadFact;
-use super::zombie_pileup::facts::ZombieFact;
+use super::part::Part;
 use crate::model::Name;
 
-/// The union: each line is a room's statements.
+/// The union over the lines of [`statements`](super::statements).
 macro_rules! union {
-    ($($(#[$meta:meta])* $Group:ident($Facts:ty) $as:ident),+ $(,)?) => {
+    ($($(#[$meta:meta])* $Group:ident($Facts:ident) $as:ident in $($home:ident)::+),+ $(,)?) => {
+        $(use super::$($home)::+::facts::$Facts;)+
+
         /// What a fact says.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
@@ -78,73 +61,7 @@ macro_rules! union {
     };
 }
 
-union! {
-    /// A sentence that an earlier version wrote down.
-    Recorded(Recorded) as_recorded,
-    /// Of abnormal exits.
-    AbnormalExit(AbnormalExitFact) as_abnormal_exit,
-    /// Of crashes.
-    Crash(CrashFact) as_crash,
-    /// Of crash loops.
-    CrashLoop(CrashLoopFact) as_crash_loop,
-    /// Of ends.
-    Ending(EndFact) as_ending,
-    /// Of signals.
-    Signal(SignalFact) as_signal,
-    /// Of stacks.
-    Stack(StackFact) as_stack,
-    /// Of a live process, whatever is wrong with it.
-    Standing(StandingFact) as_standing,
-    /// Of threads that hang.
-    Hung(HungFact) as_hung,
-    /// Of threads that spin.
-    Spin(SpinFact) as_spin,
-    /// Of programs that began in an unusual way.
-    Exec(ExecFact) as_exec,
-    /// Of OOM kills.
-    OomKill(OomFact) as_oom_kill,
-    /// Of limits on tasks and memory.
-    Limit(LimitFact) as_limit,
-    /// Of steady growth, whatever grows.
-    Trend(TrendFact) as_trend,
-    /// Of memory that grows.
-    MemoryGrowth(MemoryGrowthFact) as_memory_growth,
-    /// Of open descriptors.
-    Descriptors(DescriptorFact) as_descriptors,
-    /// Of threads.
-    Threads(ThreadFact) as_threads,
-    /// Of families of processes.
-    Forks(ForkFact) as_forks,
-    /// Of memory that runs short.
-    MemoryPressure(PressureFact) as_memory_pressure,
-    /// Of zombies.
-    Zombie(ZombieFact) as_zombie,
-}
-
-facts! {
-    /// What an earlier version wrote down has no data. It is shown as it stands, and nothing follows from it.
-    pub enum Recorded {
-        /// The sentence.
-        Recorded {
-            /// As it was written.
-            text: Name,
-        },
-    }
-}
-
-// To go.
-impl From<String> for FactData {
-    fn from(text: String) -> Self {
-        Recorded::Recorded { text: text.into() }.into()
-    }
-}
-
-// To go.
-impl From<&str> for FactData {
-    fn from(text: &str) -> Self {
-        text.to_owned().into()
-    }
-}
+super::statements!(union);
 
 impl<'de> Deserialize<'de> for FactData {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -183,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_what_was_written_and_what_is_unknown_is_named() {
-        let fact = FactData::from(Recorded::Recorded { text: "it ended".into() });
+        let fact = FactData::from(Recorded::new("it ended"));
         let json = json!({"type": "recorded", "text": "it ended"});
         assert_eq!(serde_json::to_value(&fact).unwrap(), json);
         assert_eq!(serde_json::from_value::<FactData>(json).unwrap(), fact);

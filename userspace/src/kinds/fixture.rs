@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use expect_test::Expect;
 
 use super::case::{CaseFile, Draft, Fact, Finding, numbered};
-use super::facts::{FactData, Recorded};
+use super::facts::FactData;
+use super::shared::recorded::facts::Recorded;
 use crate::analyst::built_in;
+use crate::kinds;
 use crate::model::{Completeness, EvidenceFile, IncidentKind, ProcessInfo, Severity};
 use crate::render;
 
@@ -79,22 +81,15 @@ pub(crate) fn judged(file: &CaseFile) -> String {
     out
 }
 
+/// What the detector of this kind makes of a fixture.
+pub(crate) fn sample(kind: IncidentKind) -> CaseFile {
+    let (process, draft) = (kinds::room(kind).sample)();
+    case_about(&process, &draft)
+}
+
 /// A process that was killed for memory in a cgroup of 256 MiB.
 pub(crate) fn oom() -> CaseFile {
-    let mut file = healthy();
-    file.findings = vec![finding(
-        IncidentKind::OomKill,
-        "python3 (pid 13674) was killed by the OOM killer",
-        &["F1", "F2"],
-    )];
-    file.facts = facts(&[
-        ("kernel:mark_victim", "the OOM killer chose pid 13674"),
-        (
-            "kernel:sched_process_exit",
-            "it ended by SIGKILL with the OOM flag set, after 4.2 s, peak RSS 255 MiB",
-        ),
-        ("cgroup:memory.max", "the limit of /oomtest is 268435456 bytes"),
-    ]);
+    let mut file = sample(IncidentKind::OomKill);
     file.evidence = vec![
         frozen(
             "status",
@@ -150,14 +145,14 @@ pub(crate) fn finding(kind: IncidentKind, summary: &str, facts: &[&str]) -> Find
 
 /// A sentence of an earlier version.
 pub(crate) fn recorded(text: &str) -> Recorded {
-    Recorded::Recorded { text: text.into() }
+    Recorded::new(text)
 }
 
 /// `(source, text)`, numbered from F1.
 pub(crate) fn facts(facts: &[(&str, &str)]) -> Vec<Fact> {
     let fact = |(i, (source, text)): (usize, &(&str, &str))| Fact {
         id: format!("F{}", i + 1),
-        data: (*text).into(),
+        data: recorded(text).into(),
         source: (*source).to_owned(),
         at: None,
     };

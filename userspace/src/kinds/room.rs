@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::case::{CaseFile, Draft, Finding};
 use super::opinion::Opinion;
 use crate::config::DetectLimits;
+#[cfg(test)]
+use crate::model::ProcessInfo;
 use crate::model::{EvidenceFile, IncidentKind};
 use crate::stack::Stack;
 
@@ -15,9 +17,8 @@ pub struct Room {
     pub label: &'static str,
     /// Whether it happens or lasts.
     pub nature: Nature,
-    /// Whether a fault with this site is its cgroup's rather than its program's: the same fault whichever process shows
-    /// it today.
-    pub is_of_cgroup: fn(site: &str) -> bool,
+    /// Whether a fault is its cgroup's rather than its program's: the same fault whichever process shows it today.
+    pub of_cgroup: bool,
     /// Which kinds it makes happen, in the same minute, to the same process, its supervisor or its service.
     pub explains: &'static [(IncidentKind, Tie)],
     /// For how long a process must have been watched before this kind can say anything of it; zero where an event tells.
@@ -29,6 +30,26 @@ pub struct Room {
     pub summary: fn(&CaseFile, &Finding) -> String,
     /// What an experienced colleague would say at once.
     pub verdict: fn(&CaseFile, &Finding) -> Opinion,
+    /// A finding that its detector makes of a fixture, and the process it is about: for the tests of every stage.
+    #[cfg(test)]
+    pub(crate) sample: fn() -> (ProcessInfo, Draft),
+}
+
+impl Room {
+    /// Whether it is a state that scan after scan finds the same, and not something that happens.
+    pub const fn lasts(&self) -> bool {
+        matches!(self.nature, Nature::Lasts)
+    }
+
+    /// Whether it can happen to a process once only, so that a second report is of the same event.
+    pub const fn happens_once(&self) -> bool {
+        matches!(self.nature, Nature::HappensOnce)
+    }
+
+    /// How incidents of this kind make those of `effect` happen, where they do.
+    pub fn tie(&self, effect: IncidentKind) -> Option<Tie> {
+        self.explains.iter().find(|(kind, _)| *kind == effect).map(|(_, tie)| *tie)
+    }
 }
 
 /// Whether a kind happens or lasts.
@@ -49,11 +70,6 @@ pub enum Tie {
     Linked,
     /// Told of the cause, nobody needs to be told of the effect as well.
     Grouped,
-}
-
-/// For kinds whose faults are always a program's.
-pub const fn of_program(_site: &str) -> bool {
-    false
 }
 
 /// For kinds that an event tells: there is nothing to wait for.

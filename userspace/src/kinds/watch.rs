@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::Draft;
-use super::shared::ending::Ended;
+use super::late::Late;
+use super::shared::ending::{Ended, OomTrigger};
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::host::Host;
 use crate::metrics::Metrics;
-use crate::model::{ProcessInfo, ProcessKey};
+use crate::model::{OomReport, ProcessInfo, ProcessKey};
 use crate::observation::{CgroupMemory, CloseLook, HostMemory, SeenProcess};
 use crate::state::zombies::Zombies;
 use crate::state::{History, Process, Table};
@@ -78,6 +79,20 @@ pub trait Watch: Send {
         None
     }
 
+    /// What will be known, only a moment later, of the finding that this watch just made on the end of `pid`. For a
+    /// victim of the OOM killer, `at` is when it was chosen.
+    fn late(&self, _pid: u32, _at: Duration) -> Option<Late> {
+        None
+    }
+
+    /// The OOM killer chose a victim, and it has not ended: it may be stuck, or the report of its end was lost.
+    fn not_ended(&mut self, _victim: &ProcessInfo, _trigger: OomTrigger<'_>) -> Option<Draft> {
+        None
+    }
+
+    /// The kernel's log has a report of an OOM kill.
+    fn oom_report(&mut self, _report: Arc<OomReport>, _view: View<'_>) {}
+
     /// What the watch started beside the monitor has a result: see [`Waker`].
     fn woken(&mut self, _view: View<'_>, _found: &mut Vec<Found>) {}
 
@@ -105,4 +120,6 @@ pub struct WatchSetup<'a> {
     pub limits: &'a DetectLimits,
     /// To call the monitor back.
     pub waker: Waker,
+    /// Whether the kernel's log is followed, so that its OOM reports come.
+    pub kernel_log: bool,
 }

@@ -54,116 +54,56 @@ impl FromStr for Severity {
     }
 }
 
-/// The kind of an incident, one per detector family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IncidentKind {
-    /// The kernel's OOM killer chose this process.
-    OomKill,
-    /// Ended by a signal that dumps core, or would.
-    Crash,
-    /// A long-lived or supervised process ended by status ≠ 0 or an unexpected signal.
-    AbnormalExit,
-    /// The same program dies again and again.
-    CrashLoop,
-    /// Forking far beyond the host's room.
-    ForkStorm,
-    /// A parent that does not reap its children.
-    ZombiePileup,
-    /// In uninterruptible sleep for too long.
-    HungTask,
-    /// A full core for long without progress.
-    CpuSpin,
-    /// Memory grows steadily.
-    MemoryGrowth,
-    /// Memory close to its limit.
-    MemoryPressure,
-    /// Open files close to RLIMIT_NOFILE.
-    FdExhaustion,
-    /// Threads close to their limit.
-    ThreadExplosion,
-    /// Executed from a place programs are not executed from.
-    SuspiciousExec,
-}
-
-impl IncidentKind {
-    /// Every kind, in the contract's order.
-    pub const ALL: [Self; 13] = [
-        Self::OomKill,
-        Self::Crash,
-        Self::AbnormalExit,
-        Self::CrashLoop,
-        Self::ForkStorm,
-        Self::ZombiePileup,
-        Self::HungTask,
-        Self::CpuSpin,
-        Self::MemoryGrowth,
-        Self::MemoryPressure,
-        Self::FdExhaustion,
-        Self::ThreadExplosion,
-        Self::SuspiciousExec,
-    ];
-
-    /// The spelling used in JSON, SQL and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::OomKill => "oom_kill",
-            Self::Crash => "crash",
-            Self::AbnormalExit => "abnormal_exit",
-            Self::CrashLoop => "crash_loop",
-            Self::ForkStorm => "fork_storm",
-            Self::ZombiePileup => "zombie_pileup",
-            Self::HungTask => "hung_task",
-            Self::CpuSpin => "cpu_spin",
-            Self::MemoryGrowth => "memory_growth",
-            Self::MemoryPressure => "memory_pressure",
-            Self::FdExhaustion => "fd_exhaustion",
-            Self::ThreadExplosion => "thread_explosion",
-            Self::SuspiciousExec => "suspicious_exec",
+/// Each kind once, in the contract's order: what explains more comes before what explains less.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $Kind:ident = $name:literal,)+) => {
+        /// The kind of an incident. Its room in `kinds` says everything else of it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum IncidentKind {
+            $($(#[$doc])* #[serde(rename = $name)] $Kind),+
         }
-    }
 
-    /// Whether a process can be the subject of this kind once only, so that a second report is the same event.
-    pub const fn happens_once(self) -> bool {
-        matches!(self, Self::OomKill | Self::Crash | Self::AbnormalExit)
-    }
+        impl IncidentKind {
+            /// Every kind, in the contract's order.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$Kind),+];
 
-    /// Whether this kind is a state that scan after scan of /proc finds the same, and not something that happens.
-    pub const fn is_condition(self) -> bool {
-        match self {
-            Self::ForkStorm
-            | Self::ZombiePileup
-            | Self::HungTask
-            | Self::CpuSpin
-            | Self::MemoryGrowth
-            | Self::MemoryPressure
-            | Self::FdExhaustion
-            | Self::ThreadExplosion => true,
-            // A crash loop is reported with each death in it.
-            Self::CrashLoop | Self::OomKill | Self::Crash | Self::AbnormalExit | Self::SuspiciousExec => {
-                false
+            /// The spelling used in JSON, SQL and metrics.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$Kind => $name),+
+                }
             }
         }
-    }
+    };
+}
 
-    /// The words a title begins with.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::OomKill => "OOM kill",
-            Self::Crash => "Crash",
-            Self::AbnormalExit => "Abnormal exit",
-            Self::CrashLoop => "Crash loop",
-            Self::ForkStorm => "Fork storm",
-            Self::ZombiePileup => "Zombie pile-up",
-            Self::HungTask => "Hung task",
-            Self::CpuSpin => "CPU spin",
-            Self::MemoryGrowth => "Memory growth",
-            Self::MemoryPressure => "Memory pressure",
-            Self::FdExhaustion => "File descriptor exhaustion",
-            Self::ThreadExplosion => "Thread explosion",
-            Self::SuspiciousExec => "Suspicious exec",
-        }
-    }
+kinds! {
+    /// The kernel's OOM killer chose this process.
+    OomKill = "oom_kill",
+    /// Ended by a signal that dumps core, or would.
+    Crash = "crash",
+    /// A long-lived or supervised process ended by status ≠ 0 or an unexpected signal.
+    AbnormalExit = "abnormal_exit",
+    /// The same program dies again and again.
+    CrashLoop = "crash_loop",
+    /// Forking far beyond the host's room.
+    ForkStorm = "fork_storm",
+    /// A parent that does not reap its children.
+    ZombiePileup = "zombie_pileup",
+    /// In uninterruptible sleep for too long.
+    HungTask = "hung_task",
+    /// A full core for long without progress.
+    CpuSpin = "cpu_spin",
+    /// Memory grows steadily.
+    MemoryGrowth = "memory_growth",
+    /// Memory close to its limit.
+    MemoryPressure = "memory_pressure",
+    /// Open files close to RLIMIT_NOFILE.
+    FdExhaustion = "fd_exhaustion",
+    /// Threads close to their limit.
+    ThreadExplosion = "thread_explosion",
+    /// Executed from a place programs are not executed from.
+    SuspiciousExec = "suspicious_exec",
 }
 
 impl fmt::Display for IncidentKind {

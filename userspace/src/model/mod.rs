@@ -7,14 +7,10 @@ mod kind;
 mod name;
 mod oom_report;
 mod process;
-#[cfg(test)]
-pub(crate) mod sample;
 mod signal;
 mod verdict;
 mod written;
 
-// To go: for the time of the move.
-pub use crate::kinds::case::{Case, CaseFile, Fact, Finding};
 pub use comm::Comm;
 pub use evidence::{Completeness, EvidenceFile};
 pub use incident::{

@@ -8,8 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::evidence::Collected;
 use crate::host::wall_time;
-use crate::kinds::case::{Draft, numbered};
-use crate::model::{Case, CaseFile, Completeness, IncidentKind, ProcessInfo};
+use crate::kinds;
+use crate::kinds::case::{Case, CaseFile, Draft, numbered};
+use crate::model::{Completeness, IncidentKind, ProcessInfo};
 use crate::state::identity::program;
 use crate::text;
 
@@ -62,11 +63,7 @@ fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
 
 /// Equal for equal faults: the kind, the program and its cgroup, and the detector's own site.
 pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
-    // A fault of a cgroup is the same fault whichever process is its largest today.
-    let of_cgroup = kind == IncidentKind::MemoryPressure
-        // Programs in temporary folders have ever new names.
-        || kind == IncidentKind::SuspiciousExec && site.starts_with(crate::kinds::suspicious_exec::PLACE);
-    let subject = if of_cgroup {
+    let subject = if kinds::room(kind).of_cgroup {
         process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()
     } else {
         program(process)
@@ -82,7 +79,7 @@ fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
     let cgroup = process.cgroup.clone().filter(|path| path != "/");
     let place = process.unit.clone().or(container).or(cgroup);
     let place = place.map_or_else(String::new, |place| format!(" in {place}"));
-    let title = format!("{}: {} (pid {}){place}", kind.label(), process.name, process.pid);
+    let title = format!("{}: {} (pid {}){place}", kinds::room(kind).label, process.name, process.pid);
     text::truncate(&text::printable(&title), TITLE_MAX)
 }
 
@@ -90,7 +87,9 @@ fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
 mod tests {
     use super::*;
     use crate::kinds::case::Statement;
+    use crate::kinds::fixture::recorded;
     use crate::model::{EvidenceFile, Severity};
+    use crate::render;
 
     fn process(pid: u32, name: &str) -> ProcessInfo {
         ProcessInfo {
@@ -113,8 +112,8 @@ mod tests {
     }
 
     fn draft(kind: IncidentKind, severity: Severity, facts: &[&str]) -> Draft {
-        let facts = facts.iter().map(|text| Statement::new("test", *text)).collect();
-        Draft { kind, severity, summary: "s".into(), facts, site: "site".into() }
+        let facts = facts.iter().map(|text| Statement::new("test", recorded(text))).collect();
+        Draft { kind, severity, facts, site: "site".into() }
     }
 
     #[test]
@@ -124,7 +123,8 @@ mod tests {
             draft(IncidentKind::OomKill, Severity::Critical, &["b", "c"]),
         ];
         let file = file(drafts, material(1, "p"));
-        let facts: Vec<_> = file.facts.iter().map(|it| format!("{} {}", it.id, it.text())).collect();
+        let facts: Vec<_> =
+            file.facts.iter().map(|it| format!("{} {}", it.id, render::fact(&it.data))).collect();
         assert_eq!(facts, ["F1 b", "F2 c", "F3 a"]);
         assert_eq!(file.findings[0].kind, IncidentKind::OomKill, "worst first");
         assert_eq!(file.findings[1].facts, ["F3", "F1"]);
@@ -139,8 +139,6 @@ mod tests {
         assert_eq!(crash, of(2, "a", IncidentKind::Crash));
         assert_ne!(crash, of(1, "b", IncidentKind::Crash));
         assert_ne!(crash, of(1, "a", IncidentKind::OomKill));
-        let place = |name| fingerprint(IncidentKind::SuspiciousExec, &process(1, name), "place /tmp/");
-        assert_eq!(place("a"), place("b"));
         assert_ne!(of(1, "a", IncidentKind::SuspiciousExec), of(1, "b", IncidentKind::SuspiciousExec));
         assert_eq!(of(1, "a", IncidentKind::MemoryPressure), of(1, "b", IncidentKind::MemoryPressure));
     }

@@ -11,10 +11,8 @@ use super::raise::{Evidence, Reading, Record};
 use super::{roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
-use crate::kinds::oom_kill;
 use crate::kinds::shared::ending::{Ended, OomTrigger};
-use crate::kinds::watch::View;
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, IncidentKind, ProcessKey, is_crash_signal};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, is_crash_signal};
 use crate::observation::{KernelExit, OomVictim};
 use crate::programs;
 use crate::state::end::End;
@@ -153,24 +151,19 @@ impl Monitor {
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
         };
-        let view = View {
-            table: &self.table,
-            history: &self.history,
-            zombies: &self.zombies,
-            cgroups: &self.cgroups,
-            host: &self.host,
-            sources: &self.examiner.sources,
-            limits: &self.limits,
-            metrics: &self.metrics,
-            now: end.at,
-        };
-        let drafts: Vec<_> = self.watches.iter_mut().filter_map(|watch| watch.ended(&ended, view)).collect();
+        let drafts: Vec<_> = self.with_watches(end.at, |watches, view| {
+            let judged = watches.iter_mut().filter_map(|watch| {
+                let draft = watch.ended(&ended, view)?;
+                Some((draft, watch.late(info.pid, chosen_at)))
+            });
+            judged.collect()
+        });
         if drafts.is_empty() {
             return;
         }
         let events_lost = self.losses.since_last(&self.metrics);
         let mut early = chosen.and_then(|it| it.reading);
-        for draft in drafts {
+        for (draft, late) in drafts {
             let material = Material { process: info.clone(), at: end.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let has_stack = kinds::room(draft.kind).stack.is_some();
@@ -179,8 +172,6 @@ impl Monitor {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
                 stacks::capture(crash, &info, end.started, root)
             });
-            let late =
-                (draft.kind == IncidentKind::OomKill).then(|| self.oom_reports.addition(info.pid, chosen_at));
             self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, late });
         }
     }
@@ -198,8 +189,11 @@ impl Monitor {
             }
             let info = process.info();
             let trigger = chosen.trigger();
-            let draft = oom_kill::not_ended(&info, OomTrigger { pid: trigger.0, name: &trigger.1 });
-            let late = Some(self.oom_reports.addition(pid, chosen.victim.at));
+            let found = self.watches.iter_mut().find_map(|watch| {
+                let draft = watch.not_ended(&info, OomTrigger { pid: trigger.0, name: &trigger.1 })?;
+                Some((draft, watch.late(pid, chosen.victim.at)))
+            });
+            let Some((draft, late)) = found else { continue };
             let events_lost = self.losses.since_last(&self.metrics);
             let material = Material { process: info, at: chosen.victim.at, events_lost };
             let evidence = chosen.reading.map_or(Evidence::Read, Evidence::Early);

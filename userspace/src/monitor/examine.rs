@@ -70,6 +70,7 @@ impl Examiner {
             scans: 0,
         });
         let mut facts = self.state(&seen, process.cgroup.as_ref(), now);
+        facts.extend(self.open_folder(&known.info));
         facts.extend(self.watched(&known));
         let cgroup = known.info.cgroup.clone();
         let material = Material { process: known.info, at: now, events_lost: 0 };
@@ -99,6 +100,14 @@ impl Examiner {
             facts.push(Statement::new("cgroup:memory", StandingFact::CgroupUse { usage_bytes, limit_bytes }));
         }
         facts
+    }
+
+    /// That its program lies where everybody may write: true of it, and nothing wrong by itself.
+    fn open_folder(&self, info: &ProcessInfo) -> Option<Statement> {
+        let exe = info.exe.as_deref()?;
+        let root = self.limits.exec.exec_folders.iter().find(|root| exe.starts_with(root.as_str()))?;
+        let folder = root.trim_end_matches('/').into();
+        Some(Statement::new("proc:exe", StandingFact::OpenFolder { folder }))
     }
 
     /// How long it was watched, and which kinds need longer.

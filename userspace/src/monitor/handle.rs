@@ -4,7 +4,8 @@
 use anyhow::{Context as _, Result};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{CaseFile, ProcessView};
+use crate::kinds::case::CaseFile;
+use crate::model::ProcessView;
 
 /// Questions that may wait at once; beyond that the asker waits.
 const QUESTIONS: usize = 64;

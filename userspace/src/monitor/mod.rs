@@ -32,10 +32,10 @@ use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
-use crate::kinds::oom_kill::reports::OomReports;
+use crate::kinds::case::Case;
 use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
-use crate::model::{Case, ProcessKey, ProcessView};
+use crate::model::{ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
 use crate::queue::Queue;
 use crate::state::{History, Process, Table, Zombies};
@@ -88,7 +88,6 @@ pub struct Monitor {
     hierarchy: Hierarchy,
     limits: DetectLimits,
     host: Host,
-    oom_reports: OomReports,
     raiser: Raiser,
     examiner: Examiner,
     metrics: Arc<Metrics>,
@@ -102,7 +101,8 @@ impl Monitor {
         let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
-        let setup = WatchSetup { sources: &sources, limits: &limits, waker: Waker::clone(&waker) };
+        let setup =
+            WatchSetup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
         let monitor = Self {
             table: Table::default(),
             history: History::new(limits.growth.growth_window, limits.growth.growth_history),
@@ -119,7 +119,6 @@ impl Monitor {
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
-            oom_reports: OomReports::new(kernel_log),
             raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
             limits,
             host,
@@ -183,7 +182,9 @@ impl Monitor {
                 }
             }
             Observation::Forks(counts) => self.table.add_forks(&counts),
-            Observation::OomReport(report) => self.oom_reports.add(report, &self.table),
+            Observation::OomReport(report) => {
+                self.ask_watches(boot_time(), |watch, view, _| watch.oom_report(Arc::clone(&report), view));
+            }
             Observation::Seen(seen) => self.on_seen(&seen),
             Observation::Look(look) => {
                 self.ask_watches(look.at, |watch, view, found| watch.looked(&look, view, found));
@@ -201,6 +202,21 @@ impl Monitor {
 
     /// Hands every watch the view and raises what they found.
     fn ask_watches(&mut self, now: Duration, mut ask: impl FnMut(&mut dyn Watch, View<'_>, &mut Vec<Found>)) {
+        let mut found = Vec::new();
+        self.with_watches(now, |watches, view| {
+            watches.iter_mut().for_each(|watch| ask(&mut **watch, view, &mut found));
+        });
+        for Found { draft, process } in found {
+            self.raise_condition(draft, process, now);
+        }
+    }
+
+    /// Lends the watches the view for one call.
+    fn with_watches<T>(
+        &mut self,
+        now: Duration,
+        act: impl FnOnce(&mut [Box<dyn Watch>], View<'_>) -> T,
+    ) -> T {
         let view = View {
             table: &self.table,
             history: &self.history,
@@ -212,11 +228,7 @@ impl Monitor {
             metrics: &self.metrics,
             now,
         };
-        let mut found = Vec::new();
-        self.watches.iter_mut().for_each(|watch| ask(&mut **watch, view, &mut found));
-        for Found { draft, process } in found {
-            self.raise_condition(draft, process, now);
-        }
+        act(&mut self.watches, view)
     }
 
     /// The process ended or runs another program now.

@@ -6,9 +6,10 @@ use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
 use crate::host::boot_time;
+use crate::kinds;
 use crate::kinds::case::Draft;
 use crate::metrics::StateLabel;
-use crate::model::{IncidentKind, ProcessInfo};
+use crate::model::ProcessInfo;
 use crate::observation::{ScanDone, SeenProcess};
 
 impl Monitor {
@@ -50,7 +51,7 @@ impl Monitor {
         self.history.forget_unseen(done.began);
         self.metrics.count_turned_away("history", std::mem::take(&mut self.history.refused));
         self.ask_watches(now, |watch, view, found| watch.scanned(done.began, view, found));
-        self.standing.scanned(done.began, IncidentKind::is_condition);
+        self.standing.scanned(done.began, |kind| kinds::room(kind).lasts());
         self.table.forget_ended(now.saturating_sub(self.limits.ended_keep));
         self.table.refused.report(&self.metrics);
         for (state, count) in [("live", self.table.live_len()), ("ended", self.table.ended_len())] {

@@ -65,13 +65,7 @@ mod tests {
     const KEY: ProcessKey = ProcessKey { pid: 42, start_ticks: 1 };
 
     fn draft(kind: IncidentKind) -> Draft {
-        Draft {
-            kind,
-            severity: Severity::Warning,
-            facts: Vec::new(),
-            site: String::new(),
-            summary: String::new(),
-        }
+        Draft { kind, severity: Severity::Warning, facts: Vec::new(), site: String::new() }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::rank::{RankInputs, rank};
 use super::{Queue, QueueEntry};
+use crate::kinds::case::Case;
+use crate::kinds::room;
 use crate::metrics::Metrics;
-use crate::model::Case;
 
 /// Cases that may wait for the store, each with its evidence.
 const CASES: usize = 512;
@@ -33,7 +34,7 @@ fn thin(case: &mut Case) {
 
 /// The more severe case stays, of equals the first; it stands for both.
 fn merge(waiting: &mut Case, newer: Case) {
-    let same_event = newer.kind.happens_once()
+    let same_event = room(newer.kind).happens_once()
         && waiting.kind == newer.kind
         && waiting.file.process.key() == newer.file.process.key();
     let count = waiting.count.saturating_add(if same_event { 0 } else { newer.count });
@@ -49,7 +50,7 @@ fn merge(waiting: &mut Case, newer: Case) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::case_by;
+    use crate::kinds::sample::case_by;
     use crate::model::{IncidentKind, Severity};
     use crate::queue::Pushed;
 

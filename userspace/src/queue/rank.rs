@@ -12,7 +12,9 @@
 //! | confidence of the rules' verdict | low 0, medium or not judged yet 5, high 10 |
 
 use crate::cgroup;
-use crate::model::{Case, Confidence, ProcessInfo, Severity};
+use crate::kinds;
+use crate::kinds::case::Case;
+use crate::model::{Confidence, ProcessInfo, Severity};
 
 /// What a case is ranked by.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,7 @@ impl RankInputs {
     pub fn of(case: &Case) -> Self {
         Self {
             severity: case.severity,
-            by_kernel: !case.kind.is_condition(),
+            by_kernel: !kinds::room(case.kind).lasts(),
             supervised: is_supervised(&case.file.process),
             novel: true,
             count: case.count,
@@ -74,7 +76,7 @@ fn is_supervised(process: &ProcessInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::case;
+    use crate::kinds::sample::case;
 
     const BASE: RankInputs = RankInputs {
         severity: Severity::Warning,

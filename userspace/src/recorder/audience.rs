@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Case, Severity};
+use crate::kinds;
+use crate::kinds::case::Case;
+use crate::model::Severity;
 use crate::store::AlertPlan;
 
 /// Who is told of what.
@@ -36,7 +38,7 @@ impl Audience {
 
     fn at_once(&self, case: &Case, now: Timestamp) -> AlertPlan {
         // What the kernel reports happens now, whatever was there before.
-        let was_there = case.kind.is_condition() && case.file.process.start_ticks < self.since_ticks;
+        let was_there = kinds::room(case.kind).lasts() && case.file.process.start_ticks < self.since_ticks;
         let digest_until = (was_there && now < self.quiet_until).then_some(self.quiet_until);
         AlertPlan { sinks: self.sinks.clone(), hold_until: None, editing: self.editing.clone(), digest_until }
     }

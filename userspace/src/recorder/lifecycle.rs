@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::coverage::{Coverage, CoverageState, Hook, Way};
-use crate::model::Case;
+use crate::kinds::case::Case;
 use crate::queue::Queue;
 use crate::store::{Store, Watched};
 
@@ -96,8 +96,8 @@ fn lost(coverage: &CoverageState) -> u64 {
 mod tests {
     use super::*;
     use crate::coverage::{Delivery, EventKind, Loss, LossReason};
+    use crate::kinds::sample::case;
     use crate::metrics::Metrics;
-    use crate::model::sample::case;
     use crate::queue::cases::{case_queue, entry};
 
     fn visibility() -> Visibility {

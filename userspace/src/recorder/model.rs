@@ -4,8 +4,9 @@ use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
 use crate::analyst::Analyst;
+use crate::kinds::case::Case;
 use crate::metrics::Metrics;
-use crate::model::{Case, Verdict};
+use crate::model::Verdict;
 use crate::queue::Queue;
 use crate::store::{AlertPlan, Store};
 

@@ -1,47 +1,33 @@
 //! Sentences, made at the edge: what HTTP, the command line, receivers and the model's prompt show of facts. Nothing
 //! reads them back.
 
-mod recorded;
-
+use crate::kinds;
 use crate::kinds::case::{CaseFile, Fact, Finding};
 use crate::kinds::facts::FactData;
-use crate::kinds::shared::{ending, limits, signal, stack, standing, trend};
-use crate::kinds::{
-    self, abnormal_exit, cpu_spin, crash, crash_loop, fd_exhaustion, fork_storm, hung_task, memory_growth,
-    memory_pressure, oom_kill, suspicious_exec, thread_explosion, zombie_pileup,
-};
+use crate::kinds::shared::recorded;
 use crate::model::{FactView, FindingView};
+
+/// The sentence of a fact, by the words of the room it is at home in.
+macro_rules! sentence_of {
+    ($($(#[$meta:meta])* $Group:ident($Facts:ident) $as:ident in $($home:ident)::+),+ $(,)?) => {
+        fn sentence_of(data: &FactData) -> String {
+            match data {
+                $(FactData::$Group(it) => kinds::$($home)::+::words::sentence(it)),+
+            }
+        }
+    };
+}
+kinds::statements!(sentence_of);
 
 /// The sentence of a fact.
 pub fn fact(data: &FactData) -> String {
-    worded(match data {
-        FactData::Recorded(it) => recorded::sentence(it),
-        FactData::AbnormalExit(it) => abnormal_exit::words::sentence(it),
-        FactData::CrashLoop(it) => crash_loop::words::sentence(it),
-        FactData::Crash(it) => crash::words::sentence(it),
-        FactData::Ending(it) => ending::words::sentence(it),
-        FactData::Signal(it) => signal::words::sentence(it),
-        FactData::Stack(it) => stack::words::sentence(it),
-        FactData::Standing(it) => standing::words::sentence(it),
-        FactData::Hung(it) => hung_task::words::sentence(it),
-        FactData::Spin(it) => cpu_spin::words::sentence(it),
-        FactData::Exec(it) => suspicious_exec::words::sentence(it),
-        FactData::OomKill(it) => oom_kill::words::sentence(it),
-        FactData::Limit(it) => limits::words::sentence(it),
-        FactData::Trend(it) => trend::words::sentence(it),
-        FactData::MemoryGrowth(it) => memory_growth::words::sentence(it),
-        FactData::Descriptors(it) => fd_exhaustion::words::sentence(it),
-        FactData::Threads(it) => thread_explosion::words::sentence(it),
-        FactData::Forks(it) => fork_storm::words::sentence(it),
-        FactData::MemoryPressure(it) => memory_pressure::words::sentence(it),
-        FactData::Zombie(it) => zombie_pileup::words::sentence(it),
-    })
+    worded(sentence_of(data))
 }
 
 /// The sentence of a finding.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     worded(match &finding.summary {
-        Some(recorded) => recorded::sentence(recorded),
+        Some(it) => recorded::words::sentence(it),
         None => (kinds::room(finding.kind).summary)(file, finding),
     })
 }

@@ -11,6 +11,7 @@ use rusqlite::{Row, Transaction, named_params, params};
 use super::reminders::reminder_after;
 use super::row::{collect, milliseconds, signed};
 use crate::config::LifeRules;
+use crate::kinds;
 use crate::model::{IncidentKind, Occasion};
 
 /// What the daemon was able to see since the last step. Silence while it was down, or blind, means nothing.
@@ -65,7 +66,8 @@ pub(super) fn advance(
 
 /// Those that have been silent for long enough.
 fn silent(tx: &Transaction<'_>, rules: &LifeRules) -> Result<Vec<String>> {
-    let conditions: Vec<_> = IncidentKind::ALL.into_iter().filter(|kind| kind.is_condition()).collect();
+    let conditions: Vec<_> =
+        IncidentKind::ALL.into_iter().filter(|kind| kinds::room(*kind).lasts()).collect();
     let sql = "SELECT id FROM incidents, watch WHERE status <> 'resolved' AND
                    CASE WHEN kind IN (SELECT value FROM json_each(:conditions))
                    THEN walks - seen_walks >= :walks AND walked_ms - seen_walked_ms >= :clear_ms

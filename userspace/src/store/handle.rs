@@ -26,8 +26,9 @@ use super::unreadable::{REMEDY, Unreadable};
 use crate::config::LifeRules;
 use crate::health::Health;
 use crate::host::Host;
+use crate::kinds::case::Case;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{Case, EvidenceFile, Incident, ProcessKey, Verdict, VerdictBy};
+use crate::model::{EvidenceFile, Incident, ProcessKey, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.

@@ -9,6 +9,7 @@ use super::occurrences::{goes_on, has_occurrence, put_occurrence};
 use super::recording::Recording;
 use super::related;
 use super::row::{milliseconds, signed, to_json};
+use crate::kinds;
 use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 
 /// What became of a recorded case.
@@ -85,7 +86,7 @@ fn find(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Option<KnownI
 fn open_new(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded> {
     let (case, id) = (recording.case, next_id(tx)?);
     // Of a condition, what was merged while it waited are the scans that saw it.
-    let count = if case.kind.is_condition() { 1 } else { case.count.max(1) };
+    let count = if kinds::room(case.kind).lasts() { 1 } else { case.count.max(1) };
     let sql = "INSERT INTO incidents (id, kind, severity, status, fingerprint, host, boot_id, first_seen_ms,
                    last_seen_ms, count, evidence_bytes, title, process, findings, facts, completeness, verdict)
                VALUES (:id, :kind, :severity, :status, :fingerprint, :host, :boot_id, :seen_ms, :seen_ms, :count,
@@ -112,11 +113,11 @@ fn open_new(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded>
 
 fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownIncident) -> Result<Recorded> {
     let (case, id) = (recording.case, known.id);
-    let condition = case.kind.is_condition();
+    let condition = kinds::room(case.kind).lasts();
     let counted = if condition {
         goes_on(tx, &id, recording)?
     } else {
-        case.kind.happens_once() && has_occurrence(tx, &id, recording)?
+        kinds::room(case.kind).happens_once() && has_occurrence(tx, &id, recording)?
     };
     // A death that was counted and is told of again after the end brings nothing back.
     let reopened = known.over && (condition || !counted);

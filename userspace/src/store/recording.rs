@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::plan::AlertPlan;
 use crate::config::LifeRules;
 use crate::host::Host;
-use crate::model::{Case, Verdict};
+use crate::kinds::case::Case;
+use crate::model::Verdict;
 
 /// What is to be recorded.
 pub(super) struct Recording<'a> {

@@ -7,6 +7,8 @@ use rusqlite::{Row, Transaction, named_params, params};
 use super::recording::Recording;
 use super::row::{collect, signed, unsigned, word};
 use crate::cgroup;
+use crate::kinds;
+use crate::kinds::room::Tie;
 use crate::model::{IncidentKind, ProcessKey, Related, Relation, Severity};
 
 /// A cause is looked for in so long a time before its effect.
@@ -21,15 +23,6 @@ const CANDIDATES: i64 = 64;
 /// Links kept of one incident, on either side.
 const LINKS: i64 = 32;
 
-/// How an incident is tied to the cause of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tie {
-    /// Both are worth telling of.
-    Linked,
-    /// Told of the cause, nobody needs to be told of the effect as well.
-    Grouped,
-}
-
 /// A cause whose alert can tell of an effect too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cause {
@@ -37,26 +30,9 @@ pub(super) struct Cause {
     pub(super) severity: Severity,
 }
 
-/// Which kinds make others happen.
-const fn tie(cause: IncidentKind, effect: IncidentKind) -> Option<Tie> {
-    use IncidentKind::{
-        AbnormalExit, Crash, CrashLoop, FdExhaustion, ForkStorm, MemoryGrowth, MemoryPressure, OomKill,
-        ThreadExplosion, ZombiePileup,
-    };
-    match (cause, effect) {
-        (OomKill | Crash, AbnormalExit | CrashLoop) | (AbnormalExit, CrashLoop) => Some(Tie::Grouped),
-        (OomKill, Crash)
-        | (MemoryGrowth | MemoryPressure, OomKill)
-        | (MemoryGrowth, MemoryPressure)
-        | (FdExhaustion | ThreadExplosion, Crash | AbnormalExit)
-        | (ForkStorm, ZombiePileup | ThreadExplosion | MemoryPressure) => Some(Tie::Linked),
-        _ => None,
-    }
-}
-
 /// Whether alerts of this kind may turn out to be told by another's: they wait a moment for it.
-pub(super) const fn may_be_an_effect(kind: IncidentKind) -> bool {
-    matches!(kind, IncidentKind::AbnormalExit | IncidentKind::CrashLoop)
+pub(super) fn may_be_an_effect(kind: IncidentKind) -> bool {
+    IncidentKind::ALL.into_iter().any(|cause| kinds::room(cause).tie(kind) == Some(Tie::Grouped))
 }
 
 /// One occurrence, as far as relations go.
@@ -82,7 +58,7 @@ impl Trace {
 
     /// Whether this one made `effect` happen, and how.
     fn causes(&self, effect: &Self) -> Option<Tie> {
-        let tie = tie(self.kind, effect.kind)?;
+        let tie = kinds::room(self.kind).tie(effect.kind)?;
         let in_time = (effect.at_ms - MINUTE_MS..=effect.at_ms + SLACK_MS).contains(&self.at_ms);
         // Its parent is who waited for it: a supervisor.
         let supervised = self.ppid == effect.key.pid && self.ppid > 1;
@@ -164,8 +140,10 @@ pub(super) fn effects(tx: &Transaction<'_>, id: &str, kind: IncidentKind) -> Res
                WHERE links.cause = ?1 ORDER BY i.id";
     let mut statement = tx.prepare_cached(sql)?;
     let found = collect(statement.query([id])?, |row| Ok(effect(row).ok()))?;
-    let folded =
-        found.into_iter().flatten().filter(|(_, effect, _)| tie(kind, *effect) == Some(Tie::Grouped));
+    let folded = found
+        .into_iter()
+        .flatten()
+        .filter(|(_, effect, _)| kinds::room(kind).tie(*effect) == Some(Tie::Grouped));
     Ok(folded.map(|(id, _, severity)| (id, severity)).collect())
 }
 

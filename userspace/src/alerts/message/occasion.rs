@@ -3,6 +3,7 @@
 
 use super::super::redacted::redacted_title;
 use crate::alerts::mrkdwn::{code, plain};
+use crate::kinds;
 use crate::model::{Occasion, Related, Relation, Severity};
 use crate::store::{Brief, DueAlert};
 
@@ -68,7 +69,7 @@ pub(super) fn also(alert: &DueAlert) -> Option<String> {
     let heading = match alert.occasion {
         Occasion::Digest => "*Also found:*",
         // What lasts explains no other's alert away: these were found with it at the start.
-        Occasion::Reminder if alert.incident.kind.is_condition() => "*Also ongoing:*",
+        Occasion::Reminder if kinds::room(alert.incident.kind).lasts() => "*Also ongoing:*",
         _ => "*This explains:*",
     };
     let mut lines = vec![heading.to_owned()];
@@ -93,8 +94,8 @@ fn path(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::sample::incident;
     use crate::model::IncidentKind;
-    use crate::model::sample::incident;
     use crate::store::sample::due_alert;
 
     fn brief(title: &str, severity: Severity, count: u64) -> Brief {

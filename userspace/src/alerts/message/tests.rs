@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 
 use super::super::mrkdwn::length;
 use super::*;
-use crate::model::sample::{at, incident as oom_kill, verdict};
+use crate::kinds::sample::{at, incident as oom_kill, verdict};
 use crate::model::{FactView, FindingView, IncidentKind, NextStep, Occasion, Related, Relation, Severity};
 use crate::store::sample::due_alert;
 use crate::store::{Brief, DueAlert};
@@ -187,7 +187,7 @@ fn the_payload_is_block_kit() {
             },
             {
               "text": {
-                "text": "*Host* `web-1`\n*Process* `python3 -c x = 'a' * 10**9` pid 13674, uid 0\n*Seen* 2027-01-15 08:00:00 UTC",
+                "text": "*Host* `web-1`\n*Process* `python3 -c x = bytearray(10**9)` pid 13674, uid 0\n*Seen* 2027-01-15 08:00:00 UTC",
                 "type": "mrkdwn",
                 "verbatim": true
               },
@@ -249,14 +249,15 @@ fn an_oom_kill_reads_well() {
             🔴 OOM kill: python3 (pid 13674) in /oomtest
             ---
             *Host* `web-1` · *cgroup* `/oomtest`
-            *Process* `python3 -c x = 'a' * 10**9` pid 13674, uid 0
+            *Process* `python3 -c x = bytearray(10**9)` pid 13674, uid 0
             *Seen* 2027-01-15 08:00:00 UTC
             ---
             *Why:* The kernel killed python3 because its cgroup reached its memory limit.
             *Cause:* The limit of its cgroup is too low for it.
             ---
-            • memory.max of /oomtest is 50 MiB. `cgroup:memory.max`
-            • The OOM killer chose pid 13674. `kernel:mark_victim`
+            • its own allocation triggered the OOM killer `kernel:mark_victim`
+            • the OOM killer chose it: signal-&gt;oom_mm was set when SIGKILL ended it `kernel:sched_process_exit`
+            • ended by SIGKILL (signal 9) after living 3.2 s `kernel:sched_process_exit`
             ---
             *Next:* Shows the limit.
             ```cat /sys/fs/cgroup/oomtest/memory.max```
@@ -286,8 +287,9 @@ fn a_crash_that_may_be_a_repeat_reads_well() {
             *Why:* A worker of nginx read through a null pointer.
             *Cause:* A module that was updated an hour ago.
             ---
-            • memory.max of /oomtest is 50 MiB. `cgroup:memory.max`
-            • Signal 11 (SIGSEGV) ended it. `kernel:mark_victim`
+            • its own allocation triggered the OOM killer `kernel:mark_victim`
+            • Signal 11 (SIGSEGV) ended it. `kernel:sched_process_exit`
+            • ended by SIGKILL (signal 9) after living 3.2 s `kernel:sched_process_exit`
             ---
             *Next:* Shows the limit.
             ```cat /sys/fs/cgroup/oomtest/memory.max```
@@ -311,7 +313,7 @@ fn a_zombie_pileup_reads_well() {
             🟡 Zombie pile-up: 212 unreaped children of sh (pid 99)
             ---
             *Host* `web-1`
-            *Process* `python3 -c x = 'a' * 10**9` pid 13674, uid 0
+            *Process* `python3 -c x = bytearray(10**9)` pid 13674, uid 0
             *Seen* 2027-01-15 08:00:00 UTC
             ---
             *Why:* sh does not reap its children.
@@ -341,8 +343,9 @@ fn a_hostile_process_pages_nobody() {
             *Why:* &lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m
             *Cause:* &lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m
             ---
-            • memory.max of /oomtest is 50 MiB. `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m`
-            • &lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m `kernel:mark_victim`
+            • its own allocation triggered the OOM killer `&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m`
+            • &lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m `kernel:sched_process_exit`
+            • ended by SIGKILL (signal 9) after living 3.2 s `kernel:sched_process_exit`
             ---
             *Next:* &lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m
             ```&lt;!channel&gt; &amp; &lt;https://evil.example|click&gt; '''*x*' @here �[31m```

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::config::Receivers;
-use crate::model::sample::{case, verdict};
+use crate::kinds::sample::{case, verdict};
 use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
 use crate::store::AlertPlan;
 use crate::store::sample::until;

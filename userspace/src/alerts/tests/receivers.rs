@@ -14,8 +14,8 @@ use super::super::Pace;
 use super::super::post::PostResult;
 use super::super::receiver::Receiver;
 use crate::config::{HookConfig, Receivers, SlackConfig};
+use crate::kinds::sample::incident;
 use crate::model::Occasion;
-use crate::model::sample::incident;
 use crate::store::DueAlert;
 use crate::store::sample::due_alert;
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::model::{CaseFile, EvidenceFile, Fact};
+use crate::kinds::case::{CaseFile, Fact};
+use crate::model::EvidenceFile;
 use crate::redact::Censor;
 use crate::{render, text};
 

@@ -10,8 +10,8 @@ mod system;
 
 use serde_json::{Value, json};
 
+use crate::kinds::case::CaseFile;
 use crate::llm::{Prompt, SCHEMA_TOKENS, tokens};
-use crate::model::CaseFile;
 
 use budget::TokenBudget;
 use data::Data;

@@ -4,8 +4,9 @@
 mod nothing;
 
 use crate::kinds;
+use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::{cited, commands, from_sources, name, who};
-use crate::model::{CaseFile, Finding, Hypothesis, Verdict, VerdictBy};
+use crate::model::{Hypothesis, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
 /// Other causes shown at most; further findings come last and fall off.

@@ -4,7 +4,7 @@
 use super::*;
 use crate::alerts::message;
 use crate::kinds::fixture::recorded;
-use crate::model::{self, Incident, NextStep};
+use crate::model::{Incident, NextStep};
 use crate::render;
 use crate::store::sample::due_alert;
 use crate::text::printable;
@@ -65,7 +65,7 @@ pub(super) fn obey(request: &Value) -> Value {
 
 /// The incident as the alert shows it: severity and all are the rules'.
 fn alert(file: &CaseFile, verdict: &Verdict) -> (Incident, Value) {
-    let mut incident = model::sample::incident();
+    let mut incident = crate::kinds::sample::incident();
     incident.title =
         format!("OOM kill: {} in {}", file.process.name, file.process.cgroup.as_deref().unwrap());
     incident.severity = file.findings[0].severity;
@@ -155,7 +155,7 @@ async fn an_obeyed_attack_changes_nothing_that_must_hold() {
         assert_eq!(user.matches("UNTRUSTED DATA>>>").count(), 1, "{user}");
         assert_eq!(
             user.lines().filter(|line| line.starts_with("{\"fact\"")).count(),
-            3,
+            file.facts.len(),
             "no fact of its own: {user}"
         );
         assert!(!user.contains("hunter2"), "{user}");

@@ -6,8 +6,9 @@ use super::injection::{ATTACKS, SECRET, attacked, check_message, check_verdict, 
 use super::*;
 use crate::alerts::bodies;
 use crate::cli::view;
-use crate::model::sample::{at, case};
-use crate::model::{Case, Incident};
+use crate::kinds::case::Case;
+use crate::kinds::sample::{at, case};
+use crate::model::Incident;
 use crate::redact::records;
 use crate::store::sample::open;
 use crate::store::{AlertPlan, Store};

@@ -32,11 +32,11 @@ use crate::config::{
 };
 use crate::health::Health;
 use crate::host::Host;
+use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::fixture::recorded;
 use crate::metrics::Metrics;
 use crate::model::{
-    CaseFile, Completeness, Confidence, Finding, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity,
-    Verdict, VerdictBy,
+    Completeness, Confidence, IncidentKind, NextStep, ProcessInfo, ProcessView, Severity, Verdict, VerdictBy,
 };
 use crate::monitor::Handle;
 

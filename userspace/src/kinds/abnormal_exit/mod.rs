@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use super::case::{Draft, Statement};
 use super::pieces::Who;
-use super::room::{Nature, Room, Tie, at_once, of_program};
+use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::{self, Ended};
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
@@ -38,12 +38,14 @@ use facts::{AbnormalExitFact, ServiceRole};
 pub const ROOM: Room = Room {
     label: "Abnormal exit",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::CrashLoop, Tie::Grouped)],
     patience: at_once,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// CPU time in percent of its life up to which a process was waiting for work rather than working something off.
@@ -70,7 +72,6 @@ pub fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
         severity: if role == ServiceRole::Unattended { Severity::Info } else { Severity::Warning },
         facts,
         site: site(ended.exit.cause),
-        summary: String::new(),
     })
 }
 

@@ -185,4 +185,4 @@ fn hypotheses(file: &CaseFile, finding: &Finding, by_status: bool) -> Vec<Hypoth
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

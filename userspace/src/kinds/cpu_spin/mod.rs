@@ -23,7 +23,7 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
 use crate::programs;
@@ -33,12 +33,14 @@ use facts::SpinFact;
 pub const ROOM: Room = Room {
     label: "CPU spin",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: |limits| limits.spin_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// Looks that must agree.
@@ -215,7 +217,6 @@ pub fn detect(process: &ProcessInfo, threads: &[Spin<'_>], limits: &DetectLimits
         severity: worst.severity(),
         facts: statements(process, worst, spins.len(), limits),
         site: String::new(),
-        summary: String::new(),
     })
 }
 

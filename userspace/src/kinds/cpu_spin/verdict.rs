@@ -119,4 +119,4 @@ fn runtime(file: &CaseFile) -> Option<NextStep> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

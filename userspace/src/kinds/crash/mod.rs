@@ -16,7 +16,7 @@ pub mod verdict;
 pub mod words;
 
 use super::case::{Draft, Statement};
-use super::room::{Nature, Room, Tie, at_once, of_program};
+use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::Ended;
 use super::shared::{signal, stack};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
@@ -26,12 +26,14 @@ use facts::CrashFact;
 pub const ROOM: Room = Room {
     label: "Crash",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::AbnormalExit, Tie::Grouped), (IncidentKind::CrashLoop, Tie::Grouped)],
     patience: at_once,
     stack: Some(stack::add),
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// A program that had run for so long was doing a job.
@@ -60,6 +62,5 @@ pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
         },
         facts,
         site: signal_name(signal),
-        summary: String::new(),
     })
 }

@@ -251,4 +251,4 @@ fn next_steps(file: &CaseFile, meaning: &Meaning, has_stack: bool) -> Vec<NextSt
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

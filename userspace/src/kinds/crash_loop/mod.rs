@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::case::{Draft, Statement};
 use super::pieces::Who;
-use super::room::{Nature, Room, at_once, of_program};
+use super::room::{Nature, Room, at_once};
 use super::shared::ending::{self, Ended};
 use super::shared::signal;
 use crate::config::DetectLimits;
@@ -36,12 +36,14 @@ use respawn::Respawns;
 pub const ROOM: Room = Room {
     label: "Crash loop",
     nature: Nature::Happens,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: at_once,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// A pause that is so much longer or shorter than it was is a trend, in tenths.
@@ -105,7 +107,6 @@ pub fn detect(
         },
         facts,
         site: String::new(),
-        summary: String::new(),
     })
 }
 

@@ -84,4 +84,4 @@ fn started_again_by<'a>(file: &'a CaseFile, finding: &'a Finding) -> Option<&'a 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

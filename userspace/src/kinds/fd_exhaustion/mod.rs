@@ -16,7 +16,7 @@ pub mod words;
 
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, Least, Past};
 use crate::model::{IncidentKind, Severity};
@@ -26,12 +26,14 @@ use facts::DescriptorFact;
 pub const ROOM: Room = Room {
     label: "File descriptor exhaustion",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
     patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// What the scan saw.
@@ -89,6 +91,5 @@ fn limit_now(limit: u64) -> Statement {
 }
 
 fn draft(severity: Severity, facts: Vec<Statement>) -> Draft {
-    let (site, summary) = (String::new(), String::new());
-    Draft { kind: IncidentKind::FdExhaustion, severity, facts, site, summary }
+    Draft { kind: IncidentKind::FdExhaustion, severity, facts, site: String::new() }
 }

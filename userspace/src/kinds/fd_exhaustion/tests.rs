@@ -7,7 +7,7 @@ use super::*;
 use crate::analyst::built_in;
 use crate::kinds::fixture::{self, case_of, told};
 use crate::kinds::shared::trend::whole;
-use crate::model::Confidence;
+use crate::model::{Confidence, ProcessInfo};
 
 #[test]
 fn close_to_the_limit_for_long_enough_is_a_finding() {
@@ -76,6 +76,11 @@ pub(super) fn leaks_sockets() -> Draft {
         (0..300).map(|i| format!("socket:[{i}]")).chain((0..100).map(|i| format!("/x/{i}"))).collect();
     draft.facts.extend(descriptors::statement(&targets, 400));
     draft
+}
+
+/// [`leaks_sockets`], of the fixture's process.
+pub(super) fn sample() -> (ProcessInfo, Draft) {
+    (fixture::healthy().process, leaks_sockets())
 }
 
 #[test]

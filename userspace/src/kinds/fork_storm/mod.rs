@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::TaskCeiling;
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, SOURCE, Trend, ms, seconds_ms, whole};
@@ -36,7 +36,7 @@ use facts::{ForkFact, StormSign};
 pub const ROOM: Room = Room {
     label: "Fork storm",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[
         (IncidentKind::ZombiePileup, Tie::Linked),
         (IncidentKind::ThreadExplosion, Tie::Linked),
@@ -46,6 +46,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// A family this many times `fork_growth` is large enough for slow growth to matter.
@@ -106,8 +108,7 @@ pub fn detect(family: &Family<'_>, limits: &DetectLimits) -> Option<Draft> {
     };
     let mut facts = facts(family, members, sign);
     facts.extend(growth);
-    let (site, summary) = (String::new(), String::new());
-    Some(Draft { kind: IncidentKind::ForkStorm, severity, facts, site, summary })
+    Some(Draft { kind: IncidentKind::ForkStorm, severity, facts, site: String::new() })
 }
 
 /// Whether a parent's children are so many that they are a fault though none stays.

@@ -116,6 +116,11 @@ pub(super) fn bomb() -> Draft {
     detect(&family, &DetectLimits::default()).unwrap()
 }
 
+/// [`bomb`], of the fixture's process.
+pub(super) fn sample() -> (ProcessInfo, Draft) {
+    (fixture::healthy().process, bomb())
+}
+
 #[test]
 fn it_says_who_how_many_and_under_which_limit() {
     let told = told(&bomb());

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, Name, ProcessInfo, Severity};
 use crate::observation::{SystemCall, ThreadLook};
 use facts::HungFact;
@@ -29,12 +29,14 @@ use facts::HungFact;
 pub const ROOM: Room = Room {
     label: "Hung task",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: |limits| limits.hung_after,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 /// Looks that must agree, so that a pause of the whole host between two of them is no hang.
@@ -127,7 +129,6 @@ pub fn detect(
         severity,
         facts: statements(process, worst, hung.len(), threads_total),
         site: if vfork { "vfork".to_owned() } else { function(worst.thread).unwrap_or_default().to_owned() },
-        summary: String::new(),
     })
 }
 

@@ -226,4 +226,4 @@ fn stated<'a>(file: &'a CaseFile, finding: &'a Finding) -> impl Iterator<Item = 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::MemoryCeiling;
 use crate::kinds::shared::trend::{self, Least, Past, Trend, whole};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
@@ -32,12 +32,14 @@ use facts::MemoryGrowthFact;
 pub const ROOM: Room = Room {
     label: "Memory growth",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::OomKill, Tie::Linked), (IncidentKind::MemoryPressure, Tie::Linked)],
     patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// From so much of the limit on, in percent, fast growth need not last the window.
@@ -126,5 +128,5 @@ fn draft(trend: &Trend, memory: &MemoryGrowth<'_>, severity: Severity) -> Draft 
     let mut facts =
         vec![Statement::new(trend::SOURCE, grew), trend.proof(), Statement::new("proc:status", now)];
     facts.extend(memory.limit.map(|limit| limit.fact(trend::ms(trend.lasts(limit.left_bytes / 1024)))));
-    Draft { kind: IncidentKind::MemoryGrowth, severity, facts, site: String::new(), summary: String::new() }
+    Draft { kind: IncidentKind::MemoryGrowth, severity, facts, site: String::new() }
 }

@@ -177,3 +177,8 @@ fn what_a_history_shows_ends_in_its_cause() {
 pub(super) fn leak() -> Draft {
     look(&line(100.0, 200.0, 600.0), &[], 200, Some(100)).unwrap()
 }
+
+/// [`leak`], of the fixture's process.
+pub(super) fn sample() -> (ProcessInfo, Draft) {
+    (fixture::healthy().process, leak())
+}

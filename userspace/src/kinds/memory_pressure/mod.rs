@@ -33,12 +33,14 @@ use facts::{MemoryGrown, MemorySign, PressureFact};
 pub const ROOM: Room = Room {
     label: "Memory pressure",
     nature: Nature::Lasts,
-    is_of_cgroup: |_| true,
+    of_cgroup: true,
     explains: &[(IncidentKind::OomKill, Tie::Linked)],
     patience: |limits| SCANS_APART * limits.memory_scans.saturating_sub(1),
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// How many of the largest processes are named.
@@ -152,7 +154,7 @@ pub fn stall(
 
 fn draft(severity: Severity, facts: Vec<Statement>, site: &str) -> Draft {
     let site = site.to_owned();
-    Draft { kind: IncidentKind::MemoryPressure, severity, facts, site, summary: String::new() }
+    Draft { kind: IncidentKind::MemoryPressure, severity, facts, site }
 }
 
 fn short(sign: MemorySign, threshold_percent: u32, scans: u32) -> Statement {

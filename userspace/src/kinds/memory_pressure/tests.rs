@@ -5,8 +5,8 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::analyst::built_in;
 use crate::kinds::case::CaseFile;
-use crate::kinds::fixture::{case_of, frozen, judged, told};
-use crate::model::Confidence;
+use crate::kinds::fixture::{case_of, frozen, healthy, judged, told};
+use crate::model::{Confidence, ProcessInfo};
 
 const MIB: u64 = 1 << 20;
 
@@ -132,13 +132,23 @@ fn the_growers_are_named() {
     );
 }
 
-/// The case of a host that has nearly nothing left.
-fn shortage(largest: Resident) -> CaseFile {
+/// A host that has nearly nothing left.
+fn short(largest: Resident) -> Draft {
     let mut short = memory(20, (0, 0), (0.0, 0.0));
     short.stall = None;
-    let mut file = case_of(&host(&short, 3, &[largest], &DetectLimits::default()).unwrap());
+    host(&short, 3, &[largest], &DetectLimits::default()).unwrap()
+}
+
+/// The case of it.
+fn shortage(largest: Resident) -> CaseFile {
+    let mut file = case_of(&short(largest));
     file.process.cgroup = None;
     file
+}
+
+/// A host that its largest process fills.
+pub(super) fn sample() -> (ProcessInfo, Draft) {
+    (healthy().process, short(resident(13674, "python3", 800, None)))
 }
 
 fn check_verdict(file: &CaseFile, want: &Expect) {

@@ -16,11 +16,12 @@ pub mod reports;
 mod tests;
 mod told;
 pub mod verdict;
+pub mod watch;
 pub mod words;
 
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::{Nature, Room, Tie, at_once, of_program};
+use crate::kinds::room::{Nature, Room, Tie, at_once};
 use crate::kinds::shared::ending::{Ended, OomTrigger, chosen_by_oom_killer};
 use crate::model::{ExitCause, IncidentKind, ProcessInfo, Severity};
 use facts::OomFact;
@@ -29,7 +30,7 @@ use facts::OomFact;
 pub const ROOM: Room = Room {
     label: "OOM kill",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[
         (IncidentKind::AbnormalExit, Tie::Grouped),
         (IncidentKind::CrashLoop, Tie::Grouped),
@@ -39,6 +40,8 @@ pub const ROOM: Room = Room {
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: verdict::tests::sample,
 };
 
 const SIGKILL: u8 = 9;
@@ -61,13 +64,7 @@ pub fn not_ended(process: &ProcessInfo, trigger: OomTrigger<'_>) -> Draft {
 }
 
 const fn draft(facts: Vec<Statement>) -> Draft {
-    Draft {
-        kind: IncidentKind::OomKill,
-        severity: Severity::Critical,
-        facts,
-        site: String::new(),
-        summary: String::new(),
-    }
+    Draft { kind: IncidentKind::OomKill, severity: Severity::Critical, facts, site: String::new() }
 }
 
 fn triggered_by(trigger: OomTrigger<'_>, victim: &ProcessInfo) -> Statement {

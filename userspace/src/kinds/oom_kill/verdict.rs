@@ -124,4 +124,4 @@ fn steps(file: &CaseFile, told: Option<&OomTold<'_>>) -> Vec<NextStep> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

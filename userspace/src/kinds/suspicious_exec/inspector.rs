@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: Wanted = Wanted { exe: true, exe_later: true, stdin: true, posing: false };
+    const ALL: Wanted = Wanted { exe: true, exe_later: true, stdin: true, posing: false, place_only: false };
 
     /// `cat` with this stdin, looked at while it waits for more.
     fn look_at_cat(stdin: Stdio) -> Look {

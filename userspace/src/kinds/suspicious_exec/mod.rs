@@ -6,14 +6,16 @@
 //!   unusual init starts its helpers so;
 //! - *deleted*: its file is gone though it has just begun, and nothing is in its place. Warning; info below a build. Not:
 //!   a program that was replaced (the path is there again);
-//! - *place*: run from /tmp, /var/tmp or /dev/shm by root. Info alone, for test suites do that; a warning from /dev/shm
-//!   and together with: a file that another user owns, a hidden name, a parent that serves the network (then whoever
-//!   runs it). Never more than info below a build; not below a package manager;
+//! - *place*: run from /tmp, /var/tmp or /dev/shm by root. By itself no finding, for test suites and CI jobs do that: a
+//!   fact beside other signs. A warning from /dev/shm and together with: a file that another user owns, a hidden name, a
+//!   parent that serves the network (then whoever runs it). Never more than info below a build; not below a package
+//!   manager;
 //! - *posing*: a kernel thread's name on a program of user space. Warning;
 //! - *remote shell*: a shell whose stdin is a network socket. Critical. Info for a bare shell on a local socket, which
 //!   editors and agents start too. Not: what inetd and systemd start for a connection, a shell on sshd's socket pair.
 //!
-//! Limits: `exec_folders` and `exec_fresh` (deleted).
+//! Limits: `exec_folders` and `exec_fresh` (deleted). Programs in such folders, and shells, are looked at up to a rate;
+//! what is over it is counted. Whatever the kernel's record alone makes suspicious is always looked at.
 //!
 //! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
@@ -38,18 +40,15 @@ use signs::Sign;
 pub const ROOM: Room = Room {
     label: "Suspicious exec",
     nature: Nature::Happens,
-    // Programs in temporary folders have ever new names.
-    is_of_cgroup: |site| site.starts_with(PLACE),
+    of_cgroup: false,
     explains: &[],
     patience: at_once,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
-
-/// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all
-/// those whose names look made up.
-pub const PLACE: &str = "place ";
 
 /// The kernel's record of the exec.
 const EXEC: &str = "kernel:sched_process_exec";
@@ -106,6 +105,8 @@ pub struct Wanted {
     pub stdin: bool,
     /// The executable, because the process has a kernel thread's name.
     pub posing: bool,
+    /// Nothing but the place it was run from asks for the look.
+    pub place_only: bool,
 }
 
 impl Wanted {
@@ -126,14 +127,18 @@ pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>, li
     let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
     let posing = poses(comm) || poses(first);
     let shell = std::str::from_utf8(comm).is_ok_and(programs::is_shell_name);
+    // The kernel's record is suspicious by itself.
+    let signs = temporary && (exe.starts_with(b"/dev/shm/") || signs::is_hidden(exe));
+    let place_only = (temporary || relative) && !(descriptor || posing || shell || signs);
     let exe = descriptor || temporary || relative || posing || shell;
-    Wanted { exe, exe_later: temporary, stdin: shell, posing }
+    Wanted { exe, exe_later: temporary, stdin: shell, posing, place_only }
 }
 
 /// The finding on an exec, if any.
 pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     let strong = signs::strong(executed);
-    let place = signs::place(executed, limits);
+    let place = signs::place(executed, limits).filter(|place| place.has_signs || !strong.is_empty());
+    let place = place.map(|it| it.sign);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
     let telling = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
@@ -146,7 +151,7 @@ pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     if executed.look.is_none() {
         facts.push(Statement::new("monitor:process", ExecFact::ExecUnseen {}));
     }
-    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site, summary: String::new() })
+    Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site })
 }
 
 fn began(executed: &Executed<'_>) -> ExecFact {

@@ -16,7 +16,7 @@ pub mod words;
 
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::TaskCeiling;
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, Least, Past};
@@ -27,12 +27,14 @@ use facts::ThreadFact;
 pub const ROOM: Room = Room {
     label: "Thread explosion",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
     patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// For so many scans in a row a limit has to be near.
@@ -85,6 +87,5 @@ pub fn detect(threads: &ThreadUse<'_>, limits: &DetectLimits) -> Option<Draft> {
     if let Some(trend) = trend {
         facts.extend([trend.count_grew(Counted::Threads, lasts), trend.proof()]);
     }
-    let (site, summary) = (String::new(), String::new());
-    Some(Draft { kind: IncidentKind::ThreadExplosion, severity, facts, site, summary })
+    Some(Draft { kind: IncidentKind::ThreadExplosion, severity, facts, site: String::new() })
 }

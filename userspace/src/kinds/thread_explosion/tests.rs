@@ -7,7 +7,7 @@ use crate::analyst::built_in;
 use crate::kinds::fixture::{self, case_of, told};
 use crate::kinds::shared::limits::facts::TaskLimitKind;
 use crate::kinds::shared::trend::whole;
-use crate::model::Confidence;
+use crate::model::{Confidence, ProcessInfo};
 
 pub(super) fn limit(allowed: u64, used: u64) -> TaskCeiling {
     TaskCeiling { which: TaskLimitKind::Cgroup, cgroup: Some("/app".into()), uid: None, allowed, used }
@@ -30,6 +30,11 @@ fn line(from: f64, to: f64) -> Vec<(f64, f64)> {
 /// Threads that grow from 20 to 120 of 220.
 pub(super) fn leak() -> Draft {
     look(120, &line(20.0, 120.0), Some(&limit(220, 120)), 0).unwrap()
+}
+
+/// [`leak`], of the fixture's process.
+pub(super) fn sample() -> (ProcessInfo, Draft) {
+    (fixture::healthy().process, leak())
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, Severity};
 use crate::state::zombies::Zombie;
 use facts::ZombieFact;
@@ -23,12 +23,14 @@ use facts::ZombieFact;
 pub const ROOM: Room = Room {
     label: "Zombie pile-up",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: |limits| limits.zombie_age,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
+    #[cfg(test)]
+    sample: tests::sample,
 };
 
 /// How many zombies are named.
@@ -54,7 +56,6 @@ pub fn detect(zombies: &[&Zombie], now: Duration, limits: &DetectLimits) -> Opti
         severity: Severity::Warning,
         facts: vec![Statement::new("proc:stat", zombies), Statement::new("proc:stat", among)],
         site: String::new(),
-        summary: String::new(),
     })
 }
 
@@ -62,9 +63,24 @@ pub fn detect(zombies: &[&Zombie], now: Duration, limits: &DetectLimits) -> Opti
 mod tests {
     use super::*;
     use crate::kinds::fixture;
-    use crate::model::ProcessKey;
+    use crate::model::{ProcessInfo, ProcessKey};
     use crate::observation::SeenProcess;
     use crate::state::Zombies;
+
+    /// Ten zombies, a minute old.
+    pub(super) fn sample() -> (ProcessInfo, Draft) {
+        let now = Duration::from_secs(100);
+        let mut zombies = Zombies::default();
+        for pid in 0..10 {
+            let seen = SeenProcess {
+                comm: (*b"z").into(),
+                ..SeenProcess::sample(ProcessKey { pid, start_ticks: 1 })
+            };
+            zombies.add(&seen, now - Duration::from_secs(60), now);
+        }
+        let zombies: Vec<_> = zombies.iter().collect();
+        (fixture::healthy().process, detect(&zombies, now, &DetectLimits::default()).unwrap())
+    }
 
     #[test]
     fn enough_old_zombies_are_a_pile_up() {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::super::model::{ask_model, judge};
 use super::*;
-use crate::model::sample::{at, case, case_by, verdict};
+use crate::kinds::sample::{at, case, case_by, verdict};
 use crate::model::{Incident, IncidentKind, Severity};
 use crate::queue::cases::{case_queue, entry};
 use crate::store::sample::{open, until};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::kinds::case::{Case, CaseFile};
 use crate::kinds::fixture::recorded;
-use crate::model::sample;
+use crate::kinds::sample;
 use crate::model::{AlertDelivery, AlertStatus, ExitCause, ExitRecord, Occasion, ProcessView};
 use crate::render;
 

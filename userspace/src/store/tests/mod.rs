@@ -12,7 +12,7 @@ mod upgrade;
 
 use super::handle::Store;
 use super::{ActionOutcome, AlertPlan, Filter, IncidentAction};
-use crate::model::sample::{at, case, case_by, verdict};
+use crate::kinds::sample::{at, case, case_by, verdict};
 use crate::model::{AlertStatus, Incident, IncidentKind, IncidentStatus, Severity, Verdict};
 use crate::render;
 use crate::store::sample::{host, open};

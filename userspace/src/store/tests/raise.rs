@@ -1,7 +1,8 @@
 //! What the model's verdict may change of an incident: its severity, by one step up; and who is told of that.
 
-use crate::model::sample::{at, case, case_by, verdict};
-use crate::model::{Case, Incident, IncidentKind, Occasion, Severity, Verdict, VerdictBy};
+use crate::kinds::case::Case;
+use crate::kinds::sample::{at, case, case_by, verdict};
+use crate::model::{Incident, IncidentKind, Occasion, Severity, Verdict, VerdictBy};
 use crate::store::sample::open;
 use crate::store::{AlertPlan, Store};
 

@@ -2,7 +2,8 @@
 
 use super::super::Watched;
 use super::*;
-use crate::model::{Case, Occasion, Relation};
+use crate::kinds::case::Case;
+use crate::model::{Occasion, Relation};
 
 use IncidentKind::{AbnormalExit, Crash, CrashLoop, FdExhaustion, MemoryPressure, OomKill};
 use Severity::{Critical, Warning};

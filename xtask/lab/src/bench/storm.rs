@@ -1,6 +1,7 @@
 //! Spawn storms, without a monitor and with each one in turn: what it costs, what it sees, what it slows down.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ const REMEMBERED: usize = 1000;
 
 const DAEMON: &str = "ai-debugger";
 const CONSUMER: &str = "its ring reader alone";
+/// What root runs from where everybody may write costs no more than what it runs from elsewhere.
+const FROM_TMP: &str = "ai-debugger, programs from /tmp";
 
 /// One storm under one monitor.
 #[derive(Default)]
@@ -81,8 +84,11 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
 impl StormShape {
     fn round(&mut self, bench: &Bench, absent: &mut Vec<String>) -> Result<()> {
         self.without.push(self.storm(bench, "without")?.seconds);
-        let sample = self.under_daemon(bench)?;
+        let sample = self.under_daemon(bench, None)?;
         self.samples.entry(DAEMON).or_default().push(sample);
+        let tmp = bench.load.in_open_folder()?;
+        let sample = self.under_daemon(bench, Some(tmp.path()))?;
+        self.samples.entry(FROM_TMP).or_default().push(sample);
         let sample = self.under_consumer(bench)?;
         self.samples.entry(CONSUMER).or_default().push(sample);
         for peer in &monitors::ALL {
@@ -104,12 +110,15 @@ impl StormShape {
         bench.load.storm(bench.scaled(SPAWNS), self.workers, mark)
     }
 
-    fn under_daemon(&self, bench: &Bench) -> Result<Sample> {
+    fn under_daemon(&self, bench: &Bench, from: Option<&Path>) -> Result<Sample> {
         let mark = "mark-daemon";
         let daemon = bench.start_daemon()?;
         let cpu_before = bench.load.settle(daemon.pid())?;
         let before = Events::caught_up(&daemon)?;
-        let storm = self.storm(bench, mark)?;
+        let storm = match from {
+            Some(dir) => bench.load.storm_from(dir, bench.scaled(SPAWNS), self.workers, mark)?,
+            None => self.storm(bench, mark)?,
+        };
         let after = Events::caught_up(&daemon)?.since(before);
         let cpu_ns = bench.load.cpu_ns(daemon.pid())? - cpu_before;
         let peak_rss_bytes = float(daemon.peak_rss_bytes()?);
@@ -202,7 +211,9 @@ impl StormShape {
         let alone = number(median(&self.without));
         table.row(["none".to_owned(), dash(), dash(), dash(), dash(), dash(), dash(), alone]);
         let ours = self.of(DAEMON, |it| it.cpu_us);
-        for monitor in [DAEMON, CONSUMER].into_iter().chain(monitors::ALL.iter().map(|peer| peer.name)) {
+        for monitor in
+            [DAEMON, FROM_TMP, CONSUMER].into_iter().chain(monitors::ALL.iter().map(|peer| peer.name))
+        {
             if !self.samples.contains_key(monitor) {
                 continue;
             }
@@ -241,6 +252,12 @@ impl StormShape {
         let remembered = worst(&mut all(DAEMON).filter_map(|it| it.remembered));
         vec![
             Figure::at_most(name("daemon CPU per process"), ours, "µs", 6),
+            Figure::at_most(
+                name("daemon CPU per process that root runs from /tmp"),
+                self.of(FROM_TMP, |it| it.cpu_us),
+                "µs",
+                6,
+            ),
             Figure::at_most(name("daemon CPU against execsnoop + exitsnoop"), ours / both, "", 0.2),
             Figure::at_least(name("argv and cause at exec and exit, worst round"), seen, "%", 100),
             Figure::at_least(

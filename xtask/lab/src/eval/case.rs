@@ -4,7 +4,7 @@ pub(super) use crate::model::IncidentKind as Kind;
 
 /// Whether a kernel event tells of it at once; the others are states that a scan of /proc finds.
 pub(super) const fn is_event(kind: Kind) -> bool {
-    matches!(kind, Kind::OomKill | Kind::Crash | Kind::AbnormalExit | Kind::CrashLoop | Kind::SuspiciousExec)
+    !ai_debugger::kinds::room(kind).lasts()
 }
 
 /// What a case is.
@@ -68,8 +68,7 @@ pub(super) struct Case {
     pub(super) needs: &'static [&'static str],
     /// Measured with nothing else of the corpus going on.
     pub(super) alone: bool,
-    /// Worth knowing and no alert: an incident at severity info finds it.
-    pub(super) info: bool,
+    /// One of the cases that `--quick` runs.
     pub(super) quick: bool,
     /// A fault that is not real by then, or a near miss that goes on, is a broken case.
     pub(super) within_s: u64,
@@ -112,7 +111,6 @@ impl Case {
             pids: None,
             needs: &[],
             alone: false,
-            info: false,
             quick: false,
             within_s: 60,
         }
@@ -152,10 +150,6 @@ impl Case {
 
     pub(super) const fn alone(self) -> Self {
         Self { alone: true, ..self }
-    }
-
-    pub(super) const fn info_by_design(self) -> Self {
-        Self { info: true, ..self }
     }
 
     pub(super) const fn quick(self) -> Self {

@@ -41,8 +41,8 @@ pub(super) struct Score {
     pub(super) false_alarms: Vec<Incident>,
 }
 
-/// Judges what was raised while the case was going on. A fault is found by an incident at warning or above, one that is
-/// info by design by any; false is only what somebody is told of.
+/// Judges what was raised while the case was going on. A fault is found by an incident at warning or above; false is
+/// only what somebody is told of.
 pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[SeenIncident]) -> Score {
     let mut score = Score::default();
     let meanwhile = |at: &f64| *at >= outcome.started_s && *at <= outcome.ended_s;
@@ -55,8 +55,7 @@ pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[SeenIncident]) -> Sc
         let is = |kind: &Kind| incident.kind == *kind;
         match case.role {
             Role::Fault(kind) if is(&kind) && names_right(case, outcome, incident) => {
-                let at = if case.info { Some(it.at) } else { it.alarmed_at.filter(meanwhile) };
-                let Some(at) = at else {
+                let Some(at) = it.alarmed_at.filter(meanwhile) else {
                     score.too_quiet.push(incident.clone());
                     continue;
                 };
@@ -176,10 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_nobody_finds_only_what_is_so_by_design_and_is_never_false() {
-        let quiet = Case { info: true, ..FAULT };
-        check(&quiet, &[seen("crash", 7, OWN, None)], [1, 0, 0, 0], Some(1.0));
-        assert!(!score(&quiet, &outcome(), &[seen("crash", 7, OWN, None)]).alarmed);
+    fn what_alarms_nobody_finds_nothing_and_is_never_false() {
         check(&FAULT, &[seen("crash", 7, OWN, None)], [0; 4], None);
         assert_eq!(score(&FAULT, &outcome(), &[seen("crash", 7, OWN, None)]).too_quiet.len(), 1);
         for (kind, pid) in [("crash", 8), ("crash_loop", 7), ("cpu_spin", 7)] {

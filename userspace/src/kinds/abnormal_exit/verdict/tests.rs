@@ -22,6 +22,11 @@ fn draft(process: &ProcessInfo, cause: ExitCause) -> Draft {
     detect(&ended(process, &exit(cause)), &DetectLimits::default()).unwrap()
 }
 
+/// A service that ended with status 1.
+pub(in crate::kinds::abnormal_exit) fn sample() -> (ProcessInfo, Draft) {
+    (service(), draft(&service(), ExitCause::Status(1)))
+}
+
 fn check(process: &ProcessInfo, cause: ExitCause, want: &Expect) {
     want.assert_eq(&judged(&case_about(process, &draft(process, cause))));
 }

@@ -8,7 +8,9 @@ use super::super::tests::{spin, spinning};
 use super::super::{CpuPast, Spin, detect};
 use super::*;
 use crate::config::DetectLimits;
+use crate::kinds::case::Draft;
 use crate::kinds::fixture::{case_of, healthy, judged};
+use crate::model::ProcessInfo;
 use crate::observation::{IoCounts, ThreadLook};
 
 const WINDOW: Duration = Duration::from_secs(1800);
@@ -17,7 +19,7 @@ const YOUNG: CpuPast = CpuPast { age: Duration::ZERO, cpu: Duration::ZERO, queue
 const IDLE: CpuPast = CpuPast { age: Duration::from_secs(7200), ..YOUNG };
 
 /// As the detector finds it: a thread with this share in the kernel, in percent.
-fn found(tid: u32, kernel: u64, empty_calls: u64, past: CpuPast) -> CaseFile {
+fn draft(tid: u32, kernel: u64, empty_calls: u64, past: CpuPast) -> Draft {
     let first = ThreadLook { tid, ..spinning(0) };
     let now = spinning(WINDOW.as_secs());
     let ticks = now.user_ticks - first.user_ticks;
@@ -31,7 +33,16 @@ fn found(tid: u32, kernel: u64, empty_calls: u64, past: CpuPast) -> CaseFile {
     };
     let first = ThreadLook { comm: now.comm.clone(), ..first };
     let spin = Spin { past, ..spin(&first, &now, WINDOW) };
-    case_of(&detect(&healthy().process, &[spin], &DetectLimits::default()).unwrap())
+    detect(&healthy().process, &[spin], &DetectLimits::default()).unwrap()
+}
+
+fn found(tid: u32, kernel: u64, empty_calls: u64, past: CpuPast) -> CaseFile {
+    case_of(&draft(tid, kernel, empty_calls, past))
+}
+
+/// A process that was idle, and loops since half an hour.
+pub(in crate::kinds::cpu_spin) fn sample() -> (ProcessInfo, Draft) {
+    (healthy().process, draft(13674, 0, 0, IDLE))
 }
 
 fn check(file: &CaseFile, want: &Expect) {

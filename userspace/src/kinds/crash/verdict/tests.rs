@@ -45,6 +45,11 @@ fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u3
 
 const FLAT: &[&str] = &["raise", "crash", "main", "start"];
 
+/// A null pointer, four functions deep.
+pub(in crate::kinds::crash) fn sample() -> (ProcessInfo, Draft) {
+    (process(), crashed(11, Some(1), Some(0), 0, FLAT))
+}
+
 #[test]
 fn a_crash_is_judged_by_what_raised_it() {
     let deep: Vec<_> = std::iter::once("leaf").chain(std::iter::repeat_n("visit", 30)).collect();

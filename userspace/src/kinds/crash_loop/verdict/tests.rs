@@ -29,6 +29,11 @@ fn supervised(cause: ExitCause, oom_killed: bool) -> Draft {
     detect(&ended(&process, &exit), &DEATHS, None, &DetectLimits::default()).unwrap()
 }
 
+/// A service that crashed three times in 20 s.
+pub(in crate::kinds::crash_loop) fn sample() -> (ProcessInfo, Draft) {
+    (service(), supervised(ExitCause::Signal(11), false))
+}
+
 /// A program that `parent_name` has started six times, a second after each bad end.
 fn started_again(process: &ProcessInfo, parent_name: &str) -> Draft {
     let at = |second: u64| Duration::from_secs(second);

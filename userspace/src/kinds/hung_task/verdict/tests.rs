@@ -7,11 +7,13 @@ use expect_test::{Expect, expect};
 use super::super::{Wait, detect, tests::thread};
 use super::*;
 use crate::config::DetectLimits;
+use crate::kinds::case::Draft;
 use crate::kinds::fixture::{case_of, healthy, judged};
+use crate::model::ProcessInfo;
 use crate::observation::ThreadLook;
 
 /// As the detector finds it, with these functions on the stack.
-fn hung(wchan: &str, stack: &str) -> CaseFile {
+fn draft(wchan: &str, stack: &str) -> Draft {
     let process = healthy().process;
     let thread = ThreadLook {
         tid: process.pid,
@@ -21,7 +23,16 @@ fn hung(wchan: &str, stack: &str) -> CaseFile {
     };
     let lasted = Duration::from_secs(130);
     let wait = Wait { thread: &thread, lasted, looks: 14, wakes: None, crowd: 1 };
-    case_of(&detect(&process, &[wait], 1, &DetectLimits::default()).unwrap())
+    detect(&process, &[wait], 1, &DetectLimits::default()).unwrap()
+}
+
+fn hung(wchan: &str, stack: &str) -> CaseFile {
+    case_of(&draft(wchan, stack))
+}
+
+/// A write that waits for a disk.
+pub(in crate::kinds::hung_task) fn sample() -> (ProcessInfo, Draft) {
+    (healthy().process, draft("io_schedule", "io_schedule ← folio_wait_bit_common"))
 }
 
 fn check(file: &CaseFile, want: &Expect) {

@@ -9,10 +9,32 @@ use super::super::tests::report;
 use super::super::{detect, not_ended};
 use super::*;
 use crate::analyst::built_in;
+use crate::kinds::case::Draft;
 use crate::kinds::fixture::{case_of, frozen, healthy, judged};
-use crate::kinds::shared::ending::OomTrigger;
 use crate::kinds::shared::ending::fixture::ended;
-use crate::model::{Constraint, ExitCause, ExitRecord, MemoryCounter, OomReport, ReportedVictim, TaskRow};
+use crate::kinds::shared::ending::{Ended, OomTrigger};
+use crate::model::{
+    Constraint, ExitCause, ExitRecord, MemoryCounter, OomReport, ProcessInfo, ReportedVictim, TaskRow,
+};
+use crate::observation::CgroupMemory;
+
+/// The process of [`healthy`], killed by an allocation of its own in a cgroup of 256 MiB.
+pub(in crate::kinds::oom_kill) fn sample() -> (ProcessInfo, Draft) {
+    let process = healthy().process;
+    let exit = ExitRecord {
+        oom_killed: true,
+        peak_rss_bytes: Some(255 << 20),
+        ..ExitRecord::sample(ExitCause::Signal(9))
+    };
+    let whole = 256 << 20;
+    let memory =
+        CgroupMemory { path: "/oomtest".into(), usage_bytes: whole, file_bytes: 0, limit_bytes: whole };
+    let trigger = OomTrigger { pid: process.pid, name: "python3" };
+    let draft =
+        detect(&Ended { memory: Some(&memory), oom_trigger: Some(trigger), ..ended(&process, &exit) })
+            .unwrap();
+    (process, draft)
+}
 
 /// The process of [`healthy`], killed in a cgroup whose files are frozen.
 fn killed() -> CaseFile {

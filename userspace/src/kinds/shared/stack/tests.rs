@@ -26,13 +26,7 @@ fn draft() -> Draft {
         Statement::new("kernel:sched_process_exit", recorded("it ended")),
         Statement::new("x", recorded("x")),
     ];
-    Draft {
-        kind: IncidentKind::Crash,
-        severity: Severity::Warning,
-        facts,
-        site: "SIGSEGV".to_owned(),
-        summary: String::new(),
-    }
+    Draft { kind: IncidentKind::Crash, severity: Severity::Warning, facts, site: "SIGSEGV".to_owned() }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is stated of a live process.
 
 use crate::kinds::part::facts;
-use crate::model::IncidentKind;
+use crate::model::{IncidentKind, Name};
 
 facts! {
     /// What is stated about a live process when somebody asks about it.
@@ -38,6 +38,11 @@ facts! {
             usage_bytes: u64,
             /// The cgroup's memory limit, in bytes.
             limit_bytes: u64,
+        },
+        /// Its program lies in a folder where everybody may write.
+        OpenFolder {
+            /// The folder.
+            folder: Name,
         },
         /// For how long the monitor has watched it, and in how many scans.
         Watched {

@@ -136,7 +136,7 @@ fn the_cause_is_that_of_the_most_telling_sign() {
         ("/opt/x", posing, "gives itself the name of a kernel thread"),
         ("/bin/sh", network, "is a shell whose commands come over the network"),
         ("/bin/sh", local, "is a shell that takes its commands from a socket"),
-        ("/tmp/it is named ", |_| {}, "was run from a world-writable folder"),
+        ("/tmp/.it is named ", |_| {}, "was run from a world-writable folder"),
         ("/opt/x", both, "gives itself the name of a kernel thread"),
     ] {
         for parent in ["bash", "its standard input is ", "\x1b[2J: it runs from memory"] {

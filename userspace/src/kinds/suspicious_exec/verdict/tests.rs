@@ -13,8 +13,8 @@ fn began(severity: Severity, exe: &str, fact: ExecFact) -> CaseFile {
     let parent = Who { name: "bash".into(), pid: 13671 };
     let started = ExecFact::ExecStarted { path: None, uid: Some(0), parent };
     let facts = vec![Statement::new("proc:exe", fact), Statement::new("kernel:sched_process_exec", started)];
-    let (kind, site, summary) = (IncidentKind::SuspiciousExec, String::new(), String::new());
-    let mut file = case_of(&Draft { kind, severity, facts, site, summary });
+    let kind = IncidentKind::SuspiciousExec;
+    let mut file = case_of(&Draft { kind, severity, facts, site: String::new() });
     file.evidence = Vec::new();
     file.process.exe = Some(exe.to_owned());
     file

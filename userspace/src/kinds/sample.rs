@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{
-    Case, CaseFile, Completeness, Confidence, EvidenceFile, Fact, Finding, Incident, IncidentKind,
-    IncidentStatus, NextStep, ProcessInfo, Severity, Verdict, VerdictBy,
+use super::case::{Case, CaseFile};
+use super::fixture;
+use crate::model::{
+    Completeness, Confidence, EvidenceFile, Incident, IncidentKind, IncidentStatus, NextStep, Severity,
+    Verdict, VerdictBy,
 };
-use crate::kinds::fixture::recorded;
 use crate::render;
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -33,25 +34,6 @@ pub(crate) fn verdict(summary: &str) -> Verdict {
 
 /// A critical OOM kill of pid 13674 at second 0, with one evidence file.
 pub(crate) fn case(fingerprint: &str) -> Case {
-    let fact = |id: &str, text: &str, source: &str| Fact {
-        id: id.into(),
-        data: text.into(),
-        source: source.into(),
-        at: None,
-    };
-    let process = ProcessInfo {
-        pid: 13674,
-        start_ticks: 204_626,
-        ppid: 13671,
-        name: "python3".into(),
-        exe: Some("/usr/bin/python3.11".into()),
-        argv: vec!["python3".into(), "-c".into(), "x = 'a' * 10**9".into()],
-        uid: Some(0),
-        cgroup: Some("/oomtest".into()),
-        container_id: None,
-        unit: None,
-        pod_uid: None,
-    };
     Case {
         fingerprint: fingerprint.into(),
         kind: IncidentKind::OomKill,
@@ -59,18 +41,7 @@ pub(crate) fn case(fingerprint: &str) -> Case {
         title: "OOM kill: python3 (pid 13674) in /oomtest".into(),
         count: 1,
         file: CaseFile {
-            process,
             observed_at: at(0),
-            findings: vec![Finding {
-                kind: IncidentKind::OomKill,
-                severity: Severity::Critical,
-                summary: Some(recorded("The kernel killed it for memory.")),
-                facts: vec!["F1".into(), "F2".into()],
-            }],
-            facts: vec![
-                fact("F1", "The OOM killer chose pid 13674.", "kernel:mark_victim"),
-                fact("F2", "memory.max of /oomtest is 50 MiB.", "cgroup:memory.max"),
-            ],
             evidence: vec![EvidenceFile {
                 name: "status".into(),
                 source: "proc:status".into(),
@@ -83,6 +54,7 @@ pub(crate) fn case(fingerprint: &str) -> Case {
                 evidence_delay_ms: Some(4),
                 ..Completeness::default()
             },
+            ..fixture::sample(IncidentKind::OomKill)
         },
     }
 }
