@@ -57,8 +57,8 @@ pub async fn run(
     let _lock = lock_folder(&config.data_dir)?;
     let store = open_store(&config, &host, &metrics, &health).await?;
     if config.llm.is_none() && !config.no_llm {
-        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is meant";
-        health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
+        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is intended";
+        health.degrade("analyst", "no GROQ_API_KEY: the built-in analyst works alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
     // A damaged or unreadable account must not keep the daemon from its main job.
@@ -66,13 +66,15 @@ pub async fn run(
         warn!("{error:#}");
     }
     if config.show_secrets {
-        warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
+        warn!(
+            "--show-secrets is on: command lines and evidence are stored and served without masking secrets"
+        );
     }
     let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
-    let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
+    let watch = WatchStages::start(&config, &host, &cases, &metrics, &health, &ended).await;
     let shared = StageInputs { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
@@ -114,13 +116,13 @@ pub async fn run(
 
 /// A daemon without one of its stages looks alive and is of no use: it ends, for its supervisor to start anew.
 fn stopped_by_itself(name: &str, health: &Health) -> Result<()> {
-    error!("{name} has stopped by itself; the daemon ends");
-    health.degrade("daemon", format!("{name} has stopped by itself"), "see the log; start the daemon again");
-    bail!("{name} has stopped by itself; the log says why")
+    error!("{name} stopped unexpectedly; the daemon exits");
+    health.degrade("daemon", format!("{name} stopped unexpectedly"), "see the log; restart the daemon");
+    bail!("{name} stopped unexpectedly; the log says why")
 }
 
 /// The stage that ends while the daemon should run.
-async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &Watch) -> &'static str {
+async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &WatchStages) -> &'static str {
     tokio::select! {
         Some(name) = ends.recv() => name,
         () = watch.reader_ends() => "the ring reader",
@@ -128,7 +130,7 @@ async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &Watch) -> &'
 }
 
 /// What sees: probes, kernel log, scan, monitor.
-struct Watch {
+struct WatchStages {
     monitor: crate::monitor::Handle,
     task: Stage,
     probes: Option<probes::Probes>,
@@ -137,7 +139,7 @@ struct Watch {
     stop_scan: CancellationToken,
 }
 
-impl Watch {
+impl WatchStages {
     async fn start(
         config: &Config,
         host: &Host,
@@ -162,7 +164,7 @@ impl Watch {
         let task = Stage::start("the monitor", ended, monitor.run(observations));
         let log =
             log.and_then(|log| log.follow(host.page_size, batches.clone(), metrics.coverage.clone(), health));
-        let options = probes::Options {
+        let options = probes::ProbeOptions {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
@@ -173,8 +175,11 @@ impl Watch {
         };
         // Before the first scan, so that no process can slip between the two.
         let probes = probes::start(options, host.clone(), batches.clone(), Arc::clone(metrics), health).await;
-        let options =
-            scan::Options { proc_root: config.proc_root.clone(), hierarchy, interval: config.scan_interval };
+        let options = scan::ScanOptions {
+            proc_root: config.proc_root.clone(),
+            hierarchy,
+            interval: config.scan_interval,
+        };
         let stop_scan = CancellationToken::new();
         let scan =
             scan::run(options, host.clone(), batches, Arc::clone(metrics), health.clone(), stop_scan.clone());
@@ -297,7 +302,11 @@ fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
 fn lock_folder(dir: &Path) -> Result<Option<DataLock>> {
     let lock = DataLock::take(dir)?;
     if lock.is_none() {
-        warn!("the file system of {} knows no locks: see that no second daemon uses it", dir.display());
+        warn!(
+            "{} is on a file system that does not support file locks: make sure that no second daemon \
+             uses it",
+            dir.display()
+        );
     }
     Ok(lock)
 }
@@ -309,7 +318,7 @@ async fn open_store(config: &Config, host: &Host, metrics: &Arc<Metrics>, health
     let store = tokio::task::spawn_blocking(open).await??;
     if let Some(reason) = store.recovered_from() {
         warn!("{reason}");
-        health.degrade("store", reason, "look at the file that was moved aside; new incidents are recorded");
+        health.degrade("store", reason, "examine the file that was moved aside; new incidents are recorded");
     }
     Ok(store)
 }
@@ -322,8 +331,8 @@ mod tests {
     fn a_stage_that_stops_is_an_error_and_health_knows() {
         let health = Health::default();
         let error = stopped_by_itself("the scan", &health).unwrap_err().to_string();
-        assert!(error.starts_with("the scan has stopped by itself"), "{error}");
+        assert!(error.starts_with("the scan stopped unexpectedly"), "{error}");
         let shown = health.degraded().remove(0);
-        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan has stopped by itself"));
+        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan stopped unexpectedly"));
     }
 }

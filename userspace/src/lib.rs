@@ -1,11 +1,17 @@
-//! ai-debugger: what just died or is going wrong on this host, why, and what to do, with proof.
+//! ai-debugger: what just died or is going wrong on this host, why, and what to do about it, with evidence.
 //!
-//! The data goes one way; each module is one stage and knows only the ones before it:
+//! The data goes one way; each module is one stage and knows only the ones before it. The README has the same picture,
+//! and says what each module is for:
 //!
 //! ```text
-//! kernel ─▶ probes ─┐
-//!                   ├─Observation─▶ monitor ─Case─▶ queue ─▶ incidents ─▶ analyst ─▶ alerts
-//! /proc ──▶ scan ───┘      (process table, kinds, evidence)   (SQLite)   (rules | model)  (Slack)
+//! kernel ─────▶ probes ─┐
+//! kernel log ─▶ kmsg ───┼─Observation─▶ monitor ─Case─▶ queue ─▶ recorder ─▶ store ─▶ alerts ─▶ Slack, webhook,
+//! /proc ──────▶ scan ───┘               │ state         │         │           │ SQLite            Alertmanager
+//!                                       │ kinds         │         ▼           │
+//!                                       │ evidence      └──────▶ analyst      ├─▶ render ─▶ sentences
+//!                                       │                         │ rules     │
+//!                                       │                         │ llm       ▼
+//!                                       └──live processes────────────────▶ http, cli
 //! ```
 
 pub mod alerts;

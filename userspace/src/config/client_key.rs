@@ -43,7 +43,7 @@ pub(crate) fn client_key(sources: &Sources, this_host: bool) -> ClientKey {
             from_file(&key::kept_path(Path::new(data_dir)), "the data folder")
         }
         Ok(Either::Neither) => {
-            none("no key is given, and the key of this host is not sent to another one".to_owned())
+            none("no key is given, and this host's key is not sent to another host".to_owned())
         }
     }
 }

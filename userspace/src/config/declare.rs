@@ -63,7 +63,6 @@ pub(super) trait Section: Sized {
 
 /// Where a field gets its value from.
 pub(super) trait Field<T> {
-    /// Gets it.
     fn read(self, reader: &mut Reader, place: Place) -> T;
 }
 
@@ -128,11 +127,8 @@ pub(super) struct Value<P, M> {
     _many: M,
 }
 
-/// Always exactly one.
 pub(super) struct One;
-/// One or none.
 pub(super) struct Optional;
-/// Any number.
 pub(super) struct Many;
 
 /// A setting with a default.

@@ -32,7 +32,7 @@ impl Found {
 /// Every value of every layer; by default none.
 #[derive(Default)]
 pub(super) struct Layers {
-    /// Strongest first.
+    /// What was found, by setting and layer; the strongest layer first.
     found: BTreeMap<(&'static str, Layer), Found>,
     /// Worth a word, not wrong.
     pub(super) warnings: Vec<String>,
@@ -63,9 +63,9 @@ pub(super) fn split_list(text: &str) -> Vec<String> {
 
 /// The two ways to give a secret.
 pub(super) enum Either {
-    /// Neither is set.
+    /// Neither the value nor its file is set.
     Neither,
-    /// The value itself.
+    /// The value is set directly.
     Value(Found),
     /// The path of a file that has it.
     File(Found),

@@ -17,7 +17,7 @@ use super::{Config, LogSettings, key};
 pub enum KeySource {
     /// Given, directly or in a file.
     Given {
-        /// The key.
+        /// The access key that clients must give.
         key: SecretString,
         /// The flag, variable, file or key of the file.
         origin: String,
@@ -33,7 +33,7 @@ pub struct LoadedConfig {
     pub config: Config,
     /// Where the real key will come from.
     pub key: KeySource,
-    /// How to log.
+    /// The log's format and level.
     pub logging: LogSettings,
     /// Worth a word, not wrong.
     pub warnings: Vec<String>,
@@ -64,7 +64,7 @@ pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
     let mut reader = Reader { layers: sources::read(sources), ..Reader::default() };
     let Root { mut config, logging, .. } = Root::read(&mut reader);
     config.key = key::random().unwrap_or_else(|error| {
-        let what = format!("the kernel gives no random bytes: {error}");
+        let what = format!("the kernel provides no random bytes: {error}");
         let rejected = Rejected::new(what, "use a kernel with getrandom(2)");
         reader.problem(Problem { origin: "access key".to_owned(), rejected });
         SecretString::from("")
@@ -116,7 +116,7 @@ fn key_problem(config: &Config, key: &SecretString, origin: &str) -> Option<Prob
     if config.listen.ip().to_canonical().is_loopback() {
         return None;
     }
-    let what = format!("{}, and {} can be reached from other hosts", key::weakness(key)?, config.listen);
-    let accepted = "give at least 16 random characters, or leave the key away and one is made";
+    let what = format!("{}, and other hosts can reach {}", key::weakness(key)?, config.listen);
+    let accepted = "give at least 16 random characters, or give no key and one is generated";
     Some(Problem { origin: origin.to_owned(), rejected: Rejected::new(what, accepted) })
 }

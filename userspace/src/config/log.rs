@@ -11,7 +11,7 @@ use super::setting::group;
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// One line of text per event, for people.
     Text,
     /// For programs: one JSON object a line.
     Json,
@@ -22,10 +22,10 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct LogSettings {
         in flags(group::LOGGING, "log_") => {
-            /// Format of the log: text or json.
+            /// Log format: text or json.
             pub format: LogFormat = one("text", "FORMAT", log_format);
             // Directives of tracing-subscriber's filter.
-            /// Level of the log: error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug.
+            /// Log level: error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug.
             pub filter: String = one("info", "LEVEL", log_filter).adjust(|it| {
                 it.rename("log_level");
                 it.env.push("RUST_LOG".to_owned());

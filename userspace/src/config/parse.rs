@@ -35,7 +35,7 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(Rejected::value(text, "is neither on nor off", "give true or false")),
+        _ => Err(Rejected::value(text, "is neither true nor false", "give true or false")),
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn duration(min: &'static str, max: &'static str) -> impl Fn(&str) ->
             Ok(time) if time < bound(min) => "is too short",
             Ok(time) if time > bound(max) => "is too long",
             Ok(time) => return Ok(time.unsigned_abs()),
-            Err(_) => "is not a time with its unit",
+            Err(_) => "is not a time with a unit",
         };
         Err(Rejected::value(text, what, accepted))
     }
@@ -80,8 +80,8 @@ pub(super) fn model_name(text: &str) -> Parsed<String> {
 
 /// Dollars, to billionths of one.
 pub(super) fn nano_usd(text: &str) -> Parsed<u64> {
-    let accepted = "give dollars without a sign, such as 1 or 0.25";
-    nano(text, 1e9).ok_or_else(|| Rejected::value(text, "is not a sum of dollars", accepted))
+    let accepted = "give an amount in dollars without a currency sign, such as 1 or 0.25";
+    nano(text, 1e9).ok_or_else(|| Rejected::value(text, "is not an amount in dollars", accepted))
 }
 
 /// A number, in billionths of a unit.
@@ -120,7 +120,7 @@ pub(crate) fn base_url(text: &str) -> Parsed<String> {
         && url.query().is_none()
         && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-        return Err(Rejected::new(format!("{shown} cannot be an API's base"), accepted));
+        return Err(Rejected::new(format!("{shown} cannot be an API's base URL"), accepted));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -148,7 +148,7 @@ pub(super) fn secret_url(text: &str) -> Parsed<()> {
 pub(super) fn bot_token(text: &str) -> Parsed<()> {
     let shape = text.starts_with("xoxb-") && text.bytes().all(|byte| byte.is_ascii_graphic());
     let accepted = "give the bot token of a Slack app, xoxb-…";
-    if shape { Ok(()) } else { Err(Rejected::new("the value is not a bot's token", accepted)) }
+    if shape { Ok(()) } else { Err(Rejected::new("the value is not a bot token", accepted)) }
 }
 
 /// A channel's id, or its name with or without `#`.

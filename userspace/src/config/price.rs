@@ -6,7 +6,7 @@ use super::problem::Rejected;
 /// What a model costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// The model's name.
+    /// The model's name, as its API lists it.
     pub model: String,
     /// Billionths of a US dollar for a token read: thousandths of a dollar for a million.
     pub nano_usd_in: u64,

@@ -12,7 +12,7 @@ settings! {
     #[expect(dead_code, reason = "the file's name is wanted before all others: the layers read it themselves")]
     pub(super) struct Root {
         in flags(group::SERVER, "") => {
-            /// Configuration file; when none is named, /etc/ai-debugger.toml is read if it exists.
+            /// Configuration file; without it, /etc/ai-debugger.toml is read if it exists.
             config_file: Option<PathBuf> = optional("FILE", parse::path).adjust(|it| {
                 it.rename("config");
                 it.in_file = false;

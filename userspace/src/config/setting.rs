@@ -7,7 +7,7 @@ pub(super) const ENV_PREFIX: &str = "AI_DEBUGGER_";
 /// How a setting's value looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// One value.
+    /// Exactly one value.
     Value,
     /// Any number: a repeated flag, commas in the variable, an array in the file.
     List,
@@ -26,7 +26,6 @@ pub(super) mod group {
     pub(in super::super) const DETECT: &str = "Detection limits";
 }
 
-/// One setting.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     /// Its key in the file and its name in this program.

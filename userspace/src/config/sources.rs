@@ -22,7 +22,7 @@ const FILE_MAX_BYTES: u64 = 1 << 20;
 pub struct Sources {
     /// Values by setting name, as the command line had them.
     pub flags: BTreeMap<&'static str, Vec<String>>,
-    /// The environment.
+    /// The variables of the process's environment.
     pub env: BTreeMap<String, OsString>,
     /// The file that is read if it is there and no other is named.
     pub default_file: PathBuf,
@@ -81,9 +81,7 @@ fn read_env(layers: &mut Layers, sources: &Sources) {
         // Kubernetes sets AI_DEBUGGER_PORT and the like for a Service of that name, so an unknown variable is
         // no error; one that looks like a slip of the pen deserves a word.
         if let Some(meant) = nearest(short, known.iter().filter_map(|it| it.strip_prefix(ENV_PREFIX))) {
-            layers
-                .warnings
-                .push(format!("{name} is not known and ignored; did you mean {ENV_PREFIX}{meant}?"));
+            layers.warnings.push(format!("{name} is unknown and ignored; did you mean {ENV_PREFIX}{meant}?"));
         }
     }
 }
@@ -99,7 +97,7 @@ fn read_file(layers: &mut Layers, sources: &Sources) {
         Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return,
         Err(error) => {
             let what = format!("cannot read the configuration file: {error}");
-            return problem(layers, origin, Rejected::new(what, "give a readable TOML file"));
+            return problem(layers, origin, Rejected::new(what, "name a readable TOML file"));
         }
     };
     let table = match text.parse::<toml::Table>() {

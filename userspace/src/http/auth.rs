@@ -50,7 +50,7 @@ impl Key {
             return Err(Error::forbidden("this is not the key of this server"));
         }
         if carrier == Carrier::Cookie && !request.method.is_safe() && !same_origin(&request.headers) {
-            return Err(Error::forbidden("a page of another origin may not change anything here"));
+            return Err(Error::forbidden("pages from another origin may not change anything here"));
         }
         Ok(carrier)
     }

@@ -19,7 +19,7 @@ use super::error::Error;
 use super::{index, proc};
 use crate::metrics::{HttpLabels, Metrics};
 
-/// On every answer.
+/// Headers that every answer carries.
 const HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CACHE_CONTROL, "no-store"),
@@ -59,7 +59,7 @@ pub(super) async fn deadline(State(limit): State<Duration>, request: Request, ne
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            Error::unavailable(format!("the answer took longer than {} s", limit.as_secs())).into_response()
+            Error::unavailable(format!("the request took longer than {} s", limit.as_secs())).into_response()
         }
     }
 }
@@ -93,7 +93,7 @@ pub(super) async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let message = format!("this path does not take {method}; OPTIONS says what it takes");
+    let message = format!("this path does not accept {method}; OPTIONS lists what it accepts");
     Error::new(StatusCode::METHOD_NOT_ALLOWED, message).into_response()
 }
 

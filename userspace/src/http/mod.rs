@@ -39,19 +39,19 @@ use self::core::Core;
 
 /// Everything the endpoints read from.
 pub struct App {
-    /// The configuration.
+    /// The checked configuration of the daemon.
     pub config: Arc<Config>,
-    /// The host.
+    /// The host's name and clocks.
     pub host: Host,
-    /// The process table.
+    /// To ask the monitor for processes.
     pub monitor: monitor::Handle,
-    /// The incidents.
+    /// The store of incidents.
     pub store: Store,
     /// The receivers of alerts.
     pub sinks: Vec<&'static str>,
     /// Who judges on request.
     pub analyst: Analyst,
-    /// The daemon's numbers.
+    /// The metrics that `/metrics` prints.
     pub metrics: Arc<Metrics>,
     /// What works and what does not.
     pub health: Health,

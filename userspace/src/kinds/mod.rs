@@ -33,7 +33,7 @@ pub mod zombie_pileup;
 
 use crate::model::IncidentKind;
 use room::Room;
-use watch::{OnEnd, Setup, Watch};
+use watch::{OnEnd, Watch, WatchSetup};
 
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> &'static Room {
@@ -55,7 +55,7 @@ pub const fn room(kind: IncidentKind) -> &'static Room {
 }
 
 /// What every kind tracks over time, for one monitor.
-pub fn watches(setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
+pub fn watches(setup: &WatchSetup<'_>) -> Vec<Box<dyn Watch>> {
     vec![
         // Each end is judged in this order; the first of its findings takes what was read before it ended.
         Box::new(oom_kill::watch::OomWatch::new(setup)),

@@ -37,11 +37,11 @@ pub(super) struct Known {
     pub(super) scans: u32,
 }
 
-/// Most processes that no walk has measured yet and that are measured to answer one question.
+/// Most processes that no scan has measured yet and that are measured to answer one question.
 const MEASURED_TO_ANSWER: usize = 256;
 
 impl Examiner {
-    /// The views, with numbers for those that no walk has measured yet; without those that are gone by now.
+    /// The views, with numbers for those that no scan has measured yet; without those that are gone by now.
     /// Reads nothing that a process could hold up, but blocks all the same.
     pub(super) fn measured(&self, views: Vec<ProcessView>) -> Vec<ProcessView> {
         let mut left = MEASURED_TO_ANSWER;

@@ -1,4 +1,4 @@
-//! The monitor: owns the process table alone (no lock), joins what the kernel and the walks of /proc report,
+//! The monitor: owns the process table alone (no lock), joins what the kernel and the scans of /proc report,
 //! asks the detectors, and raises cases. It never waits for a disk, the network, or anything a process can hold.
 
 mod case;
@@ -34,7 +34,7 @@ use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
 use crate::kinds::case::Case;
-use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
+use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
 use crate::model::{ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
@@ -61,19 +61,19 @@ pub struct Inputs {
     pub limits: DetectLimits,
     /// Between two scans of /proc.
     pub scan_interval: Duration,
-    /// This host.
+    /// This host's name, clocks and page size.
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
     pub kernel_log: bool,
-    /// Where cases go.
+    /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
-    /// The numbers.
+    /// To count what happens.
     pub metrics: Arc<Metrics>,
     /// The state of health.
     pub health: Health,
 }
 
-/// See the module.
+/// The owner of the process table: a task that observations feed.
 pub struct Monitor {
     table: Table,
     history: History,
@@ -106,7 +106,8 @@ impl Monitor {
         let Inputs { sources, limits, scan_interval, host, kernel_log, cases, metrics, health } = inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
-        let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
+        let setup =
+            WatchSetup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
         let monitor = Self {
             table: Table::default(),
             history: History::new(limits.growth.growth_window, limits.growth.growth_history),

@@ -94,7 +94,7 @@ mod tests {
         assert!(!kinds.contains(&IncidentKind::MemoryPressure), "{kinds:?}");
         let verdict = analyst::built_in(&file);
         assert_eq!(verdict.confidence, Confidence::Low, "{verdict:?}");
-        assert!(verdict.probable_cause.contains("not judged yet: "), "{verdict:?}");
+        assert!(verdict.probable_cause.contains("not checked yet: "), "{verdict:?}");
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(examine_once(&config, child.id()).await.unwrap().is_none());

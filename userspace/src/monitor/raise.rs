@@ -33,7 +33,7 @@ pub(super) type Reading = JoinHandle<Collected>;
 
 /// Where the evidence of a case comes from.
 pub(super) enum Evidence {
-    /// Read it now.
+    /// Read the evidence now.
     Read,
     /// It is being read since before the process died.
     Early(Reading),
@@ -143,7 +143,9 @@ fn add(draft: &mut Draft, collected: &mut Collected, late: Addition) {
 /// What was read, within the deadline.
 async fn arrived(reading: Option<Reading>) -> Collected {
     let Some(reading) = reading else {
-        return missing("evidence was not read: a repeat of a fault just seen, or too many cases at once");
+        return missing(
+            "evidence was not collected: the same fault was just seen, or too many cases came at once",
+        );
     };
     match tokio::time::timeout(READ_DEADLINE, reading).await {
         Ok(Ok(collected)) => collected,
@@ -162,7 +164,7 @@ fn push(cases: &Queue<Case>, case: Case) {
         warn!(
             title = crate::redact::text(&lost.item.title),
             count = lost.item.count,
-            "a case was given up: the queue is full of worse ones"
+            "dropped a case: the queue is full of more urgent ones"
         );
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Command {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PendingValue {
     Value(Strength),
-    /// After this character.
+    /// The value begins after this character.
     After(char),
     /// The word before is a bare name, not a flag; in free text it may just be a word.
     Bare,

@@ -1,5 +1,5 @@
 //! Reading argv from /proc without being held up: the kernel takes the target's memory lock for it (kernel
-//! fs/proc/base.c, `get_mm_cmdline`), and a process that is stuck with that lock would hold the walk for ever.
+//! fs/proc/base.c, `get_mm_cmdline`), and a process that is stuck with that lock would hold the scan for ever.
 
 use std::fs::File;
 use std::io::Read as _;

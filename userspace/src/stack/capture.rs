@@ -45,7 +45,7 @@ pub enum Root {
     /// Another, to be reached by the first of `ways` that can be opened and leads elsewhere than `host`. By none:
     /// its files are gone with it, and others of the same names are not taken for them.
     Another {
-        /// Paths to try.
+        /// Paths at which the root directory may be found.
         ways: Vec<PathBuf>,
         /// The host's root directory.
         host: PathBuf,
@@ -70,12 +70,12 @@ pub struct LoadedModule {
 pub enum CapturedFrame {
     /// Inside a mapped file that has a build-id.
     File {
-        /// Which file.
+        /// The build-id of the file.
         build_id: BuildId,
-        /// Where in it.
+        /// The offset in the file.
         offset: u64,
     },
-    /// Anywhere else.
+    /// An address outside every file.
     Address(u64),
 }
 
@@ -96,7 +96,7 @@ impl BuildId {
         Some(Self(bytes[..length].into()))
     }
 
-    /// Without trailing zeroes.
+    /// The bytes of the build-id, without trailing zeroes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -139,7 +139,7 @@ pub enum Register {
 /// The registers of user mode: the instruction and stack pointers always, of the others what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registers {
-    /// The instruction pointer.
+    /// The instruction pointer (rip or pc).
     pub ip: u64,
     /// The general registers, by their number in DWARF.
     general: [Option<u64>; Self::GENERAL],
@@ -160,7 +160,7 @@ impl Registers {
         self
     }
 
-    /// The stack pointer.
+    /// The stack pointer (rsp or sp).
     pub fn sp(&self) -> u64 {
         self.get(Register::Rsp).expect("made with a stack pointer, and never without")
     }

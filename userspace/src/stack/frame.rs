@@ -19,7 +19,7 @@ pub struct Stack {
 }
 
 /// The note on names that were not looked for.
-pub(super) const NO_TIME: &str = "the time was up: the rest has no names";
+pub(super) const NO_TIME: &str = "out of time: the remaining frames have no names";
 /// How the note begins that stands for unwinding and names.
 const BARE: &str = "no unwinding and no names";
 
@@ -51,10 +51,10 @@ pub struct Frame {
     /// Where in the process: of the crashing frame the instruction, of the others the return address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<u64>,
-    /// The function, demangled.
+    /// The function's name, demangled; `None` without symbols.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// The source file.
+    /// The source file by the debug information; `None` without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The line in it.

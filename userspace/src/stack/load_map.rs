@@ -21,9 +21,7 @@ pub(super) struct LoadMap {
     modules: Vec<Module>,
 }
 
-/// One module.
 pub(super) struct Module {
-    /// Its name, cleaned.
     pub(super) name: String,
     pub(super) bias: u64,
     pub(super) on_disk: Option<OnDisk>,
@@ -61,7 +59,7 @@ impl LoadMap {
         let (mut map, mut unusable) = (Self { modules: vec![] }, vec![]);
         let mut listed: Vec<_> = capture.modules.iter().take(MODULES_MAX).cloned().collect();
         if capture.modules.len() > MODULES_MAX {
-            notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is left out"));
+            notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is omitted"));
         }
         let has_executable = listed.iter().any(is_executable);
         if !has_executable {
@@ -74,7 +72,7 @@ impl LoadMap {
         let place = Place { capture, root: root.as_ref(), bias_known: has_executable };
         for module in listed {
             if Instant::now() >= deadline {
-                notes.add("the time was up before all modules were opened");
+                notes.add("out of time before all modules were opened");
                 break;
             }
             if let Some(module) = map.place(&place, &module, images, &mut unusable) {
@@ -155,12 +153,12 @@ impl LoadMap {
                         FileStanding::Replaced("its build-id is not that of the file that crashed");
                 } else if complete && stranger && image.build_id.is_some() {
                     file.standing =
-                        FileStanding::Replaced("a build-id of the captured stack is in no file on disk");
+                        FileStanding::Replaced("no file on disk has a build-id of the captured stack");
                 }
             }
             if let FileStanding::Replaced(why) = file.standing {
                 replaced.push(format!(
-                    "{name} was replaced since it was loaded ({why}): no names, no unwinding through it"
+                    "{name} was replaced after it was loaded ({why}): no names, and no unwinding through it"
                 ));
             }
         }
@@ -235,12 +233,12 @@ fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: 
     };
     match &listed.build_id {
         Some(loaded) if Some(loaded) == on_disk => FileStanding::Confirmed,
-        Some(_) => FileStanding::Replaced("its build-id is another"),
+        Some(_) => FileStanding::Replaced("its build-id differs"),
         None if on_disk.is_some_and(|id| captured_ids(capture).any(|it| it == id)) => FileStanding::Confirmed,
         None if capture.started_at.is_some_and(|started| opened.changed_at > started) => {
             FileStanding::Replaced("it was changed after the process started")
         }
-        None if began_elsewhere() => FileStanding::Replaced("its entry point is elsewhere"),
+        None if began_elsewhere() => FileStanding::Replaced("its entry point differs"),
         None => FileStanding::Undisputed,
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn open(root: &OwnedFd, path: &Path) -> Result<OpenFile> {
         .map_err(io::Error::from)?;
     let stat = fstat(&found).map_err(io::Error::from)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        bail!("it is no regular file");
+        bail!("it is not a regular file");
     }
     let file_system = fstatfs(&found).map_err(io::Error::from)?.f_type;
     if SLOW_FILE_SYSTEMS.contains(&(file_system.cast_unsigned() & 0xffff_ffff)) {

@@ -156,7 +156,7 @@ fn copy(file: &File, image: &Image, sections: &[Section], wanted: &[bool]) -> Re
             end = end.next_multiple_of(16);
             let (offset, length) = section.range();
             copy_range(file, offset, length, &memory, end)
-                .with_context(|| format!("its {} is cut", section.name))?;
+                .with_context(|| format!("its {} is truncated", section.name))?;
             header.sh_offset.set(LE, end);
             end += length;
             headers.extend_from_slice(pod::bytes_of(&header));
@@ -190,5 +190,5 @@ fn copy_range(from: &File, mut offset: u64, mut length: u64, to: &File, mut at: 
 pub(super) fn in_memory(name: &str) -> Result<std::os::fd::OwnedFd> {
     memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC))
-        .context("no memory for a copy")
+        .context("not enough memory for a copy")
 }

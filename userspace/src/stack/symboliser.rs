@@ -69,8 +69,8 @@ impl Symboliser {
                     // It may hang for ever: the next capture gets a new one.
                     *self.lock() = None;
                     match lost {
-                        RecvTimeoutError::Timeout => "no answer by the deadline",
-                        RecvTimeoutError::Disconnected => "a file could not be read without failing",
+                        RecvTimeoutError::Timeout => "no answer within the deadline",
+                        RecvTimeoutError::Disconnected => "a file could not be read",
                     }
                 }
             },
@@ -109,7 +109,7 @@ impl Symboliser {
         request: StackRequest,
     ) -> Result<(), &'static str> {
         if self.threads.load(Ordering::Acquire) >= THREADS_MAX {
-            return Err("files have hung all threads");
+            return Err("all threads are stuck reading files");
         }
         let (sender, requests) = sync_channel(WAITING_MAX);
         sender.try_send(request).map_err(|_| "a new queue is full")?;
@@ -122,7 +122,7 @@ impl Symboliser {
         std::thread::Builder::new()
             .name("symboliser".to_owned())
             .spawn(body)
-            .map_err(|_| "no thread can be had")?;
+            .map_err(|_| "cannot start a thread")?;
         *worker = Some(sender);
         Ok(())
     }

@@ -50,7 +50,7 @@ fn survived(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack 
     catch_unwind(work).unwrap_or_else(|_| {
         // Whatever was half done in there is forgotten.
         images.clear();
-        Stack::bare(unwind::bare(capture), "a file could not be read without failing")
+        Stack::bare(unwind::bare(capture), "a file could not be read")
     })
 }
 
@@ -67,7 +67,7 @@ fn stack(capture: &Capture, images: &mut Images, deadline: Instant) -> Stack {
         frames.extend(describe(found, Instant::now() < deadline, &budget, &mut notes));
     }
     if budget.is_exceeded() {
-        notes.add("the files of this stack are too large together: some were left out");
+        notes.add("the files of this stack are too large in total: some were omitted");
         // What was left out must not be missing from the next stack.
         images.clear();
     }
@@ -103,7 +103,7 @@ fn symbols<'m>(module: &'m Module, budget: &ReadBudget, notes: &mut Notes) -> Op
             Some(symbols)
         }
         Err(error) => {
-            notes.add(format!("{} gives no names: {error}", module.name));
+            notes.add(format!("{} provides no names: {error}", module.name));
             None
         }
     }

@@ -75,7 +75,7 @@ os.execve(fd, ['gone', 'sleep'], {})";
     let from_deleted = python(deleted, &[&path]);
     let incident = of_pid(&daemon, from_deleted.pid()).await;
     let facts = incident["facts"].to_string();
-    assert!(facts.contains("was deleted when it had just begun"), "{facts}");
+    assert!(facts.contains("was deleted right after it started"), "{facts}");
 
     // A program that is replaced while it runs has a file in its place.
     let (_folder, path) = copy(&fault, env!("CARGO_TARGET_TMPDIR"), &format!("new-{}", fault.name));

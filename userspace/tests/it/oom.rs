@@ -14,7 +14,7 @@ fn no_kernel_log() -> Option<String> {
     std::fs::File::open("/dev/kmsg").err().map(|error| format!("/dev/kmsg cannot be read: {error}"))
 }
 
-/// A process of the cgroup, once walks of /proc have seen that it holds at least this much: only they remember,
+/// A process of the cgroup, once scans of /proc have seen that it holds at least this much: only they remember,
 /// and only the second one can tell of CPU use.
 async fn measured(daemon: &Daemon, running: Running, at_least_bytes: u64) -> Running {
     let path = format!("/api/v1/processes/{}-{}", running.pid(), running.start_ticks());

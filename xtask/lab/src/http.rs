@@ -34,7 +34,6 @@ impl Client {
         Self { authorization: Some(format!("Bearer {key}")), ..self }
     }
 
-    /// Status and body.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String)> {
         self.ask(path, "*/*")
     }

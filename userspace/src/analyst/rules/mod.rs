@@ -51,7 +51,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
 /// What else was found: it may be the cause of the worst, or its consequence.
 fn other_findings<'a>(file: &'a CaseFile, worst: &'a Finding) -> impl Iterator<Item = Hypothesis> + 'a {
     file.findings.iter().skip(1).filter(|other| other.kind != worst.kind).map(|other| Hypothesis {
-        cause: format!("Also found, and perhaps connected: {}", render::summary(file, other)),
+        cause: format!("Also found, and possibly connected: {}", render::summary(file, other)),
         evidence: cited(file, other),
     })
 }

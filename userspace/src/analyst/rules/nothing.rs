@@ -24,7 +24,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     } else {
         Confidence::Medium
     };
-    let looked_at = format!("{} facts and {} files were looked at", file.facts.len(), file.evidence.len());
+    let looked_at = format!("{} facts and {} files were examined", file.facts.len(), file.evidence.len());
     let watched = file
         .facts
         .iter()

@@ -17,7 +17,7 @@ use serde_json::json;
 pub(super) use path::{not_a_pid, parse_pid};
 pub(super) use read::Proc;
 
-use self::path::Target;
+use self::path::ProcTarget;
 use self::read::{Content, Refusal};
 use super::core::Core;
 use super::error::Error;
@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<Arc<Core>> {
 
 /// Why no route has this path, where it is below `/proc/`.
 pub(super) fn refuse(uri: &Uri) -> Option<Error> {
-    Target::parse(uri.path().strip_prefix("/proc/")?).err()
+    ProcTarget::parse(uri.path().strip_prefix("/proc/")?).err()
 }
 
 /// A file's bytes as a response.
@@ -58,13 +58,13 @@ async fn pids(State(core): State<Arc<Core>>) -> Result<Response, Error> {
 
 /// The path is read as it came, not as the router decodes it.
 async fn process(State(core): State<Arc<Core>>, uri: Uri) -> Result<Response, Error> {
-    match Target::parse(uri.path().strip_prefix("/proc/").unwrap_or_default())? {
-        Target::Process(pid) => {
+    match ProcTarget::parse(uri.path().strip_prefix("/proc/").unwrap_or_default())? {
+        ProcTarget::Process(pid) => {
             let files = core.proc.read(move |root| read::files(root, pid)).await?;
             let files = files.map_err(|it| explain(&format!("process {pid}"), &it))?;
             Ok(Json(json!({ "files": files })).into_response())
         }
-        Target::File(pid, name) => {
+        ProcTarget::File(pid, name) => {
             let content = core.proc.read(move |root| read::file(root, pid, name)).await?;
             let content = content.map_err(|it| explain(&format!("/proc/{pid}/{name}"), &it))?;
             Ok(show(name, content, core.config.show_environ))

@@ -26,7 +26,6 @@ const MAX_READS: usize = 16;
 /// How long a request waits for its read.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) body: Vec<u8>,
@@ -44,7 +43,7 @@ pub(super) enum Refusal {
     Denied,
     /// It is not the plain file or directory it should be.
     NotPlain,
-    /// Anything else.
+    /// Any other error of the kernel.
     Failed(Errno),
 }
 
@@ -67,7 +66,7 @@ impl Proc {
     ) -> Result<T, Error> {
         let turned_away = || {
             self.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_proc_reads" }).inc();
-            Error::unavailable(format!("{MAX_READS} reads of /proc are under way; try again"))
+            Error::unavailable(format!("{MAX_READS} reads of /proc are already running; try again later"))
         };
         let deadline = tokio::time::Instant::now() + READ_DEADLINE;
         let permit = tokio::time::timeout_at(deadline, Arc::clone(&self.reads).acquire_owned())

@@ -34,7 +34,7 @@ use crate::programs;
 use crate::state::Origin;
 use facts::{AbnormalExitFact, ServiceRole};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Abnormal exit",
     nature: Nature::HappensOnce,

@@ -29,7 +29,7 @@ use crate::observation::ThreadLook;
 use crate::programs;
 use facts::SpinFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "CPU spin",
     nature: Nature::Lasts,
@@ -77,7 +77,7 @@ const SCHED_DEADLINE: u32 = 6;
 pub struct Spin<'a> {
     /// At the first look.
     pub first: &'a ThreadLook,
-    /// Now.
+    /// The same thread in the newest scan.
     pub now: &'a ThreadLook,
     /// The time between them.
     pub lasted: Duration,
@@ -94,7 +94,7 @@ pub struct Spin<'a> {
 /// CPU time by mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
-    /// The program itself.
+    /// CPU time in user mode.
     pub user: Duration,
     /// The kernel on its behalf.
     pub system: Duration,
@@ -109,7 +109,7 @@ impl Cpu {
 /// A thread's life before it was first suspected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuPast {
-    /// How long.
+    /// How long before the window it was watched.
     pub age: Duration,
     /// CPU time in it.
     pub cpu: Duration,

@@ -22,7 +22,7 @@ use super::shared::{signal, stack};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
 use facts::CrashFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Crash",
     nature: Nature::HappensOnce,

@@ -32,7 +32,7 @@ use crate::programs;
 use facts::{CrashLoopFact, Pace};
 use respawn::Respawns;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Crash loop",
     nature: Nature::Happens,

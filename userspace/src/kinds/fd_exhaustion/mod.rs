@@ -22,7 +22,7 @@ use crate::kinds::shared::trend::{self, Least, Past};
 use crate::model::{IncidentKind, Severity};
 use facts::DescriptorFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "File descriptor exhaustion",
     nature: Nature::Lasts,
@@ -39,9 +39,9 @@ pub const ROOM: Room = Room {
 /// What the scan saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdUse {
-    /// Open descriptors.
+    /// Number of open file descriptors.
     pub open: u64,
-    /// RLIMIT_NOFILE, soft.
+    /// The soft limit of open files (RLIMIT_NOFILE).
     pub limit: u64,
     /// For how many scans in a row it has been above the threshold, this one included.
     pub scans: u32,

@@ -1,4 +1,4 @@
-//! Fork storm: a process and what it started fill the room for tasks, or fork without end.
+//! Fork storm: a process and its descendants fill the room for tasks, or fork without end.
 //!
 //! To an operator: when pids.max, pid_max or threads-max is reached, nothing under that limit can start a process:
 //! no shell to repair it either. The family is judged, not its rate alone. Thresholds, any of:
@@ -32,7 +32,7 @@ use crate::kinds::shared::trend::{self, SOURCE, Trend, ms, seconds_ms, whole};
 use crate::model::{IncidentKind, Severity};
 use facts::{ForkFact, StormSign};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Fork storm",
     nature: Nature::Lasts,

@@ -14,7 +14,7 @@ use crate::state::process::lossy;
 
 /// A parent with fewer forks in its life is not watched.
 const FORKS_WORTH_IT: u64 = 1000;
-/// Most such parents.
+/// Most parents whose forks are remembered.
 const PARENTS: usize = 1024;
 
 /// The families and busy parents of the last scan.

@@ -25,7 +25,7 @@ use crate::model::{IncidentKind, Name, ProcessInfo, Severity};
 use crate::observation::{SystemCall, ThreadLook};
 use facts::HungFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Hung task",
     nature: Nature::Lasts,

@@ -28,7 +28,7 @@ use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::programs;
 use facts::MemoryGrowthFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Memory growth",
     nature: Nature::Lasts,
@@ -54,7 +54,7 @@ const YOUNG_WINDOWS: u32 = 3;
 /// One process's anonymous memory over time. Points are in KiB.
 #[derive(Clone, Copy)]
 pub struct MemoryGrowth<'a> {
-    /// Its history.
+    /// What scans measured of it over time.
     pub past: Past<'a>,
     /// The window's points, start-up included.
     pub from_start: &'a [(f64, f64)],

@@ -27,7 +27,7 @@ use crate::model::{IncidentKind, Severity};
 use crate::observation::{CgroupMemory, HostMemory, Stall};
 use facts::{MemoryGrown, MemorySign, PressureFact};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Memory pressure",
     nature: Nature::Lasts,
@@ -52,9 +52,9 @@ const OF_HOST: &str = "host";
 /// One process and its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// Which.
+    /// The process that is meant.
     pub process: Who,
-    /// Resident set size.
+    /// Resident set size, in bytes.
     pub rss_bytes: u64,
     /// By how much it grew lately, where it did.
     pub grown: Option<MemoryGrown>,

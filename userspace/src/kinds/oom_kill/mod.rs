@@ -26,7 +26,7 @@ use crate::kinds::shared::ending::{Ended, OomTrigger, chosen_by_oom_killer};
 use crate::model::{ExitCause, IncidentKind, ProcessInfo, Severity};
 use facts::OomFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "OOM kill",
     nature: Nature::HappensOnce,

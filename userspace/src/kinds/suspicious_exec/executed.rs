@@ -12,18 +12,18 @@ pub enum Stdin {
     Local,
     /// A socket of another family.
     OtherSocket,
-    /// No socket.
+    /// Anything that is not a socket.
     Ordinary,
 }
 
 /// What a look at the process found, a moment after its exec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// Where `/proc/PID/exe` points.
+    /// The path that `/proc/PID/exe` points to.
     pub exe: String,
     /// Whether that file is gone, with nothing in its place.
     pub is_deleted: bool,
-    /// The file's owner.
+    /// The user id of the file's owner, where it could be read.
     pub owner: Option<u32>,
     /// Its fd 0, where it is a shell.
     pub stdin: Option<Stdin>,

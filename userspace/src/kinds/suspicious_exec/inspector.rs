@@ -58,7 +58,6 @@ impl Inspector {
     }
 }
 
-/// The way back.
 struct Results {
     way: SyncSender<Looked>,
     waker: Waker,

@@ -40,7 +40,7 @@ use executed::{EXEC, poses};
 use facts::ExecFact;
 use signs::Sign;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Suspicious exec",
     nature: Nature::Happens,
@@ -57,11 +57,11 @@ pub const ROOM: Room = Room {
 /// What has to be looked at before an exec can be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The executable.
+    /// Whether its executable has to be read.
     pub exe: bool,
     /// The executable again, after a moment.
     pub exe_later: bool,
-    /// fd 0.
+    /// Whether its standard input (descriptor 0) has to be read.
     pub stdin: bool,
     /// The executable, because the process has a kernel thread's name.
     pub posing: bool,

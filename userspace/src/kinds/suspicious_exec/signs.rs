@@ -80,11 +80,9 @@ fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
         Stdin::Network => (Severity::Critical, Socket::Network, "a network socket"),
         Stdin::Local | Stdin::OtherSocket if !bare || by_ssh => return None,
         Stdin::Local => (Severity::Info, Socket::Local, "a local socket"),
-        Stdin::OtherSocket => (
-            Severity::Warning,
-            Socket::OtherFamily,
-            "a socket of a family that is neither local nor the internet's",
-        ),
+        Stdin::OtherSocket => {
+            (Severity::Warning, Socket::OtherFamily, "a socket that is neither local nor an internet socket")
+        }
         Stdin::Ordinary => return None,
     };
     Some(Sign::new(severity, "proc:fd", ExecFact::ExecShellOnSocket { socket }, site))

@@ -7,7 +7,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use super::inspector::{Inspector, Looked};
 use super::{Executed, Wanted, detect, wanted};
 use crate::config::DetectLimits;
-use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
+use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
 use crate::programs::{self, Roles, roles_of};
 use crate::state::Process;
@@ -35,7 +35,7 @@ pub struct ExecWatch {
 
 impl ExecWatch {
     /// With a thread that looks.
-    pub fn new(setup: &Setup<'_>) -> Self {
+    pub fn new(setup: &WatchSetup<'_>) -> Self {
         Self {
             inspector: Inspector::new(setup.sources.proc_root.clone(), Waker::clone(&setup.waker)),
             places: DefaultDirectRateLimiter::direct(PLACES),

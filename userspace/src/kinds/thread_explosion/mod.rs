@@ -23,7 +23,7 @@ use crate::kinds::shared::trend::{self, Least, Past};
 use crate::model::{IncidentKind, Severity};
 use facts::ThreadFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Thread explosion",
     nature: Nature::Lasts,
@@ -40,12 +40,12 @@ pub const ROOM: Room = Room {
 /// For so many scans in a row a limit has to be near.
 const SCANS: u32 = 2;
 
-/// One process's threads.
+/// One process, its threads and the limit they count against.
 #[derive(Clone, Copy)]
 pub struct ThreadUse<'a> {
-    /// Now.
+    /// Threads in the newest scan.
     pub threads: u64,
-    /// Over time.
+    /// What scans measured of its threads over time.
     pub past: Past<'a>,
     /// The limit that binds first, where one is known.
     pub limit: Option<&'a TaskCeiling>,

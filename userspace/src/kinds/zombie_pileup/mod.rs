@@ -19,7 +19,7 @@ use crate::model::{IncidentKind, Severity};
 use crate::state::zombies::Zombie;
 use facts::ZombieFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Zombie pile-up",
     nature: Nature::Lasts,

@@ -85,7 +85,7 @@ fn a_replaced_program_gives_no_names() {
         let stack = stack_of(capture.clone());
         assert!(nameless(&stack), "{mode}\n{stack}");
         assert!(
-            stack.notes.iter().any(|it| it.contains("was replaced since it was loaded")),
+            stack.notes.iter().any(|it| it.contains("was replaced after it was loaded")),
             "{mode}\n{stack}"
         );
         if mode == "segv" {

@@ -23,7 +23,6 @@ const STEP: Duration = Duration::from_millis(500);
 /// A monitor that does not come to rest in this time will not.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The compiled programs.
 pub(super) struct Load {
     dir: PathBuf,
 }
@@ -61,7 +60,7 @@ impl Load {
         storm(&text)
     }
 
-    /// A folder below /tmp, where everybody may write, with the program that storms spawn.
+    /// A folder below /tmp, which is world-writable, with the program that storms spawn.
     pub(super) fn in_open_folder(&self) -> Result<tempfile::TempDir> {
         let dir = tempfile::Builder::new().prefix("bench").tempdir_in("/tmp")?;
         fs::copy(self.dir.join(NOOP), dir.path().join(NOOP))?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::events::Events;
 use super::load::Storm;
-use super::monitors::{self, Kind, Peer};
+use super::monitors::{self, Kind, OtherMonitor};
 use super::{Bench, MIB, float, values};
 use crate::daemon::Daemon;
 use crate::report::{Figure, Findings, Table, number};
@@ -45,7 +45,7 @@ struct Sample {
 }
 
 /// All storms of one shape, by monitor.
-struct Shape {
+struct StormShape {
     name: &'static str,
     workers: usize,
     without: Vec<f64>,
@@ -56,7 +56,7 @@ struct Shape {
 
 pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let mut absent = Vec::new();
-    let mut shapes = [("sequential", 1), ("parallel", bench.cores)].map(|(name, workers)| Shape {
+    let mut shapes = [("sequential", 1), ("parallel", bench.cores)].map(|(name, workers)| StormShape {
         name,
         workers,
         without: Vec::new(),
@@ -81,7 +81,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     Ok(findings)
 }
 
-impl Shape {
+impl StormShape {
     fn round(&mut self, bench: &Bench, absent: &mut Vec<String>) -> Result<()> {
         self.without.push(self.storm(bench, "without")?.seconds);
         let sample = self.under_daemon(bench, None)?;
@@ -162,7 +162,7 @@ impl Shape {
         })
     }
 
-    fn under_peer(&self, bench: &Bench, peer: &Peer) -> Result<Sample> {
+    fn under_peer(&self, bench: &Bench, peer: &OtherMonitor) -> Result<Sample> {
         let mark = "mark-peer";
         let program = peer.find().with_context(|| {
             format!("not installed: `apt-get install {}`, or `cargo xtask setup --peers`", peer.package)
@@ -298,14 +298,14 @@ impl Shape {
 }
 
 /// Short storms with and without the daemon, in turn; which one is first alternates.
-fn pairs(bench: &Bench, shapes: &mut [Shape]) -> Result<()> {
+fn pairs(bench: &Bench, shapes: &mut [StormShape]) -> Result<()> {
     for pair in 0..bench.rounds * PAIRS {
         eprintln!("bench: pairs, {} of {}", pair + 1, bench.rounds * PAIRS);
-        let storms = |shapes: &[Shape]| -> Result<Vec<f64>> {
-            let storm = |it: &Shape| bench.load.storm(bench.scaled(PAIR_SPAWNS), it.workers, "pair");
+        let storms = |shapes: &[StormShape]| -> Result<Vec<f64>> {
+            let storm = |it: &StormShape| bench.load.storm(bench.scaled(PAIR_SPAWNS), it.workers, "pair");
             shapes.iter().map(|it| Ok(storm(it)?.seconds)).collect()
         };
-        let with = |shapes: &[Shape]| {
+        let with = |shapes: &[StormShape]| {
             let daemon = bench.start_daemon()?;
             bench.load.settle(daemon.pid())?;
             storms(shapes)

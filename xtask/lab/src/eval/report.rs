@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::case::{Case, Kind, Role, is_event};
-use super::incident::Seen;
+use super::incident::SeenIncident;
 use super::score::{Outcome, Score, belongs};
 use super::windows::{SCAN_INTERVAL, Windows};
 use crate::model::{Incident, line};
@@ -33,7 +33,7 @@ pub(super) struct Results<'a> {
     pub(super) skipped: &'a [Skipped],
     pub(super) windows: &'a Windows,
     /// All incidents there were.
-    pub(super) seen: &'a [Seen],
+    pub(super) seen: &'a [SeenIncident],
 }
 
 /// What the cases of one kind come to.
@@ -135,7 +135,7 @@ fn figures(rows: &[Row], results: &Results<'_>) -> Vec<Figure> {
     };
     let any = |roles: fn(&Role) -> bool| results.played.iter().any(|it| roles(&it.case.role));
     for (what, roles) in [
-        ("false incidents beside faults", (|it| matches!(it, Role::Fault(_))) as fn(&Role) -> bool),
+        ("false incidents during faults", (|it| matches!(it, Role::Fault(_))) as fn(&Role) -> bool),
         ("false incidents on near misses", |it| matches!(it, Role::NearMiss(_))),
         ("false incidents on noise", |it| matches!(it, Role::Noise | Role::Idle)),
     ] {
@@ -251,12 +251,12 @@ fn not_run(results: &Results<'_>) -> Table {
 fn elsewhere(results: &Results<'_>) -> Table {
     let mut table =
         Table::new("Elsewhere on the host meanwhile, counted only while idle", &["incident", "cgroup"]);
-    let of_no_case = |it: &&Seen| {
+    let of_no_case = |it: &&SeenIncident| {
         let others =
             |played: &Played| played.case.role == Role::Idle || !belongs(&played.outcome, &it.incident);
         it.alarmed_at.is_some() && results.played.iter().all(others)
     };
-    let all: Vec<&Seen> = results.seen.iter().filter(of_no_case).collect();
+    let all: Vec<&SeenIncident> = results.seen.iter().filter(of_no_case).collect();
     for it in all.iter().take(ELSEWHERE) {
         table.row([
             line(&it.incident),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::case::{Case, Kind, Named, Role};
-use super::incident::Seen;
+use super::incident::SeenIncident;
 use crate::model::Incident;
 
 /// How a case went: what it did itself, not what was raised about it. Times are seconds since 1970.
@@ -38,13 +38,12 @@ pub(super) struct Score {
     pub(super) wrong_process: Vec<Incident>,
     /// Of other kinds, telling the truth about the same fault.
     pub(super) companions: Vec<Incident>,
-    /// Anything else.
     pub(super) false_alarms: Vec<Incident>,
 }
 
 /// Judges what was raised while the case was going on. A fault is found by an incident at warning or above; false is
 /// only what somebody is told of.
-pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Score {
+pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[SeenIncident]) -> Score {
     let mut score = Score::default();
     let meanwhile = |at: &f64| *at >= outcome.started_s && *at <= outcome.ended_s;
     for it in seen.iter().filter(|it| meanwhile(&it.at)) {
@@ -128,20 +127,20 @@ mod tests {
         sample("", Kind::Crash).process
     }
 
-    fn seen(kind: &str, pid: u32, cgroup: Option<&str>, alarmed_at: Option<f64>) -> Seen {
+    fn seen(kind: &str, pid: u32, cgroup: Option<&str>, alarmed_at: Option<f64>) -> SeenIncident {
         let process = ProcessInfo { pid, cgroup: cgroup.map(str::to_owned), ..process() };
         let incident = Incident {
             severity: if alarmed_at.is_some() { Severity::Warning } else { Severity::Info },
             process,
             ..sample(&format!("{kind} {pid}"), kind.parse().unwrap())
         };
-        Seen { at: alarmed_at.unwrap_or(102.0), alarmed_at, incident }
+        SeenIncident { at: alarmed_at.unwrap_or(102.0), alarmed_at, incident }
     }
 
     const OWN: Option<&str> = Some("/run/crash-x");
 
     /// Right, wrong process, companions, false alarms.
-    fn check(case: &Case, seen: &[Seen], want: [usize; 4], delay_s: Option<f64>) {
+    fn check(case: &Case, seen: &[SeenIncident], want: [usize; 4], delay_s: Option<f64>) {
         let it = score(case, &outcome(), seen);
         let got = [it.right.len(), it.wrong_process.len(), it.companions.len(), it.false_alarms.len()];
         assert_eq!(got, want, "{}: {seen:?}", case.name);

@@ -66,7 +66,7 @@ fn a_missed_bar_is_seen_and_a_broken_case_is_no_success() {
         &[
             ("crash: recall, right process", false),
             ("crash: time to detect, median", true),
-            ("false incidents beside faults", true),
+            ("false incidents during faults", true),
             ("false incidents on near misses", false),
             ("cases that did not do what they are for", true),
         ],
@@ -75,7 +75,7 @@ fn a_missed_bar_is_seen_and_a_broken_case_is_no_success() {
     broken.outcome.broken = Some("no".into());
     check(
         &[broken],
-        &[("false incidents beside faults", true), ("cases that did not do what they are for", false)],
+        &[("false incidents during faults", true), ("cases that did not do what they are for", false)],
     );
     let late = Score { delay_s: Some(1.5), right: vec![incident("1", Kind::Crash)], ..Score::default() };
     check(
@@ -83,7 +83,7 @@ fn a_missed_bar_is_seen_and_a_broken_case_is_no_success() {
         &[
             ("crash: recall, right process", true),
             ("crash: time to detect, median", false),
-            ("false incidents beside faults", true),
+            ("false incidents during faults", true),
             ("cases that did not do what they are for", true),
         ],
     );
