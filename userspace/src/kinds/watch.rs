@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::case::Draft;
 use super::shared::ending::Ended;
+use crate::children::Toucher;
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::host::Host;
@@ -99,6 +100,8 @@ pub type Waker = Arc<tokio::sync::Notify>;
 
 /// What a watch is made with.
 pub struct Setup<'a> {
+    /// Who looks at what may hang; absent: whoever asks.
+    pub toucher: Option<Arc<Toucher>>,
     /// Where /proc and the cgroups are.
     pub sources: &'a Sources,
     /// From when on something is a finding.

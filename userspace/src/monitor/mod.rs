@@ -27,6 +27,7 @@ pub use handle::Handle;
 pub use once::examine_once;
 
 use crate::cgroup::{Hierarchy, Paths};
+use crate::children::{Symboliser, Toucher};
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -61,6 +62,10 @@ pub struct Inputs {
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
     pub kernel_log: bool,
+    /// Who finds the names of stacks.
+    pub symboliser: Arc<Symboliser>,
+    /// Who looks at what may hang; absent: whoever asks.
+    pub toucher: Option<Arc<Toucher>>,
     /// Where cases go.
     pub cases: Queue<Case>,
     /// The numbers.
@@ -99,10 +104,16 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
-        let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
+        let Inputs { sources, limits, host, kernel_log, symboliser, toucher, cases, metrics, health } =
+            inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
-        let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker) };
+        let setup = Setup {
+            sources: &sources,
+            limits: &limits,
+            toucher: toucher.clone(),
+            waker: Waker::clone(&waker),
+        };
         let monitor = Self {
             table: Table::default(),
             history: History::new(limits.growth.growth_window, limits.growth.growth_history),
@@ -118,9 +129,14 @@ impl Monitor {
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
-            examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
+            examiner: Examiner {
+                sources: sources.clone(),
+                toucher,
+                host: host.clone(),
+                limits: limits.clone(),
+            },
             oom_reports: OomReports::new(kernel_log),
-            raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
+            raiser: Raiser::new(sources, cases, symboliser, Arc::clone(&metrics)),
             limits,
             host,
             metrics,

@@ -42,7 +42,7 @@ pub(super) fn announce(
         let occasion = if was_told(tx, id, sink)? { occasion } else { Occasion::New };
         match told_by(tx, causes, severity, sink, recording)? {
             Some(cause) if occasion != Occasion::Escalated => {
-                put_grouped(tx, id, recording, sink, occasion, &cause)?
+                put_grouped(tx, id, recording, sink, occasion, &cause)?;
             }
             _ => put_own(tx, id, recording, sink, occasion)?,
         }

@@ -17,7 +17,13 @@ pub struct ExecWatch {
 impl ExecWatch {
     /// With a thread that looks.
     pub fn new(setup: &Setup<'_>) -> Self {
-        Self { inspector: Inspector::new(setup.sources.proc_root.clone(), Waker::clone(&setup.waker)) }
+        Self {
+            inspector: Inspector::new(
+                setup.sources.proc_root.clone(),
+                setup.toucher.clone(),
+                Waker::clone(&setup.waker),
+            ),
+        }
     }
 }
 
