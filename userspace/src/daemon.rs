@@ -2,7 +2,7 @@
 
 mod stage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ use tracing::{error, info, warn};
 
 use crate::alerts::{self, Sinks};
 use crate::analyst::Analyst;
-use crate::cgroup::Hierarchy;
+use crate::cgroup::{Hierarchy, of_process};
+use crate::children::{Nursery, Share, Symboliser, Toucher};
 use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -37,6 +38,8 @@ const BATCHES: usize = 64;
 const STOP_DEADLINE: Duration = Duration::from_millis(4500);
 /// Between two looks at whether the ring reader's thread lives.
 const READER_CHECK: Duration = Duration::from_secs(1);
+/// The program that runs, whatever its file is by now (proc_pid_exe(5)).
+const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Ends of stages that can be told before anybody listens: more than there are stages.
 const ENDS: usize = 16;
 
@@ -74,7 +77,14 @@ pub async fn run(
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
-    let watch = WatchStages::start(&config, &host, &cases, &metrics, &health, &ended).await;
+    let nursery = Nursery::new(PathBuf::from(OWN_PROGRAM), Arc::clone(&metrics), health.clone());
+    let share = Share::of(memory_limit(&config.cgroup_root));
+    let helpers = Helpers {
+        symboliser: Arc::new(Symboliser::new(&nursery, share, &metrics)),
+        // For the scan and for looks at programs.
+        toucher: Toucher::new(&nursery, share),
+    };
+    let watch = WatchStages::start(&config, &host, helpers, &cases, &metrics, &health, &ended).await;
     let shared = StageInputs { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
@@ -83,6 +93,8 @@ pub async fn run(
         config: Arc::clone(&config),
         host,
         monitor: watch.monitor.clone(),
+        // One of its own: who asks over HTTP can't keep the scan waiting.
+        toucher: Toucher::new(&nursery, share),
         store,
         sinks: receivers,
         analyst,
@@ -129,6 +141,22 @@ async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &WatchStages)
     }
 }
 
+/// Who works for those that see, in processes of their own.
+struct Helpers {
+    symboliser: Arc<Symboliser>,
+    toucher: Arc<Toucher>,
+}
+
+/// What the daemon and its children may use; `None`: as much as there is.
+fn memory_limit(cgroup_root: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let hierarchy = Hierarchy::detect(cgroup_root);
+    let path = of_process(&text).unwrap_or("/");
+    // The limit that bites may be set further up; in a container its own cgroup is the root.
+    let all = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path, "/"]);
+    all.filter_map(|it| hierarchy.memory(&it.into())).map(|it| it.limit_bytes).min()
+}
+
 /// What sees: probes, kernel log, scan, monitor.
 struct WatchStages {
     monitor: crate::monitor::Handle,
@@ -143,6 +171,7 @@ impl WatchStages {
     async fn start(
         config: &Config,
         host: &Host,
+        helpers: Helpers,
         cases: &Queue<Case>,
         metrics: &Arc<Metrics>,
         health: &Health,
@@ -157,6 +186,8 @@ impl WatchStages {
             scan_interval: config.scan_interval,
             host: host.clone(),
             kernel_log: log.is_some(),
+            symboliser: helpers.symboliser,
+            toucher: Some(Arc::clone(&helpers.toucher)),
             cases: cases.clone(),
             metrics: Arc::clone(metrics),
             health: health.clone(),
@@ -178,6 +209,7 @@ impl WatchStages {
         let options = scan::ScanOptions {
             proc_root: config.proc_root.clone(),
             hierarchy,
+            toucher: Some(helpers.toucher),
             interval: config.scan_interval,
         };
         let stop_scan = CancellationToken::new();

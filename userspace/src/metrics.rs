@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::coverage::Coverage;
+use crate::sandbox::Confinement;
 use events::EventMetrics;
 pub use model::{BudgetLabel, ModelMetrics, TokenLabel};
 
@@ -54,6 +55,16 @@ pub struct AlertLabels {
     pub outcome: &'static str,
 }
 
+/// Which jobs of the daemon's helper processes: by helper and what became of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct HelperLabels {
+    /// `parser` or `opener`.
+    pub helper: &'static str,
+    /// `answered`, or how the helper ended: `deadline`, `memory`, `cpu`, `signal`, `exited`, `malformed`; `refused`: there
+    /// was none.
+    pub outcome: &'static str,
+}
+
 /// The daemon's own numbers. Fields are public: each stage counts for itself.
 pub struct Metrics {
     registry: Registry,
@@ -83,6 +94,10 @@ pub struct Metrics {
     pub model: ModelMetrics,
     /// Alerts by receiver and outcome.
     pub alerts: Family<AlertLabels, Counter>,
+    /// Jobs of helper processes by outcome.
+    pub helper_jobs: Family<HelperLabels, Counter>,
+    /// What is in force in them.
+    pub confinement: Confinement,
     /// HTTP answers by route and status.
     pub http_responses: Family<HttpLabels, Counter>,
 }
@@ -105,6 +120,8 @@ impl Metrics {
             model_seconds: seconds(),
             model: ModelMetrics::default(),
             alerts: Family::default(),
+            helper_jobs: Family::default(),
+            confinement: Confinement::default(),
             http_responses: Family::default(),
         };
         let r = &mut it.registry;
@@ -133,6 +150,7 @@ impl Metrics {
         );
         it.model.register(r);
         r.register("alerts", "Alerts, by receiver and outcome", it.alerts.clone());
+        r.register("helper_jobs", "Jobs of helper processes, by helper and outcome", it.helper_jobs.clone());
         r.register("http_responses", "HTTP answers, by route and status", it.http_responses.clone());
         Arc::new(it)
     }

@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::analyst::Analyst;
+use crate::children::Toucher;
 use crate::config::Config;
 use crate::health::Health;
 use crate::host::Host;
@@ -45,6 +46,8 @@ pub struct App {
     pub host: Host,
     /// To ask the monitor for processes.
     pub monitor: monitor::Handle,
+    /// Who reads what may hang.
+    pub toucher: Arc<Toucher>,
     /// The store of incidents.
     pub store: Store,
     /// The receivers of alerts.
@@ -61,7 +64,7 @@ pub struct App {
 
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> Result<()> {
-    let App { config, host, monitor, store, sinks, analyst, metrics, health, started } = app;
+    let App { config, host, monitor, toucher, store, sinks, analyst, metrics, health, started } = app;
     let slow = analyze::routes(
         monitor.clone(),
         store.clone(),
@@ -70,6 +73,7 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
         config.show_secrets,
     );
     let more = incidents::routes(store, sinks, analyst.clone(), &config);
-    let core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
+    let mut core = Core::new(config, host, monitor, analyst, Arc::clone(&metrics), health, started);
+    core.proc = core.proc.reading_by(toucher);
     server::run(routes::all(&Arc::new(core), more, slow), listener, &metrics, shutdown).await
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::case::Draft;
 use super::late::Late;
 use super::shared::ending::{Ended, OomTrigger};
+use crate::children::Toucher;
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::host::Host;
@@ -114,6 +115,8 @@ pub type Waker = Arc<tokio::sync::Notify>;
 
 /// What a watch is made with.
 pub struct WatchSetup<'a> {
+    /// Who looks at what may hang; absent: whoever asks.
+    pub toucher: Option<Arc<Toucher>>,
     /// Where /proc and the cgroups are.
     pub sources: &'a Sources,
     /// From when on something is a finding.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::{self, Material};
+use crate::children::Toucher;
 use crate::config::DetectLimits;
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
@@ -20,6 +21,7 @@ use crate::state::process::{Process, UNMEASURED};
 #[derive(Clone, Debug)]
 pub(super) struct Examiner {
     pub(super) sources: Sources,
+    pub(super) toucher: Option<Arc<Toucher>>,
     pub(super) host: Host,
     pub(super) limits: DetectLimits,
     /// Between two scans.
@@ -61,7 +63,7 @@ impl Examiner {
 
     /// The case file on a live process; `None` when there is none with this pid. Blocks.
     pub(super) fn examine(&self, pid: u32, known: Option<Known>) -> Option<CaseFile> {
-        let seen = scan::one(&self.sources.proc_root, pid, &self.host)?;
+        let seen = scan::one(&self.sources.proc_root, pid, &self.host, self.toucher.clone())?;
         let now = boot_time();
         let process = Process::from_scan(&seen, now);
         // A pid that was given away meanwhile is another's: of that one nothing is known.

@@ -28,6 +28,7 @@ pub use handle::Handle;
 pub use once::examine_once;
 
 use crate::cgroup::{Hierarchy, Paths};
+use crate::children::{Symboliser, Toucher};
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -65,6 +66,10 @@ pub struct Inputs {
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
     pub kernel_log: bool,
+    /// Who finds the names of stacks.
+    pub symboliser: Arc<Symboliser>,
+    /// Who looks at what may hang; absent: whoever asks.
+    pub toucher: Option<Arc<Toucher>>,
     /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
     /// To count what happens.
@@ -103,11 +108,27 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
-        let Inputs { sources, limits, scan_interval, host, kernel_log, cases, metrics, health } = inputs;
+        let Inputs {
+            sources,
+            limits,
+            scan_interval,
+            host,
+            kernel_log,
+            symboliser,
+            toucher,
+            cases,
+            metrics,
+            health,
+        } = inputs;
         let (handle, questions) = Handle::new();
         let waker = Waker::default();
-        let setup =
-            WatchSetup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
+        let setup = WatchSetup {
+            sources: &sources,
+            limits: &limits,
+            toucher: toucher.clone(),
+            waker: Waker::clone(&waker),
+            kernel_log,
+        };
         let monitor = Self {
             table: Table::default(),
             history: History::new(limits.growth.growth_window, limits.growth.growth_history),
@@ -126,11 +147,12 @@ impl Monitor {
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner {
                 sources: sources.clone(),
+                toucher,
                 host: host.clone(),
                 limits: limits.clone(),
                 scan_interval,
             },
-            raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
+            raiser: Raiser::new(sources, cases, symboliser, Arc::clone(&metrics)),
             limits,
             host,
             metrics,

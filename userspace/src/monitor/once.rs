@@ -1,5 +1,6 @@
 //! One process of this host examined without a daemon: the same monitor, fed with a few scans of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -7,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Inputs, Monitor};
 use crate::cgroup::Hierarchy;
+use crate::children::{Nursery, Share, Symboliser};
 use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -26,17 +28,21 @@ pub async fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>>
     let root = config.proc_root.clone();
     anyhow::ensure!(root.is_dir(), "{} is not a directory", root.display());
     let host = Host::read(&root);
-    if scan::one(&root, pid, &host).is_none() {
+    if scan::one(&root, pid, &host, None).is_none() {
         return Ok(None);
     }
     let hierarchy = Hierarchy::detect(&config.cgroup_root);
     let metrics = Metrics::new();
+    // A look that ends soon needs no helpers: it names no stacks, and only its own end can be held up.
+    let nobody = Nursery::empty(Arc::clone(&metrics));
     let (monitor, handle) = Monitor::new(Inputs {
         sources: Sources { proc_root: root.clone(), hierarchy: hierarchy.clone() },
         limits: config.detect.clone(),
         scan_interval: PAUSE,
         host: host.clone(),
         kernel_log: false,
+        symboliser: Arc::new(Symboliser::new(&nobody, Share::of(None), &metrics)),
+        toucher: None,
         cases: case_queue(&metrics),
         metrics,
         health: Health::default(),

@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::case::{self, Material};
 use super::repeats::Repeats;
+use crate::children::Symboliser;
 use crate::evidence::{Collected, Sources, collect};
 use crate::kinds;
 use crate::kinds::case::{Case, Draft};
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::model::{EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
-use crate::stack::{Capture, Symboliser};
+use crate::stack::Capture;
 
 /// Most processes whose evidence is read at once.
 const READS: usize = 8;
@@ -62,11 +63,16 @@ pub(super) struct Raiser {
 }
 
 impl Raiser {
-    pub(super) fn new(sources: Sources, cases: Queue<Case>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        sources: Sources,
+        cases: Queue<Case>,
+        symboliser: Arc<Symboliser>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             sources,
             cases,
-            symboliser: Arc::new(Symboliser::new(&metrics)),
+            symboliser,
             metrics,
             reads: Arc::new(Semaphore::new(READS)),
             tasks: TaskTracker::new(),

@@ -105,7 +105,7 @@ impl Identities {
     }
 
     fn exec(&mut self, process: &mut KernelProcess) {
-        let seen = scan::one(&self.proc_root, process.key.pid, &self.host);
+        let seen = scan::one(&self.proc_root, process.key.pid, &self.host, None);
         if let Some(seen) = seen.filter(|it| self.may_be(it.key, process.started)) {
             process.key = seen.key;
             process.parent.pid = seen.ppid;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::cgroup::Hierarchy;
+use crate::children::Toucher;
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
@@ -33,13 +34,16 @@ pub struct ScanOptions {
     pub proc_root: PathBuf,
     /// Where memory limits are read.
     pub hierarchy: Hierarchy,
+    /// Who reads what may hang; absent: a thread, which may hang in its place.
+    pub toucher: Option<Arc<Toucher>>,
     /// From the start of one scan to the start of the next.
     pub interval: Duration,
 }
 
-/// One process as a scan would see it, now; `None` where there is none with that pid.
-pub fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
-    walk::one(proc_root, pid, host)
+/// One process as a scan would see it, now; `None` where there is none with that pid. What may hang is read by
+/// `toucher`, or without one by a thread.
+pub fn one(proc_root: &Path, pid: u32, host: &Host, toucher: Option<Arc<Toucher>>) -> Option<SeenProcess> {
+    walk::one(proc_root, pid, host, toucher)
 }
 
 /// What a scan would measure of one process, now; reads nothing that the process could hold up.
@@ -64,7 +68,8 @@ pub async fn run(
     let mut timer = tokio::time::interval(options.interval);
     // A scan that takes longer than the interval must not be followed by a burst of them.
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut walker = Walker::new(options.proc_root.clone(), options.hierarchy, host);
+    let mut walker =
+        Walker::new(options.proc_root.clone(), options.hierarchy, host).reading_by(options.toucher);
     loop {
         tokio::select! {
             _ = timer.tick() => {}

@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cmdline::Cmdlines as PatientReader;
 use super::shared;
 use super::task::{self, Careful};
 use crate::cgroup::{Hierarchy, is_frozen};
+use crate::children::Toucher;
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
 use crate::observation::{CloseLook, SeenProcess, ThreadLook};
@@ -72,6 +74,11 @@ enum Reason {
 }
 
 impl Suspects {
+    /// With a helper for what may hang.
+    pub(super) fn read_by(&mut self, toucher: Option<Arc<Toucher>>) {
+        self.reader = PatientReader::by(toucher);
+    }
+
     /// To be called before each scan.
     pub(super) fn begin(&mut self) {
         self.walk += 1;

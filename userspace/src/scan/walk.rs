@@ -13,6 +13,7 @@ use super::cmdline::Cmdlines;
 use super::pressure;
 use super::suspects::{Places, Suspects};
 use crate::cgroup::{Hierarchy, of_process};
+use crate::children::Toucher;
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
 use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess, Session};
@@ -60,6 +61,14 @@ impl Walker {
             suspects: Suspects::default(),
             turned_away: 0,
         }
+    }
+
+    /// With a helper for what may hang.
+    #[must_use]
+    pub fn reading_by(mut self, toucher: Option<Arc<Toucher>>) -> Self {
+        self.cmdlines = Cmdlines::by(toucher.clone());
+        self.suspects.read_by(toucher);
+        self
     }
 
     /// How many processes found no room for a closer look in the last scan.
@@ -140,10 +149,15 @@ impl Walker {
 }
 
 /// One process, with its details; `None` where there is none with that pid.
-pub(super) fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
+pub(super) fn one(
+    proc_root: &Path,
+    pid: u32,
+    host: &Host,
+    toucher: Option<Arc<Toucher>>,
+) -> Option<SeenProcess> {
     let process = Process::new_with_root(proc_root.join(pid.to_string())).ok()?;
     let mut seen = changing(&process, host)?;
-    seen.details = Some(details(&process, seen.kernel_thread, &mut Cmdlines::default()));
+    seen.details = Some(details(&process, seen.kernel_thread, &mut Cmdlines::by(toucher)));
     Some(seen)
 }
 

@@ -1,19 +1,15 @@
 //! The modules of a crashed process as the files on disk have them now: opened with care, and each judged
 //! whether it still is what was loaded.
 
-use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::MODULES_MAX;
 use super::capture::{BuildId, Capture, CapturedFrame, LoadedModule};
+use super::files::{Files, OpenFile, is_executable, is_vdso};
 use super::images::{Images, KnownFile};
-use super::notes::Notes;
-use super::open::{self, OpenFile};
-use super::symbols::clean;
+use super::notes::{Notes, clean};
 
-/// A load map is the process's own memory: it may claim anything. Each module is an open file for a while.
-const MODULES_MAX: usize = 256;
 /// How far from its bias an address can be and still be a module's, where its size isn't known.
 const MODULE_SPAN_MAX: u64 = 1 << 32;
 
@@ -37,8 +33,8 @@ pub(super) struct OnDisk {
 /// Where modules are placed.
 struct Place<'a> {
     capture: &'a Capture,
-    /// `None`: it can't be reached.
-    root: Option<&'a OwnedFd>,
+    /// `None`: its root can't be reached.
+    files: Option<&'a dyn Files>,
     /// Whether the load map says where the executable is.
     bias_known: bool,
 }
@@ -55,7 +51,13 @@ pub(super) enum FileStanding {
 }
 
 impl LoadMap {
-    pub(super) fn new(capture: &Capture, images: &mut Images, deadline: Instant, notes: &mut Notes) -> Self {
+    pub(super) fn new(
+        capture: &Capture,
+        files: &dyn Files,
+        images: &mut Images,
+        deadline: Instant,
+        notes: &mut Notes,
+    ) -> Self {
         let (mut map, mut unusable) = (Self { modules: vec![] }, vec![]);
         let mut listed: Vec<_> = capture.modules.iter().take(MODULES_MAX).cloned().collect();
         if capture.modules.len() > MODULES_MAX {
@@ -68,8 +70,8 @@ impl LoadMap {
         if let Some(bias) = capture.vdso.filter(|vdso| !listed.iter().any(|it| it.bias == *vdso)) {
             listed.push(LoadedModule { bias, path: Some("linux-vdso.so.1".into()), build_id: None });
         }
-        let root = open::root(&capture.root).map_err(|error| notes.add(error.to_string())).ok();
-        let place = Place { capture, root: root.as_ref(), bias_known: has_executable };
+        let root = files.root().map_err(|error| notes.add(error));
+        let place = Place { capture, files: root.ok().map(|()| files), bias_known: has_executable };
         for module in listed {
             if Instant::now() >= deadline {
                 notes.add("out of time before all modules were opened");
@@ -107,10 +109,10 @@ impl LoadMap {
             return None;
         }
         let vdso = is_vdso(&path);
-        let found = match place.root {
+        let found = match place.files {
             _ if vdso => Some(images.vdso()),
-            Some(root) => Some(images.get(root, &path).or_else(|error| match mapped {
-                Some(mapped) => images.get(root, mapped).map_err(|_| error),
+            Some(files) => Some(images.get(files, &path).or_else(|error| match mapped {
+                Some(mapped) => images.get(files, mapped).map_err(|_| error),
                 None => Err(error),
             })),
             // Said once, not of each.
@@ -204,14 +206,6 @@ impl Module {
     pub(super) fn build_id(&self) -> Option<&BuildId> {
         self.on_disk.as_ref()?.known.image.build_id.as_ref()
     }
-}
-
-fn is_executable(module: &LoadedModule) -> bool {
-    module.path.as_ref().is_none_or(|path| path.as_os_str().is_empty())
-}
-
-fn is_vdso(path: &Path) -> bool {
-    ["linux-vdso.so.1", "linux-gate.so.1"].iter().any(|it| path.as_os_str() == *it)
 }
 
 fn captured_ids(capture: &Capture) -> impl Iterator<Item = &BuildId> {

@@ -60,7 +60,7 @@ pub(super) fn chain<'m>(
 }
 
 /// What needs no files: the crashing instruction itself.
-pub(super) fn bare(capture: &Capture) -> Vec<Frame> {
+pub fn bare(capture: &Capture) -> Vec<Frame> {
     let captured = file_frame(capture.frames.first());
     let address = capture.registers.as_ref().map(|it| it.ip);
     if captured.is_none() && address.is_none() {

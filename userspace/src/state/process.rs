@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn a_walk_that_finds_no_argv_takes_none_away() {
         let host = Host::read("/proc".as_ref());
-        let mut seen = crate::scan::one("/proc".as_ref(), std::process::id(), &host).unwrap();
+        let mut seen = crate::scan::one("/proc".as_ref(), std::process::id(), &host, None).unwrap();
         let event =
             KernelProcess { argv: b"a\0"[..].into(), ..KernelProcess::sample(seen.key, Duration::ZERO) };
         let mut process = Process::from_kernel(&event);

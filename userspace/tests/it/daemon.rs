@@ -32,6 +32,7 @@ pub(crate) struct Setup<'a> {
     data_dir: &'a Path,
     variables: Vec<(&'static str, String)>,
     user: Option<u32>,
+    cgroup: Option<&'a Path>,
     log: Option<File>,
 }
 
@@ -41,7 +42,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, log: None }
+        Self { data_dir, variables, user: None, cgroup: None, log: None }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -71,6 +72,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// In this memory cgroup from its first instruction on.
+    pub(crate) fn cgroup(mut self, directory: &'a Path) -> Self {
+        self.cgroup = Some(directory);
+        self
+    }
+
     /// Its log goes into this file instead of the tests' own.
     pub(crate) fn log(mut self, file: File) -> Self {
         self.log = Some(file);
@@ -79,7 +86,16 @@ impl<'a> Setup<'a> {
 
     /// Starts it and waits for the line that says it is ready.
     pub(crate) fn start(self) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ai-debugger"));
+        let program = env!("CARGO_BIN_EXE_ai-debugger");
+        let mut command = match self.cgroup {
+            None => Command::new(program),
+            Some(directory) => {
+                let mut shell = Command::new("/bin/sh");
+                let enter = r#"echo $$ > "$1/cgroup.procs" && shift && exec "$@""#;
+                shell.args(["-c", enter, "sh"]).arg(directory).arg(program);
+                shell
+            }
+        };
         command
             .args(["run", "--listen", "127.0.0.1:0", "--key", KEY, "--data-dir"])
             .arg(self.data_dir)

@@ -65,7 +65,8 @@ async fn process(State(core): State<Arc<Core>>, uri: Uri) -> Result<Response, Er
             Ok(Json(json!({ "files": files })).into_response())
         }
         ProcTarget::File(pid, name) => {
-            let content = core.proc.read(move |root| read::file(root, pid, name)).await?;
+            let toucher = core.proc.toucher.clone();
+            let content = core.proc.read(move |root| read::file(root, pid, name, toucher.as_deref())).await?;
             let content = content.map_err(|it| explain(&format!("/proc/{pid}/{name}"), &it))?;
             Ok(show(name, content, core.config.show_environ))
         }

@@ -37,7 +37,11 @@ impl ExecWatch {
     /// With a thread that looks.
     pub fn new(setup: &WatchSetup<'_>) -> Self {
         Self {
-            inspector: Inspector::new(setup.sources.proc_root.clone(), Waker::clone(&setup.waker)),
+            inspector: Inspector::new(
+                setup.sources.proc_root.clone(),
+                setup.toucher.clone(),
+                Waker::clone(&setup.waker),
+            ),
             places: DefaultDirectRateLimiter::direct(PLACES),
             shells: DefaultDirectRateLimiter::direct(SHELLS),
         }
