@@ -192,6 +192,7 @@ async fn status_tells_what_was_lost() {
               "ring": "common"
             }
           ],
+          "helpers": {},
           "hooks": {
             "mark_victim": {
               "attached": false,
