@@ -38,7 +38,6 @@ fn cpu_time() -> Duration {
     Duration::try_from(time).expect("it only grows from 0")
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "most callers make one for it")]
 fn answers(symboliser: &Symboliser, capture: Capture, what: &str) -> Stack {
     let beside = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
     let mut tries = std::iter::repeat_n(capture, TRIES).map(|capture| {
