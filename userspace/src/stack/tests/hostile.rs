@@ -203,5 +203,5 @@ fn the_deadline_holds() {
     let symboliser = Symboliser::new();
     let capture = Program::compile(&["-g", "-O2"]).crash("abort");
     let stack = symboliser.stack(&capture, Duration::ZERO);
-    assert!(stack.notes.iter().any(|it| it.contains("the time was up")), "{stack}");
+    assert!(stack.notes.iter().any(|it| it.contains("out of time")), "{stack}");
 }
