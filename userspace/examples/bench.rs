@@ -9,13 +9,13 @@ use ai_debugger::health::Health;
 use ai_debugger::host::{Host, boot_time};
 use ai_debugger::metrics::Metrics;
 use ai_debugger::observation::Observation;
-use ai_debugger::probes::{self, Options};
+use ai_debugger::probes::{self, ProbeOptions};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 /// The rings' sizes: the daemon's defaults.
-const OPTIONS: Options = Options {
+const OPTIONS: ProbeOptions = ProbeOptions {
     grave_bytes: 256 << 10,
     common_bytes: 8 << 20,
     crash_bytes: 1 << 20,
@@ -49,7 +49,7 @@ async fn until_stdin_ends() -> Result<()> {
 
 /// What was seen of the processes whose argv holds the mark.
 #[derive(Default)]
-struct Seen {
+struct ReadCounts {
     execs: u64,
     exits: u64,
     exits_with_argv_and_cause: u64,
@@ -57,7 +57,7 @@ struct Seen {
     grave_delays: Vec<Duration>,
 }
 
-impl Seen {
+impl ReadCounts {
     fn take(&mut self, observation: &Observation, mark: &[u8]) {
         let now = boot_time();
         match observation {
@@ -95,7 +95,7 @@ async fn events(mark: &str) -> Result<()> {
         probes.stop().await;
         ended
     });
-    let mut seen = Seen::default();
+    let mut seen = ReadCounts::default();
     while let Some(batch) = batches.recv().await {
         batch.iter().for_each(|observation| seen.take(observation, mark.as_bytes()));
     }

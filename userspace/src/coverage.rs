@@ -55,18 +55,18 @@ impl Serialize for Delivery {
 pub struct Flow {
     /// What they tell of.
     pub kind: EventKind,
-    /// How they come.
+    /// The ring or log they come through.
     pub way: Way,
 }
 
 /// Events that were lost in one way for one reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loss {
-    /// Where.
+    /// The ring or log where they were lost.
     pub way: Way,
     /// What they would have told of.
     pub kind: EventKind,
-    /// Why.
+    /// Why they were lost.
     pub reason: LossReason,
 }
 
@@ -79,7 +79,7 @@ pub struct CoverageState {
     pub scans: u64,
     /// Events that the kernel side says it put on a ring.
     pub sent: BTreeMap<Flow, u64>,
-    /// Events that came.
+    /// Events that reached the monitor.
     pub received: BTreeMap<Flow, u64>,
     /// Events that did not.
     pub lost: BTreeMap<Loss, u64>,

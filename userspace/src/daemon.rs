@@ -3,7 +3,7 @@
 mod reload;
 mod stage;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ use tracing::{error, info, warn};
 
 use crate::alerts::{self, Sinks};
 use crate::analyst::Analyst;
-use crate::cgroup::Hierarchy;
+use crate::cgroup::{Hierarchy, of_process};
+use crate::children::{Nursery, Share, Symboliser, Toucher};
 use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -38,6 +39,8 @@ const BATCHES: usize = 64;
 const STOP_DEADLINE: Duration = Duration::from_millis(4500);
 /// Between two looks at whether the ring reader's thread lives.
 const READER_CHECK: Duration = Duration::from_secs(1);
+/// The program that runs, whatever its file is by now (proc_pid_exe(5)).
+const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Ends of stages that can be told before anybody listens: more than there are stages.
 const ENDS: usize = 16;
 
@@ -58,8 +61,8 @@ pub async fn run(
     let _lock = lock_folder(&config.data_dir)?;
     let store = open_store(&config, &host, &metrics, &health).await?;
     if config.llm.is_none() && !config.no_llm {
-        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is meant";
-        health.degrade("analyst", "no GROQ_API_KEY: the built-in rules judge alone", remedy);
+        let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is intended";
+        health.degrade("analyst", "no GROQ_API_KEY: the built-in analyst works alone", remedy);
     }
     let analyst = Analyst::new(config.llm.clone(), health.clone(), Arc::clone(&metrics))?;
     // A damaged or unreadable account must not keep the daemon from its main job.
@@ -67,13 +70,22 @@ pub async fn run(
         warn!("{error:#}");
     }
     if config.show_secrets {
-        warn!("--show-secrets: command lines and evidence are stored and served with the secrets in them");
+        warn!(
+            "--show-secrets is on: command lines and evidence are stored and served without masking secrets"
+        );
     }
     let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
 
     let (ended, mut ends) = mpsc::channel(ENDS);
-    let watch = Watch::start(&config, &host, &cases, &metrics, &health, &ended).await;
+    let nursery = Nursery::new(PathBuf::from(OWN_PROGRAM), Arc::clone(&metrics), health.clone());
+    let share = Share::of(memory_limit(&config.cgroup_root));
+    let helpers = Helpers {
+        symboliser: Arc::new(Symboliser::new(&nursery, share, &metrics)),
+        // For the scan and for looks at programs.
+        toucher: Toucher::new(&nursery, share),
+    };
+    let watch = WatchStages::start(&config, &host, helpers, &cases, &metrics, &health, &ended).await;
     let shared = StageInputs { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
     let audience = audience(&config, &host, &sinks);
     let receivers = sinks.names();
@@ -86,6 +98,8 @@ pub async fn run(
         access,
         host,
         monitor: watch.monitor.clone(),
+        // One of its own: who asks over HTTP can't keep the scan waiting.
+        toucher: Toucher::new(&nursery, share),
         store,
         sinks: receivers,
         analyst,
@@ -120,21 +134,37 @@ pub async fn run(
 
 /// A daemon without one of its stages looks alive and is of no use: it ends, for its supervisor to start anew.
 fn stopped_by_itself(name: &str, health: &Health) -> Result<()> {
-    error!("{name} has stopped by itself; the daemon ends");
-    health.degrade("daemon", format!("{name} has stopped by itself"), "see the log; start the daemon again");
-    bail!("{name} has stopped by itself; the log says why")
+    error!("{name} stopped unexpectedly; the daemon exits");
+    health.degrade("daemon", format!("{name} stopped unexpectedly"), "see the log; restart the daemon");
+    bail!("{name} stopped unexpectedly; the log says why")
 }
 
 /// The stage that ends while the daemon should run.
-async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &Watch) -> &'static str {
+async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &WatchStages) -> &'static str {
     tokio::select! {
         Some(name) = ends.recv() => name,
         () = watch.reader_ends() => "the ring reader",
     }
 }
 
+/// Who works for those that see, in processes of their own.
+struct Helpers {
+    symboliser: Arc<Symboliser>,
+    toucher: Arc<Toucher>,
+}
+
+/// What the daemon and its children may use; `None`: as much as there is.
+fn memory_limit(cgroup_root: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let hierarchy = Hierarchy::detect(cgroup_root);
+    let path = of_process(&text).unwrap_or("/");
+    // The limit that bites may be set further up; in a container its own cgroup is the root.
+    let all = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path, "/"]);
+    all.filter_map(|it| hierarchy.memory(&it.into())).map(|it| it.limit_bytes).min()
+}
+
 /// What sees: probes, kernel log, scan, monitor.
-struct Watch {
+struct WatchStages {
     monitor: crate::monitor::Handle,
     task: Stage,
     probes: Option<probes::Probes>,
@@ -143,10 +173,11 @@ struct Watch {
     stop_scan: CancellationToken,
 }
 
-impl Watch {
+impl WatchStages {
     async fn start(
         config: &Config,
         host: &Host,
+        helpers: Helpers,
         cases: &Queue<Case>,
         metrics: &Arc<Metrics>,
         health: &Health,
@@ -158,8 +189,11 @@ impl Watch {
         let (monitor, handle) = Monitor::new(Inputs {
             sources: Sources { proc_root: config.proc_root.clone(), hierarchy: hierarchy.clone() },
             limits: config.detect.clone(),
+            scan_interval: config.scan_interval,
             host: host.clone(),
             kernel_log: log.is_some(),
+            symboliser: helpers.symboliser,
+            toucher: Some(Arc::clone(&helpers.toucher)),
             cases: cases.clone(),
             metrics: Arc::clone(metrics),
             health: health.clone(),
@@ -167,7 +201,7 @@ impl Watch {
         let task = Stage::start("the monitor", ended, monitor.run(observations));
         let log =
             log.and_then(|log| log.follow(host.page_size, batches.clone(), metrics.coverage.clone(), health));
-        let options = probes::Options {
+        let options = probes::ProbeOptions {
             grave_bytes: config.detect.ring_grave_bytes,
             common_bytes: config.detect.ring_common_bytes,
             crash_bytes: config.detect.ring_crash_bytes,
@@ -178,8 +212,12 @@ impl Watch {
         };
         // Before the first scan, so that no process can slip between the two.
         let probes = probes::start(options, host.clone(), batches.clone(), Arc::clone(metrics), health).await;
-        let options =
-            scan::Options { proc_root: config.proc_root.clone(), hierarchy, interval: config.scan_interval };
+        let options = scan::ScanOptions {
+            proc_root: config.proc_root.clone(),
+            hierarchy,
+            toucher: Some(helpers.toucher),
+            interval: config.scan_interval,
+        };
         let stop_scan = CancellationToken::new();
         let scan =
             scan::run(options, host.clone(), batches, Arc::clone(metrics), health.clone(), stop_scan.clone());
@@ -302,7 +340,11 @@ fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
 fn lock_folder(dir: &Path) -> Result<Option<DataLock>> {
     let lock = DataLock::take(dir)?;
     if lock.is_none() {
-        warn!("the file system of {} knows no locks: see that no second daemon uses it", dir.display());
+        warn!(
+            "{} is on a file system that does not support file locks: make sure that no second daemon \
+             uses it",
+            dir.display()
+        );
     }
     Ok(lock)
 }
@@ -314,7 +356,7 @@ async fn open_store(config: &Config, host: &Host, metrics: &Arc<Metrics>, health
     let store = tokio::task::spawn_blocking(open).await??;
     if let Some(reason) = store.recovered_from() {
         warn!("{reason}");
-        health.degrade("store", reason, "look at the file that was moved aside; new incidents are recorded");
+        health.degrade("store", reason, "examine the file that was moved aside; new incidents are recorded");
     }
     Ok(store)
 }
@@ -327,8 +369,8 @@ mod tests {
     fn a_stage_that_stops_is_an_error_and_health_knows() {
         let health = Health::default();
         let error = stopped_by_itself("the scan", &health).unwrap_err().to_string();
-        assert!(error.starts_with("the scan has stopped by itself"), "{error}");
+        assert!(error.starts_with("the scan stopped unexpectedly"), "{error}");
         let shown = health.degraded().remove(0);
-        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan has stopped by itself"));
+        assert_eq!((shown.component, shown.reason.as_str()), ("daemon", "the scan stopped unexpectedly"));
     }
 }

@@ -14,7 +14,7 @@ use crate::cgroup::Hierarchy;
 use crate::model::{EvidenceFile, ProcessKey};
 use file::{FILE_MAX, read};
 
-/// Most descriptors listed.
+/// Most descriptors whose targets are listed: enough to see which kind there are too many of.
 const FDS_MAX: usize = 512;
 
 /// Files of /proc/PID that are small, quick to read and tell something. Not `environ` (secrets), and none
@@ -35,10 +35,10 @@ const FILES: [&str; 13] = [
     "oom_score_adj",
 ];
 
-/// Where to read.
+/// Where /proc and the cgroups are mounted.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// Normally `/proc`.
+    /// Where the host's /proc is mounted; `/proc` unless in a container.
     pub proc_root: PathBuf,
     /// The memory controller's hierarchy.
     pub hierarchy: Hierarchy,
@@ -47,7 +47,7 @@ pub struct Sources {
 /// What was read, and what could not be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The files.
+    /// The files that could be read, each cut to its limit.
     pub files: Vec<EvidenceFile>,
     /// What is missing, and why.
     pub missing: Vec<String>,

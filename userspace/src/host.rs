@@ -14,16 +14,16 @@ pub struct Host {
     pub name: String,
     /// `/proc/sys/kernel/random/boot_id`; `unknown` where it cannot be read.
     pub boot_id: String,
-    /// Kernel release: uname(2).
+    /// The kernel's release, from uname(2).
     pub kernel: String,
     /// Clock ticks a second in /proc (USER_HZ, sysconf(_SC_CLK_TCK)); 100 on every Linux of today.
     pub ticks_per_second: u64,
-    /// Bytes a page.
+    /// Size of a memory page, in bytes.
     pub page_size: u64,
 }
 
 impl Host {
-    /// Reads them once.
+    /// Reads everything once; what cannot be read is empty or zero.
     pub fn read(proc_root: &Path) -> Self {
         let uname = rustix::system::uname();
         let boot_id = std::fs::read_to_string(proc_root.join("sys/kernel/random/boot_id"))

@@ -1,16 +1,23 @@
-//! ai-debugger: what just died or is going wrong on this host, why, and what to do, with proof.
+//! ai-debugger: what just died or is going wrong on this host, why, and what to do about it, with evidence.
 //!
-//! The data goes one way; each module is one stage and knows only the ones before it:
+//! The data goes one way; each module is one stage and knows only the ones before it. The README has the same picture,
+//! and says what each module is for:
 //!
 //! ```text
-//! kernel ─▶ probes ─┐
-//!                   ├─Observation─▶ monitor ─Case─▶ queue ─▶ incidents ─▶ analyst ─▶ alerts
-//! /proc ──▶ scan ───┘      (process table, kinds, evidence)   (SQLite)   (rules | model)  (Slack)
+//! kernel ─────▶ probes ─┐
+//! kernel log ─▶ kmsg ───┼─Observation─▶ monitor ─Case─▶ queue ─▶ recorder ─▶ store ─▶ alerts ─▶ Slack, webhook,
+//! /proc ──────▶ scan ───┘               │ state         │         │           │ SQLite            Alertmanager
+//!                                       │ kinds         │         ▼           │
+//!                                       │ evidence      └──────▶ analyst      ├─▶ render ─▶ sentences
+//!                                       │                         │ rules     │
+//!                                       │                         │ llm       ▼
+//!                                       └──live processes────────────────▶ http, cli
 //! ```
 
 pub mod alerts;
 pub mod analyst;
 pub mod cgroup;
+pub mod children;
 pub mod cli;
 pub mod config;
 pub mod coverage;
@@ -23,6 +30,7 @@ pub mod kinds;
 pub mod kmsg;
 pub mod llm;
 pub mod logging;
+pub mod lookup;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
@@ -34,6 +42,7 @@ pub mod queue;
 pub mod recorder;
 pub mod redact;
 pub mod render;
+pub mod sandbox;
 pub mod scan;
 pub mod stack;
 pub mod state;

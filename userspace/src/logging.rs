@@ -22,7 +22,7 @@ const TALKATIVE: [&str; 6] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", 
 pub fn init(settings: &LogSettings) -> Result<()> {
     subscriber(settings, io::stderr, io::stderr().is_terminal())?
         .try_init()
-        .context("logging has been started before")
+        .context("logging was already started")
 }
 
 fn subscriber<W>(settings: &LogSettings, writer: W, colours: bool) -> Result<impl Subscriber + Send + Sync>

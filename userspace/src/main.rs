@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ai_debugger::cli;
+use ai_debugger::{children, cli};
 use anyhow::Context as _;
 
 /// The work is in the kernel, on disk and on the network: two threads are plenty beside what is watched.
@@ -15,6 +15,10 @@ const BLOCKING: usize = 14;
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    // Before all else: it starts a runtime, and reads a configuration, for nobody.
+    if std::env::args_os().nth(1).is_some_and(|it| it == children::COMMAND) {
+        return children::run();
+    }
     let action = match cli::parse(std::env::args_os()) {
         Ok(action) => action,
         Err(said) => return cli::usage(&said),

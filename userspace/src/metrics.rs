@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::coverage::Coverage;
+use crate::sandbox::Confinement;
 use events::EventMetrics;
 pub use model::{BudgetLabel, ModelMetrics, TokenLabel};
 
@@ -24,7 +25,7 @@ macro_rules! single_label {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
         pub struct $name {
-            /// The label.
+            /// The value of the label.
             pub $field: &'static str,
         }
     };
@@ -41,16 +42,26 @@ single_label!(/** Which ring: `grave`, `crash` or `common`. */ RingLabel, ring);
 pub struct HttpLabels {
     /// The matched route, or `other`.
     pub route: String,
-    /// The status code.
+    /// The status code of the answer.
     pub status: u16,
 }
 
 /// Which alerts: by receiver and what became of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 pub struct AlertLabels {
-    /// `slack`.
+    /// The receiver's name, such as `slack`.
     pub sink: &'static str,
-    /// `sent`, `retried`, `failed`.
+    /// What became of the alert: `sent`, `retried` or `failed`.
+    pub outcome: &'static str,
+}
+
+/// Which jobs of the daemon's helper processes: by helper and what became of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+pub struct HelperLabels {
+    /// `parser` or `opener`.
+    pub helper: &'static str,
+    /// `answered`, or how the helper ended: `deadline`, `memory`, `cpu`, `signal`, `exited`, `malformed`; `refused`: there
+    /// was none.
     pub outcome: &'static str,
 }
 
@@ -63,7 +74,7 @@ pub struct Metrics {
     pub event_delay_seconds: Family<RingLabel, Histogram, fn() -> Histogram>,
     /// Processes in the table.
     pub processes: Family<StateLabel, Gauge>,
-    /// How long a walk of /proc took.
+    /// How long a scan of /proc took.
     pub scan_seconds: Histogram,
     /// Things that were turned away by a limit, by the limit's name.
     pub turned_away: Family<LimitLabel, Counter>,
@@ -83,6 +94,10 @@ pub struct Metrics {
     pub model: ModelMetrics,
     /// Alerts by receiver and outcome.
     pub alerts: Family<AlertLabels, Counter>,
+    /// Jobs of helper processes by outcome.
+    pub helper_jobs: Family<HelperLabels, Counter>,
+    /// What is in force in them.
+    pub confinement: Confinement,
     /// HTTP answers by route and status.
     pub http_responses: Family<HttpLabels, Counter>,
 }
@@ -105,26 +120,37 @@ impl Metrics {
             model_seconds: seconds(),
             model: ModelMetrics::default(),
             alerts: Family::default(),
+            helper_jobs: Family::default(),
+            confinement: Confinement::default(),
             http_responses: Family::default(),
         };
         let r = &mut it.registry;
         r.register_collector(Box::new(EventMetrics(it.coverage.clone())));
         r.register(
             "event_delay_seconds",
-            "From the kernel's time stamp of an event to its place in the process table, by ring",
+            "Time from the kernel's time stamp of an event to the process table, by ring",
             it.event_delay_seconds.clone(),
         );
         r.register("processes", "Processes in the table, by state", it.processes.clone());
-        r.register("scan_seconds", "Duration of a walk of /proc", it.scan_seconds.clone());
+        r.register("scan_seconds", "Duration of a scan of /proc", it.scan_seconds.clone());
         r.register("turned_away", "Things turned away by a named limit", it.turned_away.clone());
         r.register("cases", "Cases raised by the monitor, repeats included", it.cases.clone());
         r.register("queue_depth", "Entries waiting, by queue", it.queue_depth.clone());
-        r.register("queue_evicted", "Entries evicted by a worse one, by queue", it.queue_evicted.clone());
+        r.register(
+            "queue_evicted",
+            "Entries evicted by a more urgent one, by queue",
+            it.queue_evicted.clone(),
+        );
         r.register("incidents", "Incidents opened, by kind", it.incidents.clone());
         r.register("model_requests", "Requests to the language model, by outcome", it.model_requests.clone());
-        r.register("model_seconds", "Time to the model's answer, retries included", it.model_seconds.clone());
+        r.register(
+            "model_seconds",
+            "Time until the model's answer, including retries",
+            it.model_seconds.clone(),
+        );
         it.model.register(r);
         r.register("alerts", "Alerts, by receiver and outcome", it.alerts.clone());
+        r.register("helper_jobs", "Jobs of helper processes, by helper and outcome", it.helper_jobs.clone());
         r.register("http_responses", "HTTP answers, by route and status", it.http_responses.clone());
         Arc::new(it)
     }

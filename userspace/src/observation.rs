@@ -1,4 +1,4 @@
-//! The one type that enters the monitor: what the kernel reported and what a walk of /proc saw.
+//! The one type that enters the monitor: what the kernel reported and what a scan of /proc saw.
 
 mod look;
 mod pressure;
@@ -27,32 +27,32 @@ pub enum Observation {
     Forks(Vec<ForkCount>),
     /// The kernel's log has a report on a victim of the OOM killer.
     OomReport(Arc<OomReport>),
-    /// A walk of /proc saw a process.
+    /// A scan of /proc saw a process.
     Seen(SeenProcess),
-    /// A walk of /proc looked closer at a process that may hang or spin.
+    /// A scan of /proc looked closer at a process that may hang or spin.
     Look(Box<CloseLook>),
-    /// A walk of /proc read a memory cgroup's limit and use.
+    /// A scan of /proc read a memory cgroup's limit and use.
     Cgroup(CgroupMemory),
-    /// A walk of /proc read how much memory is left.
+    /// A scan of /proc read how much memory is left.
     HostMemory(HostMemory),
-    /// A walk of /proc is over.
+    /// A scan of /proc is over.
     ScanDone(ScanDone),
 }
 
 /// What the kernel said of a process at an exec or exit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelProcess {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
     /// Since boot: its start, exactly.
     pub started: Duration,
-    /// Its parent.
+    /// The parent, by pid and start time.
     pub parent: ProcessKey,
-    /// Its `comm`.
+    /// Its `comm`: at most 15 bytes that the process chose.
     pub comm: Comm,
-    /// Its parent's `comm`.
+    /// The parent's `comm`: at most 15 bytes.
     pub parent_comm: Comm,
     /// argv, NUL after each argument; empty where there is none or it could not be read.
     pub argv: Box<[u8]>,
@@ -60,15 +60,15 @@ pub struct KernelProcess {
     pub argv_cut: bool,
     /// The path given to execve(2); exec only.
     pub exe: Option<Box<[u8]>>,
-    /// Real user id.
+    /// Real user id, in the host's user namespace.
     pub uid: u32,
-    /// Real group id.
+    /// Real group id, in the host's user namespace.
     pub gid: u32,
     /// Its pid in its own pid namespace.
     pub ns_pid: Option<u32>,
     /// Whose memory limits it is under, as ids the kernel gives; see [`CgroupIds`].
     pub cgroup: CgroupIds,
-    /// A kernel thread.
+    /// Whether it is a kernel thread, which has no program.
     pub kernel_thread: bool,
     /// The largest resident set so far.
     pub peak_rss: Option<PeakRss>,
@@ -84,7 +84,7 @@ pub enum PeakRss {
 }
 
 impl PeakRss {
-    /// The number alone.
+    /// The number of pages.
     pub const fn pages(self) -> u64 {
         match self {
             Self::OfImage(pages) | Self::OfLife(pages) => pages,
@@ -101,7 +101,7 @@ pub struct CgroupIds {
     pub memory: Option<u64>,
 }
 
-/// A process's end.
+/// The end of a process, as the kernel reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelExit {
     /// Who; `at` is when it ended.
@@ -125,11 +125,11 @@ pub struct KernelExit {
 /// The OOM killer's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomVictim {
-    /// The victim's pid.
+    /// The victim's thread group id.
     pub pid: u32,
     /// The victim's start time; absent where the kernel named only a pid.
     pub start_ticks: Option<u64>,
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
     /// The process whose allocation triggered the OOM killer.
     pub trigger: ProcessKey,
@@ -140,13 +140,13 @@ pub struct OomVictim {
 /// A signal that ends a process, as it was generated. Whether it ended of it, its exit says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelCrash {
-    /// Whom it ends.
+    /// The process that the signal ends.
     pub key: ProcessKey,
     /// The thread it was generated for.
     pub tid: u32,
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
-    /// The signal.
+    /// The signal's number.
     pub signal: u8,
     /// `si_code`: above 0 the kernel's own doing, else somebody's who sent it (sigaction(2)); absent where the
     /// signal came without a siginfo.
@@ -189,49 +189,49 @@ pub struct StackCapture {
 pub enum WalkedFrame {
     /// In a file, by its build-id (zero-padded) and the offset in it.
     InFile([u8; 20], u64),
-    /// An address only.
+    /// Only the address: the frame has no build-id.
     At(u64),
 }
 
 /// How often one process has forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForkCount {
-    /// The parent.
+    /// The parent, by pid and start time.
     pub key: ProcessKey,
     /// New processes since the probes were attached.
     pub forks: u64,
 }
 
-/// What a walk of /proc saw of one process.
+/// What a scan of /proc saw of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenProcess {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
-    /// Its parent's pid.
+    /// The pid of its parent.
     pub ppid: u32,
-    /// Its `comm`.
+    /// Its `comm`: at most 15 bytes that the process chose.
     pub comm: Box<[u8]>,
     /// State letter of proc_pid_stat(5).
     pub state: char,
     /// CPU time of its threads and reaped threads, in clock ticks.
     pub cpu_ticks: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
-    /// Resident set size.
+    /// Resident set size, in bytes.
     pub rss_bytes: u64,
     /// Anonymous memory, resident and swapped out; read only of processes that are large enough to matter.
     pub anon_bytes: Option<u64>,
-    /// A kernel thread.
+    /// Whether it is a kernel thread, which has no program.
     pub kernel_thread: bool,
     /// Open file descriptors; absent where they could not be counted.
     pub fds: Option<u64>,
     /// RLIMIT_NOFILE, soft; read only where there are enough descriptors to matter.
     pub fd_limit: Option<u64>,
-    /// Its session.
+    /// The session it belongs to.
     pub session: Session,
     /// The cgroup it was moved to since the last look.
     pub moved_to: Option<Arc<str>>,
-    /// What does not change between execs; read when the process is new to the walk.
+    /// What does not change between execs; read when the process is new to the scan.
     pub details: Option<SeenDetails>,
 }
 
@@ -278,7 +278,7 @@ pub struct SeenDetails {
     pub exe: Option<Box<[u8]>>,
     /// The owner of `/proc/PID`: the effective user id, as a rule.
     pub uid: Option<u32>,
-    /// The cgroup's path.
+    /// The cgroup's path below the root of its hierarchy.
     pub cgroup: Option<Arc<str>>,
 }
 
@@ -311,15 +311,15 @@ impl KernelProcess {
 pub struct CgroupMemory {
     /// Its path in the hierarchy.
     pub path: Arc<str>,
-    /// Charged now.
+    /// Memory charged to the cgroup now, in bytes.
     pub usage_bytes: u64,
     /// Of that, pages of files: the kernel takes them back before it lets anything die.
     pub file_bytes: u64,
-    /// The limit.
+    /// The cgroup's memory limit, in bytes.
     pub limit_bytes: u64,
 }
 
-/// A walk of /proc is over.
+/// A scan of /proc is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanDone {
     /// When it began, on CLOCK_BOOTTIME: what it did not see and is older is gone.

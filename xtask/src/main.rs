@@ -21,7 +21,7 @@ use xtask::{digest, oracle_tools, process};
 #[command(bin_name = "cargo xtask", about = "The project's own commands")]
 enum Command {
     /// Installs what building the eBPF object needs; says what is missing for the rest.
-    Setup(setup::Options),
+    Setup(setup::SetupOptions),
     /// Builds the eBPF object and its manifest into ebpf/dist.
     Ebpf {
         /// Changes nothing: rebuilds under target/ and compares with what is committed.

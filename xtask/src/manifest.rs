@@ -15,7 +15,6 @@ pub(crate) const OBJECT: &str = "ai-debugger.bpf.o";
 /// What the object is built for.
 pub(crate) const TARGET: &str = "bpfel-unknown-none";
 
-/// The whole file.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     /// SHA-256 over the paths and contents of ebpf/Cargo.toml and ebpf/src.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process::{self, Root, apt_install};
+use crate::process::{self, RootAccess, apt_install};
 
 const REQUIREMENTS: &str = include_str!("oracle_tools/requirements.txt");
 const PACKAGE_JSON: &str = include_str!("oracle_tools/package.json");
@@ -24,9 +24,9 @@ pub struct Tools {
     pub python: Result<PathBuf, String>,
     /// The TypeScript compiler, with Slack's types beside it.
     pub tsc: Result<PathBuf, String>,
-    /// Prometheus' linter.
+    /// Prometheus' linter, or why it is missing.
     pub promtool: Result<PathBuf, String>,
-    /// Prometheus' Alertmanager.
+    /// Alertmanager's program, or why it is missing.
     pub alertmanager: Result<PathBuf, String>,
 }
 
@@ -151,7 +151,7 @@ fn install_debian() -> Result<()> {
     if download().is_err() {
         // A fresh system has no lists of packages.
         let update =
-            Root::find().command("apt-get").context("there is no list of packages: apt-get update")?;
+            RootAccess::find().command("apt-get").context("there is no list of packages: apt-get update")?;
         let mut timed = impatient(Path::new(update.get_program()));
         process::output(timed.args(update.get_args()).args(["--quiet", "update"]))?;
         download()?;

@@ -73,21 +73,21 @@ pub fn is_program(path: &Path) -> bool {
 }
 
 /// How this user becomes root.
-pub enum Root {
-    /// It is root.
+pub enum RootAccess {
+    /// This process is root already.
     Already,
-    /// With this sudo.
+    /// Through a sudo that does not ask for a password.
     Sudo {
-        /// Where it is.
+        /// The path of the program.
         path: PathBuf,
         /// Whether it will ask for a password.
         asks: bool,
     },
-    /// Not at all.
+    /// There is no way to become root.
     No,
 }
 
-impl Root {
+impl RootAccess {
     /// How, on this machine.
     pub fn find() -> Self {
         // The files of /proc/self belong to the effective user.
@@ -128,7 +128,7 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let root = Root::find();
+    let root = RootAccess::find();
     let apt = || {
         let mut command = root.command("env").with_context(|| {
             format!("root is needed and there is no sudo; as root: apt-get install {}", missing.join(" "))

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
-use crate::process::{self, Root};
+use crate::process::{self, RootAccess};
 
 /// The variables that sudo must let through: the daemon's own and its services'.
 const PASSED_ON: [&str; 5] = ["AI_DEBUGGER_", "GROQ_", "SLACK_", "RUST_LOG", "NO_COLOR"];
@@ -15,15 +15,15 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode> {
     process::run(process::cargo().args(["build", "--release", "--package", "ai-debugger"]))?;
     let program = process::target_dir().join("release/ai-debugger");
 
-    let mut command = match Root::find() {
-        Root::Already => Command::new(&program),
-        Root::Sudo { path, .. } => {
+    let mut command = match RootAccess::find() {
+        RootAccess::Already => Command::new(&program),
+        RootAccess::Sudo { path, .. } => {
             eprintln!("runs through sudo: loading eBPF programs takes root");
             let mut command = Command::new(path);
             command.args(preserved(std::env::vars_os().map(|(name, _)| name))).arg("--").arg(&program);
             command
         }
-        Root::No => {
+        RootAccess::No => {
             eprintln!(
                 "runs without root, because there is no sudo or nobody to type its password: degraded to what \
                  /proc shows, with no kernel events and little of other users' processes"

@@ -44,7 +44,7 @@ const CORPUS: [&str; 15] = [
 
 /// What is installed beside what the eBPF object needs.
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct SetupOptions {
     /// Also what `vm` needs: qemu, a static busybox, cpio.
     #[arg(long)]
     vm: bool,
@@ -59,7 +59,7 @@ pub(crate) struct Options {
     oracles: bool,
 }
 
-pub(crate) fn setup(options: &Options) -> Result<ExitCode> {
+pub(crate) fn setup(options: &SetupOptions) -> Result<ExitCode> {
     if options.peers {
         from_debian("the monitors to compare with", &PEERS)?;
     }

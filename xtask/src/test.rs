@@ -9,7 +9,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::process::{self, Root};
+use crate::process::{self, RootAccess};
 
 pub(crate) fn test(filters: &[String]) -> Result<ExitCode> {
     // In the target folder, because root may not write to another user's file in a sticky /tmp.
@@ -55,15 +55,15 @@ pub(crate) fn test(filters: &[String]) -> Result<ExitCode> {
 
 /// What makes cargo start the test programs as root, after building them as this user.
 fn runner() -> Vec<String> {
-    match Root::find() {
-        Root::Already => vec![],
-        Root::Sudo { path, asks: false } => {
+    match RootAccess::find() {
+        RootAccess::Already => vec![],
+        RootAccess::Sudo { path, asks: false } => {
             eprintln!("test programs run through sudo: the kernel tests take root");
             let runner =
                 format!("target.'cfg(unix)'.runner = [{:?}, \"-n\", \"-E\"]", path.display().to_string());
             vec!["--config".to_owned(), runner]
         }
-        Root::Sudo { asks: true, .. } | Root::No => {
+        RootAccess::Sudo { asks: true, .. } | RootAccess::No => {
             eprintln!("test programs run without root (no sudo that does not ask): kernel tests skip");
             vec![]
         }

@@ -48,7 +48,6 @@ pub(crate) struct Compiler {
     pub(crate) rust_src: PathBuf,
     /// `rustc -vV`, all of it.
     pub(crate) version: String,
-    /// LLVM's major version.
     pub(crate) llvm_major: u32,
 }
 

@@ -28,7 +28,7 @@ use tokio::sync::Barrier;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// The daemon's default.
+/// How long an alert waits for the model: the daemon's default.
 const MODEL_DEADLINE: Duration = Duration::from_secs(8);
 /// An alert that has not gone out by then is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);

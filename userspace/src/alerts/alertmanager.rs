@@ -25,7 +25,6 @@ const LABEL: usize = 200;
 const ANNOTATION: usize = 1500;
 const WHO: &str = "Alertmanager";
 
-/// The receiver.
 pub(super) struct Alertmanager {
     client: Client,
     url: String,
@@ -47,20 +46,18 @@ impl Alertmanager {
 
 fn remedy(status: StatusCode) -> Option<&'static str> {
     match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => {
-            Some("set AI_DEBUGGER_ALERTMANAGER_URL to Alertmanager's base, such as http://alertmanager:9093")
-        }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Some("let this host post to Alertmanager without a login, or through a proxy that adds it")
-        }
-        status if status.is_redirection() => {
-            Some("set AI_DEBUGGER_ALERTMANAGER_URL to the address it has moved to")
-        }
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => Some(
+            "set AI_DEBUGGER_ALERTMANAGER_URL to Alertmanager's base URL, such as http://alertmanager:9093",
+        ),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(
+            "let this host post to Alertmanager without a login, or through a proxy that adds the credentials",
+        ),
+        status if status.is_redirection() => Some("set AI_DEBUGGER_ALERTMANAGER_URL to its new address"),
         _ => None,
     }
 }
 
-/// The alert; behind it, where the incident became graver, what was known of it by another severity: that is over.
+/// The alert; behind it, where the incident escalated, what was known of it by another severity: that is over.
 pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value {
     let mut incident = redacted(&alert.incident);
     let mut all = vec![postable(&incident, alert.occasion == Occasion::Resolved, public_url, now)];
@@ -75,7 +72,6 @@ pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp
     Value::Array(all)
 }
 
-/// One `postableAlert`.
 fn postable(incident: &Incident, over: bool, public_url: Option<&str>, now: Timestamp) -> Value {
     let ends = if over { now } else { now.saturating_add(FIRES_FOR).unwrap_or(Timestamp::MAX) };
     let mut out = json!({

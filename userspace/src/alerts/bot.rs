@@ -25,10 +25,9 @@ const PASSING: [&str; 6] = [
     "request_timeout",
 ];
 
-/// The bot.
 pub(super) struct Bot {
     client: Client,
-    /// Such as `https://slack.com/api`.
+    /// Base URL of Slack's Web API, such as `https://slack.com/api`.
     base_url: String,
     token: SecretString,
     channel: String,
@@ -89,7 +88,7 @@ impl Bot {
         let mut news = message(alert, self.public_url.as_deref());
         news["channel"] = json!(first.channel);
         news["thread_ts"] = json!(first.ts);
-        // Graver than it was, or back: worth a line in the channel too.
+        // Escalated, or back: worth a line in the channel too.
         news["reply_broadcast"] = json!(matches!(alert.occasion, Occasion::Escalated | Occasion::Reopened));
         self.call("chat.postMessage", &news).await?;
         Ok(())
@@ -142,12 +141,12 @@ fn remedy(code: &str) -> Option<&'static str> {
         }
         "missing_scope" | "not_allowed_token_type" => Some("give the Slack app the scope chat:write"),
         "channel_not_found" => {
-            Some("set SLACK_CHANNEL to the channel's id (C…), and invite the bot where it is private")
+            Some("set SLACK_CHANNEL to the channel's id (C…), and invite the bot if the channel is private")
         }
         "not_in_channel" => Some("invite the bot to the channel: /invite @the-bot"),
-        "is_archived" => Some("unarchive the Slack channel, or set SLACK_CHANNEL to another"),
+        "is_archived" => Some("unarchive the Slack channel, or set SLACK_CHANNEL to another channel"),
         "restricted_action" | "ekm_access_denied" | "team_access_not_granted" => {
-            Some("ask an administrator of the Slack workspace to let this bot post")
+            Some("ask a Slack workspace administrator to let this bot post")
         }
         _ => None,
     }

@@ -13,7 +13,7 @@ use occasion::{NAME, SENTENCE};
 
 /// Slack's limit for a header.
 const HEADER: usize = 150;
-/// The notification's line.
+/// Longest line of a notification, in characters.
 const TEXT: usize = 400;
 /// A command to paste.
 const COMMAND: usize = 1000;
@@ -73,7 +73,6 @@ fn notification(incident: &Incident, lead: &str, repeat: &str) -> String {
     format!("{severity}: {lead}{title} on {host}. {}{repeat}", plain(&incident.verdict.summary, TEXT))
 }
 
-/// Who and where.
 fn place(incident: &Incident) -> String {
     let process = &incident.process;
     let mut places = vec![format!("*Host* {}", code(&incident.host, NAME))];

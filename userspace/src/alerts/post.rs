@@ -52,7 +52,6 @@ impl PostReply {
         reason(&format!("{who} answered {}: {}", self.status.as_u16(), self.body))
     }
 
-    /// Not now.
     pub(super) fn later(&self, error: String) -> PostResult {
         PostResult::Later { error, retry_after: self.retry_after, may_have_arrived: false }
     }

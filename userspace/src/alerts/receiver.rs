@@ -22,7 +22,6 @@ pub const WEBHOOK: &str = "webhook";
 /// The name of Alertmanager.
 pub const ALERTMANAGER: &str = "alertmanager";
 
-/// One receiver.
 pub(super) enum Receiver {
     Slack(Webhook, Link),
     SlackBot(Bot),

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::post::{self, PostResult};
 use crate::outbound;
 
-/// A webhook.
 pub(super) struct Webhook {
     client: Client,
     /// A secret: whoever has it can post. It must not get into an error or a log.
@@ -35,12 +34,14 @@ impl Webhook {
 
 fn remedy(status: StatusCode) -> Option<&'static str> {
     match status {
-        StatusCode::FORBIDDEN => Some("ask an administrator of the Slack workspace to let this webhook post"),
-        StatusCode::NOT_FOUND => Some("make a new incoming webhook in Slack and set SLACK_WEBHOOK_URL to it"),
-        StatusCode::GONE => {
-            Some("unarchive the Slack channel, or set SLACK_WEBHOOK_URL to a webhook of another")
+        StatusCode::FORBIDDEN => Some("ask a Slack workspace administrator to let this webhook post"),
+        StatusCode::NOT_FOUND => {
+            Some("create a new incoming webhook in Slack and set SLACK_WEBHOOK_URL to its URL")
         }
-        status if status.is_redirection() => Some("set SLACK_WEBHOOK_URL to the address it has moved to"),
+        StatusCode::GONE => {
+            Some("unarchive the Slack channel, or set SLACK_WEBHOOK_URL to a webhook of another channel")
+        }
+        status if status.is_redirection() => Some("set SLACK_WEBHOOK_URL to its new address"),
         _ => None,
     }
 }

@@ -24,7 +24,6 @@ use crate::store::DueAlert;
 const VERSION: u32 = 1;
 const WHO: &str = "the webhook";
 
-/// The receiver.
 pub(super) struct Hook {
     client: Client,
     /// May hold a token: it must not get into an error or a log.
@@ -57,15 +56,16 @@ impl Hook {
 fn remedy(status: StatusCode) -> Option<&'static str> {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Some("see that ALERT_WEBHOOK_SECRET is the secret the receiver checks with")
+            Some("check that ALERT_WEBHOOK_SECRET is the secret the receiver verifies with")
         }
-        StatusCode::NOT_FOUND | StatusCode::GONE => Some("set ALERT_WEBHOOK_URL to a path the receiver has"),
-        status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to the address it has moved to"),
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            Some("set ALERT_WEBHOOK_URL to a path that the receiver serves")
+        }
+        status if status.is_redirection() => Some("set ALERT_WEBHOOK_URL to its new address"),
         _ => None,
     }
 }
 
-/// What is sent.
 pub(super) fn body(alert: &DueAlert) -> String {
     let also: Vec<_> = alert
         .also

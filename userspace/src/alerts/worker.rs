@@ -39,7 +39,7 @@ pub async fn run(
 ) {
     if sinks.receivers.is_empty() {
         // Everything works, and nobody is told: that is worth saying.
-        let reason = "no receiver is configured: no alert leaves this host";
+        let reason = "no receiver is configured: no alerts are sent";
         let remedy = "set SLACK_WEBHOOK_URL, ALERT_WEBHOOK_URL or --alertmanager-url";
         health.degrade(COMPONENT, reason, remedy);
     }
@@ -48,9 +48,9 @@ pub async fn run(
         Ok(given_up) => {
             let labels = AlertLabels { sink: "unknown", outcome: "failed" };
             metrics.alerts.get_or_create(&labels).inc_by(given_up);
-            tracing::warn!("{given_up} alerts are given up: their receivers are not configured any more");
+            tracing::warn!("gave up on {given_up} alerts: their receivers are no longer configured");
         }
-        Err(err) => tracing::warn!("alerts without a receiver can't be looked for: {err:#}"),
+        Err(err) => tracing::warn!("cannot search for alerts without a receiver: {err:#}"),
     }
     let mut workers = JoinSet::new();
     for receiver in &sinks.receivers {
@@ -119,9 +119,9 @@ impl Worker {
 
     /// How long to wait then.
     fn outbox_fails(&mut self, err: &anyhow::Error) -> Duration {
-        tracing::warn!("the alert outbox can't be used: {err:#}; trying again in {STORE_RETRY:?}");
+        tracing::warn!("cannot use the alert outbox: {err:#}; retrying in {STORE_RETRY:?}");
         let reason =
-            format!("no alerts are sent to {}, the outbox can't be used: {err:#}", self.receiver.title());
+            format!("no alerts are sent to {}: the outbox cannot be used: {err:#}", self.receiver.title());
         self.health.degrade(self.receiver.component(), reason, store::remedy(err));
         self.outbox_fails = true;
         STORE_RETRY
@@ -172,9 +172,9 @@ impl Worker {
                 DeliveryOutcome::Sent(receipt)
             }
             PostResult::Refused { error, remedy } => {
-                tracing::error!("the alert of incident {} is given up: {error}", alert.incident.id);
+                tracing::error!("gave up on the alert for incident {}: {error}", alert.incident.id);
                 if let Some(remedy) = remedy {
-                    let reason = format!("{} takes no alerts: {error}", self.receiver.title());
+                    let reason = format!("{} does not accept alerts: {error}", self.receiver.title());
                     self.health.degrade(self.receiver.component(), reason, remedy);
                 }
                 DeliveryOutcome::Failed(DeliveryFailure { at, error, may_have_arrived: false })
@@ -194,8 +194,8 @@ impl Worker {
         let pace = self.pace;
         let (id, error) = (&alert.incident.id, &failure.error);
         if failure.at.duration_since(alert.created).unsigned_abs() >= pace.give_up_after {
-            tracing::error!("the alert of incident {id} is given up after {:?}: {error}", pace.give_up_after);
-            let error = format!("given up after {:?}: {error}", pace.give_up_after);
+            tracing::error!("gave up on the alert for incident {id} after {:?}: {error}", pace.give_up_after);
+            let error = format!("gave up after {:?}: {error}", pace.give_up_after);
             return DeliveryOutcome::Failed(DeliveryFailure { error, ..failure });
         }
         let delay = match retry_after {
@@ -207,9 +207,9 @@ impl Worker {
             }
             None => pace.delay(alert.attempts.saturating_add(1), getrandom::u32().unwrap_or(u32::MAX)),
         };
-        tracing::warn!("the alert of incident {id} waits for {delay:?}: {error}");
+        tracing::warn!("the alert for incident {id} is retried in {delay:?}: {error}");
         let remedy =
-            format!("alerts are kept and tried again; check this host's way to {}", self.receiver.title());
+            format!("alerts are kept and retried; check this host's connection to {}", self.receiver.title());
         self.health.degrade(self.receiver.component(), error.as_str(), remedy);
         let next = failure.at.saturating_add(delay).unwrap_or(Timestamp::MAX);
         DeliveryOutcome::Retry(failure, next)
@@ -237,7 +237,7 @@ impl Worker {
                 DeliveryOutcome::Failed(failure) => self.store.mark_failed(alert.id, failure.clone()).await,
             };
             let Err(err) = written else { return self.outbox_works() };
-            tracing::warn!("an alert was {outcome_name}, and that can't be written down");
+            tracing::warn!("an alert was {outcome_name}, but that cannot be recorded");
             let wait = self.outbox_fails(&err);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,

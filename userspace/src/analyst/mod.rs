@@ -36,9 +36,9 @@ pub struct Question {
     /// The body of the request as it is sent; absent without a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
-    /// The system message.
+    /// The system message: who the model is, and the rules.
     pub system: String,
-    /// The case.
+    /// The case as data between marks: the user message.
     pub user: String,
     /// The estimate for all of it.
     pub tokens: usize,
@@ -126,7 +126,8 @@ impl Analyst {
                     tracing::debug!(outcome, %failure, "no verdict from the model");
                 }
                 self.degrade(&failure);
-                let note = format!("model unavailable: {failure}; this is the built-in analyst's verdict");
+                let note =
+                    format!("the model is unavailable: {failure}; this is the built-in analyst's verdict");
                 Verdict { note: Some(note), ..rules }
             }
         }
@@ -144,7 +145,7 @@ impl Analyst {
             Ok(ModelStanding::Good) => self.health.recover(COMPONENT),
             Ok(ModelStanding::NoSuchModel { others }) => {
                 let reason =
-                    format!("the service has no model `{}`; the built-in rules judge alone", model.model());
+                    format!("the service has no model `{}`; the built-in analyst works alone", model.model());
                 let remedy =
                     format!("set --llm-model (AI_DEBUGGER_LLM_MODEL) to one it has: {}", others.join(", "));
                 tracing::warn!("{reason}");
@@ -167,7 +168,7 @@ impl Analyst {
                 format!("choose another with --llm-model: {}", others.join(", ")),
             )),
             Err(failure) => {
-                let passing = "see the key, the URL and the way out of this host";
+                let passing = "check the key, the URL and this host's outbound connection";
                 Some((failure.to_string(), failure.remedy().unwrap_or(passing).to_owned()))
             }
         }
@@ -176,7 +177,7 @@ impl Analyst {
     /// Tells health of what will not pass by itself; a busy or broken moment is no state.
     fn degrade(&self, failure: &Failure) {
         if let Some(remedy) = failure.remedy() {
-            let reason = format!("the model is of no use ({failure}); the built-in rules judge alone");
+            let reason = format!("the model cannot be used ({failure}); the built-in analyst works alone");
             self.health.degrade(COMPONENT, reason, remedy);
         }
     }

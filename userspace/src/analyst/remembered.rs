@@ -1,5 +1,5 @@
 //! Verdicts of the model that are given again for the same fault: the same findings and facts but for their
-//! measures. A graver one, or one with another fact, is asked about anew.
+//! measures. A more severe one, or one with another fact, is asked about anew.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,8 +49,8 @@ impl Remembered {
         })?;
         self.metrics.model.reused.inc();
         let note = format!(
-            "the model's verdict of {}, on the same fault; its words may name that one's pid and measures, the steps \
-             are for this one",
+            "the model's verdict of {} on the same fault; its text may name the earlier pid and \
+             measurements, the steps are for this one",
             given.strftime("%Y-%m-%d %H:%M:%S UTC")
         );
         Some(Verdict { note: Some(note), next_steps: rules_steps.to_vec(), ..verdict })

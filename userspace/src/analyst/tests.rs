@@ -18,7 +18,7 @@ use crate::config::{LlmConfig, LlmLimits};
 use crate::health::Health;
 use crate::kinds::case::CaseFile;
 use crate::kinds::fixture::{facts, frozen, oom, recorded};
-use crate::llm::peer::{MODEL, Peer, Reply, Seen, completion};
+use crate::llm::peer::{MODEL, ModelRequest, Peer, Reply, completion};
 use crate::metrics::Metrics;
 use crate::model::{Severity, Verdict, VerdictBy};
 
@@ -83,7 +83,7 @@ fn check_fell_back(verdict: &Verdict, why: &str) {
     let note = verdict.note.clone().unwrap();
     assert_eq!(*verdict, Verdict { note: Some(note.clone()), ..built_in(&oom()) });
     assert!(
-        note.starts_with("model unavailable: ") && note.ends_with("built-in analyst's verdict"),
+        note.starts_with("the model is unavailable: ") && note.ends_with("built-in analyst's verdict"),
         "{note}"
     );
     assert!(note.contains(why) && !note.contains("gsk_") && !note.contains('<'), "{note}");
@@ -99,7 +99,7 @@ async fn a_good_answer_is_the_verdict() {
     assert_eq!(verdict.next_steps[0].command, "journalctl -k -n 100");
     assert!(asked.health.degraded().is_empty());
     asked.counted("ok 1");
-    let Seen { method, path, headers, .. } = peer.first();
+    let ModelRequest { method, path, headers, .. } = peer.first();
     assert_eq!((method, path.as_str()), (Method::POST, "/openai/v1/chat/completions"));
     assert_eq!(headers["authorization"], format!("Bearer {KEY}"));
 }
@@ -135,7 +135,7 @@ async fn what_stays_falls_back_to_the_rules_at_once() {
         (reply("text/plain", "garbage"), "is not a chat completion", "invalid_reply 1"),
         (reply("text/plain", ""), "is not a chat completion", "invalid_reply 1"),
         (reply("text/html", "<html>Please log in</html>"), "is not a chat completion", "invalid_reply 1"),
-        (completion("I cannot say."), "is not the JSON", "invalid_reply 1"),
+        (completion("I cannot say."), "is not the requested JSON", "invalid_reply 1"),
         (completion(&answer().to_string().replace("F1", "F77")), "cites no fact", "invalid_reply 1"),
         (reply("text/plain", &"x".repeat(crate::llm::MAX_REPLY_BYTES + 1)), "too large", "too_large 1"),
     ] {
@@ -226,7 +226,8 @@ async fn an_answer_that_obeys_an_attacker_is_harmless() {
     assert_eq!((verdict.hypotheses.len(), verdict.next_steps.len()), (1, 1));
     let all = serde_json::to_string(&verdict).unwrap();
     assert!(!all.contains(['<', '\x1b', '@']) && !all.contains("evil") && !all.contains("\\u001b"), "{all}");
-    expect!["dropped from the model's answer: citations of facts that are not in the case: 2; hypotheses without a fact, or too many: 1; steps whose command may do more than look, or too many: 1; severities that are not the next above the rules', or beside such citations: 1"].assert_eq(&verdict.note.unwrap());
+    expect!["dropped from the model's answer: citations of facts that are not in the case: 2; hypotheses \
+         without a fact, or too many: 1; steps whose command may change something, or too many: 1; severities that are not one step above the rules', or that cite facts not in the case: 1"].assert_eq(&verdict.note.unwrap());
     assert_eq!(file.findings[0].severity, Severity::Critical, "which is the rules' to say");
 }
 
@@ -247,7 +248,7 @@ async fn no_secret_leaves_the_host() {
     let peer = Peer::new([good()]).await;
     let verdict = analyst(&peer.url, PATIENCE).analyst.verdict(&file).await;
     assert_eq!(verdict.by, VerdictBy::Model);
-    let Seen { headers, body, .. } = peer.first();
+    let ModelRequest { headers, body, .. } = peer.first();
     let sent = format!("{headers:?}{}", String::from_utf8(body.to_vec()).unwrap());
     assert!(
         !sent.contains(secret) && !sent.contains("hunter2") && sent.contains("[redacted 21 chars]"),
@@ -297,7 +298,7 @@ async fn the_check_at_the_start_finds_a_wrong_key_or_model() {
             assert!(told.reason.contains(reason) && told.remedy.contains(remedy), "{told:?}");
             assert!(!format!("{told:?}").contains("gsk_") && !told.remedy.contains('<'), "{told:?}");
         }
-        let Seen { method, path, headers, .. } = peer.first();
+        let ModelRequest { method, path, headers, .. } = peer.first();
         assert_eq!((method, path.as_str()), (Method::GET, "/openai/v1/models"));
         assert_eq!(headers["authorization"], format!("Bearer {KEY}"));
     }

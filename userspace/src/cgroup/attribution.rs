@@ -11,11 +11,11 @@ const UNIT_KINDS: [&str; 4] = [".service", ".socket", ".mount", ".swap"];
 /// What runs a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
-    /// Docker.
+    /// Docker Engine, or Moby.
     Docker,
     /// Podman, with or without root.
     Podman,
-    /// containerd for nerdctl.
+    /// containerd, as nerdctl uses it.
     Nerdctl,
     /// containerd or CRI-O for Kubernetes.
     Cri,
@@ -119,9 +119,9 @@ mod tests {
     const STATIC: &str = "ee4f0a1b2c3d4e5f60718293a4b5c6d7";
 
     /// Path, unit, container, pod, runtime.
-    type Case = (String, Option<&'static str>, bool, Option<&'static str>, Option<Runtime>);
+    type AttributionCase = (String, Option<&'static str>, bool, Option<&'static str>, Option<Runtime>);
 
-    fn services() -> Vec<Case> {
+    fn services() -> Vec<AttributionCase> {
         let case = |path: &str, unit| (path.to_owned(), unit, false, None, None);
         vec![
             case("/", None),
@@ -144,7 +144,7 @@ mod tests {
         ]
     }
 
-    fn containers() -> Vec<Case> {
+    fn containers() -> Vec<AttributionCase> {
         let case = |path: String, unit, pod, runtime| (path, unit, true, pod, Some(runtime));
         let rootless = "/user.slice/user-1000.slice/user@1000.service";
         vec![
@@ -178,7 +178,7 @@ mod tests {
         ]
     }
 
-    fn pods() -> Vec<Case> {
+    fn pods() -> Vec<AttributionCase> {
         let case = |path: String, pod| (path, None, true, Some(pod), Some(Runtime::Cri));
         let systemd = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod";
         vec![

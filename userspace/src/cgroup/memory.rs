@@ -15,7 +15,7 @@ pub enum Hierarchy {
     Unified(PathBuf),
     /// cgroup v1's memory controller, mounted here.
     MemoryV1(PathBuf),
-    /// Neither was found.
+    /// Neither version's memory controller was found.
     None,
 }
 

@@ -14,9 +14,9 @@ const LEVELS: usize = 32;
 pub struct TaskLimit {
     /// The cgroup that has it.
     pub path: String,
-    /// `pids.max`.
+    /// Most tasks that the cgroup may have (`pids.max`).
     pub limit: u64,
-    /// `pids.current`.
+    /// Tasks in the cgroup now (`pids.current`).
     pub used: u64,
     /// How many forks have failed from the process's cgroup up to this one (`max` in `pids.events`); absent on old
     /// kernels.

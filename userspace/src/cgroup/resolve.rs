@@ -36,7 +36,7 @@ const INITIAL_NAMESPACE: u64 = 0xeffffffb;
 const ROOT: u64 = 1;
 
 impl Paths {
-    /// Nothing known yet.
+    /// With no cgroup known yet: paths are looked up when they are asked for.
     pub fn new(hierarchy: Hierarchy, proc_root: PathBuf) -> Self {
         let inode = |path: &Path| fs::metadata(path).ok().map(|it| it.ino());
         // In a container our own cgroup may be the root of what we see.

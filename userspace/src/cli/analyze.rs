@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Daemon, Target, decode};
+use super::client::{DaemonClient, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::view;
@@ -39,7 +39,7 @@ pub(super) async fn analyze(target: &Target, pid: u32, json: bool) -> Result<boo
     match said {
         Some(text) => output::print(&text).map(|()| true),
         None => {
-            output::complain(&format!("there is no process {pid}; it may have ended already"));
+            output::complain(&format!("there is no process {pid}; it may have already ended"));
             Ok(false)
         }
     }
@@ -49,7 +49,7 @@ pub(super) async fn analyze(target: &Target, pid: u32, json: bool) -> Result<boo
 pub(super) async fn show_prompt(target: &Target, pid: u32, json: bool) -> Result<bool> {
     let question: Option<Question> = if target.named().is_some() {
         let asked = json!({ "pid": pid, "prompt": true });
-        let body = Daemon::new(target)?.post(&["analyze"], &asked).await?;
+        let body = DaemonClient::new(target)?.post(&["analyze"], &asked).await?;
         body.map(|body| decode(&body)).transpose()?
     } else {
         local_file(target, pid)
@@ -58,7 +58,7 @@ pub(super) async fn show_prompt(target: &Target, pid: u32, json: bool) -> Result
             .transpose()?
     };
     let Some(question) = question else {
-        output::complain(&format!("there is no process {pid}; it may have ended already"));
+        output::complain(&format!("there is no process {pid}; it may have already ended"));
         return Ok(false);
     };
     let text = if json { with_newline(serde_json::to_string(&question)?) } else { as_text(&question) };
@@ -72,8 +72,8 @@ fn as_text(question: &Question) -> String {
     let masked = if masked.is_empty() { "nothing".to_owned() } else { masked.join(", ") };
     let lines = |text: &str| text::printable_lines(text);
     format!(
-        "--- system ---\n{}\n--- user ---\n{}\n---\nabout {tokens} tokens; masked: {}; left out for room: {left_out}; \
-         nothing was sent\n",
+        "--- system ---\n{}\n--- user ---\n{}\n---\nabout {tokens} tokens; masked: {}; left out to save \
+         space: {left_out}; nothing was sent\n",
         lines(system),
         lines(user),
         lines(&masked),
@@ -81,7 +81,7 @@ fn as_text(question: &Question) -> String {
 }
 
 async fn remote(target: &Target, pid: u32, json: bool) -> Result<Option<String>> {
-    let Some(body) = Daemon::new(target)?.post(&["analyze"], &json!({ "pid": pid })).await? else {
+    let Some(body) = DaemonClient::new(target)?.post(&["analyze"], &json!({ "pid": pid })).await? else {
         return Ok(None);
     };
     if json {
@@ -102,7 +102,9 @@ async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> 
         let keeper = analyst.clone();
         let kept = tokio::task::spawn_blocking(move || keeper.keep_usage(&dir)).await?;
         if let Err(err) = kept {
-            output::complain(&format!("this question is not in the daemon's account of today: {err:#}"));
+            output::complain(&format!(
+                "this request is not counted in the daemon's budget for today: {err:#}"
+            ));
         }
         analyst.verdict(&file).await
     } else {

@@ -10,8 +10,7 @@ use super::client::Target;
 use super::flags::{flag, sources, with_settings};
 use super::incidents::Query;
 use super::ps;
-use crate::config::Sources;
-use crate::config::setting::find;
+use crate::config::{Sources, find_setting};
 use crate::model::{IncidentKind, IncidentStatus};
 use crate::store::{IncidentAction, LIST_MAX};
 
@@ -20,55 +19,55 @@ const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
 /// Most processes to ask for.
 const PROCESSES_MAX: usize = 10_000;
 
-/// What to do.
+/// A command with its arguments.
 pub enum Action {
-    /// The daemon.
+    /// Run the daemon.
     Run(Sources),
     /// What this host can give.
     Doctor {
-        /// The configuration.
+        /// Flags, environment and file that the configuration is made of.
         sources: Sources,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
-    /// One verdict now.
+    /// Examine one live process and give a verdict.
     Analyze {
         /// Which daemon, if any.
         target: Target,
-        /// Which process.
+        /// The pid of the process.
         pid: u32,
         /// Whether only to show what would go to the model.
         prompt: bool,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
     /// The processes a daemon sees.
     Ps {
-        /// Which daemon.
+        /// Which daemon to ask, and with which key.
         target: Target,
-        /// Which processes.
+        /// Which processes to show, and in what order.
         query: ps::ProcessQuery,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
     /// The incidents a daemon has.
     Incidents {
-        /// Which daemon.
+        /// Which daemon to ask, and with which key.
         target: Target,
-        /// Which incidents.
+        /// Which incidents to show.
         query: Query,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
-    /// One incident.
+    /// Show one incident in full, or change its status.
     Incident {
-        /// Which daemon.
+        /// Which daemon to ask, and with which key.
         target: Target,
-        /// Its id.
+        /// The incident's id, as `incidents` lists it.
         id: String,
         /// What to do with it first.
         action: Option<IncidentAction>,
-        /// For programs.
+        /// Whether to print JSON, for programs.
         json: bool,
     },
 }
@@ -124,74 +123,77 @@ pub fn command() -> Command {
         .map(IncidentStatus::as_str);
     Command::new("ai-debugger")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Says what just died or is going wrong on a Linux host, why, and what to do, with proof")
+        .about("Shows what just died or is going wrong on a Linux host, why, and what to do about it, with evidence")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_settings(Command::new("run").about("Run the daemon")))
         .subcommand(
             with_settings(
-                Command::new("doctor").about("Say what this host can give, and what to do about the rest"),
+                Command::new("doctor").about("Check what works on this host, and say how to fix what does not"),
             )
             .arg(json()),
         )
         .subcommand(
-            with_settings(Command::new("analyze").about("One verdict on a process, now"))
+            with_settings(Command::new("analyze").about("Examine one process now and give a verdict"))
                 .arg(
                     Arg::new("pid")
                         .value_name("PID")
                         .required(true)
-                        .value_parser(value_parser!(u32).range(1..)),
+                        .value_parser(value_parser!(u32).range(1..))
+                        .help("Process to examine"),
                 )
-                .arg(url("Ask this daemon instead of looking at this host [env: SERVER_URL]"))
+                .arg(url("Ask the daemon at this URL instead of examining this host directly [env: SERVER_URL]"))
                 .arg(
                     Arg::new("prompt")
                         .long("prompt")
                         .action(ArgAction::SetTrue)
-                        .help("Show what would go to the model, and send nothing"),
+                        .help("Show what would be sent to the model, without sending it"),
                 )
                 .arg(json()),
         )
         .subcommand(
-            with_client(Command::new("ps").about("The processes a running daemon sees"))
+            with_client(Command::new("ps").about("List the processes a running daemon sees"))
                 .arg(
-                    option("sort", "ORDER", "Which come first")
+                    option("sort", "ORDER", "Sort order")
                         .value_parser(["cpu", "rss", "start"])
                         .default_value("cpu"),
                 )
                 .arg(limit(PROCESSES_MAX))
-                .arg(option("query", "TEXT", "Only those whose name or arguments have this text").short('q')),
+                .arg(option("query", "TEXT", "Show only processes whose name or arguments contain this text").short('q')),
         )
         .subcommand(
             with_client(
-                Command::new("incidents").about("The incidents a running daemon has, or all about one"),
+                Command::new("incidents").about("List a running daemon's incidents, or show one in full"),
             )
             .arg(
                 Arg::new("id")
                     .value_name("ID")
                     .value_parser(incident_id)
                     .conflicts_with_all(["kind", "status", "since", "limit"])
-                    .help("All about this incident"),
+                    .help("Show this incident in full"),
             )
-            .arg(option("kind", "KIND", "Only this kind").value_parser(PossibleValuesParser::new(kinds)))
+            .arg(option("kind", "KIND", "Show only incidents of this kind").value_parser(PossibleValuesParser::new(kinds)))
             .arg(
-                option("status", "STATUS", "Only in this state")
+                option("status", "STATUS", "Show only incidents with this status")
                     .value_parser(PossibleValuesParser::new(statuses)),
             )
             .arg(
-                option("since", "TIME", "Only those seen since then: 2h, 30m, or 2026-01-31T12:00:00Z")
+                option("since", "TIME", "Show only incidents seen since this time: 30m or 2h ago, or 2026-01-31T12:00:00Z")
                     .value_parser(since),
             )
             .arg(limit(LIST_MAX))
-            .arg(mark("ack", "Somebody is on it: no more reminders").conflicts_with("resolve"))
-            .arg(mark("resolve", "It is over")),
+            .arg(mark("ack", "Acknowledge the incident: no more reminders").conflicts_with("resolve"))
+            .arg(mark("resolve", "Resolve the incident: it is over")),
         )
 }
 
 fn with_client(command: Command) -> Command {
-    let settings = CLIENT_SETTINGS.iter().filter_map(|name| find(name));
+    let settings = CLIENT_SETTINGS.iter().filter_map(|name| find_setting(name));
     settings
         .fold(command, |command, setting| command.args(flag(setting)))
-        .arg(url("The daemon to ask, or unix:/PATH of its socket [env: SERVER_URL] [default: http://127.0.0.1:7878]"))
+        .arg(url(
+            "URL of the daemon to ask, or unix:/PATH of its socket [env: SERVER_URL] [default: http://127.0.0.1:7878]",
+        ))
         .arg(json())
 }
 
@@ -204,7 +206,7 @@ fn url(help: &'static str) -> Arg {
 }
 
 fn json() -> Arg {
-    Arg::new("json").long("json").action(ArgAction::SetTrue).help("JSON, for programs")
+    Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON, for programs")
 }
 
 fn mark(name: &'static str, help: &'static str) -> Arg {
@@ -212,7 +214,7 @@ fn mark(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn limit(most: usize) -> Arg {
-    let help = format!("At most so many, up to {most}");
+    let help = format!("Show at most this many, up to {most}");
     option("limit", "N", "").help(help).value_parser(move |text: &str| {
         let count =
             text.parse::<u64>().ok().filter(|it| (1..=most).contains(&usize::try_from(*it).unwrap_or(0)));
@@ -222,7 +224,9 @@ fn limit(most: usize) -> Arg {
 
 fn incident_id(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 64 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err("an incident's id is letters and digits, as `ai-debugger incidents` lists it".to_owned());
+        return Err(
+            "an incident's id consists of letters and digits, as `ai-debugger incidents` lists it".to_owned()
+        );
     }
     Ok(text.to_owned())
 }
@@ -232,7 +236,7 @@ fn since(text: &str) -> Result<Timestamp, String> {
         let span: SignedDuration = text.parse().ok().filter(|span: &SignedDuration| !span.is_negative())?;
         Timestamp::now().checked_sub(span).ok()
     };
-    let accepted = "give a time ago such as 30m or 2h, or a moment such as 2026-01-31T12:00:00Z";
+    let accepted = "give a time span such as 30m or 2h, or a point in time such as 2026-01-31T12:00:00Z";
     text.parse().ok().or_else(ago).ok_or_else(|| accepted.to_owned())
 }
 
@@ -299,7 +303,7 @@ mod tests {
             ("incidents --limit 1001", "give a whole number from 1 to 1000"),
             ("ps --limit 10001", "give a whole number from 1 to 10000"),
             ("incidents --kind oom", "[possible values: oom_kill,"),
-            ("incidents --since yesterday", "give a time ago"),
+            ("incidents --since yesterday", "give a time span"),
             ("run --lisetn x", "similar argument exists: '--listen'"),
             ("run --groq-api-key x", "unexpected argument"),
             ("run extra", "unexpected argument"),

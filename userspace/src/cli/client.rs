@@ -15,7 +15,7 @@ use crate::outbound;
 
 /// Asked when no other is named.
 const DEFAULT_URL: &str = "http://127.0.0.1:7878";
-/// Names another one.
+/// The variable that names another daemon's address.
 const URL_VARIABLE: &str = "SERVER_URL";
 /// A model's verdict included.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -26,7 +26,7 @@ const ANSWER_MAX_BYTES: usize = 64 << 20;
 pub struct Target {
     /// Where the access key may be.
     pub sources: Sources,
-    /// `--url`.
+    /// The daemon's address, from `--url`.
     pub url: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Target {
 }
 
 /// A daemon to ask.
-pub(super) struct Daemon {
+pub(super) struct DaemonClient {
     base: Url,
     /// How people know it.
     place: String,
@@ -47,7 +47,7 @@ pub(super) struct Daemon {
     http: reqwest::Client,
 }
 
-impl Daemon {
+impl DaemonClient {
     /// Nothing is sent yet.
     pub(super) fn new(target: &Target) -> Result<Self> {
         let (url, origin) = target.named().unwrap_or((DEFAULT_URL, "default"));
@@ -111,12 +111,12 @@ impl Daemon {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
             if body.len() + chunk.len() > ANSWER_MAX_BYTES {
-                bail!("the answer of {} is larger than {ANSWER_MAX_BYTES} bytes", self.place());
+                bail!("the answer from {} is larger than {ANSWER_MAX_BYTES} bytes", self.place());
             }
             body.extend_from_slice(&chunk);
         }
-        let body =
-            String::from_utf8(body).with_context(|| format!("the answer of {} is not text", self.place()))?;
+        let body = String::from_utf8(body)
+            .with_context(|| format!("the answer from {} is not text", self.place()))?;
         match response.status() {
             status if status.is_success() => Ok(Some(body)),
             StatusCode::NOT_FOUND => Ok(None),
@@ -134,17 +134,18 @@ impl Daemon {
             next = inner.source();
         }
         if connected {
-            return anyhow!("the daemon at {place} gives no whole answer: {cause}");
+            return anyhow!("the daemon at {place} did not send a complete answer: {cause}");
         }
         anyhow!(
-            "no daemon answers at {place}: {cause}; start it with `ai-debugger run`, or name another with --url or {URL_VARIABLE}"
+            "no daemon answers at {place}: {cause}; start one with `ai-debugger run`, or give another \
+             address with --url or {URL_VARIABLE}"
         )
     }
 
     fn refusal(&self, status: StatusCode, body: &str) -> anyhow::Error {
         let (place, origin, said) = (self.place(), &self.key.origin, reason(body));
-        let advice =
-            "give the daemon's key with --key-file, AI_DEBUGGER_KEY, or run this as a user who can read it";
+        let advice = "give the daemon's key with --key-file or AI_DEBUGGER_KEY, or run this as a user who can read \
+             the key file";
         match (status, &self.key.key) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(_)) => {
                 anyhow!(
@@ -153,7 +154,8 @@ impl Daemon {
             }
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, None) => {
                 anyhow!(
-                    "the daemon at {place} wants an access key ({status}{said}), and there is none here: {origin}; {advice}"
+                    "the daemon at {place} requires an access key ({status}{said}), and none was found: \
+                     {origin}; {advice}"
                 )
             }
             _ => anyhow!("the daemon at {place} answers {status}{said}"),
@@ -192,11 +194,9 @@ fn reason(body: &str) -> String {
     serde_json::from_str(body).map_or_else(|_| String::new(), |Said { error }| format!(": {error}"))
 }
 
-/// Understands an answer.
 pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T> {
-    serde_json::from_str(body).context(
-        "the answer is not what this version understands; is that an ai-debugger of the same version?",
-    )
+    serde_json::from_str(body)
+        .context("this version does not understand the answer; is the daemon of the same version?")
 }
 
 #[cfg(test)]
@@ -241,7 +241,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn questions_carry_the_key_and_escape_what_they_ask() {
-        let daemon = Daemon::new(&peer(guarded(), "right").await).unwrap();
+        let daemon = DaemonClient::new(&peer(guarded(), "right").await).unwrap();
         let body = daemon.get(&["api", "a/../b"], &[("q", "x&y=é ".to_owned())]).await.unwrap();
         assert_eq!(body.as_deref(), Some("/api/a%2F..%2Fb?q=x%26y%3D%C3%A9+"));
         assert_eq!(daemon.get(&["none"], &[]).await.unwrap(), None);
@@ -251,12 +251,13 @@ pub(super) mod tests {
     async fn a_socket_is_asked_as_an_address_is() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("unix:{}", dir.path().join("a.sock").display());
-        let error = Daemon::new(&target(&url, "right")).unwrap().get(&["api", "a"], &[]).await.unwrap_err();
+        let error =
+            DaemonClient::new(&target(&url, "right")).unwrap().get(&["api", "a"], &[]).await.unwrap_err();
         assert!(error.to_string().starts_with(&format!("no daemon answers at {url}: ")), "{error}");
         let listener = tokio::net::UnixListener::bind(dir.path().join("a.sock")).unwrap();
         tokio::spawn(async move { axum::serve(listener, guarded()).await });
-        for (key, want) in [("right", Ok("/api/a?q=1")), ("", Err("wants an access key"))] {
-            let daemon = Daemon::new(&target(&url, key)).unwrap();
+        for (key, want) in [("right", Ok("/api/a?q=1")), ("", Err("requires an access key"))] {
+            let daemon = DaemonClient::new(&target(&url, key)).unwrap();
             match (daemon.get(&["api", "a"], &[("q", "1".to_owned())]).await, want) {
                 (Ok(body), Ok(want)) => assert_eq!(body.as_deref(), Some(want)),
                 (Err(error), Err(want)) => assert!(error.to_string().contains(want), "{error}"),
@@ -272,7 +273,7 @@ pub(super) mod tests {
             ("", "api", "/nonexistent/key cannot be read"),
             ("right", "moved", "answers 302 Found"),
         ] {
-            let daemon = Daemon::new(&peer(guarded(), key).await).unwrap();
+            let daemon = DaemonClient::new(&peer(guarded(), key).await).unwrap();
             let error = format!(
                 "{:#}",
                 daemon.get(&[path, "x"][..if path == "api" { 2 } else { 1 }], &[]).await.unwrap_err()
@@ -286,14 +287,15 @@ pub(super) mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let error = Daemon::new(&target(&url, "k")).unwrap().get(&["x"], &[]).await.unwrap_err().to_string();
+        let error =
+            DaemonClient::new(&target(&url, "k")).unwrap().get(&["x"], &[]).await.unwrap_err().to_string();
         assert!(error.contains("Connection refused") && error.contains("ai-debugger run"), "{error}");
     }
 
     #[test]
     fn a_wrong_url_is_a_usage_error() {
         for url in ["ftp://x", "host:7878", "http://u:hunter2@h/", "unix:@name", "unix:a.sock"] {
-            let error = Daemon::new(&target(url, "k")).err().unwrap();
+            let error = DaemonClient::new(&target(url, "k")).err().unwrap();
             assert!(error.is::<ConfigErrors>() && !error.to_string().contains("hunter2"), "{error}");
         }
     }

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::config::setting::{SETTINGS, Setting, Shape};
-use crate::config::{Sources, removed};
+use crate::config::{SETTINGS, Setting, Shape, Sources, removed};
 
 /// All of them for this command.
 pub(super) fn with_settings(command: Command) -> Command {
@@ -57,7 +56,7 @@ fn default(setting: &Setting) -> String {
 
 /// What is not on the command line, where every user of the host could read it.
 fn variables_only() -> StyledStr {
-    let mut text = "Only as variables or in the configuration file:\n".to_owned();
+    let mut text = "Only as environment variables or in the configuration file:\n".to_owned();
     for setting in SETTINGS.iter().filter(|setting| setting.flag.is_none() && setting.file_of.is_none()) {
         let file = if setting.secret { "[_FILE]" } else { "" };
         text.push_str(&format!(
@@ -68,8 +67,8 @@ fn variables_only() -> StyledStr {
         ));
     }
     text.push_str(
-        "\n…_FILE names a file to read the secret from. The configuration file is TOML; its keys are the flags with \
-         _ for -, those of --detect-… in the section [detect].",
+        "\n…_FILE names a file to read the secret from. The configuration file is TOML; its keys are the \
+         flags with _ instead of -; those of --detect-… go into the section [detect].",
     );
     text.into()
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::client::{Daemon, Target, decode};
+use super::client::{DaemonClient, Target, decode};
 use super::output;
 use super::ps::with_newline;
 use super::table::{Side, TextTable};
@@ -14,7 +14,7 @@ use crate::store::IncidentAction;
 
 /// Which incidents to show.
 pub struct Query {
-    /// Only this kind.
+    /// Show only incidents of this kind.
     pub kind: Option<String>,
     /// Only in this state.
     pub status: Option<String>,
@@ -40,7 +40,7 @@ pub(super) async fn list(target: &Target, query: &Query, json: bool) -> Result<(
 }
 
 async fn ask(target: &Target, query: &Query) -> Result<String> {
-    let daemon = Daemon::new(target)?;
+    let daemon = DaemonClient::new(target)?;
     let asked: Vec<_> = [
         ("kind", query.kind.clone()),
         ("status", query.status.clone()),
@@ -53,7 +53,7 @@ async fn ask(target: &Target, query: &Query) -> Result<String> {
     daemon
         .get(&["api", "v1", "incidents"], &asked)
         .await?
-        .with_context(|| format!("{} has no list of incidents; is that an ai-debugger?", daemon.place()))
+        .with_context(|| format!("{} has no list of incidents; is it an ai-debugger daemon?", daemon.place()))
 }
 
 /// Asks for one, or for a change of one, and prints all about it.
@@ -69,7 +69,7 @@ pub(super) async fn show(
 }
 
 async fn ask_one(target: &Target, id: &str, action: Option<IncidentAction>) -> Result<String> {
-    let daemon = Daemon::new(target)?;
+    let daemon = DaemonClient::new(target)?;
     let path = ["api", "v1", "incidents", id];
     let change = |verb| [&path[..], &[verb]].concat();
     let body = match action {
@@ -86,8 +86,9 @@ fn render(body: &str, columns: Option<usize>) -> Result<String> {
     let IncidentsReply { incidents, next_cursor, unreadable } = decode(body)?;
     let mut rest = String::new();
     if unreadable > 0 {
-        rest +=
-            &format!("{unreadable} left out: the daemon's database can't be read there; its log says why\n");
+        rest += &format!(
+            "{unreadable} left out: the daemon cannot read them from its database; its log says why\n"
+        );
     }
     if next_cursor.is_some() {
         rest += "… more (--limit)\n";

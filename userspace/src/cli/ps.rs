@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::client::{Daemon, Target, decode};
+use super::client::{DaemonClient, Target, decode};
 use super::output;
 use super::table::{Side, TextTable};
 
@@ -42,7 +42,6 @@ enum ProcessesReply {
     Bare(Vec<ProcessRow>),
 }
 
-/// Asks and prints.
 pub(super) async fn ps(target: &Target, query: &ProcessQuery, json: bool) -> Result<()> {
     let body = ask(target, query).await?;
     let text = if json { with_newline(body) } else { render(&body, output::columns())? };
@@ -50,14 +49,14 @@ pub(super) async fn ps(target: &Target, query: &ProcessQuery, json: bool) -> Res
 }
 
 async fn ask(target: &Target, query: &ProcessQuery) -> Result<String> {
-    let daemon = Daemon::new(target)?;
+    let daemon = DaemonClient::new(target)?;
     let mut asked = vec![("sort", query.sort.clone())];
     asked.extend(query.limit.map(|limit| ("limit", limit.to_string())));
     asked.extend(query.text.clone().map(|text| ("q", text)));
     daemon
         .get(&["api", "v1", "processes"], &asked)
         .await?
-        .with_context(|| format!("{} has no list of processes; is that an ai-debugger?", daemon.place()))
+        .with_context(|| format!("{} has no list of processes; is it an ai-debugger daemon?", daemon.place()))
 }
 
 /// The API's JSON, untouched but for a line's end.
@@ -196,6 +195,6 @@ mod tests {
         assert_eq!(ask(&peer(router, "k").await, &query).await.unwrap(), BODY);
         let query = ProcessQuery { sort: "cpu".into(), limit: None, text: None };
         let error = ask(&peer(Router::new(), "k").await, &query).await.unwrap_err();
-        assert!(error.to_string().contains("is that an ai-debugger"), "{error}");
+        assert!(error.to_string().contains("is it an ai-debugger daemon"), "{error}");
     }
 }

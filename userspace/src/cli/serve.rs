@@ -61,11 +61,11 @@ async fn announce(reached: &Reached, line: &str) {
     match timeout(READY_DEADLINE, first_answer(reached)).await {
         Ok(Ok(())) => {
             if let Err(error) = output::print(line) {
-                tracing::warn!("cannot say that it is ready: {error:#}");
+                tracing::warn!("cannot print the ready message: {error:#}");
             }
         }
         Ok(Err(error)) => tracing::error!("HTTP does not answer: {error}"),
-        Err(_) => tracing::error!("HTTP does not answer within {} s", READY_DEADLINE.as_secs()),
+        Err(_) => tracing::error!("HTTP did not answer within {} s", READY_DEADLINE.as_secs()),
     }
 }
 
@@ -147,11 +147,11 @@ impl Signals {
         while timeout(SAME_REQUEST, self.next()).await.is_ok() {}
         let code = tokio::select! {
             (name, code) = self.next() => {
-                tracing::warn!("{name} again: ending at once");
+                tracing::warn!("{name} again: exiting immediately");
                 code
             }
             () = sleep(STOP_DEADLINE.saturating_sub(SAME_REQUEST)) => {
-                tracing::error!("not stopped within {} s: ending at once", STOP_DEADLINE.as_secs());
+                tracing::error!("not stopped within {} s: exiting immediately", STOP_DEADLINE.as_secs());
                 1
             }
         };

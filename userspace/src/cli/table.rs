@@ -14,7 +14,7 @@ pub(super) enum Side {
     Right,
 }
 
-/// Rows under headings.
+/// A table of text: rows of N cells under headings.
 pub(super) struct TextTable<const N: usize> {
     headings: [(&'static str, Side); N],
     rows: Vec<[String; N]>,

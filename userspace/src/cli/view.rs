@@ -26,7 +26,7 @@ pub(crate) fn incident(it: &Incident) -> String {
         n => format!("{} to {}, {n} times", moment(it.first_seen), moment(it.last_seen)),
     };
     out.field("seen", &times);
-    out.field_if("taken on", it.acknowledged_at.map(moment).as_deref());
+    out.field_if("acked at", it.acknowledged_at.map(moment).as_deref());
     out.field_if("resolved", it.resolved_at.map(moment).as_deref());
     out.field("host", &format!("{} (boot {})", it.host, it.boot_id));
     process(&mut out, &it.process);
@@ -59,7 +59,6 @@ pub(super) fn judged(heading: &str, said: &Verdict) -> String {
     out.0
 }
 
-/// Whole seconds, UTC.
 pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
@@ -116,7 +115,7 @@ fn related(out: &mut Lines, related: &[Related]) {
 fn findings(out: &mut Lines, findings: &[FindingView], facts: &[FactView]) {
     out.heading("Findings");
     if findings.is_empty() {
-        out.line(2, "none: nothing is wrong by the rules");
+        out.line(2, "none: the rules found nothing wrong");
     }
     for it in findings {
         out.line(2, &format!("{} {}: {}{}", it.severity, it.kind, it.summary, cited(&it.facts)));
@@ -163,7 +162,7 @@ fn completeness(out: &mut Lines, it: &Completeness) {
     out.heading("Completeness");
     out.line(2, &format!("{} kernel events lost before this", it.events_lost));
     if let Some(delay) = it.evidence_delay_ms {
-        out.line(2, &format!("evidence complete {delay} ms after the event"));
+        out.line(2, &format!("evidence collected {delay} ms after the event"));
     }
     for missing in &it.missing {
         out.line(2, &format!("missing: {missing}"));
@@ -180,7 +179,7 @@ fn alerts(out: &mut Lines, alerts: &[AlertDelivery]) {
         let why =
             if it.occasion == Occasion::New { String::new() } else { format!(" {}", it.occasion.as_str()) };
         if let Some(into) = &it.folded_into {
-            out.line(2, &format!("{}{why} told of by the alert of {into}", it.sink));
+            out.line(2, &format!("{}{why} included in the alert of {into}", it.sink));
             continue;
         }
         let tries = if it.attempts == 1 { "try" } else { "tries" };
@@ -261,7 +260,7 @@ pub(super) mod tests {
 
             Completeness
               2 kernel events lost before this
-              evidence complete 4 ms after the event
+              evidence collected 4 ms after the event
               missing: maps: gone
 
             Alerts
@@ -292,11 +291,11 @@ pub(super) mod tests {
         it.alerts.push(folded);
         let text = incident(&it);
         for line in [
-            "  taken on   2026-11-22 12:30:00Z\n",
+            "  acked at   2026-11-22 12:30:00Z\n",
             "  resolved   2026-11-22 12:30:00Z\n",
             "  caused by  Crash: �[2Jx (01C)\n  explains   Crash: �[2Jx (01C)\n",
             "  slack reminder failed 2026-11-22 12:28:00Z after 1 try: 403",
-            "  slack told of by the alert of 01C\n",
+            "  slack included in the alert of 01C\n",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
@@ -324,7 +323,7 @@ pub(super) mod tests {
               cgroup     /oom test
 
             Findings
-              none: nothing is wrong by the rules
+              none: the rules found nothing wrong
 
             Verdict of built-in rules, confidence high
               It used all its memory.

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::Sources;
 use super::key;
-use super::layers::{Either, Layers};
+use super::layers::Either;
 use super::problem::Rejected;
-use super::setting;
+use super::registry;
+use super::sources::{self, Sources};
 
 /// The key to try, and where it is from, for the message when it does not fit.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct ClientKey {
 
 /// Looks for it. The kept key of this host is for daemons of this host: to another one it is not sent.
 pub(crate) fn client_key(sources: &Sources, this_host: bool) -> ClientKey {
-    let layers = Layers::read(sources);
+    let layers = sources::read(sources);
     let none = |origin: String| ClientKey { key: None, origin };
     match layers.either("key") {
         Err(problem) => {
@@ -38,12 +38,12 @@ pub(crate) fn client_key(sources: &Sources, this_host: bool) -> ClientKey {
         Ok(Either::File(found)) => from_file(Path::new(found.text()), &found.origin),
         Ok(Either::Neither) if this_host => {
             let given = layers.get("data_dir");
-            let default = setting::find("data_dir").map_or("", |it| it.default);
+            let default = registry::find("data_dir").map_or("", |it| it.default);
             let data_dir = given.as_ref().map_or(default, |it| it.text());
             from_file(&key::kept_path(Path::new(data_dir)), "the data folder")
         }
         Ok(Either::Neither) => {
-            none("no key is given, and the key of this host is not sent to another one".to_owned())
+            none("no key is given, and this host's key is not sent to another host".to_owned())
         }
     }
 }

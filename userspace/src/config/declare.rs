@@ -16,7 +16,6 @@
 //! ```
 
 use super::layers::{Found, Layers, split_list};
-use super::load::Root;
 use super::parse::{self, Parsed};
 use super::problem::Problem;
 use super::setting::{Setting, Shape, flag_of, variable_of};
@@ -64,7 +63,6 @@ pub(super) trait Section: Sized {
 
 /// Where a field gets its value from.
 pub(super) trait Field<T> {
-    /// Gets it.
     fn read(self, reader: &mut Reader, place: Place) -> T;
 }
 
@@ -129,11 +127,8 @@ pub(super) struct Value<P, M> {
     _many: M,
 }
 
-/// Always exactly one.
 pub(super) struct One;
-/// One or none.
 pub(super) struct Optional;
-/// Any number.
 pub(super) struct Many;
 
 /// A setting with a default.
@@ -239,11 +234,4 @@ impl Reader {
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
         self.layers.warnings.push(warning.into());
     }
-}
-
-/// Every setting of the configuration.
-pub(super) fn declared() -> Vec<Setting> {
-    let mut reader = Reader::default();
-    Root::read(&mut reader);
-    reader.declared
 }

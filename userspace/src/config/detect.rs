@@ -12,7 +12,7 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct DetectLimits {
         in flags(group::DETECT, "detect.") => {
-            /// Age from which a zombie counts.
+            /// Minimum age at which a zombie counts.
             pub zombie_age: Duration = one("60s", "TIME", duration("1s", "24h"));
             /// So many zombies of one parent are a pile-up: a parent that is merely busy leaves fewer.
             pub zombie_count: u32 = Fixed(10);
@@ -26,16 +26,16 @@ settings! {
             /// All tasks waiting for memory for this part of the time, in percent, are a stall: two seconds of
             /// ten, which nobody calls a hiccup any more.
             pub stall_percent: u32 = Fixed(20);
-            /// Open files are nearly used up when they reach this percentage of RLIMIT_NOFILE.
+            /// Open files are near their limit when they reach this percentage of RLIMIT_NOFILE.
             pub fd_percent: u32 = one("90", "PERCENT", count(1, 100));
             /// For so many scans in a row: one alone may have met a peak.
             pub fd_scans: u32 = Fixed(2);
             /// A thread is hung after it has waited in state D for this long.
             pub hung_after: Duration = one("2m", "TIME", duration("1s", "24h"));
-            /// A thread spins after it has computed without progress for this long; a third of it where it did
-            /// something else before.
+            /// A thread is spinning after it has used the CPU without progress for this long; a third of this time if
+            /// it behaved differently before.
             pub spin_window: Duration = one("30m", "TIME", duration("1s", "24h"));
-            /// Number of deaths of one program that make a crash loop.
+            /// Number of deaths of one program that count as a crash loop.
             pub crash_loop_count: u32 = one("3", "N", count(2, 1000));
             /// Time within which these deaths are counted.
             pub crash_loop_window: Duration = one("10m", "TIME", duration("1s", "24h"));
@@ -44,7 +44,7 @@ settings! {
             pub crash_loop_respawns: u32 = Fixed(6);
             /// A program that typically lives so long was meant to go on: commands that say no do so sooner.
             pub crash_loop_life: Duration = Fixed(Duration::from_millis(500));
-            /// Age from which a process without supervisor and terminal may be a service.
+            /// Minimum age at which a process without a supervisor or terminal may be a service.
             pub abnormal_exit_age: Duration = one("60s", "TIME", duration("1s", "24h"));
             /// Of growth over time, and of forks.
             pub growth: GrowthLimits = Part;

@@ -14,8 +14,8 @@ settings! {
             /// A program whose file is gone so soon after it began hides; of an older one, an update took the file.
             pub exec_fresh: Duration = Fixed(Duration::from_secs(5));
             // Each with a slash at its end.
-            /// Folder that everybody may write to, so that what root runs from there is suspicious; repeatable,
-            /// replaces the default.
+            /// World-writable folder: a program that root runs from there is suspicious; repeatable, replaces the
+            /// default.
             pub exec_folders: Vec<String> = list("/tmp,/var/tmp,/dev/shm,/run/shm", "DIR", folder);
         }
     }
@@ -27,7 +27,11 @@ defaults!(ExecLimits);
 pub(super) fn folder(text: &str) -> Result<String, Rejected> {
     let path = text.trim_end_matches('/');
     if !path.starts_with('/') || text.contains('\0') {
-        return Err(Rejected::value(text, "is not an absolute folder", "give one, such as /var/tmp"));
+        return Err(Rejected::value(
+            text,
+            "is not an absolute path of a folder",
+            "give one, such as /var/tmp",
+        ));
     }
     Ok(format!("{path}/"))
 }

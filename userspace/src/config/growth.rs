@@ -14,10 +14,10 @@ settings! {
         in flags(group::DETECT, "detect.") => {
             // Ten minutes outlast a peak of load and a job's ramp, and with the start-up still leave a host of 2 GiB
             // ten minutes with a leak of 1 MiB a second.
-            /// How long memory, open files or threads must grow steadily.
+            /// How long memory, open files or threads must grow steadily to be reported.
             pub growth_window: Duration = one("10m", "TIME", duration("1s", "24h"));
             // Everything grows while it starts, and a compiler or a batch job is over by then.
-            /// How long after its start a program's growth does not count.
+            /// How long after a program's start its growth is ignored.
             pub growth_startup: Duration = one("10m", "TIME", duration("0s", "24h"));
             /// How far back slow growth is looked for: six hours show 100 MiB of a leak of 5 KiB a second. Beyond it
             /// only the largest value is remembered.

@@ -43,7 +43,6 @@ pub(super) fn kept_path(data_dir: &Path) -> PathBuf {
     data_dir.join(KEPT_NAME)
 }
 
-/// A new one.
 pub(super) fn random() -> Result<SecretString, getrandom::Error> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes)?;
@@ -74,7 +73,7 @@ pub(super) fn weakness(key: &SecretString) -> Option<&'static str> {
         rest = rest.replace(word, "");
     }
     if rest.is_empty() {
-        Some("the access key is a well-known one")
+        Some("the access key is a well-known default")
     } else if text.len() < SHORTEST_CHARS {
         Some("the access key is shorter than 16 characters")
     } else if different.len() < FEWEST_DIFFERENT {
@@ -106,7 +105,7 @@ pub(crate) fn check_file(path: &Path) -> Result<(), Rejected> {
 /// Makes the data folder, closed to others, when it is not there.
 pub(super) fn make_folder(data_dir: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).with_context(|| {
-        format!("cannot make the data folder {}; name another with --data-dir", data_dir.display())
+        format!("cannot create the data folder {}; choose another with --data-dir", data_dir.display())
     })
 }
 
@@ -115,7 +114,7 @@ pub(super) fn keep(data_dir: &Path) -> Result<SecretString> {
     let path = kept_path(data_dir);
     if !path.exists() {
         make(data_dir, &path)
-            .with_context(|| format!("cannot keep a new access key in {}", path.display()))?;
+            .with_context(|| format!("cannot store a new access key in {}", path.display()))?;
     }
     match from_file(&path) {
         Ok((key, _)) => Ok(key),

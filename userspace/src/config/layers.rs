@@ -2,39 +2,9 @@
 //! where.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 
-use super::problem::{Problem, Rejected, nearest, quoted};
-use super::removed::removed;
-use super::setting::{ENV_PREFIX, SETTINGS, Setting, Shape, find};
-
-/// Read when no other file is named.
-const DEFAULT_FILE: &str = "/etc/ai-debugger.toml";
-/// Most bytes of a configuration file.
-const FILE_MAX_BYTES: u64 = 1 << 20;
-
-/// The raw material. No `Debug`: it holds secrets.
-pub struct Sources {
-    /// Values by setting name, as the command line had them.
-    pub flags: BTreeMap<&'static str, Vec<String>>,
-    /// The environment.
-    pub env: BTreeMap<String, OsString>,
-    /// The file that is read if it is there and no other is named.
-    pub default_file: PathBuf,
-}
-
-impl Sources {
-    /// The given flags over this process's environment.
-    pub fn of_process(flags: BTreeMap<&'static str, Vec<String>>) -> Self {
-        let env =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
-        Self { flags, env, default_file: PathBuf::from(DEFAULT_FILE) }
-    }
-}
+use super::problem::{Problem, Rejected, quoted};
+use super::setting::Setting;
 
 /// A layer, the stronger the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +32,7 @@ impl Found {
 /// Every value of every layer; by default none.
 #[derive(Default)]
 pub(super) struct Layers {
-    /// Strongest first.
+    /// What was found, by setting and layer; the strongest layer first.
     found: BTreeMap<(&'static str, Layer), Found>,
     /// Worth a word, not wrong.
     pub(super) warnings: Vec<String>,
@@ -71,165 +41,19 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads them all.
-    pub(super) fn read(sources: &Sources) -> Self {
-        let mut it = Self::default();
-        it.read_flags(sources);
-        it.read_env(sources);
-        it.read_file(sources);
-        it
-    }
-
     /// The strongest value; `None` where nothing is set.
     pub(super) fn get(&self, name: &str) -> Option<Found> {
         let layers = [Layer::Flag, Layer::Env, Layer::File];
         layers.into_iter().find_map(|layer| self.found.get(&(name, layer))).cloned()
     }
 
-    fn put(&mut self, setting: &'static Setting, found: Found) {
+    pub(super) fn put(&mut self, setting: &'static Setting, found: Found) {
         self.found.insert((setting.name.as_str(), found.layer), found);
     }
 
-    fn problem(&mut self, origin: impl Into<String>, rejected: Rejected) {
-        self.problems.push(Problem { origin: origin.into(), rejected });
-    }
-
-    fn read_flags(&mut self, sources: &Sources) {
-        for setting in SETTINGS.iter() {
-            if let Some(values) = sources.flags.get(setting.name.as_str()) {
-                let found = Found { values: values.clone(), layer: Layer::Flag, origin: setting.shown() };
-                self.put(setting, found);
-            }
-        }
-        for removed in removed().filter(|it| sources.flags.contains_key(it.name)) {
-            self.warnings.push(removed.warning(&format!("--{}", removed.flag())));
-        }
-    }
-
-    fn read_env(&mut self, sources: &Sources) {
-        for setting in SETTINGS.iter() {
-            let value = |name| Some((name, sources.env.get(name).filter(|it| !it.is_empty())?));
-            let Some((name, value)) = setting.env.iter().find_map(value) else { continue };
-            let Some(text) = value.to_str() else {
-                self.problem(name, Rejected::new("the value is not UTF-8", "give plain text"));
-                continue;
-            };
-            let values = if setting.shape == Shape::List { split_list(text) } else { vec![text.to_owned()] };
-            self.put(setting, Found { values, layer: Layer::Env, origin: name.clone() });
-        }
-        let known: Vec<&str> = SETTINGS.iter().flat_map(|it| &it.env).map(String::as_str).collect();
-        for name in sources.env.keys() {
-            let Some(short) = name.strip_prefix(ENV_PREFIX).filter(|_| !known.contains(&name.as_str()))
-            else {
-                continue;
-            };
-            if let Some(removed) = removed().find(|it| it.variable() == *name) {
-                self.warnings.push(removed.warning(name));
-                continue;
-            }
-            // Kubernetes sets AI_DEBUGGER_PORT and the like for a Service of that name, so an unknown variable is
-            // no error; one that looks like a slip of the pen deserves a word.
-            if let Some(meant) = nearest(short, known.iter().filter_map(|it| it.strip_prefix(ENV_PREFIX))) {
-                self.warnings
-                    .push(format!("{name} is not known and ignored; did you mean {ENV_PREFIX}{meant}?"));
-            }
-        }
-    }
-
-    fn read_file(&mut self, sources: &Sources) {
-        let named = self.get("config");
-        let (path, origin) = named.as_ref().map_or_else(
-            || (sources.default_file.clone(), sources.default_file.display().to_string()),
-            |found| (PathBuf::from(found.text()), format!("{} {}", found.origin, found.text())),
-        );
-        let (text, mode) = match read_bounded(&path) {
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => return,
-            Err(error) => {
-                let what = format!("cannot read the configuration file: {error}");
-                return self.problem(origin, Rejected::new(what, "give a readable TOML file"));
-            }
-        };
-        let table = match text.parse::<toml::Table>() {
-            Ok(table) => table,
-            Err(error) => {
-                // Only the line: the parser's own message may quote it, and the line may be a secret's.
-                let at = error.span().map_or(0, |span| span.start.min(text.len()));
-                let line = 1 + text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
-                let what = "this line is not TOML, or repeats a key";
-                let accepted = "write key = value, with text in \"quotes\"";
-                return self
-                    .problem(format!("{}, line {line}", path.display()), Rejected::new(what, accepted));
-            }
-        };
-        let before = self.found.len();
-        self.read_table(&path, "", table);
-        let secret_inside = self.found.iter().any(|((name, layer), _)| {
-            *layer == Layer::File && find(name).is_some_and(|setting| setting.secret)
-        });
-        if self.found.len() > before && secret_inside && mode & 0o077 != 0 {
-            let path = path.display();
-            self.warnings
-                .push(format!("{path} holds a secret and others can read it; run: chmod 600 {path}"));
-        }
-    }
-
-    fn read_table(&mut self, path: &Path, prefix: &str, table: toml::Table) {
-        for (key, value) in table {
-            let name = format!("{prefix}{key}");
-            let origin = format!("{}: {name}", path.display());
-            match value {
-                toml::Value::Table(inner) if prefix.is_empty() && key == "detect" => {
-                    self.read_table(path, "detect.", inner);
-                }
-                value => match find(&name).filter(|setting| setting.in_file) {
-                    Some(setting) => match file_values(setting, value) {
-                        Ok(values) => self.put(setting, Found { values, layer: Layer::File, origin }),
-                        Err(rejected) => self.problem(origin, rejected),
-                    },
-                    None => match removed().find(|it| it.name == name) {
-                        Some(removed) => self.warnings.push(removed.warning(&origin)),
-                        None => self.problem(origin, unknown_key(&name)),
-                    },
-                },
-            }
-        }
-    }
-}
-
-fn unknown_key(name: &str) -> Rejected {
-    if find(name).is_some() {
-        return Rejected::new("the file cannot name itself", "remove this key");
-    }
-    let known = || SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.name.as_str());
-    let in_section = || known().find(|it| it.strip_prefix("detect.") == Some(name));
-    let accepted = match nearest(name, known()).or_else(in_section) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`ai-debugger run --help` lists the settings".to_owned(),
-    };
-    Rejected::new("no such setting", accepted)
-}
-
-/// A TOML value as the text a flag would have. Never quotes the value: it may be a secret.
-fn file_values(setting: &Setting, value: toml::Value) -> Result<Vec<String>, Rejected> {
-    let wrong = |value: &toml::Value| {
-        let want = match setting.shape {
-            Shape::Value => "give one value, text in \"quotes\"",
-            Shape::List => "give a list of texts, such as [\"a\", \"b\"]",
-            Shape::Switch => "give true or false",
-        };
-        Rejected::new(format!("the value is of the type {}", value.type_str()), want)
-    };
-    match (setting.shape, value) {
-        (Shape::List, toml::Value::Array(items)) => items
-            .into_iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| wrong(&item)))
-            .collect(),
-        (Shape::List, toml::Value::String(text)) => Ok(split_list(&text)),
-        (Shape::Value | Shape::Switch, toml::Value::String(text)) => Ok(vec![text]),
-        (Shape::Value, toml::Value::Integer(number)) => Ok(vec![number.to_string()]),
-        (Shape::Switch, toml::Value::Boolean(on)) => Ok(vec![on.to_string()]),
-        (_, value) => Err(wrong(&value)),
+    /// The settings that a layer has values for.
+    pub(super) fn names_in(&self, wanted: Layer) -> impl Iterator<Item = &'static str> {
+        self.found.keys().filter(move |(_, layer)| *layer == wanted).map(|(name, _)| *name)
     }
 }
 
@@ -237,22 +61,11 @@ pub(super) fn split_list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<(String, u32)> {
-    let file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode();
-    let mut text = String::new();
-    file.take(FILE_MAX_BYTES + 1).read_to_string(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|len| len > FILE_MAX_BYTES) {
-        return Err(std::io::Error::other(format!("larger than {FILE_MAX_BYTES} bytes")));
-    }
-    Ok((text, mode))
-}
-
 /// The two ways to give a secret.
 pub(super) enum Either {
-    /// Neither is set.
+    /// Neither the value nor its file is set.
     Neither,
-    /// The value itself.
+    /// The value is set directly.
     Value(Found),
     /// The path of a file that has it.
     File(Found),

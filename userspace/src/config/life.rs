@@ -26,12 +26,12 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct LifeRules {
         in flags(group::ALERTS, "alert_") => {
-            /// Time to the first reminder of an incident that goes on; the next come after 6, 36 and 144 times as
+            /// Time until the first reminder of an ongoing incident; the next ones come after 6, 36 and 144 times as
             /// long; 0s turns reminders off.
             pub remind: Duration = one("10m", "TIME", duration("0s", "168h"));
         }
         in flags(group::INCIDENTS, "incident_") => {
-            /// Resolve an event (a crash, an OOM kill) when this long has passed without another.
+            /// Resolve an event (a crash, an OOM kill) after this long without another one.
             pub quiet: Duration = one("30m", "TIME", duration("10s", "168h"));
             /// What lasts (a pile-up, a limit nearly reached) is over after so long, and a few scans, without it: what
             /// swings around a limit does so faster.

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::declare::{Fixed, Part, Reader, Section, defaults, flags, list, one, settings, variables};
 use super::key;
 use super::parse::{self, count};
+use super::price::{Price, price};
 use super::problem::Rejected;
 use super::secret::{Given, Secret};
 use super::setting::group;
@@ -16,9 +17,9 @@ use super::setting::group;
 pub struct LlmConfig {
     /// Such as `https://api.groq.com/openai/v1`; no slash at the end.
     pub base_url: String,
-    /// Such as `openai/gpt-oss-120b`.
+    /// The model to ask, such as `openai/gpt-oss-120b`.
     pub model: String,
-    /// `GROQ_API_KEY`.
+    /// The API key, from `GROQ_API_KEY`.
     pub api_key: SecretString,
     /// How long an alert may wait for the verdict, retries included.
     pub deadline: Duration,
@@ -31,23 +32,23 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct LlmLimits {
         in flags(group::MODEL, "llm_") => {
-            /// Most requests to the model in a minute; over a limit the built-in analyst works alone.
+            /// Maximum requests to the model per minute; above any of these limits the built-in analyst works alone.
             pub requests_per_minute: u32 = one("30", "N", count(1, 100_000));
-            /// Most requests to the model in a day (UTC).
+            /// Maximum requests to the model per day (UTC).
             pub requests_per_day: u32 = one("1000", "N", count(1, 100_000_000));
-            /// Most tokens in a minute, including the 2,000 kept free for each answer.
+            /// Maximum tokens per minute, including 2,000 reserved for each answer.
             pub tokens_per_minute: u32 = one("8000", "N", count(6_000, 100_000_000));
-            /// Most tokens in a day (UTC).
+            /// Maximum tokens per day (UTC).
             pub tokens_per_day: u32 = one("200000", "N", count(6_000, 4_000_000_000));
             // In billionths of a US dollar.
-            /// Most dollars to spend in a day (UTC), where the model's price is known.
+            /// Maximum spending per day (UTC) in US dollars, if the model's price is known.
             pub nano_usd_per_day: u64 = one("1", "USD", parse::nano_usd).adjust(|it| it.rename("llm_usd_per_day"));
             /// Tokens of the longest prompt, as they are estimated here: with the room for the answer it fits into a
             /// minute of Groq's free plan, with some to spare where the estimate is wrong.
             pub prompt_tokens: u32 = Fixed(5_400);
             // Beside those that are known here.
-            /// Price of a model in dollars for a million tokens read and written; repeatable.
-            pub prices: Vec<Price> = list("", "MODEL=IN/OUT", parse::price);
+            /// Price of a model in US dollars per million input tokens and output tokens; repeatable.
+            pub prices: Vec<Price> = list("", "MODEL=IN/OUT", price);
         }
     }
 }
@@ -57,7 +58,7 @@ defaults!(LlmLimits);
 settings! {
     struct LlmSettings {
         in flags(group::MODEL, "llm_") => {
-            /// Address of the model's API: Groq, or any other that answers like OpenAI's chat completions.
+            /// Base URL of the model's API: Groq, or any other service compatible with OpenAI's chat completions.
             base_url: String = one("https://api.groq.com/openai/v1", "URL", parse::base_url);
             /// Name of the model to ask.
             model: String = one("openai/gpt-oss-120b", "MODEL", parse::model_name);
@@ -82,25 +83,15 @@ impl Section for Option<LlmConfig> {
         let Some(Given { value: api_key, origin }) = api_key else {
             if reader.layers.get("llm_base_url").is_some() {
                 reader.warn(
-                    "the model is not asked: its address is set, but not GROQ_API_KEY (any value does where the API \
-                     asks for none)");
+                    "the model is not used: its address is set, but GROQ_API_KEY is not (any value will do \
+                     if the API needs no key)",
+                );
             }
             return None;
         };
         let what = "the value cannot be an API key";
-        let wrong = |_| Rejected::new(what, "give it as the API's owner shows it");
+        let wrong = |_| Rejected::new(what, "copy it as the API's provider shows it");
         reader.note(key::check_shape(&api_key).map_err(wrong), &origin)?;
         Some(LlmConfig { base_url, model, api_key, deadline, limits })
     }
-}
-
-/// What a model costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// The model's name.
-    pub model: String,
-    /// Billionths of a US dollar for a token read: thousandths of a dollar for a million.
-    pub nano_usd_in: u64,
-    /// The same for a token written.
-    pub nano_usd_out: u64,
 }

@@ -5,63 +5,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use secrecy::SecretString;
 
-use super::declare::{Field, Part, Place, Reader, Section as _, flags, one, optional, settings};
+use super::declare::{Reader, Section as _};
 use super::layers::{Either, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
-use super::secret::Secret;
-use super::setting::group;
-use super::{Config, Listen, Sources, key, parse};
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs: one JSON object a line.
-    Json,
-}
-
-settings! {
-    /// What is logged, and how.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct LogSettings {
-        in flags(group::LOGGING, "log_") => {
-            /// Format of the log: text or json.
-            pub format: LogFormat = one("text", "FORMAT", parse::log_format);
-            // Directives of tracing-subscriber's filter.
-            /// Level of the log: error, warn, info, debug, trace, or a list such as info,ai_debugger::monitor=debug.
-            pub filter: String = one("info", "LEVEL", parse::log_filter).adjust(|it| {
-                it.rename("log_level");
-                it.env.push("RUST_LOG".to_owned());
-            });
-        }
-    }
-}
-
-settings! {
-    /// All that is declared anywhere.
-    #[expect(dead_code, reason = "the file's name is wanted before all others: the layers read it themselves")]
-    pub(super) struct Root {
-        in flags(group::SERVER, "") => {
-            /// Configuration file; when none is named, /etc/ai-debugger.toml is read if it exists.
-            config_file: Option<PathBuf> = optional("FILE", parse::path).adjust(|it| {
-                it.rename("config");
-                it.in_file = false;
-            });
-            /// What the daemon needs.
-            config: Config = Part;
-            /// What the log needs.
-            logging: LogSettings = Part;
-        }
-    }
-}
+use super::registry::Root;
+use super::sources::{self, Sources};
+use super::{Config, Listen, LogSettings, key};
 
 /// Where the access key comes from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// Given, directly or in a file.
     Given {
-        /// The key.
+        /// The access key that clients must give.
         key: SecretString,
         /// The flag, variable, file or key of the file.
         origin: String,
@@ -79,7 +35,7 @@ pub struct LoadedConfig {
     pub config: Config,
     /// Where the real key will come from.
     pub key: KeySource,
-    /// How to log.
+    /// The log's format and level.
     pub logging: LogSettings,
     /// Worth a word, not wrong.
     pub warnings: Vec<String>,
@@ -111,10 +67,10 @@ impl LoadedConfig {
 
 /// Puts the configuration together, or says everything that is wrong with it.
 pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
-    let mut reader = Reader { layers: Layers::read(sources), ..Reader::default() };
+    let mut reader = Reader { layers: sources::read(sources), ..Reader::default() };
     let Root { mut config, logging, .. } = Root::read(&mut reader);
     config.key = key::random().unwrap_or_else(|error| {
-        let what = format!("the kernel gives no random bytes: {error}");
+        let what = format!("the kernel provides no random bytes: {error}");
         let rejected = Rejected::new(what, "use a kernel with getrandom(2)");
         reader.problem(Problem { origin: "access key".to_owned(), rejected });
         SecretString::from("")
@@ -130,16 +86,6 @@ pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
         Ok(LoadedConfig { config, key, logging, warnings })
     } else {
         Err(ConfigErrors(problems))
-    }
-}
-
-/// Declares the access key. Which it is depends on settings that are read after it: [`load`] finds out.
-pub(super) struct AccessKey;
-
-impl Field<SecretString> for AccessKey {
-    fn read(self, reader: &mut Reader, place: Place) -> SecretString {
-        Secret("KEY").declare(reader, place);
-        SecretString::from("")
     }
 }
 
@@ -193,9 +139,9 @@ impl Config {
 /// Beyond loopback a key that can be guessed is as good as none; on this host it is worth a word.
 fn judged(listen: &Listen, key: &SecretString) -> Result<Option<String>, Rejected> {
     let Some(weakness) = key::weakness(key) else { return Ok(None) };
-    let advice = "give at least 16 random characters, or leave the key away and one is made";
+    let advice = "give at least 16 random characters, or give no key and one is generated";
     if listen.is_this_host_only() {
         return Ok(Some(format!("{weakness}, and every program on this host can try it; {advice}")));
     }
-    Err(Rejected::new(format!("{weakness}, and {listen} can be reached from other hosts"), advice))
+    Err(Rejected::new(format!("{weakness}, and other hosts can reach {listen}"), advice))
 }

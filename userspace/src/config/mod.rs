@@ -13,13 +13,17 @@ mod life;
 mod listen;
 mod llm;
 mod load;
+mod log;
 mod parse;
+mod price;
 mod problem;
 mod programs;
 mod receivers;
+mod registry;
 mod removed;
 mod secret;
-pub(crate) mod setting;
+mod setting;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -27,20 +31,24 @@ mod tls;
 pub use detect::DetectLimits;
 pub use exec::ExecLimits;
 pub use growth::GrowthLimits;
-pub use layers::Sources;
 pub use life::{AlertRules, LifeRules};
 pub use listen::Listen;
-pub use llm::{LlmConfig, LlmLimits, Price};
-pub use load::{KeySource, LoadedConfig, LogFormat, LogSettings, load};
+pub use llm::{LlmConfig, LlmLimits};
+pub use load::{KeySource, LoadedConfig, load};
+pub use log::{LogFormat, LogSettings};
+pub use price::Price;
 pub use problem::{ConfigErrors, Problem, Rejected};
 pub use receivers::{HookConfig, Receivers, SlackConfig};
+pub use sources::Sources;
 pub use tls::TlsFiles;
 
 pub(crate) use client_key::{ClientKey, client_key};
 pub(crate) use key::check_file as check_key_file;
 pub(crate) use listen::{UNIX_SCHEME, socket_path};
 pub(crate) use parse::{base_url, is_this_host};
+pub(crate) use registry::{SETTINGS, find as find_setting};
 pub(crate) use removed::removed;
+pub(crate) use setting::{Setting, Shape};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -49,7 +57,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use declare::{Fixed, Part, flags, list, one, settings, switch};
-use load::AccessKey;
+use secret::AccessKey;
 use setting::group;
 
 settings! {
@@ -57,47 +65,47 @@ settings! {
     #[derive(Clone, Debug)]
     pub struct Config {
         in flags(group::SERVER, "") => {
-            /// Address and port of the HTTP server, or unix:/PATH for a socket; port 0 takes a free one.
+            /// Address and port of the HTTP server, or unix:/PATH for a socket; port 0 picks a free port.
             pub listen: Listen = one("127.0.0.1:7878", "IP:PORT", listen::listen);
             /// Certificate and key of the server; `None`: plain HTTP.
             pub tls: Option<TlsFiles> = Part;
-            /// Access key; when none is given, one is made on the first run and kept in the data folder.
+            /// Access key; if none is given, one is generated on the first run and kept in the data folder.
             pub key: SecretString = AccessKey;
             /// The file it was read from, which SIGHUP reads again; `None`: it was given as such. Loading finds out.
             pub key_file: Option<PathBuf> = Fixed(None);
             /// Folder for the incidents and the access key.
             pub data_dir: PathBuf = one("/var/lib/ai-debugger", "DIR", parse::path);
-            /// Host name to answer besides IP addresses, localhost and this machine's name; repeatable.
+            /// Additional host name to answer to, besides localhost, IP addresses and this machine's name; repeatable.
             pub allowed_hosts: Vec<String> = list("", "NAME", parse::host_name)
                 .adjust(|it| it.flag = Some("allowed-host".to_owned()));
-            /// Serve /proc/PID/environ with its values instead of masked.
+            /// Serve the values in /proc/PID/environ instead of masking them.
             pub show_environ: bool = switch();
-            /// Store and serve command lines and evidence with the secrets in them; what leaves the host stays
-            /// masked.
+            /// Store and serve command lines and evidence without masking secrets; what leaves the host is masked
+            /// either way.
             pub show_secrets: bool = switch();
         }
         in flags(group::WATCHING, "") => {
-            /// Folder where the host's /proc is mounted.
+            /// Directory where the host's /proc is mounted.
             pub proc_root: PathBuf = one("/proc", "DIR", parse::path);
-            /// Folder where the host's cgroups are mounted.
+            /// Directory where the host's cgroups are mounted.
             pub cgroup_root: PathBuf = one("/sys/fs/cgroup", "DIR", parse::path);
             /// Time between two scans of /proc, 100ms to 1h.
             pub scan_interval: Duration = one("10s", "TIME", parse::duration("100ms", "1h"));
-            /// Type information (BTF) of the running kernel; it is elsewhere in a container without /sys.
+            /// File with the running kernel's type information (BTF); needed in a container without /sys.
             pub btf_path: PathBuf = one("/sys/kernel/btf/vmlinux", "FILE", parse::path);
             // As role and name.
-            /// Role of a program of your own, such as ci-agent=builder or my-runner=supervisor; repeatable.
+            /// Role of one of your own programs, such as ci-agent=builder or my-runner=supervisor; repeatable.
             pub programs: Vec<(String, String)> = list("", "NAME=ROLE", programs::own)
                 .adjust(|it| it.flag = Some("program".to_owned()));
         }
         in flags(group::MODEL, "") => {
-            /// Send nothing to a language model: the built-in analyst works alone.
+            /// Send nothing to a language model; the built-in analyst works alone.
             pub no_llm: bool = switch();
             /// The language model; `None`: the built-in rules alone.
             pub llm: Option<LlmConfig> = Part;
         }
         in flags(group::ALERTS, "") => {
-            /// Who gets alerts.
+            /// The receivers that get alerts.
             pub receivers: Receivers = Part;
             /// What is alerted, and when.
             pub alerts: AlertRules = Part;

@@ -7,11 +7,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::Url;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use super::problem::{Rejected, quoted};
-use super::{LogFormat, Price};
 use crate::model::Severity;
 
 /// Longest DNS name (RFC 1035, section 2.3.4).
@@ -31,7 +28,7 @@ pub(super) fn switch(text: &str) -> Parsed<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(Rejected::value(text, "is neither on nor off", "give true or false")),
+        _ => Err(Rejected::value(text, "is neither true nor false", "give true or false")),
     }
 }
 
@@ -44,7 +41,7 @@ pub(super) fn duration(min: &'static str, max: &'static str) -> impl Fn(&str) ->
             Ok(time) if time < bound(min) => "is too short",
             Ok(time) if time > bound(max) => "is too long",
             Ok(time) => return Ok(time.unsigned_abs()),
-            Err(_) => "is not a time with its unit",
+            Err(_) => "is not a time with a unit",
         };
         Err(Rejected::value(text, what, accepted))
     }
@@ -66,27 +63,6 @@ pub(super) fn severity(text: &str) -> Parsed<Severity> {
     text.parse().map_err(wrong)
 }
 
-pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(Rejected::value(text, "is not a log format", "give text or json")),
-    }
-}
-
-/// A filter of tracing-subscriber, less its trap: there a bare `warning` means everything of a part named
-/// `warning` and nothing of any other.
-pub(super) fn log_filter(text: &str) -> Parsed<String> {
-    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
-    let explicit = text.split(',').all(|piece| piece.contains(['=', '[']) || is_level(piece.trim()));
-    if !explicit || EnvFilter::builder().parse(text).is_err() {
-        let accepted =
-            "give error, warn, info, debug or trace, or a list such as info,ai_debugger::monitor=debug";
-        return Err(Rejected::value(text, "is not a log level", accepted));
-    }
-    Ok(text.to_owned())
-}
-
 pub(super) fn model_name(text: &str) -> Parsed<String> {
     if text.is_empty() || text.len() > 128 || !text.bytes().all(|b| b.is_ascii_graphic()) {
         let accepted = "give a model's name as its API lists it, such as openai/gpt-oss-120b";
@@ -97,25 +73,12 @@ pub(super) fn model_name(text: &str) -> Parsed<String> {
 
 /// Dollars, to billionths of one.
 pub(super) fn nano_usd(text: &str) -> Parsed<u64> {
-    let accepted = "give dollars without a sign, such as 1 or 0.25";
-    nano(text, 1e9).ok_or_else(|| Rejected::value(text, "is not a sum of dollars", accepted))
+    let accepted = "give an amount in dollars without a currency sign, such as 1 or 0.25";
+    nano(text, 1e9).ok_or_else(|| Rejected::value(text, "is not an amount in dollars", accepted))
 }
 
-/// `MODEL=IN/OUT`, in dollars for a million tokens.
-pub(super) fn price(text: &str) -> Parsed<Price> {
-    let accepted = "give MODEL=IN/OUT in dollars for a million tokens, such as openai/gpt-oss-120b=0.15/0.60";
-    let rejected = || Rejected::value(text, "is not a price", accepted);
-    let (model, price) = text.rsplit_once('=').ok_or_else(rejected)?;
-    let (read, written) = price.split_once('/').ok_or_else(rejected)?;
-    let parsed = || {
-        // A dollar for a million tokens is a thousand billionths for one.
-        let (nano_usd_in, nano_usd_out) = (nano(read, 1e3)?, nano(written, 1e3)?);
-        Some(Price { model: model_name(model.trim()).ok()?, nano_usd_in, nano_usd_out })
-    };
-    parsed().ok_or_else(rejected)
-}
-
-fn nano(text: &str, unit: f64) -> Option<u64> {
+/// A number, in billionths of a unit.
+pub(super) fn nano(text: &str, unit: f64) -> Option<u64> {
     let text = text.trim();
     let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let number = text.parse::<f64>().ok().filter(|number| plain && *number <= 1e6)?;
@@ -150,7 +113,7 @@ pub(crate) fn base_url(text: &str) -> Parsed<String> {
         && url.query().is_none()
         && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || !plain {
-        return Err(Rejected::new(format!("{shown} cannot be an API's base"), accepted));
+        return Err(Rejected::new(format!("{shown} cannot be an API's base URL"), accepted));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
@@ -178,7 +141,7 @@ pub(super) fn secret_url(text: &str) -> Parsed<()> {
 pub(super) fn bot_token(text: &str) -> Parsed<()> {
     let shape = text.starts_with("xoxb-") && text.bytes().all(|byte| byte.is_ascii_graphic());
     let accepted = "give the bot token of a Slack app, xoxb-…";
-    if shape { Ok(()) } else { Err(Rejected::new("the value is not a bot's token", accepted)) }
+    if shape { Ok(()) } else { Err(Rejected::new("the value is not a bot token", accepted)) }
 }
 
 /// A channel's id, or its name with or without `#`.
@@ -197,21 +160,25 @@ pub(crate) fn is_this_host(url: &Url) -> bool {
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
+/// Both sides of a parser's border, and that it says what it would take.
+#[cfg(test)]
+pub(super) fn check<T: std::fmt::Debug + PartialEq>(
+    parse: impl Fn(&str) -> Parsed<T>,
+    good: &[(&str, T)],
+    bad: &[&str],
+) {
+    for (text, want) in good {
+        assert_eq!(parse(text).as_ref(), Ok(want), "{text}");
+    }
+    for text in bad {
+        let refused = parse(text).expect_err(text);
+        assert!(refused.accepted.starts_with("give "), "{refused:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fmt::Debug;
-
     use super::*;
-
-    fn check<T: Debug + PartialEq>(parse: impl Fn(&str) -> Parsed<T>, good: &[(&str, T)], bad: &[&str]) {
-        for (text, want) in good {
-            assert_eq!(parse(text).as_ref(), Ok(want), "{text}");
-        }
-        for text in bad {
-            let refused = parse(text).expect_err(text);
-            assert!(refused.accepted.starts_with("give "), "{refused:?}");
-        }
-    }
 
     #[test]
     fn times_need_a_unit_and_stay_in_bounds() {
@@ -229,27 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_switches() {
+    fn counts_switches_and_severities() {
         check(count(1, 100), &[("1", 1), ("100", 100)], &["0", "101", "-1", "1.5", "", "9999999999"]);
+        check(severity, &[("critical", Severity::Critical)], &["Critical", "fatal", ""]);
         check(switch, &[("1", true), ("TRUE", true), ("off", false), ("no", false)], &["", "2", "maybe"]);
     }
 
     #[test]
-    fn money_and_prices() {
+    fn money() {
         check(
             nano_usd,
             &[("1", 1_000_000_000), ("0.25", 250_000_000), ("0", 0), ("1000000", 1_000_000_000_000_000)],
             &["", "-1", "1e3", "NaN", "inf", "$1", "1000001", "1.2.3", "."],
-        );
-        let of =
-            |model: &str, nano_usd_in, nano_usd_out| Price { model: model.into(), nano_usd_in, nano_usd_out };
-        check(
-            price,
-            &[
-                ("openai/gpt-oss-120b=0.15/0.60", of("openai/gpt-oss-120b", 150, 600)),
-                ("a=b=0.075/0", of("a=b", 75, 0)),
-            ],
-            &["", "m", "m=1", "m=1/", "=1/2", "m=-1/2", "m=1/2/3", "m n=1/2"],
         );
     }
 
@@ -273,17 +231,6 @@ mod tests {
                 ("http://localhost:9/", ()),
             ],
             &["http://hooks.slack.com/services/T/B/x", "hooks.slack.com", ""],
-        );
-    }
-
-    #[test]
-    fn log_settings() {
-        check(severity, &[("critical", Severity::Critical)], &["Critical", "fatal", ""]);
-        check(log_format, &[("json", LogFormat::Json)], &["JSON", "logfmt", ""]);
-        check(
-            log_filter,
-            &[("warn,hyper=info", "warn,hyper=info".to_owned())],
-            &["a=b=c", "info,x=loud", "warning", ""],
         );
     }
 

@@ -20,7 +20,7 @@ pub struct Problem {
 /// Why a value is not taken. Made by parsers, which do not know where the value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// What is wrong.
+    /// What is wrong, to follow the setting's name.
     pub what: String,
     /// What is accepted, or what to do.
     pub accepted: String,

@@ -9,10 +9,10 @@ pub(super) fn own(text: &str) -> Result<(String, String), Rejected> {
     let Err(error) = programs::check(role, name) else { return Ok((role.to_owned(), name.to_owned())) };
     let (what, accepted) = match error {
         ExtendError::UnknownRole { known, .. } => {
-            ("gives no role that there is", format!("of these roles: {}", known.join(", ")))
+            ("does not give a known role", format!("with one of these roles: {}", known.join(", ")))
         }
         ExtendError::NoName(_) | ExtendError::Twice => {
-            ("gives no program's name", "the name alone, without a path".to_owned())
+            ("does not give a program name", "the name alone, without a path".to_owned())
         }
     };
     let accepted = format!("give NAME=ROLE, such as ci-agent=builder, {accepted}");

@@ -16,9 +16,9 @@ settings! {
             pub slack: Option<SlackConfig> = Part;
             /// A webhook of anybody's.
             pub webhook: Option<HookConfig> = Part;
-            /// Address of Alertmanager, such as http://127.0.0.1:9093.
+            /// Base URL of Alertmanager, such as http://127.0.0.1:9093.
             pub alertmanager_url: Option<String> = optional("URL", parse::base_url);
-            /// Address at which people reach this daemon: links to incidents begin with it.
+            /// URL at which people reach this daemon, for links to incidents.
             pub public_url: Option<String> = optional("URL", parse::base_url);
         }
     }
@@ -27,14 +27,14 @@ settings! {
 /// The way to Slack.
 #[derive(Clone, Debug)]
 pub enum SlackConfig {
-    /// An incoming webhook.
+    /// An incoming webhook, bound to one channel.
     Webhook {
         /// A secret: whoever has it can post.
         url: SecretString,
     },
     /// A bot of an app, with the scope `chat:write`.
     Bot {
-        /// `xoxb-…`.
+        /// The bot token, `xoxb-…`.
         token: SecretString,
         /// The channel's id or name.
         channel: String,
@@ -55,9 +55,9 @@ pub struct HookConfig {
 settings! {
     struct SlackSettings {
         in variables(group::ALERTS, "slack_") => {
-            /// Incoming webhook of Slack that gets the alerts.
+            /// URL of the Slack incoming webhook that gets the alerts.
             webhook_url: Option<Given> = Secret("URL");
-            /// Token of a Slack app's bot (xoxb-…) with the scope chat:write; takes the webhook's place.
+            /// Bot token of a Slack app (xoxb-…) with the scope chat:write; used instead of the webhook.
             bot_token: Option<Given> = Secret("TOKEN");
             /// Channel the bot posts to: its id (C…) or name.
             channel: Option<String> = optional("CHANNEL", parse::slack_channel);
@@ -96,9 +96,9 @@ impl Section for Option<SlackConfig> {
 settings! {
     struct HookSettings {
         in variables(group::ALERTS, "alert_webhook_") => {
-            /// Webhook that gets every alert with its incident as JSON.
+            /// URL of a webhook that gets every alert with its incident as JSON.
             url: Option<Given> = Secret("URL");
-            /// Secret that signs the requests to this webhook (HMAC-SHA256).
+            /// Secret to sign the requests to this webhook with (HMAC-SHA256).
             secret: Option<Given> = Secret("SECRET");
         }
     }
@@ -116,7 +116,7 @@ impl Section for Option<HookConfig> {
         reader.note(parse::secret_url(url.expose_secret()), &origin)?;
         if secret.is_none() {
             reader.warn(
-                "alerts to ALERT_WEBHOOK_URL are not signed: set ALERT_WEBHOOK_SECRET, and check it there",
+                "alerts to ALERT_WEBHOOK_URL are not signed: set ALERT_WEBHOOK_SECRET, and verify it in the receiver",
             );
         }
         Some(HookConfig { url, secret: secret.map(|it| it.value) })

@@ -20,7 +20,6 @@ pub(crate) struct Removed {
     pub(crate) name: &'static str,
 }
 
-/// All of them.
 pub(crate) fn removed() -> impl Iterator<Item = Removed> {
     NAMES.split_whitespace().map(|name| Removed { name })
 }
@@ -38,13 +37,11 @@ impl Removed {
     /// What to say to who still has it.
     pub(super) fn warning(self, origin: &str) -> String {
         let instead = match self.name {
-            "ebpf_log" => {
-                "these lines come with --log-level debug, or alone with info,ai_debugger_probes=debug"
-            }
-            "llm_prompt_tokens" => "a prompt has to fit into --llm-tokens-per-minute, so lower that",
-            "detect.exec_quiet_below" => "name such a program with --program NAME=builder",
+            "ebpf_log" => "use --log-level debug, or info,ai_debugger_probes=debug for these lines alone",
+            "llm_prompt_tokens" => "a prompt has to fit into --llm-tokens-per-minute, so lower that instead",
+            "detect.exec_quiet_below" => "give such a program the role builder with --program NAME=builder",
             _ => "its value is fixed now, so remove it",
         };
-        format!("{origin} is no setting any more and is ignored: {instead}")
+        format!("{origin} is no longer a setting and is ignored: {instead}")
     }
 }

@@ -37,9 +37,8 @@ impl SecretFile {
     }
 }
 
-/// Reads one.
 pub(super) fn read(path: &Path) -> Result<SecretFile, Rejected> {
-    let accepted = "name a readable file with the secret alone in it";
+    let accepted = "name a readable file that contains only the secret";
     // Who mixes up a secret and its file's name must not find the secret in an error.
     let text = path.to_string_lossy();
     let is_path = text.contains('/') && !text.contains("://");
@@ -70,7 +69,6 @@ pub(super) struct Secret(pub(super) &'static str);
 /// A secret that was given.
 pub(super) struct Given {
     pub(super) value: SecretString,
-    /// Where.
     pub(super) origin: String,
 }
 
@@ -116,6 +114,16 @@ impl Field<Option<Given>> for Secret {
                 None
             }
         }
+    }
+}
+
+/// Declares the access key. Which it is depends on settings that are read after it: loading finds out.
+pub(super) struct AccessKey;
+
+impl Field<SecretString> for AccessKey {
+    fn read(self, reader: &mut Reader, place: Place) -> SecretString {
+        Secret("KEY").declare(reader, place);
+        SecretString::from("")
     }
 }
 

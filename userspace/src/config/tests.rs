@@ -8,8 +8,8 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use secrecy::ExposeSecret as _;
 
+use super::registry::find;
 use super::removed::Removed;
-use super::setting::{SETTINGS, Setting, find};
 use super::*;
 
 /// What no error, warning or debug output may ever show.
@@ -118,7 +118,7 @@ fn what_was_removed_is_named_wherever_it_is_and_stops_nobody() {
         assert_eq!(loaded.config.detect, DetectLimits::default(), "{name}");
         let in_file = format!("ai-debugger.toml: {name}");
         for (warning, origin) in loaded.warnings.iter().zip([flag, variable, in_file]) {
-            assert!(warning.contains(&format!("{origin} is no setting any more")), "{warning}");
+            assert!(warning.contains(&format!("{origin} is no longer a setting")), "{warning}");
         }
         assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
     }
@@ -156,12 +156,12 @@ fn all_errors_are_reported_at_once() {
               DIR/ai-debugger.toml: port: no such setting; `ai-debugger run --help` lists the settings
               --listen: `localhost:80` is not an address to listen on; give an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878, or a socket, such as unix:/run/ai-debugger.sock
               AI_DEBUGGER_ALLOWED_HOSTS: `http://no�[2J` is not a host name; give a plain name without scheme and port, such as debug.example.org
-              DIR/ai-debugger.toml: show_environ: `maybe` is neither on nor off; give true or false
+              DIR/ai-debugger.toml: show_environ: `maybe` is neither true nor false; give true or false
               --scan-interval: `5ms` is too short; give a time from 100ms to 1h, such as 10s or 1m30s
-              AI_DEBUGGER_LLM_BASE_URL: `ftp://x` cannot be an API's base; give an http or https URL without user, query and fragment, such as https://api.groq.com/openai/v1
-              GROQ_API_KEY_FILE: /nonexistent/groq cannot be read: No such file or directory (os error 2); name a readable file with the secret alone in it
+              AI_DEBUGGER_LLM_BASE_URL: `ftp://x` cannot be an API's base URL; give an http or https URL without user, query and fragment, such as https://api.groq.com/openai/v1
+              GROQ_API_KEY_FILE: /nonexistent/groq cannot be read: No such file or directory (os error 2); name a readable file that contains only the secret
               SLACK_WEBHOOK_URL: the value is not a URL; give the URL Slack shows for the incoming webhook, https://hooks.slack.com/services/…
-              DIR/ai-debugger.toml: detect.hung_after: `2` is not a time with its unit; give a time from 1s to 24h, such as 10s or 1m30s
+              DIR/ai-debugger.toml: detect.hung_after: `2` is not a time with a unit; give a time from 1s to 24h, such as 10s or 1m30s
               AI_DEBUGGER_LOG_LEVEL: `warning` is not a log level; give error, warn, info, debug or trace, or a list such as info,ai_debugger::monitor=debug"#]],
     );
 }
@@ -196,7 +196,7 @@ fn a_file_that_is_broken_or_missing_is_an_error() {
         None,
         &expect![[r#"
         the configuration has an error:
-          --config /nonexistent/a.toml: cannot read the configuration file: No such file or directory (os error 2); give a readable TOML file"#]],
+          --config /nonexistent/a.toml: cannot read the configuration file: No such file or directory (os error 2); name a readable TOML file"#]],
     );
     check_errors(
         &[],
@@ -204,7 +204,7 @@ fn a_file_that_is_broken_or_missing_is_an_error() {
         None,
         &expect![[r#"
         the configuration has an error:
-          AI_DEBUGGER_CONFIG /nonexistent/a.toml: cannot read the configuration file: No such file or directory (os error 2); give a readable TOML file"#]],
+          AI_DEBUGGER_CONFIG /nonexistent/a.toml: cannot read the configuration file: No such file or directory (os error 2); name a readable TOML file"#]],
     );
 }
 
@@ -279,7 +279,7 @@ fn what_is_odd_but_not_wrong_is_mentioned() {
         (&[("key", "correct-horse-battery")][..], &[][..], None, "--key shows the access key"),
         (&[], &[("SLACK_BOT_TOKEN", SECRET)][..], None, "SLACK_BOT_TOKEN is ignored without SLACK_CHANNEL"),
         (&[], &[("AI_DEBUGGER_SCAN_INTERVALL", "1s")], None, "did you mean AI_DEBUGGER_SCAN_INTERVAL?"),
-        (&[], &[], Some("llm_base_url = \"http://127.0.0.1:1/v1\""), "the model is not asked"),
+        (&[], &[], Some("llm_base_url = \"http://127.0.0.1:1/v1\""), "the model is not used"),
     ] {
         let warnings = load_with(flags, env, file).unwrap().warnings;
         assert!(warnings.len() == 1 && warnings[0].contains(want), "{warnings:?}");

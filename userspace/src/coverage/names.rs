@@ -12,7 +12,7 @@ macro_rules! named {
         }
 
         impl $name {
-            /// All of them.
+            /// Every value, in the order they are shown.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// As programs know it.
@@ -36,13 +36,13 @@ named! {
     Hook {
         /// A process replaced its program.
         Exec = "sched_process_exec",
-        /// A process ended.
+        /// The last thread of a process ended.
         Exit = "sched_process_exit",
         /// The OOM killer chose a victim.
         OomVictim = "mark_victim",
         /// A signal was generated, of which the fatal ones are taken.
         Signal = "signal_generate",
-        /// A process forked.
+        /// A process started a child.
         Fork = "sched_process_fork",
     }
 }
@@ -52,11 +52,11 @@ named! {
     Way {
         /// Execs and exits by status.
         CommonRing = "common",
-        /// Captures of crashes.
+        /// The ring for captures of crashes.
         CrashRing = "crash",
         /// The urgent ring: deaths by signal and OOM kills.
         UrgentRing = "grave",
-        /// The kernel's log.
+        /// The kernel's log, /dev/kmsg.
         KernelLog = "kmsg",
         /// A scan of /proc.
         Scan = "scan",
@@ -72,7 +72,7 @@ named! {
         Crash = "crash",
         /// A program was replaced.
         Exec = "exec",
-        /// A process ended.
+        /// The last thread of a process ended.
         Exit = "exit",
         /// A record of the kernel's log.
         LogRecord = "kmsg",

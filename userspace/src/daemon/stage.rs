@@ -37,7 +37,7 @@ impl Stage {
     /// Waits for it, but not for ever.
     pub(super) async fn end(self, deadline: Instant) {
         if let Some(Err(err)) = within(self.name, deadline, self.task).await {
-            error!("{} ended in a fault: {err}", self.name);
+            error!("{} failed: {err}", self.name);
         }
     }
 }
@@ -59,7 +59,7 @@ impl Drop for End {
 pub(super) async fn within<T>(what: &str, deadline: Instant, end: impl Future<Output = T>) -> Option<T> {
     let ended = timeout_at(deadline, end).await.ok();
     if ended.is_none() {
-        warn!("{what} did not end in time");
+        warn!("{what} did not stop in time");
     }
     ended
 }

@@ -10,7 +10,7 @@ use super::file::{FILE_MAX, read};
 use crate::model::EvidenceFile;
 use crate::text;
 
-/// Most threads listed.
+/// Most threads listed with state and wait channel.
 const LISTED: usize = 256;
 /// Most kernel stacks kept.
 const STACKS: usize = 4;

@@ -66,17 +66,17 @@ impl AnalyzeService {
     async fn examine(&self, pid: u32) -> Result<(CaseFile, SemaphorePermit<'_>), Error> {
         let Ok(place) = self.places.try_acquire() else {
             self.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_analyze" }).inc();
-            let message = format!("{MAX_AT_A_TIME} processes are being analysed; try again");
+            let message = format!("{MAX_AT_A_TIME} processes are already being analysed; try again later");
             return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, message));
         };
         let examined = self.monitor.examine(pid).await;
         let mut file = examined
-            .map_err(|error| Error::unavailable(format!("the process cannot be examined: {error:#}")))?
+            .map_err(|error| Error::unavailable(format!("cannot examine the process: {error:#}")))?
             .ok_or_else(|| Error::not_found(format!("there is no process {pid}, or it has just ended")))?;
         if let Some(store) = &self.store {
             let open = store.open_about(file.process.key()).await;
             let open =
-                open.map_err(|error| Error::unavailable(format!("the incidents cannot be read: {error:#}")))?;
+                open.map_err(|error| Error::unavailable(format!("cannot read the incidents: {error:#}")))?;
             open.iter().for_each(|incident| file.add_findings_of(incident));
         }
         let file = if self.show_secrets { file } else { records::masked(file) }.dated();
@@ -121,7 +121,6 @@ struct PromptReply {
     question: Question,
 }
 
-/// What is answered.
 #[derive(Debug, Serialize)]
 pub(super) struct AnalyzeReply {
     pid: Value,

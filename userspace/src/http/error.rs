@@ -49,7 +49,7 @@ impl Error {
 
     /// What a panic in a handler becomes. The panic hook has already told the log where it was.
     pub(super) fn from_panic(_payload: Box<dyn Any + Send>) -> Self {
-        let message = "a fault in the server ended this request; the daemon's log says where";
+        let message = "an internal error ended this request; the daemon's log says where";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 }

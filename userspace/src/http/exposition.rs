@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::core::Core;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+/// Prometheus' text format, by <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(core): State<Arc<Core>>, headers: HeaderMap) -> Response {

@@ -40,7 +40,7 @@ pub(super) async fn readyz(State(core): State<Arc<Core>>) -> Response {
     if core.health.ready() {
         return Json(json!({ "status": "ready" })).into_response();
     }
-    Error::unavailable("the first walk of /proc is not finished yet").into_response()
+    Error::unavailable("the first scan of /proc is not finished yet").into_response()
 }
 
 /// What is missing, without the secrets the daemon knows: a reason may quote a URL or an answer that holds one.

@@ -120,7 +120,7 @@ async fn change(it: &Incidents, id: &str, action: IncidentAction) -> Result<Json
         ActionOutcome::Unknown => Err(unknown()),
         ActionOutcome::Conflict(status) => {
             let message =
-                format!("the incident is {}: it opens again by itself when it comes back", status.as_str());
+                format!("the incident is {}: it reopens by itself if the fault comes back", status.as_str());
             Err(Error::new(StatusCode::CONFLICT, message))
         }
     }
@@ -154,7 +154,7 @@ mod tests {
         let broken = Unreadable { id: "01J".into(), reason: "column kind: \u{1b}[2J".into() };
         let error = failed(anyhow::Error::from(broken).context("reading"));
         assert_eq!(error.status, 500);
-        assert_eq!(error.message, "incident 01J in the database can't be read: column kind: \u{fffd}[2J");
+        assert_eq!(error.message, "cannot read incident 01J from the database: column kind: \u{fffd}[2J");
         let error = failed(anyhow::anyhow!("/var/lib/secret"));
         assert!(!error.message.contains("secret"), "{}", error.message);
     }

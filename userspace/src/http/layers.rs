@@ -28,7 +28,7 @@ use super::places::Place;
 use super::{index, proc};
 use crate::metrics::HttpLabels;
 
-/// On every answer.
+/// Headers that every answer carries.
 const HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CACHE_CONTROL, "no-store"),
@@ -59,7 +59,7 @@ pub(super) async fn around(State(core): State<Arc<Core>>, request: Request, next
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Error::from_panic(panic).into_response(),
         Err(_) => {
-            Error::unavailable(format!("the answer took longer than {} s", limit.as_secs())).into_response()
+            Error::unavailable(format!("the request took longer than {} s", limit.as_secs())).into_response()
         }
     };
     let headers = response.headers_mut();
@@ -150,7 +150,7 @@ pub(super) async fn other_method(method: Method) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let message = format!("this path does not take {method}; OPTIONS says what it takes");
+    let message = format!("this path does not accept {method}; OPTIONS lists what it accepts");
     Error::new(StatusCode::METHOD_NOT_ALLOWED, message).into_response()
 }
 

@@ -36,6 +36,7 @@ use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
 use crate::analyst::Analyst;
+use crate::children::Toucher;
 use crate::config::Config;
 use crate::health::Health;
 use crate::host::Host;
@@ -50,21 +51,23 @@ pub use self::listener::{Listener, Reached};
 
 /// Everything the endpoints read from.
 pub struct App {
-    /// The configuration.
+    /// The checked configuration of the daemon.
     pub config: Arc<Config>,
     /// Who is let in.
     pub access: Arc<Access>,
-    /// The host.
+    /// The host's name and clocks.
     pub host: Host,
-    /// The process table.
+    /// To ask the monitor for processes.
     pub monitor: monitor::Handle,
-    /// The incidents.
+    /// Who reads what may hang.
+    pub toucher: Arc<Toucher>,
+    /// The store of incidents.
     pub store: Store,
     /// The receivers of alerts.
     pub sinks: Vec<&'static str>,
     /// Who judges on request.
     pub analyst: Analyst,
-    /// The daemon's numbers.
+    /// The metrics that `/metrics` prints.
     pub metrics: Arc<Metrics>,
     /// What works and what does not.
     pub health: Health,
@@ -74,7 +77,7 @@ pub struct App {
 
 /// Serves on `listener` until `shutdown`; requests under way then get a few seconds to finish.
 pub async fn serve(app: App, listener: Listener, shutdown: CancellationToken) -> Result<()> {
-    let App { config, access, host, monitor, store, sinks, analyst, metrics, health, started } = app;
+    let App { config, access, host, monitor, toucher, store, sinks, analyst, metrics, health, started } = app;
     let slow = analyze::routes(
         monitor.clone(),
         store.clone(),
@@ -85,7 +88,8 @@ pub async fn serve(app: App, listener: Listener, shutdown: CancellationToken) ->
     let answers = Arc::new(Answers::new(Arc::clone(&metrics)));
     let more = incidents::routes(store, sinks, analyst.clone(), Arc::clone(&answers), &config);
     let tls = access.server_config()?;
-    let core = Core::new(config, access, answers, host, monitor, analyst, metrics, health, started);
+    let mut core = Core::new(config, access, answers, host, monitor, analyst, metrics, health, started);
+    core.proc = core.proc.reading_by(toucher);
     let places = Arc::clone(&core.places);
     server::run(routes::all(&Arc::new(core), more, slow), listener, tls, places, shutdown).await
 }

@@ -34,7 +34,6 @@ struct ProcessList {
     total: usize,
 }
 
-/// Every live process.
 pub(super) async fn live(monitor: &Handle) -> Result<Vec<ProcessView>, Error> {
     monitor.processes().await.map_err(|error| Error::unavailable(format!("no process table: {error:#}")))
 }
@@ -91,7 +90,6 @@ async fn one(State(core): State<Arc<Core>>, Segments(text): Segments<String>) ->
     }
 }
 
-/// `PID` or `PID-STARTTICKS`.
 fn identity(text: &str) -> Result<(u32, Option<u64>), Error> {
     if let Some(pid) = parse_pid(text) {
         return Ok((pid, None));
@@ -105,7 +103,7 @@ fn identity(text: &str) -> Result<(u32, Option<u64>), Error> {
 enum Sort {
     /// CPU use; those not measured yet come last.
     Cpu,
-    /// Resident memory.
+    /// By resident memory, largest first.
     Rss,
     /// Start time: the youngest first.
     Start,

@@ -80,7 +80,7 @@ pub(super) async fn run(
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
     if timeout(DRAIN_TIMEOUT, drained).await.is_err() {
-        tracing::warn!("{} connections did not end in time and are cut", connections.len());
+        tracing::warn!("{} connections did not end in time and were closed", connections.len());
     }
     connections.shutdown().await;
     Ok(())

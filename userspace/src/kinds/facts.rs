@@ -9,8 +9,8 @@ use crate::model::Name;
 
 /// The union over the lines of [`statements`](super::statements).
 macro_rules! union {
-    ($($(#[$meta:meta])* $Group:ident($Facts:ident) $as:ident in $($home:ident)::+),+ $(,)?) => {
-        $(use super::$($home)::+::facts::$Facts;)+
+    ($rooms:ident; $($(#[$meta:meta])* $Group:ident($Facts:ident) $as:ident in ($($home:ident)+)),+ $(,)?) => {
+        $(use $rooms::$($home)::+::facts::$Facts;)+
 
         /// What a fact says.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +61,7 @@ macro_rules! union {
     };
 }
 
-super::statements!(union);
+super::statements::statements!(union in super);
 
 impl<'de> Deserialize<'de> for FactData {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

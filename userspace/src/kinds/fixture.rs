@@ -1,5 +1,7 @@
 //! Case files for tests.
 
+pub(crate) mod view;
+
 use std::fmt::Write as _;
 
 use expect_test::Expect;

@@ -23,6 +23,7 @@ pub mod room;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod shared;
+pub(crate) mod statements;
 pub mod suspicious_exec;
 pub mod thread_explosion;
 pub mod watch;
@@ -32,57 +33,7 @@ pub mod zombie_pileup;
 
 use crate::model::IncidentKind;
 use room::Room;
-use watch::{OnEnd, Setup, Watch};
-
-/// Every group of statements, with where it is at home: there `facts` has its type and `words` its sentences. Given to
-/// a macro, so that the union, its reader and the renderer are made of one table.
-macro_rules! statements {
-    ($then:ident) => {
-        $then! {
-            /// A sentence that an earlier version wrote down.
-            Recorded(Recorded) as_recorded in shared::recorded,
-            /// Of abnormal exits.
-            AbnormalExit(AbnormalExitFact) as_abnormal_exit in abnormal_exit,
-            /// Of crashes.
-            Crash(CrashFact) as_crash in crash,
-            /// Of crash loops.
-            CrashLoop(CrashLoopFact) as_crash_loop in crash_loop,
-            /// Of ends.
-            Ending(EndFact) as_ending in shared::ending,
-            /// Of signals.
-            Signal(SignalFact) as_signal in shared::signal,
-            /// Of stacks.
-            Stack(StackFact) as_stack in shared::stack,
-            /// Of a live process, whatever is wrong with it.
-            Standing(StandingFact) as_standing in shared::standing,
-            /// Of threads that hang.
-            Hung(HungFact) as_hung in hung_task,
-            /// Of threads that spin.
-            Spin(SpinFact) as_spin in cpu_spin,
-            /// Of programs that began in an unusual way.
-            Exec(ExecFact) as_exec in suspicious_exec,
-            /// Of OOM kills.
-            OomKill(OomFact) as_oom_kill in oom_kill,
-            /// Of limits on tasks and memory.
-            Limit(LimitFact) as_limit in shared::limits,
-            /// Of steady growth, whatever grows.
-            Trend(TrendFact) as_trend in shared::trend,
-            /// Of memory that grows.
-            MemoryGrowth(MemoryGrowthFact) as_memory_growth in memory_growth,
-            /// Of open descriptors.
-            Descriptors(DescriptorFact) as_descriptors in fd_exhaustion,
-            /// Of threads.
-            Threads(ThreadFact) as_threads in thread_explosion,
-            /// Of families of processes.
-            Forks(ForkFact) as_forks in fork_storm,
-            /// Of memory that runs short.
-            MemoryPressure(PressureFact) as_memory_pressure in memory_pressure,
-            /// Of zombies.
-            Zombie(ZombieFact) as_zombie in zombie_pileup,
-        }
-    };
-}
-pub(crate) use statements;
+use watch::{OnEnd, Watch, WatchSetup};
 
 /// The room of a kind.
 pub const fn room(kind: IncidentKind) -> &'static Room {
@@ -104,7 +55,7 @@ pub const fn room(kind: IncidentKind) -> &'static Room {
 }
 
 /// What every kind tracks over time, for one monitor.
-pub fn watches(setup: &Setup<'_>) -> Vec<Box<dyn Watch>> {
+pub fn watches(setup: &WatchSetup<'_>) -> Vec<Box<dyn Watch>> {
     vec![
         // Each end is judged in this order; the first of its findings takes what was read before it ended.
         Box::new(oom_kill::watch::OomWatch::new(setup)),

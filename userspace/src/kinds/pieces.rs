@@ -7,9 +7,9 @@ use crate::observation::ThreadLook;
 facts! {
     /// A process, as a statement names it.
     pub struct Who {
-        /// Its `comm`.
+        /// Its `comm`: at most 15 bytes that the process chose.
         pub name: Name,
-        /// Its pid.
+        /// Its pid, in the host's pid namespace.
         pub pid: u32,
     }
 }
@@ -17,7 +17,7 @@ facts! {
 facts! {
     /// A thread of the process, as a statement names it.
     pub struct Thread {
-        /// Its `comm`.
+        /// Its `comm`: at most 15 bytes that the process chose.
         pub name: Name,
         /// Its id; that of the main thread is the pid.
         pub tid: u32,

@@ -17,13 +17,13 @@ pub struct Room {
     pub label: &'static str,
     /// Whether it happens or lasts.
     pub nature: Nature,
-    /// Whether a fault with this site is its cgroup's rather than its program's: the same fault whichever process shows
-    /// it today.
-    pub is_of_cgroup: fn(site: &str) -> bool,
+    /// Whether a fault is its cgroup's rather than its program's: the same fault whichever process shows it today.
+    pub of_cgroup: bool,
     /// Which kinds it makes happen, in the same minute, to the same process, its supervisor or its service.
     pub explains: &'static [(IncidentKind, Tie)],
-    /// For how long a process must have been watched before this kind can say anything of it; zero where an event tells.
-    pub patience: fn(&DetectLimits) -> Duration,
+    /// For how long a process must have been watched, by scans so far apart, before this kind can say anything of it;
+    /// zero where an event tells.
+    pub patience: fn(&DetectLimits, Duration) -> Duration,
     /// Adds what the crash's stack says to a draft of this kind and gives the stack's evidence; for kinds without a
     /// crash, nothing.
     pub stack: Option<fn(&mut Draft, &Stack) -> Vec<EvidenceFile>>,
@@ -73,12 +73,7 @@ pub enum Tie {
     Grouped,
 }
 
-/// For kinds whose faults are always a program's.
-pub const fn of_program(_site: &str) -> bool {
-    false
-}
-
 /// For kinds that an event tells: there is nothing to wait for.
-pub const fn at_once(_limits: &DetectLimits) -> Duration {
+pub const fn at_once(_limits: &DetectLimits, _scan_interval: Duration) -> Duration {
     Duration::ZERO
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::case::Draft;
 use super::late::Late;
 use super::shared::ending::{Ended, OomTrigger};
+use crate::children::Toucher;
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::host::Host;
@@ -27,7 +28,7 @@ pub struct View<'a> {
     pub zombies: &'a Zombies,
     /// The limited memory cgroups, as the last scan read them.
     pub cgroups: &'a [CgroupMemory],
-    /// This host.
+    /// This host's name, clocks and page size.
     pub host: &'a Host,
     /// Where /proc and the cgroups are.
     pub sources: &'a Sources,
@@ -35,7 +36,7 @@ pub struct View<'a> {
     pub limits: &'a DetectLimits,
     /// To count what a bound turned away.
     pub metrics: &'a Metrics,
-    /// On CLOCK_BOOTTIME.
+    /// The time of this call, since boot (CLOCK_BOOTTIME).
     pub now: Duration,
 }
 
@@ -48,7 +49,7 @@ impl<'a> View<'a> {
 
 /// A finding, and the process it is about.
 pub struct Found {
-    /// What was concluded.
+    /// What the detector concluded, with its facts.
     pub draft: Draft,
     /// Whom the incident names.
     pub process: ProcessInfo,
@@ -113,7 +114,9 @@ impl Watch for OnEnd {
 pub type Waker = Arc<tokio::sync::Notify>;
 
 /// What a watch is made with.
-pub struct Setup<'a> {
+pub struct WatchSetup<'a> {
+    /// Who looks at what may hang; absent: whoever asks.
+    pub toucher: Option<Arc<Toucher>>,
     /// Where /proc and the cgroups are.
     pub sources: &'a Sources,
     /// From when on something is a finding.

@@ -13,7 +13,7 @@ pub fn subject(file: &CaseFile) -> String {
     format!("{} (pid {})", text::printable(&file.process.name), file.process.pid)
 }
 
-/// `python3 (pid 13674)`.
+/// A process as sentences name it: `python3 (pid 13674)`.
 pub fn who(who: &Who) -> String {
     format!("{} (pid {})", who.name.shown(), who.pid)
 }
@@ -31,7 +31,7 @@ pub fn duration_ms(ms: u64) -> String {
     duration(Duration::from_millis(ms))
 }
 
-/// `a, b, c`.
+/// The items of a list in a sentence: `a, b, c`.
 pub fn list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }

@@ -35,7 +35,7 @@ const COMPONENT: &str = "kmsg";
 /// The log, open at its end.
 pub struct Log(OwnedFd);
 
-/// A followed log.
+/// The kernel log, followed by a thread of its own.
 pub struct Follower {
     /// Written to, to end the thread.
     stop: Arc<OwnedFd>,
@@ -56,7 +56,7 @@ impl Log {
                 let (reason, remedy) = explain(*error);
                 health.degrade(
                     COMPONENT,
-                    format!("OOM incidents lack the kernel's report: {reason}"),
+                    format!("OOM incidents will lack the kernel's report: {reason}"),
                     remedy,
                 );
             })
@@ -76,7 +76,7 @@ impl Log {
         let failed = |error: anyhow::Error| {
             health.degrade(
                 COMPONENT,
-                format!("the kernel log is not followed: {error:#}"),
+                format!("cannot follow the kernel log: {error:#}"),
                 "restart the daemon",
             );
         };
@@ -136,15 +136,15 @@ fn explain(error: Errno) -> (String, &'static str) {
     match error {
         Errno::PERM | Errno::ACCESS => (
             format!("{DEVICE} may not be read ({})", io::Error::from(error)),
-            "run with CAP_SYSLOG, or as root; kernel.dmesg_restrict=0 does it too",
+            "run as root or with CAP_SYSLOG, or set kernel.dmesg_restrict=0",
         ),
         Errno::NOENT | Errno::NXIO | Errno::NODEV => (
-            format!("there is no {DEVICE} of the kernel's"),
-            "give the container the device: --device /dev/kmsg",
+            format!("{DEVICE} is not the kernel's device, or does not exist"),
+            "pass the device to the container: --device /dev/kmsg",
         ),
         error => (
             format!("{DEVICE} cannot be followed ({})", io::Error::from(error)),
-            "see that it is the kernel's character device 1:11",
+            "check that it is the kernel's character device 1:11",
         ),
     }
 }

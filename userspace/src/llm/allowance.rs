@@ -45,7 +45,6 @@ impl Clock for TokioClock {
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
 
-/// All budgets.
 pub(super) struct Allowance {
     limits: LlmLimits,
     price: Option<Price>,

@@ -66,12 +66,12 @@ struct Dropped {
 
 /// The model's verdict; where it gives no usable step, with the steps of the rules.
 pub(super) fn verdict(content: &str, grounds: &Grounds<'_>, model: &str) -> Result<Verdict, Failure> {
-    let answer = parse(content).ok_or(Failure::Invalid("is not the JSON that was asked for"))?;
+    let answer = parse(content).ok_or(Failure::Invalid("is not the requested JSON"))?;
     let mut dropped = Dropped::default();
     let summary = clean::paragraph(&answer.summary, MAX_SUMMARY_CHARS);
     let probable_cause = clean::paragraph(&answer.probable_cause, MAX_CAUSE_CHARS);
     if summary.is_empty() || probable_cause.is_empty() {
-        return Err(Failure::Invalid("names no cause"));
+        return Err(Failure::Invalid("gives no cause"));
     }
     let evidence = cited(&answer.evidence, grounds, &mut dropped);
     if evidence.is_empty() {
@@ -172,8 +172,11 @@ impl Dropped {
         let parts: Vec<String> = [
             (self.citations, "citations of facts that are not in the case"),
             (self.hypotheses, "hypotheses without a fact, or too many"),
-            (self.commands, "steps whose command may do more than look, or too many"),
-            (self.severities, "severities that are not the next above the rules', or beside such citations"),
+            (self.commands, "steps whose command may change something, or too many"),
+            (
+                self.severities,
+                "severities that are not one step above the rules', or that cite facts not in the case",
+            ),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_bad_answer_is_none() {
-        let not_json = "is not the JSON that was asked for";
+        let not_json = "is not the requested JSON";
         let mut without_evidence = good();
         without_evidence.as_object_mut().unwrap().remove("evidence");
         for (content, why) in [
@@ -243,9 +246,9 @@ mod tests {
             (with("confidence", json!(0.9)), not_json),
             (with("evidence", json!("F1")), not_json),
             (with("summary", json!(null)), not_json),
-            (with("summary", json!(" ")), "names no cause"),
-            (with("probable_cause", json!("")), "names no cause"),
-            (with("probable_cause", json!("<b></b>")), "names no cause"),
+            (with("summary", json!(" ")), "gives no cause"),
+            (with("probable_cause", json!("")), "gives no cause"),
+            (with("probable_cause", json!("<b></b>")), "gives no cause"),
             (with("evidence", json!([])), "cites no fact of this case"),
             (with("evidence", json!(["F4", "F99", "", "f1"])), "cites no fact of this case"),
         ] {
@@ -277,7 +280,7 @@ mod tests {
             (with("next_steps", json!([])), "F1 F3", 1, "uptime", None),
             (with("severity", json!("critical")), "F1 F3", 1, "journalctl -k -n 100", None),
             (with("severity", json!(null)), "F1 F3", 1, "journalctl -k -n 100", None),
-            (with("severity", json!("info")), "F1 F3", 1, "journalctl -k -n 100", Some("citations: 1")),
+            (with("severity", json!("info")), "F1 F3", 1, "journalctl -k -n 100", Some("not in the case: 1")),
         ] {
             let verdict = judge(&content).unwrap();
             assert_eq!(verdict.evidence.join(" "), evidence);

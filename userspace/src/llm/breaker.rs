@@ -30,7 +30,6 @@ struct BreakerState {
     probing: bool,
 }
 
-/// What `/api/v1/status` shows.
 pub(crate) struct BreakerStatus {
     pub(crate) state: &'static str,
     pub(crate) failures: u32,
@@ -81,7 +80,6 @@ impl Breaker {
 }
 
 impl Admission<'_> {
-    /// The model answered.
     pub(super) fn succeeded(self) {
         self.breaker.with(|state| {
             (state.failures, state.until, state.pause) = (0, None, OPEN.0);

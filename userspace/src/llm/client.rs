@@ -36,7 +36,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Tokens kept free beside prompt and answer: for the chat's own frame, and for the estimate's error.
 const PROMPT_MARGIN: u32 = 600;
 
-/// The client.
 pub(crate) struct Client {
     http: reqwest::Client,
     base_url: String,
@@ -68,7 +67,6 @@ impl Client {
         })
     }
 
-    /// The model's name.
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
@@ -96,7 +94,7 @@ impl Client {
         serde_json::to_value(Request::new(&self.model, prompt)).unwrap_or_default()
     }
 
-    /// The budgets.
+    /// The budgets that requests are taken from.
     pub(crate) const fn limits(&self) -> &LlmLimits {
         self.allowance.limits()
     }
@@ -128,7 +126,7 @@ impl Client {
             Ok(_) => admission.succeeded(),
             Err(failure) if failure.is_sickness() => {
                 if let Some(pause) = admission.failed() {
-                    tracing::warn!(%failure, "the model failed again and again; it is left alone for {pause:?}");
+                    tracing::warn!(%failure, "the model failed repeatedly; it is not asked for {pause:?}");
                 }
             }
             Err(_) => {}
@@ -186,7 +184,7 @@ impl Client {
                 // A pause that outlives the deadline is no use: the rules' verdict goes out now instead.
                 (pause < deadline.saturating_duration_since(Instant::now())).then_some(pause)
             })
-            .notify(|failure, pause| tracing::debug!(%failure, ?pause, "the model is asked again"))
+            .notify(|failure, pause| tracing::debug!(%failure, ?pause, "retrying the model"))
             .await;
         if matches!(answer, Err(Failure::Timeout)) {
             return Err(self.counted(Failure::Timeout));
@@ -265,7 +263,7 @@ fn authorization(key: &str) -> Result<Option<HeaderValue>> {
     }
     let mut value = HeaderValue::from_str(&format!("Bearer {key}"))
         .ok()
-        .context("GROQ_API_KEY holds characters that no key has; was something else pasted?")?;
+        .context("GROQ_API_KEY contains characters that no key has; was something else pasted?")?;
     value.set_sensitive(true);
     Ok(Some(value))
 }

@@ -70,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// The metric's label.
+    /// The value of the label `outcome` in metrics.
     pub(crate) const fn outcome(&self) -> &'static str {
         match self {
             Self::Busy => "busy",
@@ -112,11 +112,11 @@ impl Failure {
         match self {
             Self::Exhausted(it) if !it.budget.is_short() => {
                 return Some(
-                    "wait for the next day (UTC), or raise the --llm-… limits with the service's plan",
+                    "wait until the next day (UTC), or raise the --llm-… limits to match the service's plan",
                 );
             }
             Self::LeftAlone { .. } => {
-                return Some("see the log for its failures; it is tried again by itself");
+                return Some("see the log for the failures; it is retried automatically");
             }
             _ => {}
         }
@@ -125,9 +125,7 @@ impl Failure {
             return Some("set --llm-model (AI_DEBUGGER_LLM_MODEL) to a model the service has");
         }
         match status {
-            401 | 403 => {
-                Some("check GROQ_API_KEY (or GROQ_API_KEY_FILE): it must be a key of this very service")
-            }
+            401 | 403 => Some("check GROQ_API_KEY (or GROQ_API_KEY_FILE): it must be a key for this service"),
             404 => Some(
                 "set --llm-model to a model the service has, and --llm-base-url to its OpenAI-style address",
             ),
@@ -148,7 +146,7 @@ impl fmt::Display for Failure {
             }
             Self::LeftAlone { failures, until } => {
                 let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
-                write!(f, "left alone until {until} after {failures} failures in a row")
+                write!(f, "not asked until {until} after {failures} failures in a row")
             }
             Self::Timeout => f.write_str("no answer before the deadline"),
             Self::Connection => f.write_str("cannot be reached, or the connection broke"),

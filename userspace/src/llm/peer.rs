@@ -28,7 +28,7 @@ pub(crate) enum Reply {
 
 /// One request that came.
 #[derive(Clone)]
-pub(crate) struct Seen {
+pub(crate) struct ModelRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
@@ -40,7 +40,7 @@ pub(crate) struct Seen {
 pub(crate) struct Peer {
     pub(crate) url: String,
     script: Arc<Mutex<VecDeque<Reply>>>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<ModelRequest>>>,
 }
 
 impl Peer {
@@ -58,7 +58,7 @@ impl Peer {
         self.seen.lock().unwrap().len()
     }
 
-    pub(crate) fn first(&self) -> Seen {
+    pub(crate) fn first(&self) -> ModelRequest {
         self.seen.lock().unwrap()[0].clone()
     }
 }
@@ -66,7 +66,7 @@ impl Peer {
 async fn serve(State(peer): State<Peer>, request: Request<Body>) -> Response {
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let seen = Seen { method, path: uri.path().to_owned(), headers, body };
+    let seen = ModelRequest { method, path: uri.path().to_owned(), headers, body };
     peer.seen.lock().unwrap().push(seen);
     let reply = {
         let mut script = peer.script.lock().unwrap();

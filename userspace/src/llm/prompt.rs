@@ -14,7 +14,7 @@ pub(crate) const SCHEMA_TOKENS: usize = 500;
 pub struct Prompt {
     /// The same for every case, and first, so that a server can keep it in its cache.
     pub system: &'static str,
-    /// The case.
+    /// The case as data between marks: the user message.
     pub user: String,
     /// Facts and files that found no room.
     pub left_out: usize,

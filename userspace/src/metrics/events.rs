@@ -11,7 +11,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::coverage::{Coverage, Flow, Loss};
 
-/// Prints a coverage.
 #[derive(Debug)]
 pub(super) struct EventMetrics(pub(super) Coverage);
 
@@ -35,7 +34,7 @@ impl Collector for EventMetrics {
         print(out, "events", "Kernel events received, by kind and ring", &it.received, flow)?;
         print(out, "events_sent", "Kernel events put on a ring, by kind and ring", &it.sent, flow)?;
         print(out, "events_lost", "Kernel events lost, by ring, kind and reason", &it.lost, loss)?;
-        let help = "Kernel events that came without a part of their evidence, by ring, kind and reason";
+        let help = "Kernel events that arrived without part of their evidence, by ring, kind and reason";
         print(out, "evidence_lost", help, &it.evidence_lost, loss)?;
         let scans = out.encode_descriptor("scans", "Finished scans of /proc", None, MetricType::Counter)?;
         ConstCounter::new(it.scans).encode(scans)

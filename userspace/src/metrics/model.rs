@@ -11,14 +11,14 @@ use prometheus_client::registry::Registry;
 /// Which tokens: `prompt`, `cached` (part of the prompt) or `completion`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 pub struct TokenLabel {
-    /// The label.
+    /// The value of the label.
     pub kind: &'static str,
 }
 
 /// Which budget: `requests_per_day`, `tokens_per_day`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
 pub struct BudgetLabel {
-    /// The label.
+    /// The value of the label.
     pub budget: &'static str,
 }
 
@@ -43,16 +43,20 @@ pub struct ModelMetrics {
 
 impl ModelMetrics {
     pub(super) fn register(&self, r: &mut Registry) {
-        r.register("model_tokens", "Tokens by the service's count, by kind", self.tokens.clone());
-        r.register("model_cost_usd", "Dollars spent where the price is known", self.cost_usd.clone());
-        r.register("model_budget_left", "What is left of the day's budgets", self.budget_left.clone());
+        r.register("model_tokens", "Tokens as counted by the service, by kind", self.tokens.clone());
+        r.register("model_cost_usd", "US dollars spent, where the price is known", self.cost_usd.clone());
+        r.register("model_budget_left", "Remaining budget of the day", self.budget_left.clone());
         r.register(
             "model_breaker_open",
-            "Whether questions are kept back after failures",
+            "Whether requests are held back after failures",
             self.breaker_open.clone(),
         );
         r.register("model_breaker_trips", "How often the breaker opened", self.breaker_trips.clone());
-        r.register("model_verdicts_reused", "Earlier verdicts given again", self.reused.clone());
-        r.register("model_severity_raised", "Incidents it made graver, by one step", self.raised.clone());
+        r.register("model_verdicts_reused", "Earlier verdicts reused", self.reused.clone());
+        r.register(
+            "model_severity_raised",
+            "Incidents whose severity the model raised by one step",
+            self.raised.clone(),
+        );
     }
 }

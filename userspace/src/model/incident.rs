@@ -219,7 +219,7 @@ pub struct Incident {
     pub host: String,
     /// The kernel's boot id: pids and start times mean something within one boot only.
     pub boot_id: String,
-    /// The process of the occurrence whose file is shown: the first, until a graver one comes or it comes back.
+    /// The process of the occurrence whose file is shown: the first, until a more severe one comes or it comes back.
     pub process: ProcessInfo,
     /// The first occurrence.
     pub first_seen: Timestamp,

@@ -27,7 +27,7 @@ impl Severity {
         }
     }
 
-    /// One step graver; `None`: nothing is.
+    /// One step more severe; `None`: nothing is.
     pub const fn next(self) -> Option<Self> {
         match self {
             Self::Info => Some(Self::Warning),

@@ -64,7 +64,7 @@ pub struct Verdict {
     pub hypotheses: Vec<Hypothesis>,
     /// What to do, most useful first.
     pub next_steps: Vec<NextStep>,
-    /// The model takes it for graver than the rules do, by one step: so grave. Absent where it does not.
+    /// The model takes it for more severe than the rules do, by one step: so grave. Absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised_to: Option<Severity>,
     /// Why this is not the model's verdict, or what was dropped from it; absent when there is nothing to say.

@@ -12,7 +12,6 @@ const WAITING: usize = 256;
 /// How long an end may take: a large core dump to a slow disk.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Crashes by process.
 #[derive(Default)]
 pub(super) struct Crashes(HashMap<ProcessKey, Box<KernelCrash>>);
 

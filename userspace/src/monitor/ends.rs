@@ -1,13 +1,12 @@
 //! What the kernel reports of ends: a victim chosen, a process gone. Joins the two, and both with what the
 //! table knew, and asks the detectors.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Monitor;
 use super::case::Material;
-use super::fallen::Fallen;
-use super::raise::{Evidence, Reading, Record};
+use super::raise::{Evidence, Record};
+use super::victims::{Chosen, EarlyEnd, is_victim};
 use super::{roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
@@ -19,66 +18,21 @@ use crate::state::end::End;
 use crate::state::process::{Process, lossy};
 use crate::state::{Origin, Table};
 
-/// How long a chosen victim may take to end before the case is raised without its end.
-const VICTIM_PATIENCE: Duration = Duration::from_secs(3);
-/// Most victims waited for at once.
-const VICTIMS: usize = 256;
-/// How long the end of a victim waits for the word of who chose it: the kernel marks it before it reports (kernel
-/// mm/oom_kill.c, `mark_oom_victim`), and another CPU may end it in between.
-pub(super) const WORD_PATIENCE: Duration = Duration::from_millis(50);
-/// Most ends that wait so.
-const EARLY: usize = 64;
-
-/// A victim whose end has not been reported yet.
-pub(super) struct Chosen {
-    victim: OomVictim,
-    /// Its files, being read while they are there.
-    reading: Option<Reading>,
-}
-
-impl Chosen {
-    /// Pid and name of who was allocating.
-    fn trigger(&self) -> (u32, String) {
-        (self.victim.trigger.pid, lossy(&self.victim.trigger_comm))
-    }
-}
-
-/// The end of a victim of which nobody has said yet who chose it.
-struct EarlyEnd {
-    process: Process,
-    starter: ProcessKey,
-    until: Duration,
-}
-
-/// What the ends need to remember.
-#[derive(Default)]
-pub(super) struct Ends {
-    chosen: HashMap<u32, Chosen>,
-    early: Vec<EarlyEnd>,
-    fallen: Fallen,
-}
-
 impl Monitor {
     /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
     pub(super) fn on_victim(&mut self, victim: OomVictim) {
-        let is = |key: ProcessKey| {
-            key.pid == victim.pid && victim.start_ticks.is_none_or(|start| start == key.start_ticks)
-        };
-        if let Some(at) = self.ends.early.iter().position(|it| is(it.process.key)) {
-            let EarlyEnd { process, starter, .. } = self.ends.early.swap_remove(at);
+        if let Some(EarlyEnd { process, starter, .. }) = self.victims.ended_early(&victim) {
             self.judge_end(&process, starter, Some(Chosen { victim, reading: None }));
             return;
         }
-        let known = self.table.live_by_pid(victim.pid).filter(|it| is(it.key));
+        let known = self.table.live_by_pid(victim.pid).filter(|it| is_victim(it.key, &victim));
         let cgroup = known.and_then(|it| it.cgroup.clone());
         let start_ticks = victim.start_ticks.or(known.map(|it| it.key.start_ticks));
         let reading = start_ticks
             .and_then(|start_ticks| self.raiser.read(ProcessKey { pid: victim.pid, start_ticks }, cgroup));
-        if self.ends.chosen.len() >= VICTIMS {
+        if !self.victims.choose(Chosen { victim, reading }) {
             self.metrics.count_turned_away("oom_victims", 1);
-            return;
         }
-        self.ends.chosen.insert(victim.pid, Chosen { victim, reading });
     }
 
     /// A process ended.
@@ -87,7 +41,7 @@ impl Monitor {
         let pids = [event.process.key.pid, parent.pid];
         let cgroup = self.paths.resolve(event.process.cgroup, pids, event.cgroup.as_deref());
         let Some(process) = self.table.end(event, cgroup) else { return };
-        let chosen = if oom_killed { self.ends.chosen.remove(&process.key.pid) } else { None };
+        let chosen = if oom_killed { self.victims.take(process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
         let cause = process.end.as_ref().map_or(ExitCause::Unknown, End::cause);
         if cause == ExitCause::Status(0) {
@@ -95,24 +49,17 @@ impl Monitor {
         }
         if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
-            if oom_killed && chosen.is_none() && self.ends.early.len() < EARLY {
-                let until = boot_time() + WORD_PATIENCE;
-                self.ends.early.push(EarlyEnd { process, starter: parent, until });
+            if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
+                self.victims.wait(process, parent, boot_time());
             } else {
                 self.judge_end(&process, parent, chosen);
             }
         }
     }
 
-    /// Whether ends of victims wait for who chose them.
-    pub(super) const fn has_early_ends(&self) -> bool {
-        !self.ends.early.is_empty()
-    }
-
     /// Ends of victims that have waited for long enough: the word was lost, or there is no such hook.
     pub(super) fn judge_early_ends(&mut self, now: Duration) {
-        let due: Vec<_> = self.ends.early.extract_if(.., |it| it.until <= now).collect();
-        for EarlyEnd { process, starter, .. } in due {
+        for EarlyEnd { process, starter, .. } in self.victims.due(now) {
             self.judge_end(&process, starter, None);
         }
     }
@@ -127,8 +74,8 @@ impl Monitor {
             process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
         let chosen_at = chosen.as_ref().map_or(end.at, |it| it.victim.at);
         let trigger = chosen.as_ref().map(Chosen::trigger);
-        let child_crashed = crash.as_ref().is_some_and(|it| self.ends.fallen.is_after_child(it));
-        self.ends.fallen.add(starter, exit.cause, end.at);
+        let child_crashed = crash.as_ref().is_some_and(|it| self.fallen.is_after_child(it));
+        self.fallen.add(starter, exit.cause, end.at);
         let origin = match process.origin() {
             Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
             origin => origin,
@@ -178,8 +125,7 @@ impl Monitor {
 
     /// Victims that were chosen but whose end nobody has reported: stuck, or its report was lost.
     pub(super) fn raise_overdue_victims(&mut self, now: Duration) {
-        let overdue = self.ends.chosen.extract_if(|_, it| it.victim.at + VICTIM_PATIENCE < now);
-        for (pid, chosen) in overdue.collect::<Vec<_>>() {
+        for (pid, chosen) in self.victims.overdue(now) {
             let Some(process) = self.table.by_pid(pid) else {
                 self.metrics.count_turned_away("oom_victim_unknown", 1);
                 continue;

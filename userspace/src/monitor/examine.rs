@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::{self, Material};
+use crate::children::Toucher;
 use crate::config::DetectLimits;
 use crate::evidence::{self, Sources};
 use crate::host::{Host, boot_time};
@@ -20,8 +21,11 @@ use crate::state::process::{Process, UNMEASURED};
 #[derive(Clone, Debug)]
 pub(super) struct Examiner {
     pub(super) sources: Sources,
+    pub(super) toucher: Option<Arc<Toucher>>,
     pub(super) host: Host,
     pub(super) limits: DetectLimits,
+    /// Between two scans.
+    pub(super) scan_interval: Duration,
 }
 
 /// What the monitor knows of a process that is asked about.
@@ -35,11 +39,11 @@ pub(super) struct Known {
     pub(super) scans: u32,
 }
 
-/// Most processes that no walk has measured yet and that are measured to answer one question.
+/// Most processes that no scan has measured yet and that are measured to answer one question.
 const MEASURED_TO_ANSWER: usize = 256;
 
 impl Examiner {
-    /// The views, with numbers for those that no walk has measured yet; without those that are gone by now.
+    /// The views, with numbers for those that no scan has measured yet; without those that are gone by now.
     /// Reads nothing that a process could hold up, but blocks all the same.
     pub(super) fn measured(&self, views: Vec<ProcessView>) -> Vec<ProcessView> {
         let mut left = MEASURED_TO_ANSWER;
@@ -59,7 +63,7 @@ impl Examiner {
 
     /// The case file on a live process; `None` when there is none with this pid. Blocks.
     pub(super) fn examine(&self, pid: u32, known: Option<Known>) -> Option<CaseFile> {
-        let seen = scan::one(&self.sources.proc_root, pid, &self.host)?;
+        let seen = scan::one(&self.sources.proc_root, pid, &self.host, self.toucher.clone())?;
         let now = boot_time();
         let process = Process::from_scan(&seen, now);
         // A pid that was given away meanwhile is another's: of that one nothing is known.
@@ -70,6 +74,7 @@ impl Examiner {
             scans: 0,
         });
         let mut facts = self.state(&seen, process.cgroup.as_ref(), now);
+        facts.extend(self.open_folder(&known.info));
         facts.extend(self.watched(&known));
         let cgroup = known.info.cgroup.clone();
         let material = Material { process: known.info, at: now, events_lost: 0 };
@@ -101,9 +106,17 @@ impl Examiner {
         facts
     }
 
+    /// That its program lies where everybody may write: true of it, and nothing wrong by itself.
+    fn open_folder(&self, info: &ProcessInfo) -> Option<Statement> {
+        let exe = info.exe.as_deref()?;
+        let root = self.limits.exec.exec_folders.iter().find(|root| exe.starts_with(root.as_str()))?;
+        let folder = root.trim_end_matches('/').into();
+        Some(Statement::new("proc:exe", StandingFact::OpenFolder { folder }))
+    }
+
     /// How long it was watched, and which kinds need longer.
     fn watched(&self, known: &Known) -> Vec<Statement> {
-        let patience = |kind: IncidentKind| (kinds::room(kind).patience)(&self.limits);
+        let patience = |kind: IncidentKind| (kinds::room(kind).patience)(&self.limits, self.scan_interval);
         let all = IncidentKind::ALL.into_iter().map(|kind| (patience(kind), kind));
         let mut unjudged: Vec<_> = all.filter(|(needs, _)| *needs > known.watched).collect();
         unjudged.sort();

@@ -15,7 +15,7 @@ const QUESTIONS: usize = 64;
 
 /// What can be asked.
 pub(super) enum Question {
-    /// Every live process.
+    /// Asks for every live process.
     Processes(oneshot::Sender<Vec<ProcessView>>),
     /// One process, live or recently ended; the latest with that pid where no start time is given.
     Process { pid: u32, start_ticks: Option<u64>, reply: oneshot::Sender<Option<ProcessView>> },

@@ -1,4 +1,4 @@
-//! The monitor: owns the process table alone (no lock), joins what the kernel and the walks of /proc report,
+//! The monitor: owns the process table alone (no lock), joins what the kernel and the scans of /proc report,
 //! asks the detectors, and raises cases. It never waits for a disk, the network, or anything a process can hold.
 
 mod case;
@@ -16,6 +16,7 @@ mod roots;
 mod scans;
 mod stacks;
 mod standing;
+mod victims;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,13 +29,14 @@ pub use handle::Handle;
 pub use once::examine_once;
 
 use crate::cgroup::{Hierarchy, Paths};
+use crate::children::{Symboliser, Toucher};
 use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
 use crate::kinds::case::Case;
-use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
+use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
 use crate::model::{ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
@@ -42,12 +44,13 @@ use crate::queue::Queue;
 use crate::state::{History, Process, Table, Zombies};
 use crashes::Crashes;
 use delays::Delays;
-use ends::Ends;
 use examine::{Examiner, Known};
+use fallen::Fallen;
 use handle::Question;
 use losses::Losses;
 use raise::Raiser;
 use standing::Standing;
+use victims::Victims;
 
 /// How often overdue victims are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -58,19 +61,25 @@ pub struct Inputs {
     pub sources: Sources,
     /// From when on something is a finding.
     pub limits: DetectLimits,
-    /// This host.
+    /// Between two scans of /proc.
+    pub scan_interval: Duration,
+    /// This host's name, clocks and page size.
     pub host: Host,
     /// Whether the kernel's log is followed, so that OOM reports come.
     pub kernel_log: bool,
-    /// Where cases go.
+    /// Who finds the names of stacks.
+    pub symboliser: Arc<Symboliser>,
+    /// Who looks at what may hang; absent: whoever asks.
+    pub toucher: Option<Arc<Toucher>>,
+    /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
-    /// The numbers.
+    /// To count what happens.
     pub metrics: Arc<Metrics>,
     /// The state of health.
     pub health: Health,
 }
 
-/// See the module.
+/// The owner of the process table: a task that observations feed.
 pub struct Monitor {
     table: Table,
     history: History,
@@ -81,7 +90,8 @@ pub struct Monitor {
     watches: Vec<Box<dyn Watch>>,
     waker: Waker,
     standing: Standing,
-    ends: Ends,
+    victims: Victims,
+    fallen: Fallen,
     crashes: Crashes,
     losses: Losses,
     delays: Delays,
@@ -100,10 +110,27 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet, and the way to ask it.
     pub fn new(inputs: Inputs) -> (Self, Handle) {
-        let Inputs { sources, limits, host, kernel_log, cases, metrics, health } = inputs;
+        let Inputs {
+            sources,
+            limits,
+            scan_interval,
+            host,
+            kernel_log,
+            symboliser,
+            toucher,
+            cases,
+            metrics,
+            health,
+        } = inputs;
         let (handle, questions, revision) = Handle::new();
         let waker = Waker::default();
-        let setup = Setup { sources: &sources, limits: &limits, waker: Waker::clone(&waker), kernel_log };
+        let setup = WatchSetup {
+            sources: &sources,
+            limits: &limits,
+            toucher: toucher.clone(),
+            waker: Waker::clone(&waker),
+            kernel_log,
+        };
         let monitor = Self {
             table: Table::default(),
             history: History::new(limits.growth.growth_window, limits.growth.growth_history),
@@ -113,14 +140,21 @@ impl Monitor {
             watches: kinds::watches(&setup),
             waker,
             standing: Standing::default(),
-            ends: Ends::default(),
+            victims: Victims::default(),
+            fallen: Fallen::default(),
             crashes: Crashes::default(),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             hierarchy: sources.hierarchy.clone(),
-            examiner: Examiner { sources: sources.clone(), host: host.clone(), limits: limits.clone() },
-            raiser: Raiser::new(sources, cases, Arc::clone(&metrics)),
+            examiner: Examiner {
+                sources: sources.clone(),
+                toucher,
+                host: host.clone(),
+                limits: limits.clone(),
+                scan_interval,
+            },
+            raiser: Raiser::new(sources, cases, symboliser, Arc::clone(&metrics)),
             limits,
             host,
             metrics,
@@ -143,7 +177,7 @@ impl Monitor {
                 },
                 () = self.waker.notified() => self.ask_watches(boot_time(), |watch, view, found| watch.woken(view, found)),
                 Some(question) = self.questions.recv() => self.answer(question),
-                () = tokio::time::sleep(ends::WORD_PATIENCE), if self.has_early_ends() => {
+                () = tokio::time::sleep(victims::WORD_PATIENCE), if self.victims.has_early() => {
                     self.judge_early_ends(boot_time());
                 }
                 _ = tick.tick() => {

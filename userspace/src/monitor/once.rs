@@ -1,5 +1,6 @@
 //! One process of this host examined without a daemon: the same monitor, fed with a few scans of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -7,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Inputs, Monitor};
 use crate::cgroup::Hierarchy;
+use crate::children::{Nursery, Share, Symboliser};
 use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -26,16 +28,21 @@ pub async fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>>
     let root = config.proc_root.clone();
     anyhow::ensure!(root.is_dir(), "{} is not a directory", root.display());
     let host = Host::read(&root);
-    if scan::one(&root, pid, &host).is_none() {
+    if scan::one(&root, pid, &host, None).is_none() {
         return Ok(None);
     }
     let hierarchy = Hierarchy::detect(&config.cgroup_root);
     let metrics = Metrics::new();
+    // A look that ends soon needs no helpers: it names no stacks, and only its own end can be held up.
+    let nobody = Nursery::empty(Arc::clone(&metrics));
     let (monitor, handle) = Monitor::new(Inputs {
         sources: Sources { proc_root: root.clone(), hierarchy: hierarchy.clone() },
         limits: config.detect.clone(),
+        scan_interval: PAUSE,
         host: host.clone(),
         kernel_log: false,
+        symboliser: Arc::new(Symboliser::new(&nobody, Share::of(None), &metrics)),
+        toucher: None,
         cases: case_queue(&metrics),
         metrics,
         health: Health::default(),
@@ -89,9 +96,11 @@ mod tests {
         });
         let (kinds, needs_ms) = unjudged.expect("some kinds need longer than that");
         assert!(kinds.contains(&IncidentKind::ZombiePileup) && needs_ms >= 60_000, "{kinds:?} {needs_ms}");
+        // Which its own scans, a second apart, can judge.
+        assert!(!kinds.contains(&IncidentKind::MemoryPressure), "{kinds:?}");
         let verdict = analyst::built_in(&file);
         assert_eq!(verdict.confidence, Confidence::Low, "{verdict:?}");
-        assert!(verdict.probable_cause.contains("not judged yet: "), "{verdict:?}");
+        assert!(verdict.probable_cause.contains("not checked yet: "), "{verdict:?}");
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(examine_once(&config, child.id()).await.unwrap().is_none());

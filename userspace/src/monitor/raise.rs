@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::case::{self, Material};
 use super::repeats::Repeats;
+use crate::children::Symboliser;
 use crate::evidence::{Collected, Sources, collect};
 use crate::kinds;
 use crate::kinds::case::{Case, Draft};
@@ -19,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::model::{EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
-use crate::stack::{Capture, Symboliser};
+use crate::stack::Capture;
 
 /// Most processes whose evidence is read at once.
 const READS: usize = 8;
@@ -33,7 +34,7 @@ pub(super) type Reading = JoinHandle<Collected>;
 
 /// Where the evidence of a case comes from.
 pub(super) enum Evidence {
-    /// Read it now.
+    /// Read the evidence now.
     Read,
     /// It is being read since before the process died.
     Early(Reading),
@@ -62,11 +63,16 @@ pub(super) struct Raiser {
 }
 
 impl Raiser {
-    pub(super) fn new(sources: Sources, cases: Queue<Case>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        sources: Sources,
+        cases: Queue<Case>,
+        symboliser: Arc<Symboliser>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             sources,
             cases,
-            symboliser: Arc::new(Symboliser::new(&metrics)),
+            symboliser,
             metrics,
             reads: Arc::new(Semaphore::new(READS)),
             tasks: TaskTracker::new(),
@@ -143,7 +149,9 @@ fn add(draft: &mut Draft, collected: &mut Collected, late: Addition) {
 /// What was read, within the deadline.
 async fn arrived(reading: Option<Reading>) -> Collected {
     let Some(reading) = reading else {
-        return missing("evidence was not read: a repeat of a fault just seen, or too many cases at once");
+        return missing(
+            "evidence was not collected: the same fault was just seen, or too many cases came at once",
+        );
     };
     match tokio::time::timeout(READ_DEADLINE, reading).await {
         Ok(Ok(collected)) => collected,
@@ -162,7 +170,7 @@ fn push(cases: &Queue<Case>, case: Case) {
         warn!(
             title = crate::redact::text(&lost.item.title),
             count = lost.item.count,
-            "a case was given up: the queue is full of worse ones"
+            "dropped a case: the queue is full of more urgent ones"
         );
     }
 }

@@ -23,9 +23,9 @@ pub(super) struct Repeats(HashMap<String, (Instant, watch::Receiver<Site>)>);
 
 /// A case's place among those of its fault. The first's is dropped when that case is queued.
 pub(super) enum Turn {
-    /// The first lately.
+    /// The first fault of this kind recently: others wait for its site.
     First(watch::Sender<Site>),
-    /// One more.
+    /// A repeat: it takes the site of the first.
     Repeat(watch::Receiver<Site>),
 }
 

@@ -13,7 +13,7 @@ use crate::model::ProcessInfo;
 use crate::observation::{ScanDone, SeenProcess};
 
 impl Monitor {
-    /// A walk saw a process.
+    /// A scan saw a process.
     pub(super) fn on_seen(&mut self, seen: &SeenProcess) {
         let now = boot_time();
         if matches!(seen.state, 'Z' | 'X') {
@@ -40,7 +40,7 @@ impl Monitor {
         self.zombies.add(seen, since, now);
     }
 
-    /// A walk is over: what it did not see is gone, and what must hold across processes is judged.
+    /// A scan is over: what it did not see is gone, and what must hold across processes is judged.
     pub(super) fn on_scan_done(&mut self, done: ScanDone) {
         let now = boot_time();
         self.cgroups = std::mem::take(&mut self.cgroups_read);

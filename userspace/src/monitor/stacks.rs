@@ -1,6 +1,7 @@
 //! What a crash's stack can be made from, of what the kernel captured.
 
 use std::ffi::OsStr;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,8 +59,16 @@ pub(super) fn capture(
         entry: captured.entry,
         vdso: captured.vdso,
         root,
+        owner: owner(process),
         started_at: Some(started.into()),
     })
+}
+
+/// Whoever could have made the files of its stack: in a container nobody is the host's root.
+fn owner(process: &ProcessInfo) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (process.uid, &process.container_id).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn registers(captured: &[u64; 21]) -> Registers {

@@ -1,4 +1,4 @@
-//! What a walk of /proc saw of the threads of one process that may hang or spin.
+//! What a scan of /proc saw of the threads of one process that may hang or spin.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::model::ProcessKey;
 /// A closer look at one process: only the threads that wait in state D or may be spinning are in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloseLook {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
     /// All its threads, those that were not worth a look included.
     pub threads_total: u64,
@@ -32,7 +32,7 @@ pub struct CloseLook {
 pub struct ThreadLook {
     /// The thread's id; the leader's is the pid.
     pub tid: u32,
-    /// Its `comm`: hostile.
+    /// The thread's `comm`: bytes that the process chose.
     pub comm: Box<[u8]>,
     /// State letter of proc_pid_stat(5).
     pub state: char,
@@ -46,7 +46,7 @@ pub struct ThreadLook {
     pub faults: u64,
     /// Above 0 it is meant to yield to others.
     pub nice: i64,
-    /// Scheduling policy (sched(7)).
+    /// Scheduling policy as a number, see sched(7).
     pub policy: u32,
     /// How often it slept or waited of its own accord; absent where it could not be read.
     pub voluntary_switches: Option<u64>,

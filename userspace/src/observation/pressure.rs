@@ -1,17 +1,17 @@
-//! What a walk of /proc reads of memory as a whole: how much is left, and how long tasks stall for want of it.
+//! What a scan of /proc reads of memory as a whole: how much is left, and how long tasks stall for want of it.
 
 use std::sync::Arc;
 
 /// Memory of the host, and what the kernel calls pressure.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostMemory {
-    /// `MemTotal` of /proc/meminfo.
+    /// The host's memory in bytes, `MemTotal` of /proc/meminfo.
     pub total_bytes: u64,
     /// `MemAvailable`: free, and what the kernel can take back without swapping.
     pub available_bytes: u64,
-    /// `SwapTotal`.
+    /// Swap in bytes, `SwapTotal` of /proc/meminfo.
     pub swap_total_bytes: u64,
-    /// `SwapFree`.
+    /// Free swap in bytes, `SwapFree` of /proc/meminfo.
     pub swap_free_bytes: u64,
     /// `/proc/pressure/memory`; absent where the kernel does not measure it.
     pub stall: Option<Stall>,

@@ -6,7 +6,7 @@ use aya::Ebpf;
 use aya::programs::TracePoint;
 use tracing::warn;
 
-use super::object::{Fallback, LoadOutcome, Options, attach, delivery, maps, object, short};
+use super::object::{Fallback, LoadOutcome, ProbeOptions, attach, delivery, maps, object, short};
 use super::{formats, tracefs};
 use crate::coverage::{Delivery, Hook};
 
@@ -26,7 +26,7 @@ const STAND_INS: [(Hook, &[Classic], &str); 5] = [
     (
         Hook::Exec,
         &[classic("sched", "sched_process_exec", "fallback_exec")],
-        "argv is read from /proc, too late for processes of a moment",
+        "argv is read from /proc, too late for very short-lived processes",
     ),
     (
         Hook::Exit,
@@ -35,30 +35,34 @@ const STAND_INS: [(Hook, &[Classic], &str); 5] = [
             classic("signal", "signal_deliver", "fallback_deliver"),
             classic("signal", "signal_generate", "fallback_generate"),
         ],
-        "an exit's status is not known, nor is what the process used; a signal that ended it is",
+        "exit status and resource use are not known; a fatal signal is",
     ),
-    (Hook::OomVictim, &[classic("oom", "mark_victim", "fallback_victim")], "start times are found by pid"),
+    (
+        Hook::OomVictim,
+        &[classic("oom", "mark_victim", "fallback_victim")],
+        "start times are looked up by pid",
+    ),
     (Hook::Signal, &[], ""),
     (
         Hook::Fork,
         &[classic("sched", "sched_process_fork", "fallback_fork")],
-        "start times alone: forks are not counted",
+        "only start times: forks are not counted",
     ),
 ];
 
 /// Loads anew, with classic tracepoints for the hooks that `states` lacks. `None` where that brings no more.
-pub(super) fn load(options: &Options, states: &[(Hook, Delivery)]) -> Option<LoadOutcome> {
+pub(super) fn load(options: &ProbeOptions, states: &[(Hook, Delivery)]) -> Option<LoadOutcome> {
     match tracefs::with(|tracefs| load_at(options, states, formats::read(tracefs))) {
         Ok(outcome) => Some(outcome),
         Err(error) => {
-            warn!("no classic tracepoints either: {error:#}");
+            warn!("classic tracepoints do not work either: {error:#}");
             None
         }
     }
 }
 
 fn load_at(
-    options: &Options,
+    options: &ProbeOptions,
     states: &[(Hook, Delivery)],
     formats: ai_debugger_ebpf::formats::Formats,
 ) -> Result<LoadOutcome> {
@@ -92,7 +96,9 @@ fn stand_in(ebpf: &mut Ebpf, hook: Hook, why: &str) -> Delivery {
         return Delivery::Absent(why.to_owned());
     }
     match classics.iter().try_for_each(|classic| attach_classic(ebpf, classic)) {
-        Ok(()) => Delivery::Reduced(format!("in fallback, on classic tracepoints ({gives}), because: {why}")),
+        Ok(()) => {
+            Delivery::Reduced(format!("uses the fallback to classic tracepoints ({gives}), because: {why}"))
+        }
         Err(error) => Delivery::Absent(format!("{why}; and no fallback: {}", short(&format!("{error:#}")))),
     }
 }

@@ -69,7 +69,7 @@ impl Identities {
             Observation::Exit(exit) => {
                 if !self.ends_are_certain && self.has_threads(exit.process.key.pid) {
                     if self.leaders.len() >= LEADERS_MAX {
-                        // Its end will be found by a walk.
+                        // Its end will be found by a scan.
                         self.metrics.count_turned_away("fallback_leaders", 1);
                     } else {
                         self.leaders.push_back(exit.clone());
@@ -105,7 +105,7 @@ impl Identities {
     }
 
     fn exec(&mut self, process: &mut KernelProcess) {
-        let seen = scan::one(&self.proc_root, process.key.pid, &self.host);
+        let seen = scan::one(&self.proc_root, process.key.pid, &self.host, None);
         if let Some(seen) = seen.filter(|it| self.may_be(it.key, process.started)) {
             process.key = seen.key;
             process.parent.pid = seen.ppid;

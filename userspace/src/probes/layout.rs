@@ -17,7 +17,6 @@ const MM_SHMEMPAGES: u32 = 3;
 /// What BTF says of this kernel.
 #[derive(Debug)]
 pub(super) struct KernelTypes {
-    /// The offsets.
     pub(super) layout: Layout,
     /// The hooks that this kernel has.
     pub(super) hooks: Vec<Hook>,

@@ -5,11 +5,11 @@ use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
 
 use super::fallback;
-use super::object::{Deliveries, LoadOutcome, Options, attach, delivery, maps, object};
+use super::object::{Deliveries, LoadOutcome, ProbeOptions, attach, delivery, maps, object};
 use crate::coverage::{Delivery, Hook};
 
 /// Loads and attaches what this kernel and these privileges allow; what became of each hook beside it.
-pub(super) fn load(options: &Options) -> LoadOutcome {
+pub(super) fn load(options: &ProbeOptions) -> LoadOutcome {
     let by_type = load_with(options, |_| {});
     if by_type.1.iter().all(|(_, state)| state.is_attached()) {
         return by_type;
@@ -21,7 +21,7 @@ pub(super) fn load(options: &Options) -> LoadOutcome {
 }
 
 /// By the kernel's types alone, after `change` was made to what they say.
-fn load_with(options: &Options, change: impl FnOnce(&mut Layout)) -> LoadOutcome {
+fn load_with(options: &ProbeOptions, change: impl FnOnce(&mut Layout)) -> LoadOutcome {
     match object(options, Formats::UNKNOWN, change) {
         Err(error) => {
             let absent = Delivery::Absent(format!("{error:#}"));
@@ -48,34 +48,34 @@ mod tests {
 
     use super::*;
 
-    type Field = fn(&mut Layout) -> &mut u32;
+    type OffsetOf = fn(&mut Layout) -> &mut u32;
 
     /// What a kernel may lack, in parts: each load is half a second of the verifier's work.
-    const OF_KERNFS: [Field; 4] = [
+    const OF_KERNFS: [OffsetOf; 4] = [
         |it| &mut it.cgroup_root,
         |it| &mut it.kernfs_parent,
         |it| &mut it.kernfs_name,
         |it| &mut it.kernfs_id,
     ];
-    const OF_CGROUPS: [Field; 4] = [
+    const OF_CGROUPS: [OffsetOf; 4] = [
         |it| &mut it.css_set_unified,
         |it| &mut it.css_set_memory,
         |it| &mut it.task_cgroups,
         |it| &mut it.task_cred,
     ];
-    const OF_TASKS: [Field; 4] = [
+    const OF_TASKS: [OffsetOf; 4] = [
         |it| &mut it.cred_uid,
         |it| &mut it.task_thread_pid,
         |it| &mut it.pid_numbers,
         |it| &mut it.task_maj_flt,
     ];
-    const OF_MEMORY: [Field; 4] = [
+    const OF_MEMORY: [OffsetOf; 4] = [
         |it| &mut it.mm_exe_file,
         |it| &mut it.mount_mnt,
         |it| &mut it.mm_rss_anon,
         |it| &mut it.signal_maxrss,
     ];
-    const OF_WORK: [Field; 4] = [
+    const OF_WORK: [OffsetOf; 4] = [
         |it| &mut it.task_sum_exec_runtime,
         |it| &mut it.signal_sum_sched_runtime,
         |it| &mut it.signal_read_bytes,
@@ -83,8 +83,8 @@ mod tests {
     ];
 
     /// Loads are checked against the kernel's types: one of a field that is not there would be refused.
-    fn check_loads(test: &str, each: &[&[Field]]) {
-        let options = Options::small();
+    fn check_loads(test: &str, each: &[&[OffsetOf]]) {
+        let options = ProbeOptions::small();
         if let Err(error) = load_with(&options, |_| {}).0 {
             return super::super::report_skip(test, &format!("kernel events cannot be had here: {error:#}"));
         }
@@ -96,7 +96,7 @@ mod tests {
         }
     }
 
-    fn alone(fields: &[Field]) -> Vec<&[Field]> {
+    fn alone(fields: &[OffsetOf]) -> Vec<&[OffsetOf]> {
         fields.iter().map(std::slice::from_ref).collect()
     }
 

@@ -24,7 +24,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
-pub use object::{BTF, Options};
+pub use object::{BTF, ProbeOptions};
 
 use crate::coverage::{Delivery, Hook};
 use crate::health::Health;
@@ -50,14 +50,14 @@ impl Probes {
         self.stop.store(true, Ordering::Relaxed);
         let joined = tokio::task::spawn_blocking(move || self.reader.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
-            warn!("the ring reader ended in a panic");
+            warn!("the ring reader panicked");
         }
     }
 }
 
 /// Attaches what can be attached and starts reading. `None`, and the reason in `health`, when nothing can.
 pub async fn start(
-    options: Options,
+    options: ProbeOptions,
     host: Host,
     batches: Sender<Vec<Observation>>,
     metrics: Arc<Metrics>,
@@ -75,7 +75,7 @@ pub async fn start(
         let count = missing.len();
         health.degrade(
             "probes",
-            format!("{count} of {} hooks missing or in fallback, {hook}: {reason}", states.len()),
+            format!("{count} of {} hooks are missing or use the fallback; {hook}: {reason}", states.len()),
             remedy(reason),
         );
     }
@@ -95,7 +95,7 @@ pub async fn start(
 
 /// Attaches everything and detaches it again: what this host can give.
 pub fn try_attach(btf: &Path) -> Vec<(Hook, Delivery)> {
-    load::load(&Options { btf: Some(btf.to_owned()), ..Options::small() }).1
+    load::load(&ProbeOptions { btf: Some(btf.to_owned()), ..ProbeOptions::small() }).1
 }
 
 fn spawn(
@@ -120,10 +120,10 @@ fn remedy(reason: &str) -> &'static str {
     if reason.contains("Operation not permitted") || reason.contains("os error 1") {
         "run as root, or with CAP_BPF and CAP_PERFMON (kernels before 5.8: CAP_SYS_ADMIN)"
     } else if reason.contains("No such file") || reason.contains("BTF") {
-        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container (or say with --btf-path \
-         where its BTF is)"
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys into the container (or set \
+         --btf-path to its BTF)"
     } else if reason.contains("no tracepoint") {
-        "nothing on this kernel; what this hook reports is found by the periodic scan, later and with less detail"
+        "nothing to do on this kernel; the periodic scan finds what this hook would report, later and with less detail"
     } else {
         "run `ai-debugger doctor` for details"
     }

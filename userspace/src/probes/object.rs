@@ -29,9 +29,9 @@ const REASON_END: usize = 400;
 /// Births and fatal signals remembered in the kernel, each, where fallback needs them.
 const BIRTHS: u32 = 8192;
 
-/// How to load.
+/// Sizes and paths that loading needs.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ProbeOptions {
     /// Size of the ring of deaths by signal and OOM kills: a power of two, at least a page.
     pub grave_bytes: u32,
     /// Size of the ring of execs and exits by status: a power of two, at least a page.
@@ -46,7 +46,7 @@ pub struct Options {
     pub proc_root: Option<PathBuf>,
 }
 
-impl Options {
+impl ProbeOptions {
     /// With the smallest rings, to see what can be attached.
     pub(super) fn small() -> Self {
         Self {
@@ -66,11 +66,9 @@ pub(super) struct Loaded {
     pub(super) attached: Option<Ebpf>,
     /// Deaths by signal and OOM kills.
     pub(super) grave: RingBuf<MapData>,
-    /// Crash captures.
     pub(super) crashes: RingBuf<MapData>,
     /// Execs and exits by status.
     pub(super) common: RingBuf<MapData>,
-    /// Forks by parent.
     pub(super) forks: Option<PerCpuHashMap<MapData, ForkKey, u64>>,
     /// What was sent and what was lost.
     pub(super) counters: Option<PerCpuArray<MapData, u64>>,
@@ -99,7 +97,7 @@ pub(super) type Types = (KernelTypes, Btf);
 /// The object with this kernel's layout and formats in it, loaded into the kernel up to its programs. Without types
 /// only where there are formats.
 pub(super) fn object(
-    options: &Options,
+    options: &ProbeOptions,
     formats: Formats,
     change: impl FnOnce(&mut Layout),
 ) -> Result<(Ebpf, Option<Types>)> {

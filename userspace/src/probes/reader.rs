@@ -37,7 +37,7 @@ const LAST_DRAIN: Duration = Duration::from_millis(500);
 const BATCH: usize = 512;
 /// How often the kernel's counters are read.
 const COUNTER_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the fork counts are read: as often as /proc is walked by default.
+/// How often the fork counts are read: as often as /proc is scanned by default.
 const FORKS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Whether the rings were emptied.
@@ -55,7 +55,7 @@ pub(super) struct RingReader {
     /// Where events of classic tracepoints come.
     identities: Option<Identities>,
     wake: OwnedFd,
-    /// Grave observations already taken from their ring, waiting for the common ones before them.
+    /// Urgent observations already taken from their ring, waiting for the common ones before them.
     grave: VecDeque<Observation>,
     received: Received,
     batches: Sender<Vec<Observation>>,
@@ -218,7 +218,7 @@ impl RingReader {
 
     fn report_counters(&mut self) {
         if let Err(error) = self.counters.report(&self.metrics.coverage) {
-            warn!("kernel losses are not known: {error:#}");
+            warn!("cannot read how many kernel events were lost: {error:#}");
         }
     }
 }

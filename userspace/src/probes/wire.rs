@@ -15,7 +15,7 @@ use ai_debugger_ebpf::layout::Layout;
 pub(super) enum RingRecord<'a> {
     /// An exec with its argv and its executable's path, or an exit with its argv and the names of its cgroup's path.
     Process { header: ProcessHeader, argv: &'a [u8], path: &'a [u8] },
-    /// An OOM victim.
+    /// The OOM killer chose a victim.
     Oom(OomEvent),
     /// A crash, with what was captured of its stack.
     Crash {

@@ -24,7 +24,7 @@ struct Data {
 #[serde(deny_unknown_fields)]
 struct Group {
     roles: Vec<String>,
-    /// With blanks between.
+    /// The names of the group, separated by blanks.
     names: String,
 }
 
@@ -36,7 +36,6 @@ struct KnownProgram {
     versioned: Roles,
 }
 
-/// Roles by name.
 #[derive(Clone, Debug)]
 pub(super) struct ProgramTable {
     known: HashMap<String, KnownProgram, RandomState>,

@@ -13,9 +13,9 @@ const CASES: usize = 512;
 const THIN_CASES: usize = 2048;
 
 /// What stands in a case for the evidence it had.
-const GIVEN_UP: &str = "evidence: given up, too many cases waited for the store";
+const GIVEN_UP: &str = "evidence: dropped, too many cases were waiting for the store";
 
-/// An empty one.
+/// An empty queue of cases, with its limits.
 pub fn case_queue(metrics: &Metrics) -> Queue<Case> {
     Queue::new("cases", CASES, merge, metrics).with_thin("case_evidence", THIN_CASES, thin, metrics)
 }
@@ -32,7 +32,7 @@ fn thin(case: &mut Case) {
     case.file.completeness.missing.push(GIVEN_UP.to_owned());
 }
 
-/// The graver case stays, of equals the first; it stands for both.
+/// The more severe case stays, of equals the first; it stands for both.
 fn merge(waiting: &mut Case, newer: Case) {
     let same_event = room(newer.kind).happens_once()
         && waiting.kind == newer.kind
@@ -65,7 +65,7 @@ mod tests {
         for n in 0..THIN_CASES {
             assert_eq!(queue.push(entry(graded(format!("mild {n}"), Severity::Warning))), Pushed::Queued);
         }
-        // One more that is grave thins a grave one; then there is no room for one more that is not.
+        // One more that is critical thins a critical one; then there is no room for one more that is not.
         let late = entry(graded("late".into(), Severity::Warning));
         assert!(matches!(queue.push(late), Pushed::Refused(_)));
         let graver = queue.push(entry(graded("last".into(), Severity::Critical)));

@@ -17,14 +17,14 @@ use crate::metrics::{LimitLabel, Metrics, QueueLabel};
 /// For each such span an entry has waited, its priority counts one higher at [`Queue::pop`].
 pub const AGEING: Duration = Duration::from_secs(1);
 
-/// What is pushed.
+/// An entry to push: what it is, and its rank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry<T> {
     /// Entries with the same fingerprint are merged while they wait.
     pub fingerprint: String,
     /// The higher, the sooner it is popped and the later it is evicted.
     pub priority: u32,
-    /// The payload.
+    /// What waits in the queue.
     pub item: T,
 }
 
@@ -32,7 +32,7 @@ pub struct QueueEntry<T> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an evicted or refused entry is lost when nobody looks at it"]
 pub enum Pushed<T> {
-    /// It waits.
+    /// It found room and waits.
     Queued,
     /// One with the same fingerprint was waiting; they are one now.
     Merged,
@@ -107,7 +107,7 @@ impl<T> Queue<T> {
     /// Adds, merges, or gives back what finds no room. Returns at once, on any thread.
     ///
     /// A merged entry keeps the older one's place and takes the higher priority of the two. Room is made by
-    /// the priority given, not the aged one, so that old and benign entries can't keep out a grave one; among
+    /// the priority given, not the aged one, so that old and benign entries can't keep out a critical one; among
     /// equals the newest goes, as the others have waited for longer.
     pub fn push(&self, entry: QueueEntry<T>) -> Pushed<T> {
         let mut state = self.state();
@@ -182,12 +182,12 @@ impl<T> Queue<T> {
         }
     }
 
-    /// How many wait.
+    /// Number of entries that wait.
     pub fn len(&self) -> usize {
         self.state().waiting.len()
     }
 
-    /// Whether none waits.
+    /// Whether no entry waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

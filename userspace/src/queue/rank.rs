@@ -5,7 +5,7 @@
 //! | what | points |
 //! |---|---|
 //! | severity | info 0, warning 60, critical 120 |
-//! | named by a kernel event, not by a walk of /proc | 80: before a walk's case that is one step graver |
+//! | named by a kernel event, not by a scan of /proc | 80: before a scan's case that is one step more severe |
 //! | supervised: a service, a container, a child of init | 15 |
 //! | new: the first of its fault | 15 |
 //! | affected: how often it happened | 1 for each doubling, 10 at most |
@@ -19,7 +19,7 @@ use crate::model::{Confidence, ProcessInfo, Severity};
 /// What a case is ranked by.
 #[derive(Clone, Copy, Debug)]
 pub struct RankInputs {
-    /// How bad.
+    /// Its severity: most of the rank.
     pub severity: Severity,
     /// Whether the kernel itself reported it: it happened just now.
     pub by_kernel: bool,

@@ -60,7 +60,7 @@ async fn a_full_queue_gives_back_the_least_important() {
     let (queue, metrics) = queue(2);
     assert_eq!(queue.push(entry("a", 5, "a")), Pushed::Queued);
     assert_eq!(queue.push(entry("b", 5, "b")), Pushed::Queued);
-    // Age does not protect from eviction: an hour-old entry still yields to a graver one.
+    // Age does not protect from eviction: an hour-old entry still yields to a more severe one.
     tokio::time::advance(Duration::from_secs(3600)).await;
     assert_eq!(queue.push(entry("c", 5, "c")), Pushed::Refused(entry("c", 5, "c")));
     assert_eq!(queue.push(entry("b", 1, "b2")), Pushed::Merged);

@@ -14,7 +14,7 @@ pub struct Audience {
     pub sinks: Vec<&'static str>,
     /// Those of them that can improve on what they told.
     pub editing: Vec<&'static str>,
-    /// What is less grave is told to nobody.
+    /// What is less severe is told to nobody.
     pub min_severity: Severity,
     /// Conditions found until then are told in one message,
     pub quiet_until: Timestamp,
@@ -30,7 +30,7 @@ impl Audience {
         AlertPlan { hold_until, ..self.at_once(case, now) }
     }
 
-    /// If the model makes it graver.
+    /// If the model raises its severity.
     pub(super) fn raised_plan(&self, case: &Case, now: Timestamp) -> AlertPlan {
         let told = case.severity.next().is_some_and(|raised| raised >= self.min_severity);
         if told { self.at_once(case, now) } else { AlertPlan::default() }

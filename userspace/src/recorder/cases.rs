@@ -29,7 +29,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// What an alert says whose hold is over before the model was heard, or even asked: others kept it busy.
-const UNHEARD: &str = "no answer of the model so far; this is the built-in analyst's verdict";
+const UNHEARD: &str = "no answer from the model so far; this is the built-in analyst's verdict";
 
 /// Takes cases from the queue into the store.
 pub struct Recorder {
@@ -141,11 +141,11 @@ impl Recorder {
                 Err(err) => err,
             };
             if store::is_final(&err) || shutdown.is_cancelled() {
-                tracing::error!("lost a case ({}): the store does not take it: {err:#}", case.kind);
+                tracing::error!("lost a case ({}): the store does not accept it: {err:#}", case.kind);
                 self.metrics.turned_away.get_or_create(&LimitLabel { limit: "store" }).inc_by(case.count);
                 return None;
             }
-            tracing::error!("a case ({}) waits for the store: {err:#}", case.kind);
+            tracing::error!("a case ({}) is waiting for the store: {err:#}", case.kind);
             self.health.degrade("store", format!("nothing is recorded: {err:#}"), store::remedy(&err));
             degraded = true;
             tokio::select! {
@@ -171,7 +171,7 @@ impl Recorder {
         };
         if let Err(err) = self.store.release_alerts(&left_out).await {
             // It is sent at the end of its hold all the same.
-            tracing::warn!("the alert of incident {left_out} can't be released early: {err:#}");
+            tracing::warn!("cannot send the alert for incident {left_out} early: {err:#}");
         }
     }
 }

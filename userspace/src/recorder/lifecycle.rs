@@ -15,7 +15,7 @@ use crate::store::{Store, Watched};
 /// Between two steps, at the least and at the most.
 const PACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// A walk that took so many times longer than it should: the rest of that time nothing was watched.
+/// A scan that took so many times longer than it should: the rest of that time nothing was watched.
 const LATE_WALKS: u32 = 3;
 
 /// Where it is seen what the daemon could see.
@@ -24,11 +24,11 @@ pub struct Visibility {
     pub coverage: Coverage,
     /// What waits to be recorded.
     pub cases: Queue<Case>,
-    /// Between two walks of /proc.
+    /// Between two scans of /proc.
     pub scan_interval: Duration,
 }
 
-/// Steps until `shutdown`.
+/// Resolves and reminds, step by step, until `shutdown`.
 pub async fn run(
     store: Store,
     sinks: Vec<&'static str>,
@@ -45,11 +45,11 @@ pub async fn run(
             match store.advance(watched, sinks.clone(), Timestamp::now()).await {
                 Ok(advanced) => {
                     for id in advanced.resolved {
-                        tracing::info!(id, "an incident is resolved: it has not been seen for a while");
+                        tracing::info!(id, "resolved an incident: it has not been seen for a while");
                     }
                 }
                 // The recorder and the alerts' worker tell health of a store that does not work.
-                Err(err) => tracing::warn!("the incidents' life stands still: {err:#}"),
+                Err(err) => tracing::warn!("incidents cannot be resolved or reminded of: {err:#}"),
             }
         }
     };
@@ -69,7 +69,7 @@ impl Observer {
         Self { walks: coverage.scans, lost: lost(&coverage), at: now }
     }
 
-    /// What could be seen since the last look. Only time in which walks ended counts: the time of a look without
+    /// What could be seen since the last look. Only time in which scans ended counts: the time of a look without
     /// one counts at the next that has one.
     fn look(&mut self, visibility: &Visibility, now: Instant) -> Watched {
         let coverage = visibility.coverage.now();
@@ -124,11 +124,11 @@ mod tests {
             (walks, walked.as_secs(), events.as_secs())
         };
         assert_eq!(look(10, 1).await, (1, 10, 10));
-        // A walk that takes a little longer counts when it is over; one that hung, no longer than it may.
+        // A scan that takes a little longer counts when it is over; one that hung, no longer than it may.
         assert_eq!(look(10, 0).await, (0, 0, 0));
         assert_eq!(look(5, 1).await, (1, 15, 15));
         assert_eq!(look(3600, 1).await, (1, 30, 30));
-        // Without the hook, or with losses of grave events, the walks alone were seen.
+        // Without the hook, or with losses of urgent events, the scans alone were seen.
         hook(&visibility, false);
         assert_eq!(look(10, 1).await, (1, 10, 0));
         hook(&visibility, true);

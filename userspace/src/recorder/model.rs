@@ -17,15 +17,14 @@ const PENDING: usize = 64;
 #[derive(Clone, Debug)]
 pub struct PendingQuestion {
     pub(super) id: String,
-    /// What it shows.
     pub(super) case: Case,
-    /// Who is told if the model makes it graver.
+    /// Who is told if the model raises its severity.
     pub(super) plan: AlertPlan,
 }
 
 /// The queue from [`super::Recorder::run`] to [`ask_model`].
 pub fn model_queue(metrics: &Metrics) -> Queue<PendingQuestion> {
-    // Of one incident the later file is the graver, and the one it shows.
+    // Of one incident the later file is the more severe, and the one it shows.
     Queue::new("model", PENDING, |waiting, newer| *waiting = newer, metrics)
 }
 
@@ -40,7 +39,7 @@ pub async fn ask_model(
     let work = async {
         while let Some(it) = pending.pop().await {
             if let Err(err) = judge(&it, &store, analyst.verdict(&it.case.file)).await {
-                tracing::warn!("the verdict on incident {} can't be stored: {err:#}", it.id);
+                tracing::warn!("cannot store the verdict on incident {}: {err:#}", it.id);
             }
         }
     };
@@ -53,6 +52,6 @@ pub(super) async fn judge(
     verdict: impl Future<Output = Verdict>,
 ) -> Result<()> {
     let verdict = verdict.await;
-    // Not set: the incident is gone, or graver by now, and its new file is in the queue.
+    // Not set: the incident is gone, or more severe by now, and its new file is in the queue.
     store.judge(&it.id, it.case.clone(), verdict, it.plan.clone()).await.map(drop)
 }

@@ -148,7 +148,7 @@ pub(super) fn strength(key: &str) -> Option<Strength> {
     if ABOUT.contains(&last) && !webhook {
         return None;
     }
-    if words.iter().any(|word| is_strong(word)) || words.windows(2).any(is_secret_key) {
+    if words.iter().any(|word| is_strong(word)) || words.windows(2).any(is_secret_key) || is_pin(&words) {
         return Some(Strength::Strong);
     }
     let names_key = last == "key" && !is_public_key(&words);
@@ -173,6 +173,17 @@ fn is_strong(word: &str) -> bool {
 
 fn is_secret_key(pair: &[String]) -> bool {
     BEFORE_KEY.contains(&pair[0].as_str()) && (pair[1] == "key" || pair[1] == "keys")
+}
+
+/// A personal number; not a pin of a chip, or a CPU that something is pinned to.
+fn is_pin(words: &[String]) -> bool {
+    const OF_PEOPLE: [&str; 6] = ["user", "so", "card", "sim", "login", "unlock"];
+    match words {
+        [.., last] if last == "pincode" => true,
+        [pin] => pin == "pin",
+        [.., before, last] => last == "pin" && OF_PEOPLE.contains(&before.as_str()),
+        [] => false,
+    }
 }
 
 fn is_public_key(words: &[String]) -> bool {

@@ -22,6 +22,8 @@ enum Secret {
     At(usize),
     /// The value of each `name=value` from this one on.
     Values(usize),
+    /// In each, what stands between the first slash and the last at sign, or the end: `scott/tiger@db`.
+    Logon,
 }
 
 const fn rule(program: &'static str, verbs: &'static [&'static str], secret: Secret) -> OperandRule {
@@ -42,6 +44,12 @@ const RULES: &[OperandRule] = &[
     rule("mc", &["alias", "set"], Secret::At(5)),
     rule("wpa_passphrase", &[], Secret::At(1)),
     rule("radtest", &[], Secret::At(1)),
+    rule("sqlplus", &[], Secret::Logon),
+    rule("sql", &[], Secret::Logon),
+    rule("rman", &[], Secret::Logon),
+    rule("expdp", &[], Secret::Logon),
+    rule("impdp", &[], Secret::Logon),
+    rule("sqlldr", &[], Secret::Logon),
     // -n prints to the terminal and takes no file; -C takes a number.
     OperandRule { program: "htpasswd", flag: Some('n'), verbs: &[], secret: Secret::At(1) },
     OperandRule { program: "htpasswd", flag: Some('b'), verbs: &[], secret: Secret::At(2) },
@@ -97,10 +105,22 @@ impl Operands {
             Secret::At(place) => (place == at).then_some(0..word.len()),
             Secret::Values(from) if at >= from => word.find('=').map(|equals| equals + 1..word.len()),
             Secret::Values(_) => None,
+            Secret::Logon => logon(word),
         });
         if self.beginning.len() < MAX_BEGINNING {
             self.beginning.push(word.chars().take(32).collect());
         }
         found
     }
+}
+
+/// The password in `user/password@database`; not of `/nolog`, `/ as sysdba` or a path.
+fn logon(word: &str) -> Option<Range<usize>> {
+    let (user, rest) = word.split_once('/').filter(|(user, _)| !user.is_empty())?;
+    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '#' | '"' | '[' | ']');
+    if !user.chars().all(name) || rest.starts_with('/') {
+        return None;
+    }
+    let end = rest.rfind('@').unwrap_or(rest.len());
+    (end > 0 && !rest[..end].ends_with(".sql")).then_some(user.len() + 1..user.len() + 1 + end)
 }

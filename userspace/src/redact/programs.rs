@@ -60,6 +60,7 @@ const HABITS: &[Habit] = &[
             "login",
             "rdesktop",
             "cqlsh",
+            "twine",
         ],
         &["-p"],
         Form::Next,
@@ -125,6 +126,16 @@ pub(super) fn flag(program: &str, word: &str) -> Option<(&'static str, Form)> {
         if *form == Form::Alone { word == *flag } else { word.starts_with(flag) }
     };
     flags.filter(fits).max_by_key(|(flag, _)| flag.len())
+}
+
+/// Whether it runs others as a user and a group, as `docker run --user app:staff` does.
+pub(super) fn runs_others(name: &str) -> bool {
+    const ROLES: Roles = Roles::CONTAINER_RUNTIME;
+    programs::named(name, ROLES).is_some()
+        || matches!(
+            name,
+            "docker" | "podman" | "nerdctl" | "setpriv" | "chroot" | "gosu" | "su-exec" | "kubectl" | "rsync"
+        )
 }
 
 pub(super) fn sets_by_name(program: Option<&str>) -> bool {

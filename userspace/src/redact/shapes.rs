@@ -1,64 +1,73 @@
-//! Secrets that are known by their looks: the keys of clouds and services, webhooks, JWTs, PEM blocks, and the
-//! password in a URL.
+//! Secrets that are known by their looks: the keys of clouds and services, webhooks, JWTs, PEM blocks (`shapes.toml`),
+//! and the password in a URL.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde::Deserialize;
 
 use super::entropy;
 use super::pattern::{Spans, compile};
 
-/// A user without password in a URL is a token when it is this long.
-const TOKEN_USER_CHARS: usize = 20;
+/// A user without password in a web address is a token when it is this long.
+const TOKEN_USER_CHARS: usize = 12;
+/// The same, where a digit is in it.
+const TOKEN_USER_WITH_DIGIT_CHARS: usize = 8;
 
-/// The first group is the secret; without a group, all of it.
-const SHAPES: [&str; 21] = [
-    // kubectl: whatever the name is, it is a secret's or stays readable elsewhere.
-    r#"--from-literal[=\s\x00]["']?[A-Za-z0-9._\-]+=(\[redacted [0-9]+ chars\]|[^\s"'\x00]+)"#,
-    // Any PEM block, to the end of the text where it was cut.
-    r"(?s)-----BEGIN [A-Z0-9 ]+-----(.*?)(?:-----END [A-Z0-9 ]+-----|$)",
-    // AWS key ids.
-    r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
-    // Groq; OpenAI, Anthropic and those that copied them; Hugging Face.
-    r"\bgsk_[A-Za-z0-9]{8,}",
-    r"\bsk-[A-Za-z0-9_\-]{16,}",
-    r"\bhf_[A-Za-z0-9]{20,}",
-    // Stripe and its webhooks.
-    r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{8,}",
-    r"\bwhsec_[A-Za-z0-9+/=]{16,}",
-    // GitHub, GitLab, npm, PyPI.
-    r"\bgh[pousr]_[A-Za-z0-9]{16,}",
-    r"\bgithub_pat_[A-Za-z0-9_]{16,}",
-    r"\bgl(?:pat|ptt|dt|rt|cbt|soat|ft|imt|agent)-[A-Za-z0-9_\-]{16,}",
-    r"\bnpm_[A-Za-z0-9]{30,}",
-    r"\bpypi-[A-Za-z0-9_\-]{30,}",
-    // Slack; webhooks of Slack, Discord and Teams, where the path is the secret; Telegram.
-    r"\bxox[a-z]-[A-Za-z0-9\-]{6,}",
-    r"\bxapp-[A-Za-z0-9\-]{10,}",
-    r"(?i)\b(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/webhooks|webhook\.office\.com/[a-z0-9]+)/([A-Za-z0-9_\-/@]+)",
-    r"\bbot[0-9]{6,}:([A-Za-z0-9_\-]{20,})",
-    // Google; Vault, DigitalOcean, SendGrid, age.
-    r"\b(?:AIza[A-Za-z0-9_\-]{30,}|ya29\.[A-Za-z0-9_\-]{16,})",
-    r"\b(?:hv[sbr]\.[A-Za-z0-9_\-]{16,}|do[por]_v1_[a-f0-9]{32,}|SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,})",
-    // JWTs and encrypted JWTs, whole or cut.
-    r"\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,4}",
-    // An authorization value without its header's name.
-    r"\b(?i:bearer|basic)[ \t]+([A-Za-z0-9._~+/\-]{12,}={0,2})",
-];
+/// No name of a user is longer: with a password beside it, it is a secret too.
+const LONG_USER_CHARS: usize = 20;
+
+/// The table of `shapes.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    shape: Vec<ShapeRule>,
+    grouped: Vec<ShapeRule>,
+}
+
+/// One secret's looks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapeRule {
+    #[cfg_attr(not(test), expect(dead_code, reason = "for who reads the table, and the test's messages"))]
+    of: String,
+    pattern: String,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test's samples stand beside the rule"))]
+    yes: Vec<String>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test's samples stand beside the rule"))]
+    no: Vec<String>,
+}
+
+impl Table {
+    fn read() -> Self {
+        toml::from_str(include_str!("shapes.toml")).expect("the table is a constant, and read in the tests")
+    }
+}
+
+/// The rules, compiled.
+struct Shapes {
+    /// All that need no group, in one: a text is read once for all of them.
+    whole: Regex,
+    grouped: Vec<Regex>,
+}
+
+static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
+    let table = Table::read();
+    let any: Vec<_> = table.shape.iter().map(|it| format!("(?:{})", it.pattern)).collect();
+    Shapes {
+        whole: compile(&format!(r"(?-u:\b)(?:{})", any.join("|"))),
+        grouped: table.grouped.iter().map(|it| compile(&it.pattern)).collect(),
+    }
+});
 
 /// Every secret known by its looks.
 pub(super) fn find(text: &str) -> Spans {
-    static SHAPE: LazyLock<Vec<Regex>> =
-        LazyLock::new(|| SHAPES.iter().map(|shape| compile(shape)).collect());
     let mut spans = in_urls(text);
-    for shape in SHAPE.iter() {
-        spans.extend(
-            shape
-                .captures_iter(text)
-                .filter_map(|found| found.get(1).or_else(|| found.get(0)))
-                .map(|it| it.range()),
-        );
+    spans.extend(SHAPES.whole.find_iter(text).map(|found| found.range()));
+    for shape in &SHAPES.grouped {
+        let secrets = shape.captures_iter(text).filter_map(|found| found.get(1));
+        spans.extend(secrets.map(|secret| secret.range()));
     }
     spans
 }
@@ -78,7 +87,8 @@ fn in_urls(text: &str) -> Spans {
         let rest = &rest[..rest.find("://").unwrap_or(rest.len())];
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '\0'));
         let rest = &rest[..end.unwrap_or(rest.len())];
-        if let Some(span) = user_info(rest) {
+        let web = scheme.as_str().to_ascii_lowercase().contains("http");
+        if let Some(span) = user_info(rest, web) {
             spans.push(span.start + scheme.end()..span.end + scheme.end());
         }
     }
@@ -97,7 +107,7 @@ fn in_urls(text: &str) -> Spans {
 }
 
 /// The secret in what follows `scheme://`.
-fn user_info(rest: &str) -> Option<Range<usize>> {
+fn user_info(rest: &str, web: bool) -> Option<Range<usize>> {
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let at = match rest[..authority].rfind('@') {
         Some(at) => at,
@@ -109,8 +119,18 @@ fn user_info(rest: &str) -> Option<Range<usize>> {
     };
     let info = &rest[..at];
     match info.find(':') {
-        Some(colon) if colon >= TOKEN_USER_CHARS => Some(0..at),
+        Some(colon) if colon >= LONG_USER_CHARS => Some(0..at),
         Some(colon) => Some(colon + 1..at),
-        None => (info.len() >= TOKEN_USER_CHARS || entropy::is_random(info)).then_some(0..at),
+        None => is_token(info, web).then_some(0..at),
     }
 }
+
+/// Whether a user that comes without a password is a token: web services take one, other schemes a name.
+fn is_token(user: &str, web: bool) -> bool {
+    let least =
+        if user.bytes().any(|b| b.is_ascii_digit()) { TOKEN_USER_WITH_DIGIT_CHARS } else { TOKEN_USER_CHARS };
+    user.len() >= if web { least } else { LONG_USER_CHARS } || entropy::is_random(user)
+}
+
+#[cfg(test)]
+mod tests;

@@ -19,12 +19,20 @@ pub(super) struct Command {
     pending: Option<PendingValue>,
     /// Whether there was a word before this one.
     begun: bool,
+    /// Whether a flag named a user: then what comes after `-p` is no port.
+    names_user: bool,
+    /// The word before is a flag that names a user.
+    user_next: bool,
+    /// Whether a program is read whose `--user` is a user and a group.
+    runs_others: bool,
+    /// The word before names a secret, in whatever way: plain hex after it is one.
+    named: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PendingValue {
     Value(Strength),
-    /// After this character.
+    /// The value begins after this character.
     After(char),
     /// The word before is a bare name, not a flag; in free text it may just be a word.
     Bare,
@@ -35,12 +43,23 @@ impl Command {
     pub(super) fn secret_in(&mut self, word: &str, whole: bool) -> Option<Range<usize>> {
         let first = !std::mem::replace(&mut self.begun, true);
         let pending = self.pending.take();
+        if word.is_empty() {
+            // `--password "" SECRET`: what comes next may still be it.
+            self.pending = pending;
+            return None;
+        }
         if let Some(span) = pending.and_then(|pending| value(word, pending, whole)) {
             return Some(span);
         }
+        let named = std::mem::replace(&mut self.named, names_secret(word));
+        if named && is_long_hex(word) {
+            return Some(0..word.trim_end_matches(['.', ',', ';', ')']).len());
+        }
         if matches!(word, "|" | "||" | "&&" | ";") {
-            self.program = None;
-            self.operands = Operands::default();
+            *self = Self { begun: true, ..Self::default() };
+        }
+        if let Some(span) = self.with_user(word) {
+            return Some(span);
         }
         if let Some(span) = self.program.and_then(|program| self.of_program(program, word)) {
             return Some(span);
@@ -50,6 +69,7 @@ impl Command {
         }
         let base = word.rsplit('/').next().unwrap_or(word);
         self.program = programs::known(base).or(self.program);
+        self.runs_others |= programs::runs_others(base);
         self.operands.begin(base);
         if whole && let Some((name, value)) = word.split_once('=') {
             let secret = is_name(name.trim_start_matches('-'))
@@ -69,6 +89,43 @@ impl Command {
             self.pending = self.pending.or(names::strength(name).map(PendingValue::Value));
         }
         None
+    }
+
+    /// What many programs share: `-u NAME -p SECRET`, `--user NAME:SECRET`. Of what runs others as a user, the second
+    /// is a group.
+    fn with_user(&mut self, word: &str) -> Option<Range<usize>> {
+        const FLAGS: [&str; 9] = [
+            "-u",
+            "--user",
+            "--username",
+            "--login",
+            "--userpass",
+            "--basic-auth",
+            "--creds",
+            "--auth-user",
+            "--http-user",
+        ];
+        let (flag, value) = word.split_once('=').map_or((word, None), |(flag, value)| (flag, Some(value)));
+        let is_flag = FLAGS.contains(&flag);
+        if std::mem::replace(&mut self.user_next, is_flag && value.is_none()) && !is_option(word) {
+            self.names_user = true;
+            return self.pair(word, 0);
+        }
+        if let Some(value) = value.filter(|_| is_flag) {
+            self.names_user = true;
+            return self.pair(value, word.len() - value.len());
+        }
+        if word == "-p" && self.names_user && self.program.is_none() {
+            self.pending = Some(PendingValue::Value(Strength::Weak));
+        }
+        None
+    }
+
+    /// The secret of `user:SECRET`, which begins at `from` of its word.
+    fn pair(&self, pair: &str, from: usize) -> Option<Range<usize>> {
+        let (user, secret) = pair.split_once(':')?;
+        let group = self.runs_others || user == secret || is_plain(secret) || user.contains('/');
+        (!group && !secret.is_empty()).then_some(from + user.len() + 1..from + pair.len())
     }
 
     /// Whether a word without a dash names a secret that comes next, as in `nmcli … password hunter2`.
@@ -138,6 +195,18 @@ fn looks_made(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ',', ':', ';', ')']);
     let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\''));
     !letters && !word.contains(['=', ':', '/']) && word.chars().count() > 3
+}
+
+/// Whether a word names a secret: `token`, `api_key:`, `--license-key`.
+fn names_secret(word: &str) -> bool {
+    let name = word.trim_start_matches('-').trim_end_matches([':', '=']);
+    is_name(name) && name.len() <= 64 && names::strength(name).is_some()
+}
+
+/// Hex as keys have it: 32 digits or more.
+fn is_long_hex(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', ',', ';', ')']);
+    word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether the word is an option itself: the flag before it had no value.

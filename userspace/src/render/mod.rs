@@ -9,15 +9,15 @@ use crate::model::{FactView, FindingView};
 
 /// The sentence of a fact, by the words of the room it is at home in.
 macro_rules! sentence_of {
-    ($($(#[$meta:meta])* $Group:ident($Facts:ident) $as:ident in $($home:ident)::+),+ $(,)?) => {
+    ($rooms:ident; $($(#[$meta:meta])* $Group:ident($Facts:ident) $as:ident in ($($home:ident)+)),+ $(,)?) => {
         fn sentence_of(data: &FactData) -> String {
             match data {
-                $(FactData::$Group(it) => kinds::$($home)::+::words::sentence(it)),+
+                $(FactData::$Group(it) => $rooms::$($home)::+::words::sentence(it)),+
             }
         }
     };
 }
-kinds::statements!(sentence_of);
+kinds::statements::statements!(sentence_of in kinds);
 
 /// The sentence of a fact.
 pub fn fact(data: &FactData) -> String {

@@ -1,12 +1,17 @@
 //! Reading argv from /proc without being held up: the kernel takes the target's memory lock for it (kernel
-//! fs/proc/base.c, `get_mm_cmdline`), and a process that is stuck with that lock would hold the walk for ever.
+//! fs/proc/base.c, `get_mm_cmdline`), and a process that is stuck with that lock would hold the scan for ever. What it
+//! reads there are pages of the target, which may be of a file on a file system that hangs: not even SIGKILL ends who
+//! waits for that. So a child reads for the daemon; commands that end soon have a thread for it.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
+
+use crate::children::Toucher;
 
 /// Most bytes of argv kept: as many as the kernel side copies.
 const ARGV_MAX: u64 = 4096;
@@ -15,9 +20,12 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Readers alive at once: the one at work, and those that stuck processes hold.
 const READERS: usize = 4;
 
-/// A reader thread, replaced when it is held.
+/// A reader, replaced when it is held.
 #[derive(Default)]
 pub(super) struct Cmdlines {
+    toucher: Option<Arc<Toucher>>,
+    /// Files that the child did not read in time, since it was last asked.
+    unread: Cell<usize>,
     reader: Option<CmdlineReader>,
     alive: Arc<AtomicUsize>,
 }
@@ -28,8 +36,18 @@ struct CmdlineReader {
 }
 
 impl Cmdlines {
+    /// By a child; by a thread where there is none.
+    pub(super) fn by(toucher: Option<Arc<Toucher>>) -> Self {
+        Self { toucher, ..Self::default() }
+    }
+
     /// What `file` holds; `None` where it did not come in time, or where too many readers are held already.
     pub(super) fn read(&mut self, file: File) -> Option<Vec<u8>> {
+        if let Some(toucher) = &self.toucher {
+            let read = toucher.read(&file, ARGV_MAX, PATIENCE);
+            self.unread.set(self.unread.get() + usize::from(read.is_none()));
+            return read;
+        }
         let reader = match self.reader.take() {
             Some(reader) => reader,
             None => self.start()?,
@@ -43,7 +61,8 @@ impl Cmdlines {
 
     /// How many readers are held by stuck processes.
     pub(super) fn held(&self) -> usize {
-        self.alive.load(Ordering::Relaxed) - usize::from(self.reader.is_some())
+        let held = self.alive.load(Ordering::Relaxed) - usize::from(self.reader.is_some());
+        held + self.unread.take()
     }
 
     fn start(&self) -> Option<CmdlineReader> {

@@ -1,4 +1,4 @@
-//! The walk of /proc: at the start and every interval, through the same channel as kernel events.
+//! The scan of /proc: at the start and every interval, through the same channel as kernel events.
 
 mod cmdline;
 mod pressure;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::cgroup::Hierarchy;
+use crate::children::Toucher;
 use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
@@ -26,35 +27,38 @@ pub use walk::Walker;
 /// Most observations in one message to the monitor.
 const BATCH: usize = 512;
 
-/// What to walk, and how often.
+/// What to scan, and how often.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Normally `/proc`.
+pub struct ScanOptions {
+    /// Where the host's /proc is mounted; `/proc` unless in a container.
     pub proc_root: PathBuf,
     /// Where memory limits are read.
     pub hierarchy: Hierarchy,
-    /// From the start of one walk to the start of the next.
+    /// Who reads what may hang; absent: a thread, which may hang in its place.
+    pub toucher: Option<Arc<Toucher>>,
+    /// From the start of one scan to the start of the next.
     pub interval: Duration,
 }
 
-/// One process as a walk would see it, now; `None` where there is none with that pid.
-pub fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
-    walk::one(proc_root, pid, host)
+/// One process as a scan would see it, now; `None` where there is none with that pid. What may hang is read by
+/// `toucher`, or without one by a thread.
+pub fn one(proc_root: &Path, pid: u32, host: &Host, toucher: Option<Arc<Toucher>>) -> Option<SeenProcess> {
+    walk::one(proc_root, pid, host, toucher)
 }
 
-/// What a walk would measure of one process, now; reads nothing that the process could hold up.
+/// What a scan would measure of one process, now; reads nothing that the process could hold up.
 pub fn measure(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
     walk::measure(proc_root, pid, host)
 }
 
-/// What a walk would measure of every process, now; reads nothing that a process could hold up.
+/// What a scan would measure of every process, now; reads nothing that a process could hold up.
 pub fn measure_all(proc_root: &Path, host: &Host) -> anyhow::Result<Vec<SeenProcess>> {
     walk::measure_all(proc_root, host)
 }
 
-/// Walks until `shutdown`.
+/// Scans /proc at every interval until `shutdown`.
 pub async fn run(
-    options: Options,
+    options: ScanOptions,
     host: Host,
     batches: Sender<Vec<Observation>>,
     metrics: Arc<Metrics>,
@@ -62,9 +66,10 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let mut timer = tokio::time::interval(options.interval);
-    // A walk that takes longer than the interval must not be followed by a burst of them.
+    // A scan that takes longer than the interval must not be followed by a burst of them.
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut walker = Walker::new(options.proc_root.clone(), options.hierarchy, host);
+    let mut walker =
+        Walker::new(options.proc_root.clone(), options.hierarchy, host).reading_by(options.toucher);
     loop {
         tokio::select! {
             _ = timer.tick() => {}
@@ -72,7 +77,7 @@ pub async fn run(
         }
         let walked = tokio::task::spawn_blocking(move || (walker.walk(), walker)).await;
         let Ok((result, back)) = walked else {
-            warn!("a walk of /proc panicked; no more walks");
+            warn!("a scan of /proc panicked; scanning has stopped");
             health.degrade("scan", "the periodic scan has stopped", "restart the daemon and report the log");
             return;
         };
@@ -82,7 +87,7 @@ pub async fn run(
                 let root = options.proc_root.display();
                 health.degrade(
                     "scan",
-                    format!("cannot walk {root}: {error:#}"),
+                    format!("cannot scan {root}: {error:#}"),
                     "mount proc there, or set --proc-root",
                 );
             }
@@ -92,7 +97,8 @@ pub async fn run(
                     held => health.degrade(
                         "scan",
                         format!(
-                            "{held} processes are stuck with their memory locked: their argv, or what their threads wait for, can't be read"
+                            "{held} processes are stuck while holding their memory lock: their argv, or \
+                             what their threads wait for, cannot be read"
                         ),
                         "look for processes in state D: ps -eo pid,stat,wchan:30,comm | awk '$2 ~ /D/'",
                     ),

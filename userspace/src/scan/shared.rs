@@ -1,6 +1,6 @@
 //! Work that several threads of a process share: an interpreter's lock goes round, a runtime moves its tasks from thread
-//! to thread. Each of them sleeps often, all of them together never do. What they have used is remembered from walk to
-//! walk, to tell those that work from those that only are there.
+//! to thread. Each of them sleeps often, all of them together never do. What they have used is remembered from scan to
+//! scan, to tell those that work from those that only are there.
 
 use std::fs;
 use std::path::Path;

@@ -1,22 +1,24 @@
-//! Which processes of a walk deserve a closer look, and that look: threads that wait in state D, and threads that
-//! may be spinning. Bounded per walk; what a stuck process could hold up is read by a reader that may be left behind.
+//! Which processes of a scan deserve a closer look, and that look: threads that wait in state D, and threads that
+//! may be spinning. Bounded per scan; what a stuck process could hold up is read by a reader that may be left behind.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cmdline::Cmdlines as PatientReader;
 use super::shared;
 use super::task::{self, Careful};
 use crate::cgroup::{Hierarchy, is_frozen};
+use crate::children::Toucher;
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
 use crate::observation::{CloseLook, SeenProcess, ThreadLook};
 
-/// Most processes looked at closer in one walk.
+/// Most processes looked at closer in one scan.
 const PROCESSES: usize = 256;
-/// Most threads read in one walk to find one that waits while its leader does not.
+/// Most threads read in one scan to find one that waits while its leader does not.
 const ROUTINE_THREADS: usize = 1024;
 /// Most threads read of one process.
 const THREADS: usize = 1024;
@@ -26,7 +28,6 @@ const DETAILED: usize = 16;
 /// so a small share proves nothing. What it does in that share decides.
 const BUSY_PERCENT: u64 = 5;
 
-/// Where to look.
 #[derive(Clone, Copy)]
 pub(super) struct Places<'a> {
     pub(super) proc_root: &'a Path,
@@ -34,7 +35,7 @@ pub(super) struct Places<'a> {
     pub(super) host: &'a Host,
 }
 
-/// Remembers between walks what each process had used, and who waited.
+/// Remembers between scans what each process had used, and who waited.
 #[derive(Default)]
 pub(super) struct Suspects {
     known: HashMap<ProcessKey, PriorLook>,
@@ -42,13 +43,13 @@ pub(super) struct Suspects {
     walk: u64,
     looks_left: usize,
     routine_left: usize,
-    /// The pid at which the last walk ran out of its room for routine looks.
+    /// The pid at which the last scan ran out of its room for routine looks.
     resume_at: u32,
     stopped_at: Option<u32>,
     turned_away: u64,
 }
 
-/// What was known of a process at the last walk.
+/// What was known of a process at the last scan.
 struct PriorLook {
     walk: u64,
     at: Duration,
@@ -73,13 +74,18 @@ enum Reason {
 }
 
 impl Suspects {
-    /// To be called before each walk.
+    /// With a helper for what may hang.
+    pub(super) fn read_by(&mut self, toucher: Option<Arc<Toucher>>) {
+        self.reader = PatientReader::by(toucher);
+    }
+
+    /// To be called before each scan.
     pub(super) fn begin(&mut self) {
         self.walk += 1;
         (self.looks_left, self.routine_left) = (PROCESSES, ROUTINE_THREADS);
     }
 
-    /// To be called after each walk; says how many processes found no room since it was last asked.
+    /// To be called after each scan; says how many processes found no room since it was last asked.
     pub(super) fn finish(&mut self) -> u64 {
         let walk = self.walk;
         self.known.retain(|_, known| known.walk == walk);
@@ -92,7 +98,7 @@ impl Suspects {
         self.reader.held()
     }
 
-    /// The closer look at a process that a walk has just seen, where it deserves one.
+    /// The closer look at a process that a scan has just seen, where it deserves one.
     pub(super) fn look(&mut self, places: Places<'_>, seen: &SeenProcess) -> Option<CloseLook> {
         if seen.kernel_thread || matches!(seen.state, 'Z' | 'X') || seen.key.pid == std::process::id() {
             return None;
@@ -205,7 +211,7 @@ impl Suspects {
         })
     }
 
-    /// The threads of a process, those watched first; of one with too many, others at each walk.
+    /// The threads of a process, those watched first; of one with too many, others at each scan.
     fn threads(&self, directory: &Path, seen: &SeenProcess, watched: &[u32]) -> Vec<ThreadLook> {
         if seen.threads <= 1 {
             return task::stat(&task_directory(directory, seen.key.pid)).into_iter().collect();

@@ -1,4 +1,4 @@
-//! One walk of /proc: what changes is read every time, what does not only when a process is new to the walk.
+//! One scan of /proc: what changes is read every time, what does not only when a process is new to the scan.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -13,22 +13,23 @@ use super::cmdline::Cmdlines;
 use super::pressure;
 use super::suspects::{Places, Suspects};
 use crate::cgroup::{Hierarchy, of_process};
+use crate::children::Toucher;
 use crate::host::{Host, boot_time};
 use crate::model::ProcessKey;
 use crate::observation::{Observation, ScanDone, SeenDetails, SeenProcess, Session};
 
 /// `task_struct.flags`: a kernel thread (kernel include/linux/sched.h).
 const PF_KTHREAD: u32 = 0x0020_0000;
-/// A process's cgroup is read again every so many walks: processes are moved, but seldom.
+/// A process's cgroup is read again every so many scans: processes are moved, but seldom.
 const CGROUP_EVERY: u64 = 6;
-/// Most memory cgroups looked at in one walk.
+/// Most memory cgroups looked at in one scan.
 const CGROUPS: usize = 4096;
 /// From so many descriptors on, the limit is read too: no useful limit is below it.
 const FDS_WORTH_A_LIMIT: u64 = 32;
 /// From such a resident set on, what of memory is anonymous is read too.
 const RSS_WORTH_ANON_BYTES: u64 = 16 << 20;
 
-/// Remembers between walks who was seen, to read the unchanging only once.
+/// Remembers between scans who was seen, to read the unchanging only once.
 pub struct Walker {
     proc_root: PathBuf,
     hierarchy: Hierarchy,
@@ -40,7 +41,7 @@ pub struct Walker {
     turned_away: u64,
 }
 
-/// What was known of a process at the last walk.
+/// What was known of a process at the last scan.
 struct KnownProcess {
     comm: Box<[u8]>,
     cgroup: Option<Arc<str>>,
@@ -62,7 +63,15 @@ impl Walker {
         }
     }
 
-    /// How many processes found no room for a closer look in the last walk.
+    /// With a helper for what may hang.
+    #[must_use]
+    pub fn reading_by(mut self, toucher: Option<Arc<Toucher>>) -> Self {
+        self.cmdlines = Cmdlines::by(toucher.clone());
+        self.suspects.read_by(toucher);
+        self
+    }
+
+    /// How many processes found no room for a closer look in the last scan.
     pub(super) const fn turned_away(&self) -> u64 {
         self.turned_away
     }
@@ -140,10 +149,15 @@ impl Walker {
 }
 
 /// One process, with its details; `None` where there is none with that pid.
-pub(super) fn one(proc_root: &Path, pid: u32, host: &Host) -> Option<SeenProcess> {
+pub(super) fn one(
+    proc_root: &Path,
+    pid: u32,
+    host: &Host,
+    toucher: Option<Arc<Toucher>>,
+) -> Option<SeenProcess> {
     let process = Process::new_with_root(proc_root.join(pid.to_string())).ok()?;
     let mut seen = changing(&process, host)?;
-    seen.details = Some(details(&process, seen.kernel_thread, &mut Cmdlines::default()));
+    seen.details = Some(details(&process, seen.kernel_thread, &mut Cmdlines::by(toucher)));
     Some(seen)
 }
 
@@ -164,7 +178,7 @@ fn processes(proc_root: &Path) -> Result<impl Iterator<Item = Process> + use<>> 
     Ok(all.flatten())
 }
 
-/// What changes from walk to walk.
+/// What changes from scan to scan.
 fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
     let stat = process.stat().ok()?;
     let kernel_thread = stat.flags & PF_KTHREAD != 0;

@@ -4,8 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::wire;
+use crate::lookup::Root;
+
 /// Everything captured of one crash. The default has nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
     /// The registers of user mode at the crash.
     pub registers: Option<Registers>,
@@ -14,6 +21,7 @@ pub struct Capture {
     /// The eight bytes at the stack pointer, where they could be read.
     pub top_of_stack: Option<u64>,
     /// A copy of the stack, upwards.
+    #[serde(with = "wire::bytes")]
     pub stack: Vec<u8>,
     /// The address of `stack`'s first byte; absent: the stack pointer. A stack that has overflowed is readable
     /// from the page above only.
@@ -21,9 +29,11 @@ pub struct Capture {
     /// The load map, in the order of the process's own list.
     pub modules: Vec<LoadedModule>,
     /// The file that was executed, where known.
+    #[serde(with = "wire::path")]
     pub executable: Option<PathBuf>,
     /// The same as the kernel had it mapped, from the root of the mount namespace: for where `executable` leads to no
     /// program, as the name of a script, or is not known.
+    #[serde(with = "wire::path")]
     pub mapped: Option<PathBuf>,
     /// `AT_ENTRY`: where the executable's first instruction was. Gives the executable's place where there is
     /// no load map, as in static programs.
@@ -32,50 +42,36 @@ pub struct Capture {
     pub vdso: Option<u64>,
     /// Where the process's root directory is. Names in the load map are resolved inside it.
     pub root: Root,
+    /// Who could have made its files: a user, or a container. Crashes of one owner wait for each other.
+    #[serde(skip)]
+    pub owner: u64,
     /// When the process started: a file changed after that may not be the one that was loaded.
     pub started_at: Option<SystemTime>,
 }
 
-/// The root directory of a process that may be gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Root {
-    /// The one we see ourselves.
-    #[default]
-    Ours,
-    /// Another, to be reached by the first of `ways` that can be opened and leads elsewhere than `host`. By none:
-    /// its files are gone with it, and others of the same names are not taken for them.
-    Another {
-        /// Paths to try.
-        ways: Vec<PathBuf>,
-        /// The host's root directory.
-        host: PathBuf,
-    },
-    /// The host's, whatever ours is: by the first of these that can be opened.
-    Host(Vec<PathBuf>),
-}
-
 /// One module of the load map.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedModule {
     /// What the loader added to the file's own addresses (`l_addr`).
     pub bias: u64,
     /// Its name in the load map; absent or empty: the executable.
+    #[serde(with = "wire::path")]
     pub path: Option<PathBuf>,
     /// The build-id seen in memory, where that could be read.
     pub build_id: Option<BuildId>,
 }
 
 /// One frame of the kernel's walk.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CapturedFrame {
     /// Inside a mapped file that has a build-id.
     File {
-        /// Which file.
+        /// The build-id of the file.
         build_id: BuildId,
-        /// Where in it.
+        /// The offset in the file.
         offset: u64,
     },
-    /// Anywhere else.
+    /// An address outside every file.
     Address(u64),
 }
 
@@ -96,9 +92,22 @@ impl BuildId {
         Some(Self(bytes[..length].into()))
     }
 
-    /// Without trailing zeroes.
+    /// The bytes of the build-id, without trailing zeroes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Serialize for BuildId {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for BuildId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let bytes = HEXLOWER.decode(String::deserialize(from)?.as_bytes()).map_err(D::Error::custom)?;
+        Self::new(&bytes).ok_or_else(|| D::Error::custom("no build-id"))
     }
 }
 
@@ -137,9 +146,9 @@ pub enum Register {
 }
 
 /// The registers of user mode: the instruction and stack pointers always, of the others what is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registers {
-    /// The instruction pointer.
+    /// The instruction pointer (rip or pc).
     pub ip: u64,
     /// The general registers, by their number in DWARF.
     general: [Option<u64>; Self::GENERAL],
@@ -160,7 +169,7 @@ impl Registers {
         self
     }
 
-    /// The stack pointer.
+    /// The stack pointer (rsp or sp).
     pub fn sp(&self) -> u64 {
         self.get(Register::Rsp).expect("made with a stack pointer, and never without")
     }
@@ -220,5 +229,29 @@ mod tests {
         registers.set_numbered(15, None);
         registers.set_numbered(16, Some(9));
         assert_eq!((registers.sp(), registers.numbered(15), registers.numbered(16)), (2, None, None));
+    }
+
+    #[test]
+    fn a_capture_comes_out_as_it_went_in() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let odd = PathBuf::from(std::ffi::OsString::from_vec(vec![b'/', 0xff, b'\n', b'"']));
+        let build_id = BuildId::new(&[0xab, 0x01]);
+        let capture = Capture {
+            registers: Some(Registers::new(u64::MAX, 0x7fff_0000_0000)),
+            frames: vec![
+                CapturedFrame::File { build_id: build_id.clone().unwrap(), offset: 7 },
+                CapturedFrame::Address(u64::MAX),
+            ],
+            stack: vec![0, 0xff],
+            modules: vec![LoadedModule { bias: 1, path: Some(odd.clone()), build_id }],
+            executable: Some(odd),
+            started_at: Some(SystemTime::now()),
+            ..Capture::default()
+        };
+        let text = serde_json::to_string(&capture).unwrap();
+        assert_eq!(serde_json::from_str::<Capture>(&text).unwrap(), capture, "{text}");
+        assert!(serde_json::from_str::<BuildId>("\"zz\"").is_err());
+        assert!(serde_json::from_str::<BuildId>(&format!("\"{}\"", "11".repeat(21))).is_err());
     }
 }

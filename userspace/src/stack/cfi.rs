@@ -169,7 +169,6 @@ enum CfiFailure {
     Broken,
 }
 
-/// What evaluates rules.
 struct Machine<'m, S> {
     section: &'m S,
     encoding: gimli::Encoding,

@@ -10,8 +10,6 @@ use object::elf::{self, ProgramHeader64, SectionHeader64};
 use super::cfi::{LoadedRules, Rules};
 use super::image::{Image, parse, read_at};
 
-/// What the files of one stack may take in memory, all together.
-const STACK_BYTES_MAX: u64 = 160 << 20;
 /// More sections than any linker makes of an executable or a library.
 const SECTIONS_MAX: usize = 16_384;
 /// The longest name of a section that means something here has 18.
@@ -29,8 +27,8 @@ pub(super) struct ReadBudget {
 }
 
 impl ReadBudget {
-    pub(super) fn new() -> Self {
-        Self { left_bytes: Cell::new(STACK_BYTES_MAX), exceeded: Cell::new(false) }
+    pub(super) const fn new(bytes: u64) -> Self {
+        Self { left_bytes: Cell::new(bytes), exceeded: Cell::new(false) }
     }
 
     /// Whether there is room for so much.
@@ -144,7 +142,7 @@ mod tests {
     fn this_very_program_has_rules_and_symbols() {
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
         let image = Image::read(&file).unwrap();
-        let budget = ReadBudget::new();
+        let budget = ReadBudget::new(64 << 20);
         let sections = sections(&file, &image, &budget).unwrap();
         assert!(sections.iter().any(|it| it.name == ".symtab" && it.is_stored()));
         assert!(rules(&file, &image, &sections, &budget).loaded.is_some());
@@ -153,8 +151,8 @@ mod tests {
 
     #[test]
     fn the_budget_refuses_what_does_not_fit_and_remembers() {
-        let budget = ReadBudget::new();
-        assert!(budget.take(STACK_BYTES_MAX - 1) && !budget.is_exceeded());
+        let budget = ReadBudget::new(100);
+        assert!(budget.take(99) && !budget.is_exceeded());
         assert!(!budget.take(2) && budget.take(1) && budget.is_exceeded());
         assert!(!budget.take(u64::MAX));
     }

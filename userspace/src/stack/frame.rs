@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::BuildId;
+use super::notes::{Notes, clean};
+
 /// The function of a frame that the kernel made to call a signal's handler, as gdb has it. The next frame is
 /// what the signal interrupted.
 pub(super) const SIGNAL_FRAME: &str = "<signal handler called>";
@@ -18,15 +21,43 @@ pub struct Stack {
     pub notes: Vec<String>,
 }
 
+/// Frames of one stack, those of inlined functions included.
+const FRAMES_MAX: usize = 200;
+/// A build-id in hex.
+const BUILD_ID_LENGTH_MAX: usize = 2 * BuildId::LENGTH_MAX;
+
 /// The note on names that were not looked for.
-pub(super) const NO_TIME: &str = "the time was up: the rest has no names";
+pub(super) const NO_TIME: &str = "out of time: the remaining frames have no names";
 /// How the note begins that stands for unwinding and names.
 const BARE: &str = "no unwinding and no names";
 
 impl Stack {
     /// What the kernel walked, and nothing made of it, for this reason.
-    pub(super) fn bare(frames: Vec<Frame>, why: &str) -> Self {
+    pub fn bare(frames: Vec<Frame>, why: &str) -> Self {
         Self { frames, notes: vec![format!("{BARE}: {why}")] }
+    }
+
+    /// What may be kept of a stack that another process made: as many frames, as long and as clean words as ours have.
+    #[must_use]
+    pub fn checked(mut self) -> Self {
+        let word = |it: &mut Option<String>| *it = it.take().map(|it| clean(&it));
+        self.frames.truncate(FRAMES_MAX);
+        for frame in &mut self.frames {
+            [&mut frame.module, &mut frame.function, &mut frame.file].into_iter().for_each(word);
+            let hex =
+                |it: &String| it.len() <= BUILD_ID_LENGTH_MAX && it.bytes().all(|it| it.is_ascii_hexdigit());
+            frame.build_id = frame.build_id.take().filter(hex);
+        }
+        let mut notes = Notes::default();
+        self.notes.into_iter().for_each(|note| notes.add(note));
+        Self { frames: self.frames, notes: notes.into_inner() }
+    }
+
+    /// With one more thing to say of it.
+    #[must_use]
+    pub fn noted(mut self, note: impl Into<String>) -> Self {
+        self.notes.insert(0, note.into());
+        self
     }
 
     /// Whether there was no time to find names: its site is another word than with them.
@@ -51,10 +82,10 @@ pub struct Frame {
     /// Where in the process: of the crashing frame the instruction, of the others the return address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<u64>,
-    /// The function, demangled.
+    /// The function's name, demangled; `None` without symbols.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<String>,
-    /// The source file.
+    /// The source file by the debug information; `None` without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The line in it.

@@ -12,7 +12,7 @@ use super::BuildId;
 
 /// More program headers than any linker makes.
 const SEGMENTS_MAX: usize = 256;
-/// One note segment.
+/// Most bytes read of one note segment; build-ids need a few dozen.
 const NOTES_BYTES_MAX: u64 = 64 << 10;
 
 pub(super) const FILE_HEADER_BYTES: usize = size_of::<FileHeader64<LE>>();
@@ -43,7 +43,7 @@ impl Image {
         let bytes = read_at(file, 0, FILE_HEADER_BYTES as u64).context("it is too short for an ELF file")?;
         let header: FileHeader64<LE> = parse(&bytes)?[0];
         if header.e_ident.magic != elf::ELFMAG {
-            bail!("it is no ELF file");
+            bail!("it is not an ELF file");
         }
         if header.e_ident.class != elf::ELFCLASS64
             || header.e_ident.data != elf::ELFDATA2LSB
@@ -101,7 +101,7 @@ pub(super) fn read_at(file: &File, offset: u64, length: u64) -> Result<Vec<u8>> 
 pub(super) fn parse<T: pod::Pod>(bytes: &[u8]) -> Result<&[T]> {
     pod::slice_from_bytes(bytes, bytes.len() / size_of::<T>())
         .map(|(parsed, _)| parsed)
-        .map_err(|()| anyhow::anyhow!("its headers are cut"))
+        .map_err(|()| anyhow::anyhow!("its headers are truncated"))
 }
 
 fn program_headers(file: &File, header: &FileHeader64<LE>) -> Result<Vec<ProgramHeader64<LE>>> {
@@ -110,7 +110,7 @@ fn program_headers(file: &File, header: &FileHeader64<LE>) -> Result<Vec<Program
         bail!("it has no usable program headers");
     }
     let bytes = read_at(file, header.e_phoff.get(LE), (count * PROGRAM_HEADER_BYTES) as u64)
-        .context("its program headers are cut")?;
+        .context("its program headers are truncated")?;
     Ok(parse(&bytes)?.to_vec())
 }
 

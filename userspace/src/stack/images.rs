@@ -1,17 +1,16 @@
 //! The files that stacks led through of late: opened anew each time, parsed once.
 
 use std::cell::OnceCell;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context as _, Result};
-use prometheus_client::metrics::counter::Counter;
+use anyhow::{Context as _, Result, anyhow};
 
 use super::cfi::Rules;
 use super::contents::{self, ReadBudget, Section};
+use super::effort::Effort;
+use super::files::{FileKey, Files, OpenFile};
 use super::image::{Image, read_at};
-use super::open::{self, FileKey, OpenFile};
 use super::snapshot::in_memory;
 use super::symbols::Symbols;
 
@@ -19,6 +18,7 @@ use super::symbols::Symbols;
 const FILES_KEPT: usize = 64;
 /// Bytes remembered: unwinding rules and copies of symbols.
 const BYTES_KEPT: u64 = 24 << 20;
+
 /// A file that was read: its image always, the rest when a stack leads through it.
 pub(super) struct KnownFile {
     pub(super) image: Image,
@@ -49,10 +49,18 @@ impl KnownFile {
         self.rules.get_or_init(|| contents::rules(&opened.file, &self.image, sections, budget))
     }
 
-    pub(super) fn symbols(&self, opened: &OpenFile, budget: &ReadBudget) -> Result<&Symbols, &String> {
+    pub(super) fn symbols(
+        &self,
+        opened: &OpenFile,
+        files: &dyn Files,
+        effort: &Effort,
+        budget: &ReadBudget,
+    ) -> Result<&Symbols, &String> {
         let sections = self.sections(opened, budget);
-        let read =
-            || Symbols::of(opened, &self.image, sections, budget).map_err(|error| format!("{error:#}"));
+        let read = || {
+            Symbols::of(opened, &self.image, sections, files, effort, budget)
+                .map_err(|error| format!("{error:#}"))
+        };
         self.symbols.get_or_init(read).as_ref()
     }
 
@@ -66,18 +74,20 @@ impl KnownFile {
 /// The files read of late, the last used at the end.
 pub(super) struct Images {
     entries: Vec<(FileKey, Rc<KnownFile>)>,
-    vdso: Option<Rc<KnownFile>>,
-    evicted: Counter,
+    vdso: Option<(OpenFile, Rc<KnownFile>)>,
+    evicted: u64,
 }
 
 impl Images {
-    pub(super) const fn new(evicted: Counter) -> Self {
-        Self { entries: vec![], vdso: None, evicted }
+    /// With the vDSO: who has given up its privileges can't read it any more.
+    pub(super) fn new() -> Self {
+        let vdso = own_vdso().and_then(|opened| Ok((KnownFile::read(&opened)?, opened))).ok();
+        Self { entries: vec![], vdso: vdso.map(|(known, opened)| (opened, known)), evicted: 0 }
     }
 
     /// Opens the file each time: a name may mean another file by now.
-    pub(super) fn get(&mut self, root: &OwnedFd, path: &Path) -> Result<(OpenFile, Rc<KnownFile>)> {
-        let opened = open::open(root, path)?;
+    pub(super) fn get(&mut self, files: &dyn Files, path: &Path) -> Result<(OpenFile, Rc<KnownFile>)> {
+        let opened = OpenFile::of(files.open(path).map_err(|why| anyhow!(why))?)?;
         let known = match self.entries.iter().position(|(key, _)| *key == opened.key) {
             Some(at) => self.entries.remove(at).1,
             None => KnownFile::read(&opened)?,
@@ -86,29 +96,31 @@ impl Images {
         Ok((opened, known))
     }
 
-    pub(super) fn vdso(&mut self) -> Result<(OpenFile, Rc<KnownFile>)> {
-        let opened = own_vdso().context("the vDSO can't be read")?;
-        if self.vdso.is_none() {
-            self.vdso = Some(KnownFile::read(&opened)?);
-        }
-        Ok((opened, Rc::clone(self.vdso.as_ref().expect("set above"))))
+    pub(super) fn vdso(&self) -> Result<(OpenFile, Rc<KnownFile>)> {
+        let (opened, known) = self.vdso.as_ref().context("the vDSO can't be read")?;
+        Ok((OpenFile::own(opened.file.try_clone()?)?, Rc::clone(known)))
     }
 
     /// Back within the limits, the longest unused first.
-    pub(super) fn trim(&mut self) {
+    pub(super) fn trim(&mut self, effort: &Effort) {
+        let kept = BYTES_KEPT.min(effort.bytes / 4);
         let mut total: u64 = self.entries.iter().map(|(_, known)| known.size_bytes()).sum();
         let mut drop = 0;
-        while total > BYTES_KEPT || self.entries.len() - drop > FILES_KEPT {
+        while total > kept || self.entries.len() - drop > FILES_KEPT {
             total -= self.entries[drop].1.size_bytes();
             drop += 1;
         }
         self.entries.drain(..drop);
-        self.evicted.inc_by(drop as u64);
+        self.evicted += drop as u64;
     }
 
     pub(super) fn clear(&mut self) {
         self.entries = vec![];
-        self.vdso = None;
+    }
+
+    /// How many were forgotten to make room, since it was last asked.
+    pub(super) fn take_evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
     }
 }
 
@@ -127,5 +139,5 @@ fn own_vdso() -> Result<OpenFile> {
     let bytes = read_at(&memory, start, (end - start).min(VDSO_BYTES_MAX))?;
     let copy = std::fs::File::from(in_memory("vdso")?);
     copy.write_all_at(&bytes, 0)?;
-    open::own(copy)
+    OpenFile::own(copy)
 }

@@ -1,19 +1,15 @@
 //! The modules of a crashed process as the files on disk have them now: opened with care, and each judged
 //! whether it still is what was loaded.
 
-use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::MODULES_MAX;
 use super::capture::{BuildId, Capture, CapturedFrame, LoadedModule};
+use super::files::{Files, OpenFile, is_executable, is_vdso};
 use super::images::{Images, KnownFile};
-use super::notes::Notes;
-use super::open::{self, OpenFile};
-use super::symbols::clean;
+use super::notes::{Notes, clean};
 
-/// A load map is the process's own memory: it may claim anything. Each module is an open file for a while.
-const MODULES_MAX: usize = 256;
 /// How far from its bias an address can be and still be a module's, where its size isn't known.
 const MODULE_SPAN_MAX: u64 = 1 << 32;
 
@@ -21,9 +17,7 @@ pub(super) struct LoadMap {
     modules: Vec<Module>,
 }
 
-/// One module.
 pub(super) struct Module {
-    /// Its name, cleaned.
     pub(super) name: String,
     pub(super) bias: u64,
     pub(super) on_disk: Option<OnDisk>,
@@ -39,8 +33,8 @@ pub(super) struct OnDisk {
 /// Where modules are placed.
 struct Place<'a> {
     capture: &'a Capture,
-    /// `None`: it can't be reached.
-    root: Option<&'a OwnedFd>,
+    /// `None`: its root can't be reached.
+    files: Option<&'a dyn Files>,
     /// Whether the load map says where the executable is.
     bias_known: bool,
 }
@@ -57,11 +51,17 @@ pub(super) enum FileStanding {
 }
 
 impl LoadMap {
-    pub(super) fn new(capture: &Capture, images: &mut Images, deadline: Instant, notes: &mut Notes) -> Self {
+    pub(super) fn new(
+        capture: &Capture,
+        files: &dyn Files,
+        images: &mut Images,
+        deadline: Instant,
+        notes: &mut Notes,
+    ) -> Self {
         let (mut map, mut unusable) = (Self { modules: vec![] }, vec![]);
         let mut listed: Vec<_> = capture.modules.iter().take(MODULES_MAX).cloned().collect();
         if capture.modules.len() > MODULES_MAX {
-            notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is left out"));
+            notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is omitted"));
         }
         let has_executable = listed.iter().any(is_executable);
         if !has_executable {
@@ -70,11 +70,11 @@ impl LoadMap {
         if let Some(bias) = capture.vdso.filter(|vdso| !listed.iter().any(|it| it.bias == *vdso)) {
             listed.push(LoadedModule { bias, path: Some("linux-vdso.so.1".into()), build_id: None });
         }
-        let root = open::root(&capture.root).map_err(|error| notes.add(error.to_string())).ok();
-        let place = Place { capture, root: root.as_ref(), bias_known: has_executable };
+        let root = files.root().map_err(|error| notes.add(error));
+        let place = Place { capture, files: root.ok().map(|()| files), bias_known: has_executable };
         for module in listed {
             if Instant::now() >= deadline {
-                notes.add("the time was up before all modules were opened");
+                notes.add("out of time before all modules were opened");
                 break;
             }
             if let Some(module) = map.place(&place, &module, images, &mut unusable) {
@@ -109,10 +109,10 @@ impl LoadMap {
             return None;
         }
         let vdso = is_vdso(&path);
-        let found = match place.root {
+        let found = match place.files {
             _ if vdso => Some(images.vdso()),
-            Some(root) => Some(images.get(root, &path).or_else(|error| match mapped {
-                Some(mapped) => images.get(root, mapped).map_err(|_| error),
+            Some(files) => Some(images.get(files, &path).or_else(|error| match mapped {
+                Some(mapped) => images.get(files, mapped).map_err(|_| error),
                 None => Err(error),
             })),
             // Said once, not of each.
@@ -155,12 +155,12 @@ impl LoadMap {
                         FileStanding::Replaced("its build-id is not that of the file that crashed");
                 } else if complete && stranger && image.build_id.is_some() {
                     file.standing =
-                        FileStanding::Replaced("a build-id of the captured stack is in no file on disk");
+                        FileStanding::Replaced("no file on disk has a build-id of the captured stack");
                 }
             }
             if let FileStanding::Replaced(why) = file.standing {
                 replaced.push(format!(
-                    "{name} was replaced since it was loaded ({why}): no names, no unwinding through it"
+                    "{name} was replaced after it was loaded ({why}): no names, and no unwinding through it"
                 ));
             }
         }
@@ -208,14 +208,6 @@ impl Module {
     }
 }
 
-fn is_executable(module: &LoadedModule) -> bool {
-    module.path.as_ref().is_none_or(|path| path.as_os_str().is_empty())
-}
-
-fn is_vdso(path: &Path) -> bool {
-    ["linux-vdso.so.1", "linux-gate.so.1"].iter().any(|it| path.as_os_str() == *it)
-}
-
 fn captured_ids(capture: &Capture) -> impl Iterator<Item = &BuildId> {
     capture.frames.iter().filter_map(|frame| match frame {
         CapturedFrame::File { build_id, .. } => Some(build_id),
@@ -235,12 +227,12 @@ fn standing(capture: &Capture, listed: &LoadedModule, opened: &OpenFile, known: 
     };
     match &listed.build_id {
         Some(loaded) if Some(loaded) == on_disk => FileStanding::Confirmed,
-        Some(_) => FileStanding::Replaced("its build-id is another"),
+        Some(_) => FileStanding::Replaced("its build-id differs"),
         None if on_disk.is_some_and(|id| captured_ids(capture).any(|it| it == id)) => FileStanding::Confirmed,
         None if capture.started_at.is_some_and(|started| opened.changed_at > started) => {
             FileStanding::Replaced("it was changed after the process started")
         }
-        None if began_elsewhere() => FileStanding::Replaced("its entry point is elsewhere"),
+        None if began_elsewhere() => FileStanding::Replaced("its entry point differs"),
         None => FileStanding::Undisputed,
     }
 }

@@ -12,22 +12,30 @@ mod calls;
 mod capture;
 mod cfi;
 mod contents;
+mod effort;
+mod files;
 mod frame;
 mod image;
 mod images;
 mod load_map;
 mod notes;
-mod open;
 mod site;
 mod snapshot;
-mod symboliser;
 mod symbols;
 mod unwind;
-mod worker;
+mod unwinder;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers, Root};
+pub use crate::lookup::Root;
+pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers};
+pub use effort::Effort;
+pub use files::{FILE_BYTES_MAX, Files, wanted};
 pub use frame::{FoundBy, Frame, Stack};
-pub use symboliser::{DEADLINE, Symboliser, TurnedAway};
+pub use unwind::bare;
+pub use unwinder::Unwinder;
+
+/// A load map is the process's own memory: it may claim anything. Each module is an open file for a while.
+pub const MODULES_MAX: usize = 256;

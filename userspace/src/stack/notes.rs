@@ -9,6 +9,14 @@ const SAME_KIND_MAX: usize = 3;
 /// How long one may be, in characters.
 const NOTE_LENGTH_MAX: usize = 300;
 
+/// A name of C++ or Rust may be long; one of these is as much as a person reads.
+const NAME_LENGTH_MAX: usize = 256;
+
+/// A name as it may be shown.
+pub(super) fn clean(name: &str) -> String {
+    text::truncate(&text::printable(name), NAME_LENGTH_MAX)
+}
+
 /// What there is to say about a stack besides its frames.
 #[derive(Debug, Default)]
 pub(super) struct Notes(Vec<String>);

@@ -11,8 +11,9 @@ use object::{LittleEndian as LE, pod};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::contents::{ReadBudget, SECTION_HEADER_BYTES, Section};
+use super::effort::Effort;
+use super::files::OpenFile;
 use super::image::{FILE_HEADER_BYTES, Image, read_at};
-use super::open::OpenFile;
 
 /// The symbol tables of one file and their names. Chromium's have 60 MiB; a large server's, 10.
 const SYMBOLS_BYTES_MAX: u64 = 32 << 20;
@@ -53,11 +54,12 @@ impl Snapshot {
         opened: &OpenFile,
         image: &Image,
         sections: &[Section],
+        effort: &Effort,
         budget: &ReadBudget,
     ) -> Result<Self> {
         let mut wanted = vec![false; sections.len()];
         let symbols = mark_symbols(sections, &mut wanted, budget);
-        let (debug_bytes, no_debug) = match debug_bytes(opened, sections, budget) {
+        let (debug_bytes, no_debug) = match debug_bytes(opened, sections, effort, budget) {
             Ok(bytes) => (bytes, None),
             Err(reason) => (0, Some(reason)),
         };
@@ -73,20 +75,23 @@ impl Snapshot {
 }
 
 /// How many bytes of debug information there are; or why they are left alone.
-fn debug_bytes(opened: &OpenFile, sections: &[Section], budget: &ReadBudget) -> Result<u64, String> {
+fn debug_bytes(
+    opened: &OpenFile,
+    sections: &[Section],
+    effort: &Effort,
+    budget: &ReadBudget,
+) -> Result<u64, String> {
     if !has_debug(sections) {
         return Ok(0);
+    }
+    if effort.frugal {
+        return Err("its debug information is left alone, and with it lines and inlined functions".to_owned());
     }
     let mut total: u64 = 0;
     for section in sections.iter().filter(|it| is_debug(it)) {
         let (offset, mut length) = section.range();
         if section.is_compressed() {
-            // A few bytes may unfold to gigabytes, whatever their header says.
-            if !opened.trusted {
-                return Err(
-                    "its debug information is compressed, and others than root can write it".to_owned()
-                );
-            }
+            // A few bytes may unfold to gigabytes, whatever their header says: then the limit of memory ends this.
             length = unfolded(&opened.file, offset).ok_or("its debug information is damaged")?;
         }
         total = total.saturating_add(length);
@@ -156,7 +161,7 @@ fn copy(file: &File, image: &Image, sections: &[Section], wanted: &[bool]) -> Re
             end = end.next_multiple_of(16);
             let (offset, length) = section.range();
             copy_range(file, offset, length, &memory, end)
-                .with_context(|| format!("its {} is cut", section.name))?;
+                .with_context(|| format!("its {} is truncated", section.name))?;
             header.sh_offset.set(LE, end);
             end += length;
             headers.extend_from_slice(pod::bytes_of(&header));
@@ -190,5 +195,5 @@ fn copy_range(from: &File, mut offset: u64, mut length: u64, to: &File, mut at: 
 pub(super) fn in_memory(name: &str) -> Result<std::os::fd::OwnedFd> {
     memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC))
-        .context("no memory for a copy")
+        .context("not enough memory for a copy")
 }

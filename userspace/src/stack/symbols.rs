@@ -2,22 +2,19 @@
 
 use std::os::fd::AsRawFd as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
 
+use super::BuildId;
 use super::contents::{self, ReadBudget, Section};
+use super::effort::Effort;
+use super::files::{Files, OpenFile};
 use super::image::Image;
-use super::open::{self, OpenFile};
+use super::notes::clean;
 use super::snapshot::{Snapshot, has_debug};
-use super::{BuildId, Root};
-use crate::text;
 
-/// Where distributions put the debug information they strip from their files, by build-id.
-const DEBUG_DIRECTORY: &str = "/usr/lib/debug/.build-id";
-/// A name of C++ or Rust may be long; one of these is as much as a person reads.
-const NAME_LENGTH_MAX: usize = 256;
 /// Inlined functions of one address.
 const INLINED_MAX: usize = 16;
 
@@ -43,28 +40,32 @@ impl Symbols {
         opened: &OpenFile,
         image: &Image,
         sections: &[Section],
+        files: &dyn Files,
+        effort: &Effort,
         budget: &ReadBudget,
     ) -> anyhow::Result<Self> {
         if !has_debug(sections)
-            && let Some(symbols) = image.build_id.as_ref().and_then(|id| separate(id, budget))
+            && !effort.frugal
+            && let Some(symbols) = image.build_id.as_ref().and_then(|id| separate(id, files, effort, budget))
         {
             return Ok(symbols);
         }
-        Self::new(opened, image, sections, budget)
+        Self::new(opened, image, sections, effort, budget)
     }
 
     fn new(
         opened: &OpenFile,
         image: &Image,
         sections: &[Section],
+        effort: &Effort,
         budget: &ReadBudget,
     ) -> anyhow::Result<Self> {
-        let snapshot = Snapshot::take(opened, image, sections, budget)?;
+        let snapshot = Snapshot::take(opened, image, sections, effort, budget)?;
         // Links to other files are not followed: the copy has none, and there is nowhere to look. Inlined
-        // functions nest, and are read by recursion: a crafted file could exhaust the stack.
+        // functions nest, and are read by recursion: how deep, the limit of this process's stack says.
         let symbolizer = Symbolizer::builder()
             .enable_auto_reload(false)
-            .enable_inlined_fns(opened.trusted)
+            .enable_inlined_fns(true)
             .set_debug_dirs(Some(Vec::<PathBuf>::new()))
             .build();
         let path = PathBuf::from(format!("/proc/self/fd/{}", snapshot.memory.as_raw_fd()));
@@ -99,15 +100,12 @@ impl Symbols {
     }
 }
 
-fn separate(build_id: &BuildId, budget: &ReadBudget) -> Option<Symbols> {
-    let id = build_id.to_string();
-    let path = Path::new(DEBUG_DIRECTORY).join(&id[..2]).join(format!("{}.debug", &id[2..]));
-    let opened =
-        open::root(&Root::Ours).and_then(|root| open::open(&root, &path)).ok().filter(|it| it.trusted)?;
+fn separate(build_id: &BuildId, files: &dyn Files, effort: &Effort, budget: &ReadBudget) -> Option<Symbols> {
+    let opened = OpenFile::of(files.debug(build_id)?).ok()?;
     let image = Image::read(&opened.file).ok()?;
     let sections = contents::sections(&opened.file, &image, budget)?;
     let fits = image.build_id.as_ref() == Some(build_id) && has_debug(&sections);
-    fits.then(|| Symbols::new(&opened, &image, &sections, budget).ok()).flatten()
+    fits.then(|| Symbols::new(&opened, &image, &sections, effort, budget).ok()).flatten()
 }
 
 fn named(sym: &Sym<'_>) -> Vec<Named> {
@@ -120,8 +118,4 @@ fn named(sym: &Sym<'_>) -> Vec<Named> {
     let mut all: Vec<_> = inlined.map(|it| one(&it.name, it.code_info.as_ref())).collect();
     all.push(one(&sym.name, sym.code_info.as_deref()));
     all
-}
-
-pub(super) fn clean(name: &str) -> String {
-    text::truncate(&text::printable(name), NAME_LENGTH_MAX)
 }

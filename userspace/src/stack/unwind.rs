@@ -46,7 +46,7 @@ pub(super) fn chain<'m>(
     let complete = match &capture.registers {
         Some(registers) => chain.follow(registers.clone(), deadline),
         None => {
-            chain.notes.add("no registers were captured: the kernel's walk alone");
+            chain.notes.add("no registers were captured: only the kernel's own stack trace");
             false
         }
     };
@@ -60,7 +60,7 @@ pub(super) fn chain<'m>(
 }
 
 /// What needs no files: the crashing instruction itself.
-pub(super) fn bare(capture: &Capture) -> Vec<Frame> {
+pub fn bare(capture: &Capture) -> Vec<Frame> {
     let captured = file_frame(capture.frames.first());
     let address = capture.registers.as_ref().map(|it| it.ip);
     if captured.is_none() && address.is_none() {
@@ -146,9 +146,9 @@ impl<'m> Chain<'_, 'm, '_> {
                 ..FoundFrame::default()
             });
             let lost = if self.found.len() >= FRAMES_MAX {
-                format!("the stack is deeper than {FRAMES_MAX} frames: the rest is left out")
+                format!("the stack is deeper than {FRAMES_MAX} frames: the rest is omitted")
             } else if Instant::now() >= deadline {
-                "the time was up: the chain may go on".to_owned()
+                "out of time: the stack may go on".to_owned()
             } else {
                 match self.next(&registers, within, exact, module) {
                     NextFrame::Caller { registers: caller, exact: interrupted, found_by: by } => {
@@ -160,7 +160,7 @@ impl<'m> Chain<'_, 'm, '_> {
                     NextFrame::Lost(why) => why,
                 }
             };
-            self.notes.add(format!("the chain ends at #{}: {lost}", self.found.len() - 1));
+            self.notes.add(format!("the stack ends at #{}: {lost}", self.found.len() - 1));
             return false;
         }
     }
@@ -169,7 +169,7 @@ impl<'m> Chain<'_, 'm, '_> {
         let Some(module) = module else {
             let lost = || {
                 format!(
-                    "{:#x} is no code of a known module, and nothing on the stack tells who went there",
+                    "{:#x} is not code of a known module, and nothing on the stack shows what jumped there",
                     registers.ip
                 )
             };
@@ -178,7 +178,7 @@ impl<'m> Chain<'_, 'm, '_> {
         };
         let name = &module.name;
         let Some(file) = module.usable() else {
-            return NextFrame::Lost(format!("{name} on disk is not what was loaded"));
+            return NextFrame::Lost(format!("{name} on disk is not the file that was loaded"));
         };
         let read = |address| self.read(address);
         let why = match file.known.rules(&file.opened, self.budget).step(
@@ -194,7 +194,7 @@ impl<'m> Chain<'_, 'm, '_> {
         };
         let leaf = || if exact { self.by_top_of_stack(registers) } else { None };
         let caller = self.by_frame_pointer(registers).or_else(leaf);
-        caller.unwrap_or_else(|| NextFrame::Lost(format!("{why}, and no frame pointer leads on")))
+        caller.unwrap_or_else(|| NextFrame::Lost(format!("{why}, and there is no frame pointer to follow")))
     }
 
     /// A caller by the rules: it must be code, and further up. After a signal it may be anything, anywhere.
@@ -204,7 +204,7 @@ impl<'m> Chain<'_, 'm, '_> {
         }
         if !exact && self.map.find(caller.ip.wrapping_sub(1)).is_none() {
             return NextFrame::Lost(format!(
-                "its return address, {:#x}, is no code of a known module",
+                "its return address, {:#x}, is not code of a known module",
                 caller.ip
             ));
         }

@@ -10,7 +10,7 @@ use crate::observation::{KernelExit, PeakRss};
 /// How a process ended.
 #[derive(Clone, Debug)]
 pub struct End {
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
     /// Since boot: when it had started, exactly.
     pub started: Duration,
@@ -52,7 +52,7 @@ impl End {
         }
     }
 
-    /// How.
+    /// The exit status or signal, as far as it is known.
     pub fn cause(&self) -> ExitCause {
         self.exit_code.map_or(ExitCause::Unknown, cause)
     }

@@ -1,4 +1,4 @@
-//! What walks of /proc measured of each process over time: a few points that cover the last window closely and
+//! What scans of /proc measured of each process over time: a few points that cover the last window closely and
 //! hours before it thinly. Kept only of processes that are large enough to matter, by (pid, start time), dropped
 //! when a process ends or begins a new program. About 1 KiB a process.
 
@@ -14,20 +14,20 @@ use crate::observation::SeenProcess;
 const POINTS: usize = 24;
 /// Most processes with a history.
 const PROCESSES: usize = 16_384;
-/// From so many threads or descriptors on, or with such memory as the walk reads, a process has a history.
+/// From so many threads or descriptors on, or with such memory as the scan reads, a process has a history.
 const THREADS_WORTH_IT: u64 = 16;
 const FDS_WORTH_IT: u64 = 32;
 /// Stands for what was not measured: absent is not 0.
 const ABSENT: u32 = u32::MAX;
 
-/// What is measured.
+/// What scans measure of a process over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// Anonymous memory, in KiB.
     AnonKib,
-    /// Open descriptors.
+    /// Number of open file descriptors.
     Fds,
-    /// Threads.
+    /// Number of threads.
     Threads,
 }
 
@@ -47,7 +47,7 @@ struct Ring {
     spacing: u32,
 }
 
-/// One process's history.
+/// The samples of one process, thinned with age.
 #[derive(Debug)]
 pub struct Series {
     /// When the process, or its program, began.
@@ -59,7 +59,7 @@ pub struct Series {
     seen: Duration,
 }
 
-/// Histories by process.
+/// The histories of all processes that have one.
 #[derive(Debug)]
 pub struct History {
     series: HashMap<ProcessKey, Series, RandomState>,
@@ -80,7 +80,7 @@ impl History {
         }
     }
 
-    /// Adds what a walk measured of a process that began its program at `began`.
+    /// Adds what a scan measured of a process that began its program at `began`.
     pub fn add(&mut self, seen: &SeenProcess, began: Duration, now: Duration) {
         let known = self.series.contains_key(&seen.key);
         let worth_it = seen.anon_bytes.is_some()
@@ -114,7 +114,7 @@ impl History {
         self.series.retain(|_, series| series.seen >= began);
     }
 
-    /// Every history.
+    /// Every history, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (ProcessKey, &Series)> {
         self.series.iter().map(|(key, series)| (*key, series))
     }
@@ -141,7 +141,7 @@ impl Series {
         self.of(&self.long, measure, startup, Duration::MAX)
     }
 
-    /// The latest value.
+    /// The latest value of one measure.
     pub fn latest(&self, measure: Measure) -> Option<u64> {
         self.recent.points.last().and_then(|point| point.get(measure)).map(u64::from)
     }

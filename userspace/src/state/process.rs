@@ -13,18 +13,18 @@ use crate::observation::{KernelProcess, SeenProcess, Session};
 /// Asked for once: this is compared at each beginning, and the C library asks the kernel each time.
 static OWN_PID: LazyLock<u32> = LazyLock::new(std::process::id);
 
-/// What the last walk of /proc measured.
+/// What the last scan of /proc measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// When, on CLOCK_BOOTTIME.
+    /// When it happened, as time since boot (CLOCK_BOOTTIME).
     pub at: Duration,
     /// CPU time of its threads and reaped threads, in clock ticks.
     pub cpu_ticks: u64,
     /// CPU use since the scan before, in percent of one core.
     pub cpu_percent: Option<f64>,
-    /// Resident set size.
+    /// Resident set size, in bytes.
     pub rss_bytes: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
     /// Open descriptors, where they could be counted.
     pub fds: Option<u64>,
@@ -35,24 +35,24 @@ pub struct Sample {
 /// How a process was first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Beginning a program.
+    /// By its exec: argv and path are known.
     Exec,
-    /// By a walk of /proc.
+    /// By a scan of /proc.
     Walk,
-    /// Only when it ended: it never began a program of its own, and lived less than a walk takes.
+    /// Only when it ended: it never began a program of its own, and lived less than a scan takes.
     End,
 }
 
 /// What was judged of a program's beginning, so that it is once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Its executable was.
+    /// Whether the exec, by its executable, was judged.
     pub exec: bool,
-    /// Its name was.
+    /// Whether the name was judged.
     pub name: bool,
 }
 
-/// The state of a process that no walk has measured yet.
+/// The state of a process that no scan has measured yet.
 pub const UNMEASURED: char = '?';
 
 /// How a process came to be its parent's child.
@@ -60,7 +60,7 @@ pub const UNMEASURED: char = '?';
 pub enum Origin {
     /// The parent, or a fork of it, began this program: seen at its exec.
     Started,
-    /// It was there with this parent when a walk of /proc first saw it.
+    /// It was there with this parent when a scan of /proc first saw it.
     Found,
     /// It was forked and never began a program of its own.
     Forked,
@@ -71,7 +71,7 @@ pub enum Origin {
 /// One process. Names and arguments are kept as the bytes they are: most are never shown.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
     /// The parent's pid, when it was last seen.
     pub ppid: u32,
@@ -89,7 +89,7 @@ pub struct Process {
     pub own: bool,
     /// Whether the present program's beginning was judged, and its name.
     pub judged: Judged,
-    /// Its `comm`.
+    /// Its `comm`: at most 15 bytes that the process chose.
     pub comm: Comm,
     /// The parent's `comm` at the last kernel event.
     pub parent_comm: Comm,
@@ -99,9 +99,9 @@ pub struct Process {
     pub exe: Option<Box<[u8]>>,
     /// Its real user id.
     pub uid: Option<u32>,
-    /// Its cgroup's path.
+    /// The path of its cgroup.
     pub cgroup: Option<Arc<str>>,
-    /// A kernel thread.
+    /// Whether it is a kernel thread, which has no program.
     pub kernel_thread: bool,
     /// When anything was last heard of it.
     pub touched: Duration,
@@ -111,7 +111,7 @@ pub struct Process {
     pub peak_before_exec: Option<u64>,
     /// What the last scan measured.
     pub sample: Option<Sample>,
-    /// RLIMIT_NOFILE at the last walk that read it.
+    /// RLIMIT_NOFILE at the last scan that read it.
     pub fd_limit: Option<u64>,
     /// New processes it made since the probes were attached.
     pub forks: Option<u64>,
@@ -149,7 +149,7 @@ impl Process {
         }
     }
 
-    /// From a walk of /proc.
+    /// From a scan of /proc.
     pub fn from_scan(seen: &SeenProcess, now: Duration) -> Self {
         let details = seen.details.as_ref();
         Self {
@@ -196,7 +196,7 @@ impl Process {
         self.touched = event.at;
     }
 
-    /// Adds what a walk of /proc measured.
+    /// Adds what a scan of /proc measured.
     pub fn measure(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
         let cpu_percent = self.sample.and_then(|before| cpu_percent(&before, seen, now, host));
         self.sample = Some(Sample {
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn a_walk_that_finds_no_argv_takes_none_away() {
         let host = Host::read("/proc".as_ref());
-        let mut seen = crate::scan::one("/proc".as_ref(), std::process::id(), &host).unwrap();
+        let mut seen = crate::scan::one("/proc".as_ref(), std::process::id(), &host, None).unwrap();
         let event =
             KernelProcess { argv: b"a\0"[..].into(), ..KernelProcess::sample(seen.key, Duration::ZERO) };
         let mut process = Process::from_kernel(&event);

@@ -37,9 +37,9 @@ pub struct Table {
 /// Processes that there was no room for, each time that they were told of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// By an exec.
+    /// Processes that an exec told of.
     execs: u64,
-    /// By a walk of /proc.
+    /// Processes that a scan of /proc told of.
     walks: u64,
 }
 
@@ -59,7 +59,7 @@ impl Refused {
 }
 
 impl Table {
-    /// Every live process.
+    /// Every live process of the table.
     pub fn live(&self) -> impl Iterator<Item = &Process> {
         self.live.values()
     }
@@ -131,7 +131,7 @@ impl Table {
         Some(process)
     }
 
-    /// A walk saw a process that is not a zombie. Nothing where it has ended since.
+    /// A scan saw a process that is not a zombie. Nothing where it has ended since.
     pub fn seen(&mut self, seen: &SeenProcess, now: Duration, host: &Host) {
         if self.ended.contains_key(&seen.key) {
             return;
@@ -147,7 +147,7 @@ impl Table {
     /// A process ended. `None` where that was known: two threads that end at once may both report it.
     pub fn end(&mut self, event: KernelExit, cgroup: Option<Arc<str>>) -> Option<&Process> {
         let key = event.process.key;
-        // A walk may have found it gone before its report was read.
+        // A scan may have found it gone before its report was read.
         let known = match self.take(key) {
             Some(process) => Some(process),
             None if self.ended.get(&key).is_some_and(|process| process.end.is_some()) => return None,

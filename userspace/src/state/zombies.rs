@@ -7,14 +7,14 @@ use crate::model::{Name, ProcessKey};
 use crate::observation::SeenProcess;
 use crate::state::process::lossy;
 
-/// One of them.
+/// A process that ended and was not reaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zombie {
-    /// Who.
+    /// The zombie, by pid and start time.
     pub key: ProcessKey,
-    /// Its parent's pid.
+    /// The pid of its parent.
     pub ppid: u32,
-    /// Its `comm`.
+    /// Its `comm`: at most 15 bytes that the process chose.
     pub name: Name,
     /// When it ended, or was first seen so, on CLOCK_BOOTTIME.
     pub since: Duration,
@@ -22,7 +22,7 @@ pub struct Zombie {
     seen: Duration,
 }
 
-/// All of them.
+/// Every zombie of the host, by pid and start time.
 #[derive(Debug, Default)]
 pub struct Zombies(HashMap<ProcessKey, Zombie>);
 
@@ -45,7 +45,7 @@ impl Zombies {
         self.0.contains_key(&key)
     }
 
-    /// Every one.
+    /// Every zombie, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Zombie> {
         self.0.values()
     }

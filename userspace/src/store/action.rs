@@ -10,9 +10,9 @@ use crate::model::{Incident, IncidentStatus};
 /// What a person does to an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentAction {
-    /// Somebody is on it: no more reminders.
+    /// Acknowledge the incident: no more reminders.
     Acknowledge,
-    /// It is over.
+    /// Resolve the incident: it is over.
     Resolve,
 }
 

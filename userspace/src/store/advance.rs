@@ -17,7 +17,7 @@ use crate::model::{IncidentKind, Occasion};
 /// What the daemon was able to see since the last step. Silence while it was down, or blind, means nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// Walks of /proc that were finished.
+    /// Scans of /proc that were finished.
     pub walks: u64,
     /// Time in which they worked.
     pub walked: Duration,
@@ -34,7 +34,7 @@ pub struct Advanced {
     pub alerts: u64,
 }
 
-/// Walks without a condition before it is over. One more than it takes: the walk that found it last may not have
+/// Scans without a condition before it is over. One more than it takes: the scan that found it last may not have
 /// been counted yet when it was recorded.
 const CLEAR_WALKS: i64 = 4;
 
@@ -46,7 +46,6 @@ pub(super) fn is_needed(tx: &Transaction<'_>) -> Result<bool> {
     Ok(tx.prepare_cached("SELECT 1 FROM incidents WHERE status <> 'resolved' LIMIT 1")?.exists([])?)
 }
 
-/// One step.
 pub(super) fn advance(
     tx: &Transaction<'_>,
     watched: Watched,

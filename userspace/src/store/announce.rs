@@ -135,7 +135,7 @@ pub(super) fn group_effects(
     Ok(())
 }
 
-/// The incident whose alert tells of something this grave that one of `causes` made happen.
+/// The incident whose alert tells of something this severe that one of `causes` made happen.
 fn told_by(
     tx: &Transaction<'_>,
     causes: &[Cause],

@@ -7,9 +7,9 @@ use crate::model::{Incident, IncidentKind, Occasion, Severity};
 /// One alert that is due: everything a receiver needs to know.
 #[derive(Clone, Debug)]
 pub struct DueAlert {
-    /// The outbox row.
+    /// The id of the row in the outbox.
     pub id: i64,
-    /// The receiver.
+    /// The receiver's name, such as `slack`.
     pub sink: String,
     /// Why it is sent.
     pub occasion: Occasion,
@@ -37,13 +37,13 @@ pub struct DueAlert {
 /// An incident in one line of another's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brief {
-    /// Its id.
+    /// The incident's id.
     pub id: String,
-    /// What happened.
+    /// The kind of the incident.
     pub kind: IncidentKind,
-    /// How bad.
+    /// Its severity, by rules or raised by the model.
     pub severity: Severity,
-    /// Its title.
+    /// The incident's title, cleaned for display.
     pub title: String,
     /// How often it has happened.
     pub count: u64,

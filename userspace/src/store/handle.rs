@@ -100,7 +100,7 @@ impl Store {
     pub fn recovered_from(&self) -> Option<String> {
         let aside = self.0.moved_aside.as_ref()?;
         Some(format!(
-            "the incident database was damaged; it was moved to {} and a new one begun",
+            "the incident database was damaged; it was moved to {} and a new one was started",
             aside.display()
         ))
     }
@@ -108,7 +108,7 @@ impl Store {
     /// Records a case: a new incident with its evidence and alerts, or one more occurrence of a known one.
     /// One transaction.
     ///
-    /// When the case is graver than the incident it is counted on, the incident takes over its severity, file
+    /// When the case is more severe than the incident it is counted on, the incident takes over its severity, file
     /// and verdict, and is alerted again. One that was resolved is open again.
     pub async fn record(&self, case: Case, verdict: Verdict, plan: AlertPlan) -> Result<Recorded> {
         self.record_at(case, verdict, plan, Timestamp::now()).await
@@ -250,7 +250,7 @@ impl Store {
         found
     }
 
-    /// One frozen file.
+    /// One frozen file of an incident, by name.
     pub async fn evidence(&self, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
         let (id, name) = (id.to_owned(), name.to_owned());
         self.read(move |tx| read::evidence(tx, &id, &name)).await
@@ -379,7 +379,7 @@ impl Store {
         let first = text::printable(first);
         let reason = match count {
             1 => first,
-            _ => format!("{count} incidents in the database can't be read; the first: {first}"),
+            _ => format!("{count} incidents in the database cannot be read; the first: {first}"),
         };
         tracing::warn!("{reason}");
         self.0.health.degrade("store", reason, REMEDY);

@@ -34,7 +34,7 @@ impl fmt::Display for InUse {
         let pid = self.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
         write!(
             f,
-            "another ai-debugger{pid} uses the data folder {}: stop it, or give this one another with --data-dir",
+            "another ai-debugger{pid} is using the data folder {}: stop it, or choose another folder with --data-dir",
             self.dir.display()
         )
     }
@@ -90,7 +90,10 @@ mod tests {
         assert!(error.is::<InUse>(), "{error:#}");
         let said = error.to_string();
         let pid = std::process::id();
-        assert!(said.starts_with(&format!("another ai-debugger (pid {pid}) uses the data folder")), "{said}");
+        assert!(
+            said.starts_with(&format!("another ai-debugger (pid {pid}) is using the data folder")),
+            "{said}"
+        );
         assert!(said.contains(dir.path().to_str().unwrap()) && said.contains("--data-dir"), "{said}");
         // What stands in the file is not what is believed: only the lock is.
         drop(first);
@@ -98,6 +101,6 @@ mod tests {
         let _second = DataLock::take(dir.path()).unwrap().unwrap();
         std::fs::write(dir.path().join(FILE), "not a pid, and longer than one would be").unwrap();
         let said = DataLock::take(dir.path()).unwrap_err().to_string();
-        assert!(said.starts_with("another ai-debugger uses"), "{said}");
+        assert!(said.starts_with("another ai-debugger is using"), "{said}");
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
         Err(err) if is_damaged(&err) => {
             let aside = move_aside(&path)?;
             tracing::warn!(
-                "the incident database {} is damaged ({err:#}); moved it to {} and began a new one",
+                "the incident database {} is damaged ({err:#}); moved it to {} and started a new one",
                 path.display(),
                 aside.display()
             );
@@ -63,7 +63,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
 pub(super) fn make_folder(dir: &Path) -> Result<()> {
     // The mode is for what is made here: a folder that was there is the operator's, and may be shared.
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make the data folder {}", dir.display()))
+    made.with_context(|| format!("cannot create the data folder {}", dir.display()))
 }
 
 fn open_writer(path: &Path) -> Result<Connection> {
@@ -98,7 +98,7 @@ fn prepare(mut conn: Connection, path: &Path) -> Result<Connection> {
             let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             bail!(
                 "{} was written by a newer version of ai-debugger (its schema is version {version}): \
-                 run that version, or give this one another folder with --data-dir",
+                 run that version, or choose another folder with --data-dir",
                 path.display()
             )
         }

@@ -15,7 +15,7 @@ use crate::model::{Occasion, VerdictBy};
 /// A try that did not go well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryFailure {
-    /// When it ended.
+    /// When the attempt to send it ended.
     pub at: Timestamp,
     /// What the receiver, or the network, said.
     pub error: String,
@@ -39,7 +39,7 @@ const DUE: &str = "SELECT incidents.*, alerts.id AS alert, sink, occasion, attem
                              AND folded.created_ms = alerts.created_ms)) AS also_count
                    FROM alerts JOIN incidents ON incidents.id = alerts.incident";
 
-/// What is graver, and what is news, goes first; nothing waits more than a few minutes for others: a due time
+/// What is more severe, and what is news, goes first; nothing waits more than a few minutes for others: a due time
 /// so much earlier beats it.
 const BY_URGENCY: &str = "due_ms
     - CASE severity WHEN 'critical' THEN 120000 WHEN 'warning' THEN 60000 ELSE 0 END
@@ -130,7 +130,7 @@ pub(super) fn mark_sent(
 /// Gives up what waits for a receiver that is none of these; how many.
 pub(super) fn give_up_without(tx: &Transaction<'_>, sinks: &[&str], at: Timestamp) -> Result<u64> {
     let sql = "UPDATE alerts SET status = 'failed', at_ms = ?2, in_flight = 0,
-                   error = '`' || sink || '` is not configured any more'
+                   error = '`' || sink || '` is no longer configured'
                WHERE status = 'pending' AND sink NOT IN (SELECT value FROM json_each(?1))";
     let sinks = serde_json::to_string(sinks)?;
     let changed = tx.prepare_cached(sql)?.execute(params![sinks, at.as_millisecond()])?;

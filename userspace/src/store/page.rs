@@ -10,9 +10,9 @@ pub const LIST_MAX: usize = 1000;
 /// Which incidents to list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Only these.
+    /// Only incidents with this value; `None`: all.
     pub status: Option<IncidentStatus>,
-    /// Only these.
+    /// Only incidents with this value; `None`: all.
     pub kind: Option<IncidentKind>,
     /// Only those seen at or after.
     pub since: Option<Timestamp>,

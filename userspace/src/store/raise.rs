@@ -16,12 +16,12 @@ pub(super) enum Judged {
     Not,
     /// It is the incident's.
     Set,
-    /// And it made the incident graver.
+    /// And it raised its severity.
     Raised,
 }
 
 /// Makes the verdict the incident's, as long as the incident shows the file of `recording`: a file is replaced only by
-/// one that the rules take for graver. `recording.plan`: who is to be told if it is raised.
+/// one that the rules take for more severe. `recording.plan`: who is to be told if it is raised.
 pub(super) fn judge(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<Judged> {
     let rules = recording.case.severity;
     let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND coalesce(rules_severity, severity) = ?3";

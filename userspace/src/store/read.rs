@@ -88,7 +88,7 @@ fn listed(tx: &Transaction<'_>, row: &Row<'_>) -> Result<Incident> {
     Ok(found)
 }
 
-/// One frozen file.
+/// One frozen file of an incident, by name.
 pub(super) fn evidence(tx: &Transaction<'_>, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
     let sql =
         "SELECT name, source, taken_ms, truncated, body FROM evidence WHERE incident = ?1 AND name = ?2";

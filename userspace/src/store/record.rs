@@ -15,7 +15,7 @@ use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 /// What became of a recorded case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// The incident's id.
+    /// The id of the incident that took the case.
     pub id: String,
     /// Whether it is a new incident; otherwise the case was counted on an open one.
     pub new: bool,
@@ -75,7 +75,7 @@ fn find(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Option<KnownI
     let (Ok(severity), Ok(rules_severity), Ok(count)) = (severity.parse(), rules, u64::try_from(count))
     else {
         // An error would hold this case, and all behind it, for ever.
-        tracing::warn!("incident {id} in the database can't be read; its repeat opens a new one");
+        tracing::warn!("cannot read incident {id} from the database; its repeat opens a new incident");
         return Ok(None);
     };
     // A straggler that happened before the end does not undo it.

@@ -19,7 +19,6 @@ pub(super) struct Recording<'a> {
 }
 
 impl Recording<'_> {
-    /// When it happened.
     pub(super) fn seen_ms(&self) -> i64 {
         self.case.file.observed_at.as_millisecond()
     }

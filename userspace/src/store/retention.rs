@@ -5,7 +5,6 @@ use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::row::signed;
 
-/// The store's limits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) incidents: u64,

@@ -114,7 +114,7 @@ DROP INDEX alerts_due;
 CREATE INDEX alerts_due ON alerts (sink, due_ms, id) WHERE status = 'pending';
 ";
 
-/// How grave an incident is by the rules alone; NULL where that is its severity.
+/// How severe an incident is by the rules alone; NULL where that is its severity.
 const V4: &str = "ALTER TABLE incidents ADD COLUMN rules_severity TEXT;";
 
 /// Facts are values, of which sentences are made when they are shown. Those written before have a sentence alone: it

@@ -15,9 +15,11 @@ pub(super) fn explain(err: Error, dir: &Path) -> Error {
     let dir = dir.display();
     match sqlite_code(&err) {
         Some(ErrorCode::DiskFull) => err.context(format!("the disk that holds {dir} is full")),
-        Some(ErrorCode::ReadOnly) => err.context(format!("the incident database in {dir} can't be written")),
+        Some(ErrorCode::ReadOnly) => err.context(format!("the incident database in {dir} cannot be written")),
         Some(ErrorCode::SystemIoFailure) => err.context(format!("the disk that holds {dir} has errors")),
-        Some(ErrorCode::DatabaseBusy) => err.context(format!("another program holds the database in {dir}")),
+        Some(ErrorCode::DatabaseBusy) => {
+            err.context(format!("another program has locked the database in {dir}"))
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             err.context(format!("the incident database in {dir} is damaged"))
         }
@@ -28,12 +30,12 @@ pub(super) fn explain(err: Error, dir: &Path) -> Error {
 /// What the operator can do about it.
 pub(crate) fn remedy(err: &Error) -> &'static str {
     match sqlite_code(err) {
-        Some(ErrorCode::DiskFull) => "make room in the data folder, or move it with --data-dir",
+        Some(ErrorCode::DiskFull) => "free up space in the data folder, or move it with --data-dir",
         Some(ErrorCode::ReadOnly) => "make the data folder writable, or move it with --data-dir",
         Some(ErrorCode::SystemIoFailure) => "check the disk (dmesg), or move the data folder with --data-dir",
         Some(ErrorCode::DatabaseBusy) => "stop the other program that uses the data folder",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "restart ai-debugger: it moves the damaged database aside and begins a new one"
+            "restart ai-debugger: it moves the damaged database aside and starts a new one"
         }
         _ => "see the log",
     }
@@ -57,10 +59,10 @@ mod tests {
     #[test]
     fn errors_say_what_is_wrong_and_what_to_do() {
         for (code, means, todo, last) in [
-            (ffi::SQLITE_FULL, "the disk that holds /d is full", "make room", false),
-            (ffi::SQLITE_READONLY, "the incident database in /d can't be written", "writable", false),
+            (ffi::SQLITE_FULL, "the disk that holds /d is full", "free up space", false),
+            (ffi::SQLITE_READONLY, "the incident database in /d cannot be written", "writable", false),
             (ffi::SQLITE_IOERR, "the disk that holds /d has errors", "dmesg", false),
-            (ffi::SQLITE_BUSY, "another program holds the database in /d", "stop the other", false),
+            (ffi::SQLITE_BUSY, "another program has locked the database in /d", "stop the other", false),
             (ffi::SQLITE_CORRUPT, "the incident database in /d is damaged", "restart", false),
             (ffi::SQLITE_CONSTRAINT, "inserting", "see the log", true),
             (ffi::SQLITE_TOOBIG, "inserting", "see the log", true),

@@ -9,12 +9,13 @@ use rusqlite::{Row, Rows};
 use super::trouble::sqlite_code;
 
 /// What the operator can do about such a row.
-pub(super) const REMEDY: &str = "run the version of ai-debugger that wrote it, if there was a newer one; all others are read and recorded";
+pub(super) const REMEDY: &str = "if a newer version of ai-debugger wrote it, run that version; all other \
+     incidents are read and recorded";
 
 /// An incident that is in the database and can't be read.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// The incident.
+    /// The id of the incident that cannot be read.
     pub id: String,
     /// Which column, and what is wrong with it.
     pub reason: String,
@@ -22,7 +23,7 @@ pub struct Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "incident {} in the database can't be read: {}", self.id, self.reason)
+        write!(f, "cannot read incident {} from the database: {}", self.id, self.reason)
     }
 }
 

@@ -151,8 +151,8 @@ async fn whatever_the_model_does_the_alert_goes_out_with_the_rules_verdict() {
         // On a host with other work the hold, or the deadline, may be over before there is an answer. Then the message
         // says that.
         let text = message.body.to_string();
-        let answered = text.contains("model unavailable") && text.contains(want);
-        let unheard = ["no answer of the model so far", "no answer before the deadline"]
+        let answered = text.contains("the model is unavailable") && text.contains(want);
+        let unheard = ["no answer from the model so far", "no answer before the deadline"]
             .iter()
             .any(|it| text.contains(it));
         assert!(answered || unheard, "{mood:?}: {text}");

@@ -1,4 +1,4 @@
-//! What only the walks of /proc can see: zombies, descriptors, memory close to its limit.
+//! What only the scans of /proc can see: zombies, descriptors, memory close to its limit.
 
 use crate::daemon::Setup;
 use crate::faults::{Fault, Limited};

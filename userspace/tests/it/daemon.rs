@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use ai_debugger::config::ExecLimits;
 use serde_json::Value;
 
+use crate::faults::helpers;
+
 /// How long what must come is waited for. It costs nothing where it comes; on a machine that has other work, and where
 /// these tests are the nicest of all, seconds become a minute.
 pub(crate) const SOON: Duration = Duration::from_secs(120);
@@ -30,6 +32,7 @@ pub(crate) struct Setup<'a> {
     data_dir: &'a Path,
     variables: Vec<(&'static str, String)>,
     user: Option<u32>,
+    cgroup: Option<&'a Path>,
     log: Option<File>,
     key_file: Option<&'a Path>,
 }
@@ -40,7 +43,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, log: None, key_file: None }
+        Self { data_dir, variables, user: None, cgroup: None, log: None, key_file: None }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -76,6 +79,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// In this memory cgroup from its first instruction on.
+    pub(crate) fn cgroup(mut self, directory: &'a Path) -> Self {
+        self.cgroup = Some(directory);
+        self
+    }
+
     /// Its log goes into this file instead of the tests' own.
     pub(crate) fn log(mut self, file: File) -> Self {
         self.log = Some(file);
@@ -84,7 +93,16 @@ impl<'a> Setup<'a> {
 
     /// Starts it and waits for the line that says it is ready.
     pub(crate) fn start(self) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ai-debugger"));
+        let program = env!("CARGO_BIN_EXE_ai-debugger");
+        let mut command = match self.cgroup {
+            None => Command::new(program),
+            Some(directory) => {
+                let mut shell = Command::new("/bin/sh");
+                let enter = r#"echo $$ > "$1/cgroup.procs" && shift && exec "$@""#;
+                shell.args(["-c", enter, "sh"]).arg(directory).arg(program);
+                shell
+            }
+        };
         command
             .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir)
@@ -182,7 +200,7 @@ impl Daemon {
 
 /// The daemon's own list, less what the helpers are below.
 fn suspicious_folders() -> String {
-    let helpers = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let helpers = helpers();
     let mut folders = ExecLimits::default().exec_folders;
     folders.retain(|folder| !helpers.starts_with(folder));
     folders.join(",")

@@ -103,8 +103,8 @@ async fn an_oom_kill_is_an_incident_and_every_hook_says_what_has_become_of_it() 
     let status = daemon.get("/api/v1/status").await.unwrap();
     for (hook, attached, part) in [
         ("sched_process_exec", true, "argv is read from /proc"),
-        ("sched_process_exit", true, "an exit's status is not known"),
-        ("mark_victim", true, "in fallback"),
+        ("sched_process_exit", true, "exit status and resource use are not known"),
+        ("mark_victim", true, "uses the fallback"),
         ("signal_generate", false, "not valid BTF"),
         ("sched_process_fork", true, "forks are not counted"),
     ] {

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use ai_debugger::cgroup::Hierarchy;
 use ai_debugger::evidence::start_ticks;
@@ -24,7 +24,7 @@ impl Fault {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("flt{}x{number}", std::process::id());
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+        let directory = tempfile::tempdir_in(helpers()).expect("a temporary directory");
         let path = directory.path().join(&name);
         // Not a copy: while one test writes it, another that forks would hold it open, and it could not be run.
         fs::hard_link(compiled(), &path).expect("the helper can be linked");
@@ -166,14 +166,25 @@ impl Drop for Limited {
 /// Nothing on the terminal, and core files where they litter nothing.
 fn quiet(command: &mut Command) {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command.current_dir(helpers());
+}
+
+/// The folder for helpers: the build's own, which is not one that anybody may write to; for who may not write to it
+/// either, because another user has built the tests, the system's temporary one.
+pub(crate) fn helpers() -> &'static Path {
+    static HELPERS: LazyLock<PathBuf> = LazyLock::new(|| {
+        let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let is_writable = rustix::fs::access(&built, rustix::fs::Access::WRITE_OK).is_ok();
+        if is_writable { built } else { std::env::temp_dir() }
+    });
+    &HELPERS
 }
 
 /// The helper, compiled once a run with the C compiler that the build needs anyway.
 fn compiled() -> &'static Path {
     static COMPILED: OnceLock<PathBuf> = OnceLock::new();
     COMPILED.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fault-{}", std::process::id()));
+        let target = helpers().join(format!("fault-{}", std::process::id()));
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fault.c");
         let status = Command::new("cc")
             .args(["-O1", "-static", "-pthread", "-o"])

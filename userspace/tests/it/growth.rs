@@ -1,4 +1,4 @@
-//! What only many walks of /proc can see: leaks of memory, descriptors and threads, and families that fill their
+//! What only many scans of /proc can see: leaks of memory, descriptors and threads, and families that fill their
 //! limit of tasks; each beside one that is as large and does not grow.
 
 use std::fs;

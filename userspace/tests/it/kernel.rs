@@ -10,21 +10,21 @@ use ai_debugger::health::Health;
 use ai_debugger::host::Host;
 use ai_debugger::metrics::Metrics;
 use ai_debugger::observation::{KernelCrash, KernelExit, KernelProcess, Observation, PeakRss};
-use ai_debugger::probes::{self, Options};
+use ai_debugger::probes::{self, ProbeOptions};
 use tokio::sync::mpsc;
 
 use crate::faults::{Fault, Limited};
 use crate::requires::{no_kernel_events, skip_if};
 
 /// Attached probes and what they sent.
-pub(crate) struct Watch {
+pub(crate) struct ProbeWatch {
     pub(crate) probes: probes::Probes,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) batches: mpsc::Receiver<Vec<Observation>>,
 }
 
-impl Watch {
-    pub(crate) async fn start(options: Options, room: usize) -> Self {
+impl ProbeWatch {
+    pub(crate) async fn start(options: ProbeOptions, room: usize) -> Self {
         let (sender, batches) = mpsc::channel(room);
         let metrics = Metrics::new();
         let host = Host::read(Path::new("/proc"));
@@ -44,7 +44,7 @@ impl Watch {
     }
 }
 
-pub(crate) const ROOMY: Options = Options {
+pub(crate) const ROOMY: ProbeOptions = ProbeOptions {
     grave_bytes: 1 << 20,
     common_bytes: 16 << 20,
     crash_bytes: 1 << 20,
@@ -72,7 +72,7 @@ fn exits(seen: &[Observation], pid: u32) -> Vec<&KernelExit> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_processes_of_under_a_millisecond_are_seen_with_argv_both_ways() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let fault = Fault::new();
     let ran = tokio::task::spawn_blocking(move || {
         let run = |number: usize| {
@@ -119,7 +119,7 @@ async fn a_thousand_processes_of_under_a_millisecond_are_seen_with_argv_both_way
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_ends_first_is_one_exit_at_the_groups_real_end() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let fault = Fault::new();
     let ended = tokio::task::spawn_blocking(move || fault.run(&["leader-first", "7"])).await.unwrap();
     let (seen, _) = watch.finish().await;
@@ -134,7 +134,7 @@ async fn a_leader_that_ends_first_is_one_exit_at_the_groups_real_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn causes_and_usage_are_what_wait_says() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let fault = Fault::new();
     let ran = tokio::task::spawn_blocking(move || {
         [
@@ -164,7 +164,7 @@ async fn causes_and_usage_are_what_wait_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn usage_is_that_of_the_program_and_not_of_what_was_there_before_its_exec() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     // This process is far larger than the helper, and the helper's first moments share its memory.
     let ballast = vec![1_u8; 64 << 20];
     let fault = Fault::new();
@@ -186,7 +186,7 @@ async fn usage_is_that_of_the_program_and_not_of_what_was_there_before_its_exec(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_argv_is_cut_and_says_so() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let long = "x".repeat(10_000);
     let fault = Fault::new();
     let ended = tokio::task::spawn_blocking(move || fault.run(&["quick", "0", &long])).await.unwrap();
@@ -201,7 +201,7 @@ async fn names_and_arguments_that_are_not_utf_8_come_through() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let hostile = [OsStr::from_bytes(b"\xff\xfe\x1b[31m"), OsStr::from_bytes(b"$(reboot)\n")];
     let pid = tokio::task::spawn_blocking(move || {
         let mut child = Command::new("/bin/true").args(hostile).spawn().unwrap();
@@ -225,7 +225,7 @@ fn crashes(seen: &[Observation], pid: u32) -> Vec<&KernelCrash> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_is_captured_with_registers_stack_and_load_map() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let fault = Fault::new();
     let ran = tokio::task::spawn_blocking(move || {
         let dynamic = Command::new("/bin/sh").args(["-c", "kill -SEGV $$"]).status().unwrap();
@@ -274,7 +274,7 @@ async fn a_crash_is_captured_with_registers_stack_and_load_map() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_load_map_of_a_dynamic_program_is_read_from_its_own_memory() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let pid = tokio::task::spawn_blocking(|| {
         // A shell that kills itself: the signal comes from its own context.
         let mut child = Command::new("/bin/sh").args(["-c", "kill -SEGV $$"]).spawn().unwrap();
@@ -294,7 +294,7 @@ async fn the_load_map_of_a_dynamic_program_is_read_from_its_own_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threads_are_counted_as_they_were_when_the_end_began() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let fault = Fault::new();
     let ran = tokio::task::spawn_blocking(move || {
         [("threads", "7", 8), ("quick", "0", 1)]
@@ -313,7 +313,7 @@ async fn an_end_that_may_matter_tells_its_cgroup_also_when_that_is_gone() {
     let limited = Limited::new(64 << 20);
     skip_if!(limited.as_ref().err());
     let limited = limited.unwrap();
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let (fault, path) = (Fault::new(), limited.path.clone());
     let ran = tokio::task::spawn_blocking(move || {
         let join = |args: &[&str]| fault.start_command(limited.command(&fault, args)).wait().pid;

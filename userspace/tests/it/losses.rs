@@ -3,11 +3,11 @@
 use ai_debugger::coverage::{LossReason, Way};
 use ai_debugger::metrics::Metrics;
 use ai_debugger::observation::Observation;
-use ai_debugger::probes::Options;
+use ai_debugger::probes::ProbeOptions;
 
 use crate::daemon::SOON;
 use crate::faults::Fault;
-use crate::kernel::{ROOMY, Watch};
+use crate::kernel::{ProbeWatch, ROOMY};
 use crate::requires::{no_kernel_events, skip_if};
 
 fn sent(metrics: &Metrics) -> u64 {
@@ -25,7 +25,7 @@ fn lost(metrics: &Metrics, ring: Way) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_room_enough_nothing_is_lost_and_all_that_was_sent_arrives() {
     skip_if!(no_kernel_events());
-    let watch = Watch::start(ROOMY, 4096).await;
+    let watch = ProbeWatch::start(ROOMY, 4096).await;
     let fault = Fault::new();
     let ran = move || {
         for _ in 0..200 {
@@ -45,8 +45,8 @@ async fn a_full_common_ring_costs_no_grave_event_and_every_loss_is_counted() {
     skip_if!(no_kernel_events());
     // The monitor takes one batch and no more: from then on everything stays in the rings. The common one is the smallest
     // there is; in the other there is room for what fails elsewhere on the host meanwhile.
-    let mut watch = Watch::start(
-        Options {
+    let mut watch = ProbeWatch::start(
+        ProbeOptions {
             grave_bytes: 1 << 20,
             common_bytes: 4096,
             crash_bytes: 1 << 20,

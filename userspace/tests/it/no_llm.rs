@@ -50,7 +50,6 @@ impl Refusal {
         Self { address, done, thread }
     }
 
-    /// Whether somebody connected.
     fn was_asked(self) -> bool {
         self.done.store(true, Ordering::SeqCst);
         self.thread.join().unwrap()

@@ -24,7 +24,7 @@ pub(crate) enum Mood {
     Refuses(u16),
     /// With 200 and something that is no answer.
     Garbage,
-    /// Not at all.
+    /// Accepts the connection and never answers.
     Hangs,
 }
 

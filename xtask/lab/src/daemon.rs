@@ -70,7 +70,6 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Whether it runs.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.running.0.try_wait(), Ok(None))
     }
@@ -87,7 +86,6 @@ impl Daemon {
         Metrics::parse(&self.client.text("/metrics", "text/plain")?)
     }
 
-    /// The newest incidents.
     pub(crate) fn newest(&self, limit: usize) -> Result<Vec<Incident>> {
         Ok(self.client.json::<Page>(&format!("/api/v1/incidents?limit={limit}"))?.incidents)
     }

@@ -24,9 +24,9 @@ use clap::Parser;
 #[command(bin_name = "cargo xtask", about = "Measures and judges the daemon")]
 enum Command {
     /// Measures the daemon beside other monitors, and against the figures it has to reach. As root.
-    Bench(bench::Options),
+    Bench(bench::BenchOptions),
     /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
-    Eval(eval::Options),
+    Eval(eval::EvalOptions),
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
     Oracles,
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.

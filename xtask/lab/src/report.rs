@@ -23,7 +23,6 @@ impl Findings {
     }
 }
 
-/// One table.
 #[derive(Serialize)]
 pub(crate) struct Table {
     pub(crate) title: String,

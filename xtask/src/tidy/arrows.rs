@@ -7,7 +7,7 @@ use super::{File, Violation, circles};
 
 /// Every top module, each below those it may take from: so nothing can go in a circle.
 #[rustfmt::skip]
-const ARROWS: [(&str, &[&str]); 31] = [
+const ARROWS: [(&str, &[&str]); 34] = [
     ("text", &[]),
     ("model", &["text"]),
     ("programs", &["model"]),
@@ -17,26 +17,29 @@ const ARROWS: [(&str, &[&str]); 31] = [
     ("cgroup", &["observation"]),
     ("host", &[]),
     ("health", &[]),
-    ("metrics", &["coverage"]),
-    ("stack", &["metrics", "text"]),
+    ("sandbox", &[]),
+    ("lookup", &[]),
+    ("metrics", &["coverage", "sandbox"]),
+    ("stack", &["lookup", "text"]),
+    ("children", &["health", "lookup", "metrics", "sandbox", "stack"]),
     ("evidence", &["cgroup", "model", "text"]),
     ("outbound", &[]),
     ("config", &["model", "programs", "text"]),
-    ("scan", &["cgroup", "evidence", "health", "host", "metrics", "model", "observation"]),
+    ("scan", &["cgroup", "children", "evidence", "health", "host", "metrics", "model", "observation"]),
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
     ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs"]),
-    ("kinds", &["cgroup", "config", "evidence", "host", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
+    ("kinds", &["cgroup", "children", "config", "evidence", "host", "lookup", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
     ("render", &["kinds", "model"]),
     ("queue", &["cgroup", "kinds", "metrics", "model"]),
-    ("monitor", &["cgroup", "config", "evidence", "health", "host", "kinds", "metrics", "model", "observation", "programs", "queue", "redact", "scan", "stack", "state", "text"]),
+    ("monitor", &["cgroup", "children", "config", "evidence", "health", "host", "kinds", "lookup", "metrics", "model", "observation", "programs", "queue", "redact", "scan", "stack", "state", "text"]),
     ("llm", &["config", "metrics", "model", "outbound", "text"]),
     ("analyst", &["cgroup", "config", "health", "kinds", "llm", "metrics", "model", "redact", "render", "text"]),
     ("store", &["cgroup", "config", "health", "host", "kinds", "metrics", "model", "render", "text"]),
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
-    ("http", &["analyst", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "config", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "scan", "store"]),
+    ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "store", "text"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "scan", "store"]),
     ("logging", &["config"]),
     ("cli", &["analyst", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "store", "text"]),
 ];
@@ -44,12 +47,9 @@ const ARROWS: [(&str, &[&str]); 31] = [
 /// Modules that are being emptied into others: until they are gone their arrows are not looked at.
 const LEAVING: [&str; 0] = [];
 
-/// Modules whose files still need each other in circles. None may be added; who clears one takes it out.
-const TANGLED: [&str; 4] = ["analyst", "config", "kinds", "monitor"];
-
 pub(super) fn arrows(files: &[File]) -> Vec<Violation> {
     match imports::all(files) {
-        Ok(imports) => Rules { arrows: &ARROWS, leaving: &LEAVING, tangled: &TANGLED }.check(&imports),
+        Ok(imports) => Rules { arrows: &ARROWS, leaving: &LEAVING }.check(&imports),
         Err(path) => vec![violation(&path, 1, "arrows", "it cannot be read as Rust")],
     }
 }
@@ -59,7 +59,6 @@ type Arrows<'a> = [(&'a str, &'a [&'a str])];
 struct Rules<'a> {
     arrows: &'a Arrows<'a>,
     leaving: &'a [&'a str],
-    tangled: &'a [&'a str],
 }
 
 impl Rules<'_> {
@@ -67,7 +66,7 @@ impl Rules<'_> {
         let mut found = order(self.arrows);
         found.extend(self.unknown(imports));
         found.extend(unused(self.arrows, imports));
-        found.extend(file_circles(self.tangled, imports));
+        found.extend(file_circles(imports));
         found.extend(self.gone(imports));
         found
     }
@@ -134,22 +133,16 @@ fn unused(arrows: &Arrows<'_>, imports: &[Import]) -> Vec<Violation> {
         .collect()
 }
 
-fn file_circles(tangled: &[&str], imports: &[Import]) -> Vec<Violation> {
+/// Files of one module that need each other.
+fn file_circles(imports: &[Import]) -> Vec<Violation> {
     let inside = imports.iter().filter(|it| it.tops().0 == it.tops().1);
     let circles = circles::find(inside.map(|it| (it.from.as_str(), it.to.as_str())));
     let mut found = vec![];
     for circle in &circles {
-        if !tangled.contains(&imports::top(circle[0])) {
-            let first = imports.iter().find(|it| circle.contains(&&*it.from) && circle.contains(&&*it.to));
-            let (path, line) = first.map_or((circle[0], 1), |it| (&it.from, it.line));
-            let advice = format!("these files need each other, part them: {}", circle.join(", "));
-            found.push(violation(path, line, "file circle", &advice));
-        }
-    }
-    for module in tangled {
-        if !circles.iter().any(|circle| imports::top(circle[0]) == *module) {
-            found.push(violation(TABLE, 1, "file circle", &format!("`{module}` has none: take it out")));
-        }
+        let first = imports.iter().find(|it| circle.contains(&&*it.from) && circle.contains(&&*it.to));
+        let (path, line) = first.map_or((circle[0], 1), |it| (&it.from, it.line));
+        let advice = format!("these files need each other, part them: {}", circle.join(", "));
+        found.push(violation(path, line, "file circle", &advice));
     }
     found
 }
@@ -168,8 +161,8 @@ mod tests {
         pairs.iter().map(import).collect()
     }
 
-    fn found(arrows: &Arrows<'_>, tangled: &[&str], pairs: &[(&str, &str)]) -> Vec<String> {
-        let rules = Rules { arrows, leaving: &[], tangled };
+    fn found(arrows: &Arrows<'_>, pairs: &[(&str, &str)]) -> Vec<String> {
+        let rules = Rules { arrows, leaving: &[] };
         rules.check(&imports(pairs)).iter().map(ToString::to_string).collect()
     }
 
@@ -185,17 +178,17 @@ mod tests {
     fn a_new_arrow_is_found_and_one_that_is_gone() {
         let arrows: &Arrows<'_> = &[("a", &[]), ("b", &["a"]), ("c", &["a", "b"])];
         let used = [("b/x", "a"), ("c", "a/y"), ("c", "b/x"), ("c/z", "b/x"), ("lib", "c"), ("b/x", "b/y")];
-        assert_eq!(found(arrows, &[], &used), [""; 0]);
-        let new = found(arrows, &[], &[&used[..], &[("a/y", "c"), ("a/y", "c/z"), ("d", "a")]].concat());
+        assert_eq!(found(arrows, &used), [""; 0]);
+        let new = found(arrows, &[&used[..], &[("a/y", "c"), ("a/y", "c/z"), ("d", "a")]].concat());
         assert_eq!(new.len(), 2, "{new:?}");
         assert!(new[0].starts_with("userspace/src/a/y.rs:1: arrow: `a` must not take from `c`"), "{new:?}");
-        let gone = found(arrows, &[], &used[..2]);
+        let gone = found(arrows, &used[..2]);
         assert!(gone.len() == 1 && gone[0].contains("`c` takes nothing from `b`"), "{gone:?}");
     }
 
     #[test]
     fn a_module_that_leaves_may_need_anything_until_it_is_gone() {
-        let rules = Rules { arrows: &[("a", &[])], leaving: &["old"], tangled: &[] };
+        let rules = Rules { arrows: &[("a", &[])], leaving: &["old"] };
         assert_eq!(rules.check(&imports(&[("a/x", "old"), ("old", "a/x")])), []);
         let gone = rules.check(&imports(&[("a/x", "a/y")]));
         assert!(gone.len() == 1 && gone[0].advice.contains("`old` is gone"), "{gone:?}");
@@ -204,9 +197,8 @@ mod tests {
     #[test]
     fn circles_of_files_are_found_inside_a_module() {
         let pairs = [("a/x", "a/y"), ("a/y", "a/z"), ("a/z", "a/x"), ("b/x", "b/y")];
-        let circle = found(&[], &[], &pairs);
+        let circle = found(&[], &pairs);
         assert!(circle.len() == 1 && circle[0].contains("a/x.rs, userspace/src/a/y.rs"), "{circle:?}");
-        assert_eq!(found(&[], &["a"], &pairs), [""; 0]);
-        assert!(found(&[], &["a", "b"], &pairs)[0].contains("`b` has none"));
+        assert_eq!(found(&[], &[&pairs[..2], &pairs[3..]].concat()), [""; 0]);
     }
 }

@@ -37,7 +37,6 @@ fn skipped(chars: &[char], at: usize) -> Option<usize> {
     }
 }
 
-/// Block comments nest.
 fn block_comment(chars: &[char], start: usize) -> usize {
     let (mut at, mut depth) = (start, 0);
     while at < chars.len() {

@@ -3,9 +3,9 @@
 use super::code::has_word;
 use super::{File, Violation};
 
-type Rule = fn(&File) -> Vec<Violation>;
+type FileRule = fn(&File) -> Vec<Violation>;
 
-pub(super) const ALL: [Rule; 6] =
+pub(super) const ALL: [FileRule; 6] =
     [length, opening, panic_in_programs, vague_name, unsafe_outside_islands, private_path];
 
 /// A file longer than this is more than one thing.
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     /// The lines that the rule finds in a file.
-    fn check(rule: Rule, path: &str, text: &str, expected: &[usize]) {
+    fn check(rule: FileRule, path: &str, text: &str, expected: &[usize]) {
         let lines: Vec<usize> = rule(&File::new(path, text)).into_iter().map(|found| found.line).collect();
         assert_eq!(lines, expected, "{path}: {text}");
     }

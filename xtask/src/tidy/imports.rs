@@ -29,7 +29,7 @@ impl Import {
 }
 
 /// The top module a file belongs to: `llm` for `userspace/src/llm/client.rs`.
-pub(super) fn top(path: &str) -> &str {
+fn top(path: &str) -> &str {
     let inside = path.strip_prefix(ROOT).unwrap_or(path);
     inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs")
 }

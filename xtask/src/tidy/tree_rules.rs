@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::code::continues_word;
 use super::{File, Violation, arrows, dependencies};
 
-type Rule = fn(&[File]) -> Vec<Violation>;
+type TreeRule = fn(&[File]) -> Vec<Violation>;
 
-pub(super) const ALL: [Rule; 4] = [top_level, code_map, arrows::arrows, dependencies::unused_dependencies];
+pub(super) const ALL: [TreeRule; 4] =
+    [top_level, code_map, arrows::arrows, dependencies::unused_dependencies];
 
 /// What stands at the top of the repository, next to the entries that begin with a dot.
 const TOP_LEVEL: [&str; 14] = [
@@ -79,7 +80,7 @@ fn names_module(readme: &str, module: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn check(rule: Rule, files: &[(&str, &str)], expected: &[&str]) {
+    fn check(rule: TreeRule, files: &[(&str, &str)], expected: &[&str]) {
         let files: Vec<File> = files.iter().map(|(path, text)| File::new(path, text)).collect();
         let found: Vec<String> =
             rule(&files).into_iter().map(|found| format!("{}:{}", found.path, found.line)).collect();

@@ -29,7 +29,7 @@ pub(super) fn lead(alert: &DueAlert) -> String {
     match (alert.occasion, alert.also_count) {
         (Occasion::New, _) => String::new(),
         (Occasion::Verdict, _) => "The model's verdict: ".to_owned(),
-        (Occasion::Escalated, _) => "Graver: ".to_owned(),
+        (Occasion::Escalated, _) => "Escalated: ".to_owned(),
         (Occasion::Reopened, _) => "Back again: ".to_owned(),
         (Occasion::Reminder, _) => "Still happening: ".to_owned(),
         (Occasion::Resolved, _) => "Resolved: ".to_owned(),
@@ -44,12 +44,12 @@ pub(super) fn news(alert: &DueAlert) -> Option<String> {
     let since = match (alert.occasion, more) {
         (Occasion::New | Occasion::Verdict | Occasion::Digest, _) => None,
         (Occasion::Resolved, _) => Some(match alert.count {
-            1 => "*Over:* it happened once.".to_owned(),
-            count => format!("*Over:* it happened {count} times in all."),
+            1 => "*Resolved:* it happened once.".to_owned(),
+            count => format!("*Resolved:* it happened {count} times in total."),
         }),
-        (_, None | Some(0)) => Some("*Since the last message:* it has gone on.".to_owned()),
-        (_, Some(1)) => Some("*Since the last message:* once more.".to_owned()),
-        (_, Some(more)) => Some(format!("*Since the last message:* {more} times more.")),
+        (_, None | Some(0)) => Some("*Since the last message:* it is still happening.".to_owned()),
+        (_, Some(1)) => Some("*Since the last message:* one more time.".to_owned()),
+        (_, Some(more)) => Some(format!("*Since the last message:* {more} more times.")),
     };
     let causes = alert.incident.related.iter().filter(|it| it.relation == Relation::CausedBy);
     let causes = causes.take(CAUSES).map(cause);
@@ -67,9 +67,9 @@ pub(super) fn also(alert: &DueAlert) -> Option<String> {
         return None;
     }
     let heading = match alert.occasion {
-        Occasion::Digest => "*Found as well:*",
+        Occasion::Digest => "*Also found:*",
         // What lasts explains no other's alert away: these were found with it at the start.
-        Occasion::Reminder if kinds::room(alert.incident.kind).lasts() => "*Going on as well:*",
+        Occasion::Reminder if kinds::room(alert.incident.kind).lasts() => "*Also ongoing:*",
         _ => "*This explains:*",
     };
     let mut lines = vec![heading.to_owned()];
@@ -108,19 +108,33 @@ mod tests {
         for (occasion, count, before, others, want_lead, want_news) in [
             (New, 7, None, 0, "", None),
             (New, 7, None, 2, "", None),
-            (Escalated, 2, Some(1), 0, "Graver: ", Some("*Since the last message:* once more.")),
-            (Reopened, 2, Some(2), 0, "Back again: ", Some("*Since the last message:* it has gone on.")),
+            (Escalated, 2, Some(1), 0, "Escalated: ", Some("*Since the last message:* one more time.")),
+            (
+                Reopened,
+                2,
+                Some(2),
+                0,
+                "Back again: ",
+                Some("*Since the last message:* it is still happening."),
+            ),
             (
                 Reminder,
                 1000,
                 Some(1),
                 0,
                 "Still happening: ",
-                Some("*Since the last message:* 999 times more."),
+                Some("*Since the last message:* 999 more times."),
             ),
-            (Reminder, 1, None, 0, "Still happening: ", Some("*Since the last message:* it has gone on.")),
-            (Resolved, 1, Some(1), 0, "Resolved: ", Some("*Over:* it happened once.")),
-            (Resolved, 9, Some(1), 0, "Resolved: ", Some("*Over:* it happened 9 times in all.")),
+            (
+                Reminder,
+                1,
+                None,
+                0,
+                "Still happening: ",
+                Some("*Since the last message:* it is still happening."),
+            ),
+            (Resolved, 1, Some(1), 0, "Resolved: ", Some("*Resolved:* it happened once.")),
+            (Resolved, 9, Some(1), 0, "Resolved: ", Some("*Resolved:* it happened 9 times in total.")),
             (Digest, 1, None, 0, "Found at start: ", None),
             (Digest, 1, None, 4, "5 found at start: ", None),
         ] {
@@ -162,11 +176,11 @@ mod tests {
                     🟡 Abnormal exit: web `/api/v1/incidents/01J`\n… and 3 more";
         assert_eq!(said, want);
         alert.occasion = Occasion::Digest;
-        assert!(also(&alert).unwrap().starts_with("*Found as well:*\n"));
+        assert!(also(&alert).unwrap().starts_with("*Also found:*\n"));
         alert.occasion = Occasion::Reminder;
         assert!(also(&alert).unwrap().starts_with("*This explains:*\n"));
         alert.incident.kind = IncidentKind::ZombiePileup;
-        assert!(also(&alert).unwrap().starts_with("*Going on as well:*\n"));
+        assert!(also(&alert).unwrap().starts_with("*Also ongoing:*\n"));
         alert.occasion = Occasion::Resolved;
         assert_eq!(also(&alert), None);
     }

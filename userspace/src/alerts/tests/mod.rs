@@ -34,7 +34,7 @@ async fn answers_are_understood() {
             1,
             Failed,
             "Slack answered 404: no_service",
-            "make a new incoming webhook",
+            "create a new incoming webhook",
         ),
         (&[later, Status(410, "gone")], 2, Failed, "Slack answered 410: gone", "unarchive"),
         (
@@ -46,7 +46,7 @@ async fn answers_are_understood() {
         ),
         (&[Status(400, "invalid_payload")], 1, Failed, "Slack answered 400: invalid_payload", ""),
         (&[Status(400, "\x1b[31ma\nb\u{202e}")], 1, Failed, "Slack answered 400: \u{fffd}[31ma b", ""),
-        (&[Status(302, "")], 1, Failed, "Slack answered 302", "moved to"),
+        (&[Status(302, "")], 1, Failed, "Slack answered 302", "new address"),
     ] {
         let mut rig = Rig::new(replies).await;
         rig.serve().await;
@@ -184,7 +184,7 @@ async fn after_a_day_it_is_given_up() {
     rig.request().await;
     let alert = rig.end(worker, &id).await;
     assert_eq!(alert.status, AlertStatus::Failed);
-    assert_eq!(alert.error.unwrap(), "given up after 0ns: Slack answered 500: down");
+    assert_eq!(alert.error.unwrap(), "gave up after 0ns: Slack answered 500: down");
 }
 
 #[tokio::test]
@@ -200,7 +200,7 @@ async fn a_receiver_that_is_gone_from_the_configuration_fails_its_alerts() {
     timeout(PATIENCE, failed).await.expect("a decision in time");
     let alert = rig.end(worker, &id).await;
     assert_eq!(alert.status, AlertStatus::Failed);
-    assert_eq!(alert.error.unwrap(), "`slack` is not configured any more");
+    assert_eq!(alert.error.unwrap(), "`slack` is no longer configured");
 }
 
 const POSTED: &str = r#"{"ok":true,"channel":"C042","ts":"1700.5"}"#;
@@ -312,7 +312,7 @@ async fn an_outbox_that_fails_degrades_until_it_works() {
     let worker = rig.work(rig.sinks(quick()));
     until(|| !rig.health.degraded().is_empty()).await;
     let shown = rig.health.degraded().remove(0);
-    assert!(shown.component == "alerts" && shown.reason.contains("outbox can't be used"), "{shown:?}");
+    assert!(shown.component == "alerts" && shown.reason.contains("outbox cannot be used"), "{shown:?}");
     raw.execute_batch("ALTER TABLE hidden RENAME TO alerts").unwrap();
     rig.store.release_alerts("nobody").await.unwrap();
     until(|| rig.health.degraded().is_empty()).await;

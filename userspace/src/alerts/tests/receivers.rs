@@ -21,37 +21,37 @@ use crate::store::sample::due_alert;
 
 /// What the peer was sent.
 #[derive(Clone, Debug)]
-struct Seen {
+struct PostedRequest {
     path: String,
     headers: HeaderMap,
     body: Value,
     bytes: Bytes,
 }
 
-struct Peer {
+struct StandInReceiver {
     url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<PostedRequest>>>,
 }
 
-impl Peer {
+impl StandInReceiver {
     /// Answers every request by `answer`, with its number.
     async fn start(answer: impl Fn(usize) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let seen: Arc<Mutex<Vec<PostedRequest>>> = Arc::default();
         let kept = Arc::clone(&seen);
         let app = Router::new().fallback(move |uri: Uri, headers: HeaderMap, bytes: Bytes| {
             let mut seen = kept.lock().unwrap();
             let (status, text) = answer(seen.len());
             let body = serde_json::from_slice(&bytes).unwrap();
-            seen.push(Seen { path: uri.path().to_owned(), headers, body, bytes });
+            seen.push(PostedRequest { path: uri.path().to_owned(), headers, body, bytes });
             std::future::ready((StatusCode::from_u16(status).unwrap(), [("retry-after", "7")], text))
         });
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, seen }
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    fn seen(&self) -> Vec<PostedRequest> {
         self.seen.lock().unwrap().clone()
     }
 
@@ -80,7 +80,7 @@ const POSTED: &str = r#"{"ok":true,"channel":"C042","ts":"1700.5"}"#;
 
 #[tokio::test]
 async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
-    let peer = Peer::start(|_| (200, POSTED)).await;
+    let peer = StandInReceiver::start(|_| (200, POSTED)).await;
     let bot = peer.receiver(bot);
     let first = due_alert(incident());
     assert_eq!(bot.tell(&first).await, PostResult::Delivered { receipt: Some("C042/1700.5".into()) });
@@ -111,7 +111,7 @@ async fn a_bot_posts_once_then_edits_and_answers_in_the_thread() {
 #[tokio::test]
 async fn a_bot_whose_edit_fails_passingly_tries_both_again() {
     let busy = r#"{"ok":false,"error":"internal_error"}"#;
-    let peer = Peer::start(move |number| (200, if number == 1 { busy } else { POSTED })).await;
+    let peer = StandInReceiver::start(move |number| (200, if number == 1 { busy } else { POSTED })).await;
     let bot = peer.receiver(bot);
     let mut later = due_alert(incident());
     later.first_receipt = Some("C042/1700.5".into());
@@ -143,7 +143,7 @@ async fn what_receivers_answer_decides_what_becomes_of_the_alert() {
         (alertmanager, 400, r#""start time must be before end time""#, REFUSED, None),
         (alertmanager, 404, "", REFUSED, Some("ALERTMANAGER_URL")),
     ] {
-        let peer = Peer::start(move |_| (status, body)).await;
+        let peer = StandInReceiver::start(move |_| (status, body)).await;
         match (peer.receiver(of).tell(&due_alert(incident())).await, want) {
             (PostResult::Later { error, retry_after, may_have_arrived }, LATER) => {
                 assert_eq!((retry_after, may_have_arrived), (Some(Duration::from_secs(7)), false));
@@ -179,7 +179,7 @@ async fn nobody_there_is_not_now_and_nothing_of_a_secret_is_said() {
 
 #[tokio::test]
 async fn a_hook_gets_the_whole_incident_signed_and_masked() {
-    let peer = Peer::start(|_| (204, "")).await;
+    let peer = StandInReceiver::start(|_| (204, "")).await;
     let mut alert = due_alert(incident());
     alert.incident.process.argv = vec!["db".into(), "--password=hunter2".into()];
     alert.id = 17;
@@ -197,7 +197,7 @@ async fn a_hook_gets_the_whole_incident_signed_and_masked() {
 
 #[tokio::test]
 async fn alertmanager_is_told_of_what_was_less_grave_that_it_is_over() {
-    let peer = Peer::start(|_| (200, "")).await;
+    let peer = StandInReceiver::start(|_| (200, "")).await;
     let receiver = peer.receiver(alertmanager);
     let alert = DueAlert { occasion: Occasion::Escalated, ..due_alert(incident()) };
     receiver.tell(&alert).await;

@@ -5,7 +5,7 @@ mod nothing;
 
 use crate::kinds;
 use crate::kinds::case::{CaseFile, Finding};
-use crate::kinds::opinion::{cited, commands, from_sources, name, who};
+use crate::kinds::opinion::{cited, from_sources};
 use crate::model::{Hypothesis, Verdict, VerdictBy};
 use crate::{redact, render, text};
 
@@ -16,7 +16,9 @@ const MAX_STEPS: usize = 4;
 
 /// The verdict on a case file.
 pub(super) fn judge(file: &CaseFile) -> Verdict {
-    let Some(worst) = file.findings.first() else { return nothing::judge(file) };
+    let Some(worst) = file.findings.first() else {
+        return safe_to_send(file, nothing::judge(file));
+    };
     let opinion = (kinds::room(worst.kind).verdict)(file, worst);
     let mut evidence = cited(file, worst);
     for id in from_sources(file, opinion.sources) {
@@ -49,7 +51,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
 /// What else was found: it may be the cause of the worst, or its consequence.
 fn other_findings<'a>(file: &'a CaseFile, worst: &'a Finding) -> impl Iterator<Item = Hypothesis> + 'a {
     file.findings.iter().skip(1).filter(|other| other.kind != worst.kind).map(|other| Hypothesis {
-        cause: format!("Also found, and perhaps connected: {}", render::summary(file, other)),
+        cause: format!("Also found, and possibly connected: {}", render::summary(file, other)),
         evidence: cited(file, other),
     })
 }

@@ -1,8 +1,8 @@
 //! Nothing was found: that is an answer too, as strong as what was looked at.
 
-use super::commands::{logs, step};
-use super::{name, safe_to_send, who};
 use crate::kinds::case::CaseFile;
+use crate::kinds::opinion::commands::{logs, step};
+use crate::kinds::opinion::{name, who};
 use crate::kinds::shared::standing::facts::StandingFact;
 use crate::model::{Confidence, Verdict, VerdictBy};
 use crate::render;
@@ -24,7 +24,7 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
     } else {
         Confidence::Medium
     };
-    let looked_at = format!("{} facts and {} files were looked at", file.facts.len(), file.evidence.len());
+    let looked_at = format!("{} facts and {} files were examined", file.facts.len(), file.evidence.len());
     let watched = file
         .facts
         .iter()
@@ -37,27 +37,24 @@ pub(super) fn judge(file: &CaseFile) -> Verdict {
         format!("No rule found a fault; {looked_at}. What could not be seen: {}.", gaps.join("; "))
     };
     let pid = file.process.pid;
-    safe_to_send(
-        file,
-        Verdict {
-            by: VerdictBy::Rules,
-            model: None,
-            summary: format!("Nothing suspicious in {}.", who(file)),
-            probable_cause: cause,
-            confidence,
-            evidence: file.facts.iter().map(|fact| fact.id.clone()).collect(),
-            hypotheses: Vec::new(),
-            next_steps: vec![
-                step(
-                    format!("If {} still seems wrong: state, memory, threads, signals", name(file)),
-                    format!("cat /proc/{pid}/status"),
-                ),
-                logs(file),
-            ],
-            raised_to: None,
-            note: None,
-        },
-    )
+    Verdict {
+        by: VerdictBy::Rules,
+        model: None,
+        summary: format!("Nothing suspicious in {}.", who(file)),
+        probable_cause: cause,
+        confidence,
+        evidence: file.facts.iter().map(|fact| fact.id.clone()).collect(),
+        hypotheses: Vec::new(),
+        next_steps: vec![
+            step(
+                format!("If {} still seems wrong: state, memory, threads, signals", name(file)),
+                format!("cat /proc/{pid}/status"),
+            ),
+            logs(file),
+        ],
+        raised_to: None,
+        note: None,
+    }
 }
 
 /// What the absence of findings does not cover.

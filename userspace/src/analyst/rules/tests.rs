@@ -20,17 +20,17 @@ fn a_zombie_pileup_under_a_stopped_parent() {
         &file,
         &expect![[r#"
         make (pid 13674) has 300 zombies
-        python3 (pid 13674) is stopped (by a signal or a debugger), so it cannot reap the children that ended. It will once it is continued (kill -CONT).
+        python3 (pid 13674) is stopped (by a signal or a debugger), so it cannot reap the children that ended. It will reap them once it is continued (kill -CONT).
         High, by F1
-        ? It is the first process of a container and no init: run the container with one (docker run --init) [F1 F2]
-        ? python3 only waits at certain moments, and starts children faster than that [F1 F2]
-        - The zombies, and how long ago each began
+        ? It is the first process of a container but not an init: run the container with one (docker run --init) [F1 F2]
+        ? python3 waits only at certain times, and starts children faster than that [F1 F2]
+        - The zombies, and how long ago each was started
           $ ps --ppid 13674 -o pid,stat,etime,comm --sort=etime | grep -w Z
         - Whether the parent runs, and whether it blocks or ignores SIGCHLD (bit 17)
           $ grep -E '^(State|Threads|Sig)' /proc/13674/status; cat /proc/13674/wchan; echo
         - Where the parent hangs, if it does
           $ gdb -p 13674 -batch -ex 'thread apply all bt' 2>/dev/null || cat /proc/13674/stack
-        - Its ancestors: zombies go when it ends, for then init reaps them
+        - Its ancestors: the zombies go away when the parent ends, because init then reaps them
           $ pstree -sp 13674 || ps -o pid,ppid,stat,args -p 13674
     "#]],
     );
@@ -41,14 +41,14 @@ fn nothing_found() {
     check(
         &healthy(),
         &expect![[r#"
-        Nothing suspicious in python3 (pid 13674).
-        No rule found a fault; 2 facts and 3 files were looked at.
-        High, by F1 F2
-        - If python3 still seems wrong: state, memory, threads, signals
-          $ cat /proc/13674/status
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
+            Nothing suspicious in python3 (pid 13674).
+            No rule found a fault; 2 facts and 3 files were examined.
+            High, by F1 F2
+            - If python3 still seems wrong: state, memory, threads, signals
+              $ cat /proc/13674/status
+            - Recent log output
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        "#]],
     );
     let mut file = healthy();
     file.completeness.events_lost = 3;

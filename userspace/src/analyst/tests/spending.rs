@@ -46,7 +46,7 @@ async fn over_a_budget_nothing_is_asked_and_the_note_says_which_and_until_when()
         let notes = ask_all(&asked, 1..5).await;
         let over: Vec<_> = notes.iter().filter(|note| !note.is_empty()).collect();
         assert!(!over.is_empty() && over.len() + peer.requests() == 4, "{notes:?}");
-        let start = format!("model unavailable: the budget of {words} is used up until 20");
+        let start = format!("the model is unavailable: the budget of {words} is used up until 20");
         assert!(over.iter().all(|note| note.starts_with(&start) && note.contains(" UTC;")), "{over:?}");
         let text = asked.metrics.render();
         let line = format!("turned_away_total{{limit=\"model_budget\"}} {}", over.len());
@@ -79,7 +79,7 @@ async fn a_sick_model_is_left_alone_and_costs_no_deadline() {
     assert_eq!(peer.requests(), 5, "{notes:?}");
     assert!(notes[4].contains("400 request refused"), "{notes:?}");
     assert!(
-        notes[5].contains("left alone until 20") && notes[5].contains("after 5 failures in a row"),
+        notes[5].contains("not asked until 20") && notes[5].contains("after 5 failures in a row"),
         "{notes:?}"
     );
     asked.counted("breaker 2, http_4xx 5");

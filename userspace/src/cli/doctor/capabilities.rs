@@ -31,13 +31,9 @@ fn judge(set: u64, kernel: Option<(u32, u32)>) -> Vec<Check> {
         checks.push(if has(bit) {
             Check::ok(name, "there")
         } else if has(SYS_ADMIN) {
-            Check::ok(name, "CAP_SYS_ADMIN stands in for it")
+            Check::ok(name, "covered by CAP_SYS_ADMIN")
         } else {
-            Check::fail(
-                name,
-                "missing: the kernel's events cannot be read",
-                format!("run as root or add {name}"),
-            )
+            Check::fail(name, "missing: kernel events cannot be read", format!("run as root or add {name}"))
         });
     }
     for (name, bit, without) in [

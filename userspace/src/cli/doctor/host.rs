@@ -28,7 +28,7 @@ pub(super) fn checks(roots: &Roots) -> Vec<Check> {
 fn kernel(roots: &Roots) -> Check {
     match fs::read_to_string(roots.proc.join("sys/kernel/osrelease")) {
         Ok(release) => Check::ok("kernel", release.trim()),
-        Err(error) => Check::warn("kernel", format!("its release cannot be read: {error}"), ""),
+        Err(error) => Check::warn("kernel", format!("cannot read its release: {error}"), ""),
     }
 }
 
@@ -39,7 +39,7 @@ fn btf(roots: &Roots) -> Check {
         Err(error) => Check::warn(
             "BTF",
             format!("{} cannot be read: {error}", path.display()),
-            "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys; hooks that attach all the same see less",
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF, and mount /sys; without BTF, hooks that attach see less",
         ),
     }
 }
@@ -47,7 +47,7 @@ fn btf(roots: &Roots) -> Check {
 fn proc(roots: &Roots, mounts: &str) -> Check {
     let root = roots.proc.display();
     if let Err(error) = fs::read_to_string(roots.proc.join("self/stat")) {
-        let remedy = "mount the host's /proc and name it with --proc-root";
+        let remedy = "mount the host's /proc and set --proc-root to it";
         return Check::fail("proc", format!("{root} cannot be read: {error}"), remedy);
     }
     match hidepid(mounts, &roots.proc) {
@@ -74,17 +74,17 @@ fn pid_namespace(roots: &Roots) -> Check {
     let namespace = |pid: &str| fs::read_link(roots.proc.join(pid).join("ns/pid"));
     let is_first = |pid: &str| namespace(pid).is_ok_and(|link| link.as_os_str() == INIT_PID_NAMESPACE);
     match namespace("self") {
-        _ if is_first("self") => Check::ok("pid namespace", "the host's"),
+        _ if is_first("self") => Check::ok("pid namespace", "same as the host's"),
         _ if is_first("1") => {
             Check::ok("pid namespace", format!("{} shows the host's", roots.proc.display()))
         }
         Ok(_) => Check::fail(
             "pid namespace",
-            "not the host's: the kernel's pids and those of /proc are different ones",
+            "not the host's: the kernel's pids differ from those in /proc",
             "run it with the host's pid namespace (docker --pid=host, kubernetes hostPID: true)",
         ),
         Err(error) => {
-            Check::warn("pid namespace", format!("unknown: {error}"), "see that /proc is the host's")
+            Check::warn("pid namespace", format!("unknown: {error}"), "check that /proc is the host's")
         }
     }
 }
@@ -94,18 +94,20 @@ fn tracefs(mounts: &str) -> Check {
         Some(mount) => Check::ok("tracefs", format!("mounted at {}", mount.place)),
         None => Check::warn(
             "tracefs",
-            "not mounted: only classic tracepoints need it, the fallback where there is no BTF",
-            "nothing while the hooks attach; otherwise mount -t tracefs tracefs /sys/kernel/tracing",
+            "not mounted: only needed for classic tracepoints, the fallback without BTF",
+            "not needed while the hooks attach; otherwise: mount -t tracefs tracefs /sys/kernel/tracing",
         ),
     }
 }
 
 fn kernel_log() -> Check {
     match kmsg::Log::trouble() {
-        None => Check::ok("kernel log", "OOM incidents get the kernel's own report"),
-        Some((reason, remedy)) => {
-            Check::warn("kernel log", format!("OOM incidents lack the kernel's report: {reason}"), remedy)
-        }
+        None => Check::ok("kernel log", "readable; OOM incidents include the kernel's own report"),
+        Some((reason, remedy)) => Check::warn(
+            "kernel log",
+            format!("OOM incidents will lack the kernel's report: {reason}"),
+            remedy,
+        ),
     }
 }
 
@@ -118,7 +120,7 @@ fn cgroup(roots: &Roots) -> Check {
         let remedy = "enable the memory controller (kernel command line cgroup_enable=memory)";
         Check::warn(
             "cgroup",
-            format!("{version} at {root} without the memory controller: no limits to compare with"),
+            format!("{version} at {root} without the memory controller: memory limits are unknown"),
             remedy,
         )
     };
@@ -138,7 +140,7 @@ fn cgroup(roots: &Roots) -> Check {
         (false, false) => Check::warn(
             "cgroup",
             format!("none at {root}"),
-            "mount the host's cgroups and name them with --cgroup-root",
+            "mount the host's cgroups and set --cgroup-root to them",
         ),
     }
 }
@@ -148,8 +150,8 @@ fn lockdown(roots: &Roots) -> Option<Check> {
     let modes = fs::read_to_string(roots.sys.join("kernel/security/lockdown")).ok()?;
     let mode = modes.split('[').nth(1)?.split(']').next()?;
     Some(if mode == "confidentiality" {
-        let detail = "confidentiality: the kernel lets no BPF program read its memory";
-        Check::fail("lockdown", detail, "boot with lockdown=integrity or without")
+        let detail = "confidentiality: the kernel does not let BPF programs read its memory";
+        Check::fail("lockdown", detail, "boot with lockdown=integrity, or without lockdown")
     } else {
         Check::ok("lockdown", mode)
     })
@@ -218,7 +220,7 @@ mod tests {
             "ok    kernel — 6.18.1\n",
             "ok    BTF — ROOT/sys/kernel/btf/vmlinux, 7 bytes\n",
             "ok    proc — ROOT/proc can be read\n",
-            "ok    pid namespace — the host's\n",
+            "ok    pid namespace — same as the host's\n",
             "ok    tracefs — mounted at /sys/kernel/tracing\n",
             "ok    cgroup — v2 at ROOT/cgroup, with the memory controller\n",
             "ok    lockdown — none\n",

@@ -43,14 +43,14 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
 async fn attach(btf: PathBuf) -> Result<Vec<(Hook, Delivery)>> {
     tokio::task::spawn_blocking(move || probes::try_attach(&btf))
         .await
-        .context("trying the hooks was broken off")
+        .context("the attempt to attach the hooks was aborted")
 }
 
 /// A line for each hook.
 fn hooks(states: &[(Hook, Delivery)]) -> Vec<Check> {
     let remedy = "run as root or with CAP_BPF and CAP_PERFMON, on a kernel with BTF";
     if states.is_empty() {
-        return vec![Check::fail("hooks", "none could be tried", remedy)];
+        return vec![Check::fail("hooks", "no hook could be tried", remedy)];
     }
     let any_essential = states.iter().any(|(hook, _)| is_essential(*hook));
     states

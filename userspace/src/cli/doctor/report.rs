@@ -9,7 +9,7 @@ use crate::text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
-    /// All there.
+    /// It works as it should.
     Ok,
     /// The main job can run, with less.
     Warn,
@@ -17,7 +17,6 @@ pub(super) enum Status {
     Fail,
 }
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub(super) status: Status,
@@ -70,9 +69,9 @@ pub(super) fn as_text(checks: &[Check]) -> String {
         out.push_str(&format!("{word}  {}\n", parts.join(" — ")));
     }
     out.push_str(if main_job_can_run(checks) {
-        "The main job can run on this host.\n"
+        "ai-debugger can run on this host.\n"
     } else {
-        "The main job cannot run on this host: see FAIL above.\n"
+        "ai-debugger cannot run on this host: see FAIL above.\n"
     });
     out
 }
@@ -97,13 +96,13 @@ mod tests {
         expect![[r#"
             ok    kernel — 6.18.0
             warn  hook mark_victim — no such tracepoint �[2J — use a newer kernel
-            The main job can run on this host.
+            ai-debugger can run on this host.
         "#]]
         .assert_eq(&as_text(&checks));
         checks.push(Check::fail("/proc", "hidepid=2", ""));
         expect![[r#"
             FAIL  /proc — hidepid=2
-            The main job cannot run on this host: see FAIL above.
+            ai-debugger cannot run on this host: see FAIL above.
         "#]]
         .assert_eq(&as_text(&checks[2..]));
         expect![[r#"

@@ -21,9 +21,9 @@ pub(super) async fn checks(draft: &LoadedConfig) -> Vec<Check> {
 fn data_dir(dir: &Path) -> Check {
     let shown = dir.display();
     let writable = |dir: &Path| accessat(CWD, dir, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-    let remedy = "run as root, or name a folder of this user with --data-dir";
+    let remedy = "run as root, or choose a folder of this user with --data-dir";
     let Some(there) = dir.ancestors().find(|it| it.exists()) else {
-        return Check::fail("data folder", format!("{shown} has no folder above it"), remedy);
+        return Check::fail("data folder", format!("{shown} has no parent folder"), remedy);
     };
     match writable(there) {
         _ if !there.is_dir() => {
@@ -32,15 +32,17 @@ fn data_dir(dir: &Path) -> Check {
         Err(error) => {
             Check::fail("data folder", format!("cannot write in {}: {error}", there.display()), remedy)
         }
-        Ok(()) if there == dir => Check::ok("data folder", format!("{shown} can be written")),
-        Ok(()) => Check::ok("data folder", format!("{shown} is made on the first run")),
+        Ok(()) if there == dir => Check::ok("data folder", format!("{shown} is writable")),
+        Ok(()) => Check::ok("data folder", format!("{shown} will be created on the first run")),
     }
 }
 
 fn key(source: &KeySource) -> Check {
     match source {
         KeySource::Given { origin, .. } => Check::ok("access key", format!("from {origin}")),
-        KeySource::Kept(path) if !path.exists() => Check::ok("access key", "made on the first run"),
+        KeySource::Kept(path) if !path.exists() => {
+            Check::ok("access key", "will be generated on the first run")
+        }
         KeySource::Kept(path) => match config::check_key_file(path) {
             Ok(()) => Check::ok("access key", format!("kept in {}", path.display())),
             Err(rejected) => Check::fail("access key", rejected.what, rejected.accepted),
@@ -52,8 +54,8 @@ fn alerts(draft: &LoadedConfig) -> Check {
     let Receivers { slack, webhook, alertmanager_url, .. } = &draft.config.receivers;
     let named = [
         slack.as_ref().map(|it| match it {
-            SlackConfig::Webhook { .. } => "Slack by a webhook",
-            SlackConfig::Bot { .. } => "Slack by a bot",
+            SlackConfig::Webhook { .. } => "Slack through a webhook",
+            SlackConfig::Bot { .. } => "Slack through a bot",
         }),
         webhook.as_ref().map(|_| "a webhook"),
         alertmanager_url.as_ref().map(|_| "Alertmanager"),
@@ -61,19 +63,19 @@ fn alerts(draft: &LoadedConfig) -> Check {
     let named: Vec<_> = named.into_iter().flatten().collect();
     if named.is_empty() {
         let remedy = "set SLACK_WEBHOOK_URL, ALERT_WEBHOOK_URL or AI_DEBUGGER_ALERTMANAGER_URL";
-        return Check::warn("alerts", "no receiver is configured: no alert leaves this host", remedy);
+        return Check::warn("alerts", "no receiver is configured: no alerts are sent", remedy);
     }
-    Check::ok("alerts", format!("to {}; doctor posts nothing", named.join(", ")))
+    Check::ok("alerts", format!("to {}; doctor sends nothing", named.join(", ")))
 }
 
 async fn model(draft: &LoadedConfig) -> Check {
     match (&draft.config.llm, draft.config.no_llm) {
         (Some(llm), _) => ask(llm).await,
-        (None, true) => Check::ok("model", "turned off: the built-in analyst alone"),
+        (None, true) => Check::ok("model", "turned off: the built-in analyst works alone"),
         (None, false) => Check::warn(
             "model",
-            "no GROQ_API_KEY: the built-in analyst alone",
-            "set GROQ_API_KEY, or --no-llm if that is meant",
+            "no GROQ_API_KEY: the built-in analyst works alone",
+            "set GROQ_API_KEY, or --no-llm if that is intended",
         ),
     }
 }
@@ -84,12 +86,12 @@ async fn ask(llm: &LlmConfig) -> Check {
     let asked = LlmConfig { deadline: MODELS_TIMEOUT, ..llm.clone() };
     let analyst = match Analyst::new(Some(asked), Health::default(), Metrics::new()) {
         Ok(analyst) => analyst,
-        Err(error) => return Check::warn("model", format!("{error:#}"), "see the key and the URL"),
+        Err(error) => return Check::warn("model", format!("{error:#}"), "check the key and the URL"),
     };
     match analyst.trouble().await {
         None => Check::ok("model", format!("{model} at {base_url}")),
         Some((reason, remedy)) => {
-            Check::warn("model", format!("{base_url}: {reason}; the built-in analyst stands in"), remedy)
+            Check::warn("model", format!("{base_url}: {reason}; the built-in analyst works instead"), remedy)
         }
     }
 }
@@ -174,7 +176,7 @@ mod tests {
     fn keys_are_looked_at_and_not_made() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        assert_eq!(key(&KeySource::Kept(path.clone())).detail, "made on the first run");
+        assert_eq!(key(&KeySource::Kept(path.clone())).detail, "will be generated on the first run");
         assert!(!path.exists());
         fs::write(&path, "correct-horse-battery").unwrap();
         for (mode, status) in [(0o600, Status::Ok), (0o644, Status::Fail)] {

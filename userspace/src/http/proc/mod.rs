@@ -23,7 +23,7 @@ pub(super) use read::Proc;
 
 use self::beneath::{Content, Refusal};
 use self::direct::Direct;
-use self::path::Target;
+use self::path::ProcTarget;
 use super::core::Core;
 use super::error::Error;
 
@@ -41,7 +41,7 @@ pub(super) fn routes() -> Router<Arc<Core>> {
 
 /// Why no route has this path, where it is below `/proc/`.
 pub(super) fn refuse(uri: &Uri) -> Option<Error> {
-    Target::parse(uri.path().strip_prefix("/proc/")?).err()
+    ProcTarget::parse(uri.path().strip_prefix("/proc/")?).err()
 }
 
 /// A file's bytes as a response.
@@ -78,16 +78,17 @@ async fn pids(State(core): State<Arc<Core>>) -> Result<Response, Error> {
 
 /// The path is read as it came, not as the router decodes it.
 async fn process(State(core): State<Arc<Core>>, uri: Uri) -> Result<Response, Error> {
-    match Target::parse(uri.path().strip_prefix("/proc/").unwrap_or_default())? {
-        Target::Process(pid) => {
+    match ProcTarget::parse(uri.path().strip_prefix("/proc/").unwrap_or_default())? {
+        ProcTarget::Process(pid) => {
             let files = core.proc.read(move |root| read::files(root, pid)).await?;
             let files = files.map_err(|it| explain(&format!("process {pid}"), &it))?;
             Ok(Json(json!({ "files": files })).into_response())
         }
-        Target::File(pid, name) => {
+        ProcTarget::File(pid, name) => {
+            let toucher = core.proc.toucher.clone();
             let content = match &core.proc.direct {
                 Some(direct) if name == "status" => direct.status(pid),
-                _ => core.proc.read(move |root| read::file(root, pid, name)).await?,
+                _ => core.proc.read(move |root| read::file(root, pid, name, toucher.as_deref())).await?,
             };
             let content = content.map_err(|it| explain(&format!("/proc/{pid}/{name}"), &it))?;
             show(&core, name, content)

@@ -61,13 +61,13 @@ const COSTLY: &str = "it stops the process while its page tables are walked; sma
 /// Names that exist and are never opened, with the reason.
 const REFUSED: [(&str, &str); 17] = [
     ("attr", DIRECTORY),
-    ("clear_refs", "it is there to be written"),
+    ("clear_refs", "it is meant for writing"),
     ("cwd", LINK),
     ("exe", LINK),
     ("fd", DIRECTORY),
     ("fdinfo", DIRECTORY),
     ("kcore", "it is the kernel's memory"),
-    ("kmsg", "reading it waits, and takes from the log"),
+    ("kmsg", "reading it blocks, and consumes the log"),
     ("map_files", DIRECTORY),
     ("mem", "it is the memory of the process"),
     ("net", DIRECTORY),
@@ -81,18 +81,18 @@ const REFUSED: [(&str, &str); 17] = [
 
 /// What a path below `/proc/` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// The process's directory.
+pub(super) enum ProcTarget {
+    /// The directory of a process: its list of files.
     Process(u32),
     /// One file in it, by its name on the list.
     File(u32, &'static str),
 }
 
-impl Target {
+impl ProcTarget {
     /// Reads a path, not decoded, without its leading `/proc/`.
     pub(super) fn parse(raw: &str) -> Result<Self, Error> {
         if raw.contains(['%', '\\']) {
-            return Err(Error::bad_request("nothing below /proc needs an escape in its path"));
+            return Err(Error::bad_request("paths below /proc need no percent escapes"));
         }
         if raw.split('/').any(|it| matches!(it, "" | "." | "..")) {
             return Err(Error::bad_request(
@@ -111,9 +111,7 @@ impl Target {
         }
         match SERVED.iter().find(|it| **it == below) {
             Some(name) => Ok(Self::File(pid, name)),
-            None => {
-                Err(Error::not_found(format!("there is no file of that name to be had of process {pid}")))
-            }
+            None => Err(Error::not_found(format!("process {pid} has no file of this name"))),
         }
     }
 }
@@ -135,17 +133,17 @@ mod tests {
     use super::*;
 
     fn status(raw: &str) -> u16 {
-        Target::parse(raw).map_or_else(|error| error.status.as_u16(), |_| 200)
+        ProcTarget::parse(raw).map_or_else(|error| error.status.as_u16(), |_| 200)
     }
 
     #[test]
     fn a_pid_and_one_name_from_the_list() {
-        assert_eq!(Target::parse("1"), Ok(Target::Process(1)));
-        assert_eq!(Target::parse("0000000042"), Ok(Target::Process(42)));
-        assert_eq!(Target::parse("4294967295"), Ok(Target::Process(u32::MAX)));
-        assert_eq!(Target::parse("1/status"), Ok(Target::File(1, "status")));
+        assert_eq!(ProcTarget::parse("1"), Ok(ProcTarget::Process(1)));
+        assert_eq!(ProcTarget::parse("0000000042"), Ok(ProcTarget::Process(42)));
+        assert_eq!(ProcTarget::parse("4294967295"), Ok(ProcTarget::Process(u32::MAX)));
+        assert_eq!(ProcTarget::parse("1/status"), Ok(ProcTarget::File(1, "status")));
         for name in SERVED {
-            assert_eq!(Target::parse(&format!("7/{name}")), Ok(Target::File(7, name)));
+            assert_eq!(ProcTarget::parse(&format!("7/{name}")), Ok(ProcTarget::File(7, name)));
         }
     }
 
@@ -223,7 +221,7 @@ mod tests {
     #[test]
     fn what_exists_but_is_not_served_is_forbidden_with_the_reason() {
         for (name, reason) in REFUSED {
-            let error = Target::parse(&format!("1/{name}")).unwrap_err();
+            let error = ProcTarget::parse(&format!("1/{name}")).unwrap_err();
             assert_eq!(error.status, 403, "{name}");
             assert!(error.message.ends_with(reason), "{}", error.message);
             assert!(!SERVED.contains(&name), "{name}");

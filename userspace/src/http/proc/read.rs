@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::beneath::{Content, Refusal, open_beneath, process_refusal};
 use super::direct::Direct;
+use crate::children::Toucher;
 use crate::evidence;
 use crate::http::error::Error;
 use crate::metrics::{LimitLabel, Metrics};
@@ -26,6 +27,10 @@ const MAX_STAT_BYTES: u64 = 4096;
 /// Reads at a time. A read can hang in the kernel on the process's memory lock; so many may, and no more: the
 /// threads they hang on are those that the incidents are stored by, and there are few (`main.rs`).
 const MAX_READS: usize = 4;
+/// What is read of a process's own memory: its pages may be of files that hang.
+const MEMORY_OF_ITS_OWN: [&str; 2] = ["cmdline", "environ"];
+/// How long those are waited for: below the deadline of the whole.
+const TOUCH_PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a request waits for its read.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -35,12 +40,19 @@ pub(in crate::http) struct Proc {
     pub(super) direct: Option<Direct>,
     reads: Arc<Semaphore>,
     metrics: Arc<Metrics>,
+    /// Who reads what may hang; absent: whoever asks.
+    pub(super) toucher: Option<Arc<Toucher>>,
 }
 
 impl Proc {
     pub(in crate::http) fn new(root: PathBuf, metrics: Arc<Metrics>) -> Self {
         let direct = Direct::open(&root);
-        Self { root, direct, reads: Arc::new(Semaphore::new(MAX_READS)), metrics }
+        Self { root, direct, reads: Arc::new(Semaphore::new(MAX_READS)), metrics, toucher: None }
+    }
+
+    /// With a helper for what may hang.
+    pub(in crate::http) fn reading_by(self, toucher: Arc<Toucher>) -> Self {
+        Self { toucher: Some(toucher), ..self }
     }
 
     /// Does blocking work on the root, on a thread that may block.
@@ -50,7 +62,7 @@ impl Proc {
     ) -> Result<T, Error> {
         let turned_away = || {
             self.metrics.turned_away.get_or_create(&LimitLabel { limit: "http_proc_reads" }).inc();
-            Error::unavailable(format!("{MAX_READS} reads of /proc are under way; try again"))
+            Error::unavailable(format!("{MAX_READS} reads of /proc are already running; try again later"))
         };
         let deadline = tokio::time::Instant::now() + READ_DEADLINE;
         let permit = tokio::time::timeout_at(deadline, Arc::clone(&self.reads).acquire_owned())
@@ -92,8 +104,14 @@ pub(super) fn files(root: &Path, pid: u32) -> Result<Vec<String>, Refusal> {
 }
 
 /// One file of a process, as the kernel gives it.
-pub(super) fn file(root: &Path, pid: u32, name: &'static str) -> Result<Content, Refusal> {
-    ProcessFolder::open(root, pid)?.file(name, MAX_FILE_BYTES)
+pub(super) fn file(
+    root: &Path,
+    pid: u32,
+    name: &'static str,
+    toucher: Option<&Toucher>,
+) -> Result<Content, Refusal> {
+    let toucher = toucher.filter(|_| MEMORY_OF_ITS_OWN.contains(&name));
+    ProcessFolder::open(root, pid)?.file(name, MAX_FILE_BYTES, toucher)
 }
 
 /// A process's directory, held open: the kernel ties it to the process, not to the pid.
@@ -111,8 +129,8 @@ impl ProcessFolder {
         Ok(Self { directory, start_ticks })
     }
 
-    fn file(&self, name: &str, max_bytes: u64) -> Result<Content, Refusal> {
-        let content = read_beneath(self.directory.as_fd(), name, max_bytes);
+    fn file(&self, name: &str, max_bytes: u64, toucher: Option<&Toucher>) -> Result<Content, Refusal> {
+        let content = read_by(toucher, self.directory.as_fd(), name, max_bytes);
         // Looked at after the read, whatever came of it: a process that ends makes reads fail in many ways.
         if start_ticks(self.directory.as_fd())? == self.start_ticks {
             Ok(content?)
@@ -124,19 +142,32 @@ impl ProcessFolder {
 
 /// Field 22 of `stat` (proc_pid_stat(5)). The name in field 2 may hold anything, brackets and spaces too.
 fn start_ticks(process: BorrowedFd<'_>) -> Result<u64, Refusal> {
-    let stat = read_beneath(process, "stat", MAX_STAT_BYTES).map_err(process_refusal)?.body;
+    let stat = read_by(None, process, "stat", MAX_STAT_BYTES).map_err(process_refusal)?.body;
     evidence::start_ticks_in(&stat).ok_or(Refusal::Gone)
 }
 
-fn read_beneath(directory: BorrowedFd<'_>, name: &str, max_bytes: u64) -> Result<Content, Errno> {
+fn read_by(
+    toucher: Option<&Toucher>,
+    directory: BorrowedFd<'_>,
+    name: &str,
+    max_bytes: u64,
+) -> Result<Content, Errno> {
     let file = File::from(open_beneath(directory, name, OFlags::RDONLY | OFlags::NONBLOCK)?);
     let mut body = Vec::new();
+    if let Some(toucher) = toucher {
+        body = toucher.read(&file, max_bytes + 1, TOUCH_PATIENCE).ok_or(Errno::TIMEDOUT)?;
+        return Ok(cut(body, max_bytes));
+    }
     let errno = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
     file.take(max_bytes + 1).read_to_end(&mut body).map_err(errno)?;
+    Ok(cut(body, max_bytes))
+}
+
+fn cut(mut body: Vec<u8>, max_bytes: u64) -> Content {
     let max = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     let truncated = body.len() > max;
     body.truncate(max);
-    Ok(Content { body, truncated })
+    Content { body, truncated }
 }
 
 /// A root that cannot be opened is nobody's wrong question.

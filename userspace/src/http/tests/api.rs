@@ -27,7 +27,7 @@ fn processes() -> Vec<ProcessView> {
 }
 
 async fn server() -> Server {
-    let mut setup = Setup::new("/nonexistent");
+    let mut setup = HttpSetup::new("/nonexistent");
     setup.processes = processes();
     setup.start().await
 }
@@ -70,7 +70,7 @@ async fn processes_are_sorted_searched_and_cut() {
 #[tokio::test]
 async fn secrets_are_masked_and_no_search_tells_them() {
     for show_secrets in [false, true] {
-        let mut setup = Setup::new("/nonexistent");
+        let mut setup = HttpSetup::new("/nonexistent");
         setup.config.show_secrets = show_secrets;
         setup.processes = processes();
         setup.processes[0].info.argv = vec!["db".into(), "--password".into(), "hunter2-x".into()];
@@ -192,6 +192,7 @@ async fn status_tells_what_was_lost() {
               "ring": "common"
             }
           ],
+          "helpers": {},
           "hooks": {
             "mark_victim": {
               "attached": false,

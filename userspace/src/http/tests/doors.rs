@@ -4,7 +4,7 @@ use super::*;
 
 async fn server() -> (Server, tempfile::TempDir) {
     let root = fixture();
-    (Setup::new(root.path()).start().await, root)
+    (HttpSetup::new(root.path()).start().await, root)
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ const SOCKETS: usize = 1500;
 
 async fn server() -> Server {
     raise_descriptors();
-    Setup::new("/proc").start().await
+    HttpSetup::new("/proc").start().await
 }
 
 /// A test process opens both ends of each connection.

@@ -15,7 +15,7 @@ use crate::metrics::LimitLabel;
 const REQUEST: &str = "GET /proc HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-key\r\n";
 
 async fn server(more: Router) -> Server {
-    let mut setup = Setup::new("/nonexistent");
+    let mut setup = HttpSetup::new("/nonexistent");
     setup.more = more;
     setup.files = vec![case_file(42, "nginx", Vec::new())];
     setup.start().await

@@ -57,14 +57,14 @@ struct Server {
 }
 
 /// What a test may choose.
-struct Setup {
+struct HttpSetup {
     config: Config,
     processes: Vec<ProcessView>,
     files: Vec<CaseFile>,
     more: Router,
 }
 
-impl Setup {
+impl HttpSetup {
     fn new(proc_root: impl AsRef<Path>) -> Self {
         let config = Config {
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),

@@ -12,7 +12,7 @@ use super::*;
 #[tokio::test]
 async fn raw_paths_lead_where_they_should_and_nowhere_else() {
     let root = fixture();
-    let server = Setup::new(root.path()).start().await;
+    let server = HttpSetup::new(root.path()).start().await;
     for (target, want) in [
         ("/proc", 200),
         ("/proc?x=/../..", 200),
@@ -109,7 +109,7 @@ async fn raw_paths_lead_where_they_should_and_nowhere_else() {
 #[tokio::test]
 async fn bytes_are_served_as_they_are_and_values_of_environ_are_not() {
     let root = fixture();
-    let server = Setup::new(root.path()).start().await;
+    let server = HttpSetup::new(root.path()).start().await;
     let cmdline = server.get("/proc/42/cmdline").await;
     assert_eq!(cmdline.body, b"nginx\0-g\0caf\xe9\0");
     assert_eq!(cmdline.header("content-type"), Some("text/plain; charset=utf-8"));
@@ -119,7 +119,7 @@ async fn bytes_are_served_as_they_are_and_values_of_environ_are_not() {
     assert_eq!(environ.body, b"HOME=***\0TOKEN=***\0");
     assert_eq!(environ.header("x-masked"), Some("true"));
 
-    let mut open = Setup::new(root.path());
+    let mut open = HttpSetup::new(root.path());
     open.config.show_environ = true;
     let environ = open.start().await.get("/proc/42/environ").await;
     assert_eq!(environ.body, b"HOME=/root\0TOKEN=hunter2\0");
@@ -129,7 +129,7 @@ async fn bytes_are_served_as_they_are_and_values_of_environ_are_not() {
 #[tokio::test]
 async fn a_file_beyond_the_cap_is_cut_and_says_so() {
     let root = fixture();
-    let server = Setup::new(root.path()).start().await;
+    let server = HttpSetup::new(root.path()).start().await;
     let maps = server.get("/proc/42/maps").await;
     assert_eq!(maps.body.len(), 4 * 1024 * 1024);
     assert_eq!(maps.header("x-truncated"), Some("true"));
@@ -160,7 +160,7 @@ impl Drop for Sleeper {
 
 #[tokio::test]
 async fn a_real_process_is_read_while_it_lives_and_gone_after() {
-    let server = Setup::new("/proc").start().await;
+    let server = HttpSetup::new("/proc").start().await;
     let mut child = Sleeper::spawn();
     let pid = child.pid();
 

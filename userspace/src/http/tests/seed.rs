@@ -6,7 +6,7 @@ use super::*;
 
 async fn server() -> (Server, tempfile::TempDir) {
     let root = fixture();
-    let mut setup = Setup::new(root.path());
+    let mut setup = HttpSetup::new(root.path());
     setup.processes =
         vec![view(42, 4242, "ng\"inx\u{1b}", Some(12.5), 4096 * 10), view(1, 1, "init", None, 1023)];
     setup.files = vec![case_file(42, "nginx", vec![finding()]), case_file(1, "init", Vec::new())];

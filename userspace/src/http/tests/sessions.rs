@@ -28,7 +28,7 @@ async fn status(server: &Server, cookie: &str) -> u16 {
 #[tokio::test]
 async fn a_browser_gets_a_session_for_its_key_and_then_the_page() {
     let root = fixture();
-    let server = Setup::new(root.path()).start().await;
+    let server = HttpSetup::new(root.path()).start().await;
     let cookie = log_in(&server, KEY).await;
     let answer = server.bare("GET /", &format!("{BROWSER}{cookie}")).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -49,7 +49,7 @@ async fn a_browser_gets_a_session_for_its_key_and_then_the_page() {
 #[tokio::test]
 async fn a_session_ends_when_it_is_logged_out_and_no_other_does() {
     let root = fixture();
-    let server = Setup::new(root.path()).start().await;
+    let server = HttpSetup::new(root.path()).start().await;
     let (mine, other) = (log_in(&server, KEY).await, log_in(&server, KEY).await);
     let foreign = format!("Host: localhost\r\n{mine}Origin: http://evil.example\r\n");
     assert_eq!(server.bare("POST /logout", &foreign).await.status, 403);
@@ -67,7 +67,7 @@ async fn a_session_ends_when_it_is_logged_out_and_no_other_does() {
 #[tokio::test]
 async fn a_foreign_page_cannot_post_with_the_cookie() {
     let root = fixture();
-    let server = Setup::new(root.path()).start().await;
+    let server = HttpSetup::new(root.path()).start().await;
     let cookie = log_in(&server, KEY).await;
     for (head, want) in [
         ("", 400),
@@ -82,7 +82,7 @@ async fn a_foreign_page_cannot_post_with_the_cookie() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_ends_with_its_time() {
-    let server = Setup::new("/proc").start().await;
+    let server = HttpSetup::new("/proc").start().await;
     let cookie = log_in(&server, KEY).await;
     tokio::time::advance(LIFE / 2).await;
     assert_eq!(status(&server, &cookie).await, 200);
@@ -94,7 +94,7 @@ async fn a_session_ends_with_its_time() {
 async fn sessions_end_with_the_key_and_a_bad_file_changes_nothing() {
     let root = fixture();
     let path = root.path().join("key");
-    let mut setup = Setup::new(root.path());
+    let mut setup = HttpSetup::new(root.path());
     setup.config.key_file = Some(path.clone());
     let server = setup.start().await;
     let cookie = log_in(&server, KEY).await;
@@ -120,7 +120,7 @@ async fn sessions_end_with_the_key_and_a_bad_file_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_keys_are_told_late_and_the_right_one_at_once() {
-    let server = Setup::new("/proc").start().await;
+    let server = HttpSetup::new("/proc").start().await;
     let guess = async |target: &str| {
         let began = Instant::now();
         let answer = server.bare(target, "Host: localhost\r\nAuthorization: Bearer wrong\r\n").await;

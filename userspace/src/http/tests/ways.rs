@@ -42,7 +42,7 @@ async fn tls_is_spoken_and_a_new_certificate_is_shown_after_a_reload() {
     let dir = tempfile::tempdir().unwrap();
     let files = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
     let first = certify(&files);
-    let mut setup = Setup::new("/proc");
+    let mut setup = HttpSetup::new("/proc");
     setup.config.tls = Some(files.clone());
     let server = setup.start().await;
     let proc = format!("/proc HTTP/1.1\r\nAuthorization: Bearer {KEY}\r\n");
@@ -76,7 +76,7 @@ async fn plain_http_on_a_tls_port_is_told_so() {
     let dir = tempfile::tempdir().unwrap();
     let files = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
     certify(&files);
-    let mut setup = Setup::new("/proc");
+    let mut setup = HttpSetup::new("/proc");
     setup.config.tls = Some(files);
     let server = setup.start().await;
     let answer = server.bare("GET /healthz", "Host: localhost\r\n").await;
@@ -88,7 +88,7 @@ async fn plain_http_on_a_tls_port_is_told_so() {
 async fn on_socket() -> (Server, tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.sock");
-    let mut setup = Setup::new("/proc");
+    let mut setup = HttpSetup::new("/proc");
     setup.config.listen = Listen::Unix(path.clone());
     (setup.start().await, dir, path)
 }

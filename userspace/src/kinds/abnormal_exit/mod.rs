@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use super::case::{Draft, Statement};
 use super::pieces::Who;
-use super::room::{Nature, Room, Tie, at_once, of_program};
+use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::{self, Ended};
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
@@ -34,11 +34,11 @@ use crate::programs;
 use crate::state::Origin;
 use facts::{AbnormalExitFact, ServiceRole};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Abnormal exit",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::CrashLoop, Tie::Grouped)],
     patience: at_once,
     stack: None,

@@ -11,14 +11,14 @@ const SIGALRM: u8 = 14;
 const SIGVTALRM: u8 = 26;
 const SIGPROF: u8 = 27;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let end = ending::cause(file, finding).map_or(ExitCause::Unknown, |(cause, _)| cause);
     let (cause, confidence) = match end {
         ExitCause::Status(status) => by_status(file, status),
         ExitCause::Signal(signal) => by_signal(file, signal),
         ExitCause::Unknown => {
-            let cause = format!("{} ended in a way that nobody expects of a service.", name(file));
+            let cause = format!("{} ended unexpectedly for a service.", name(file));
             (cause, Confidence::Low)
         }
     };
@@ -32,7 +32,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 
 fn who_killed(file: &CaseFile) -> NextStep {
     step(
-        "Whether a memory guard in user space, or the kernel, speaks of it",
+        "Whether the kernel or a user-space memory guard logged the kill",
         format!(
             "journalctl --no-pager {} | grep -iE 'earlyoom|systemd-oomd|out of memory|timed out. killing|\\[{}\\]'",
             window(file),
@@ -44,11 +44,11 @@ fn who_killed(file: &CaseFile) -> NextStep {
 fn what_changed(file: &CaseFile) -> NextStep {
     match file.process.exe.as_deref() {
         Some(exe) => step(
-            "Whether the program was replaced just before",
+            "Whether the program was replaced shortly before",
             format!("ls -l --time-style=full-iso -- {}", quote(exe)),
         ),
         None => step(
-            "What was changed just before: files in /etc younger than a day",
+            "What was changed shortly before: files in /etc modified within a day",
             "find /etc -xdev -type f -mtime -1 -ls",
         ),
     }
@@ -59,27 +59,57 @@ fn by_status(file: &CaseFile, status: u8) -> (String, Confidence) {
     let name = name(file);
     let signal = status.checked_sub(128).filter(|signal| (1..=64).contains(signal));
     let (words, confidence) = match status {
-        101 => ("Rust's runtime ends so after a panic; the message is on its standard error".to_owned(), Confidence::Medium),
-        126 => ("a shell or a runtime ends so where the program it was to run may not be executed: no execute permission, or the wrong format".to_owned(), Confidence::Medium),
-        127 => ("a shell or a runtime ends so where the program it was to run, or a library of it, is not there".to_owned(), Confidence::Medium),
+        101 => (
+            "a Rust program exits like this after a panic; the message is on its standard \
+             error"
+                .to_owned(),
+            Confidence::Medium,
+        ),
+        126 => (
+            "a shell or a runtime exits like this if it cannot execute the program it should run: no \
+             execute permission, or the wrong format"
+                .to_owned(),
+            Confidence::Medium,
+        ),
+        127 => (
+            "a shell or a runtime exits like this if the program it should run, or one of its \
+             libraries, does not exist"
+                .to_owned(),
+            Confidence::Medium,
+        ),
         64 => (usage("it was called with wrong arguments (EX_USAGE)"), Confidence::Medium),
         65..=77 => (usage(sysexit(status)), Confidence::Medium),
         78 => (usage("its configuration is wrong (EX_CONFIG)"), Confidence::Medium),
-        200..=243 => (format!("systemd ends a service so before its program begins: {}", systemd(status)), Confidence::Medium),
-        2 => ("programs end so on wrong arguments, and Go's runtime after a panic".to_owned(), Confidence::Low),
-        255 => ("programs end so where they return -1: a failure that they do not tell apart".to_owned(), Confidence::Low),
+        200..=243 => (
+            format!("systemd ends a service like this before its program starts: {}", systemd(status)),
+            Confidence::Medium,
+        ),
+        2 => (
+            "programs exit like this on wrong arguments, and Go programs after a panic".to_owned(),
+            Confidence::Low,
+        ),
+        255 => ("programs exit like this if they return -1: a general failure".to_owned(), Confidence::Low),
         _ => match signal {
             Some(signal) => {
                 let because = if signal == 9 {
-                    ", which the OOM killer or somebody sent to that one"
+                    ", sent to that process by the OOM killer or somebody else"
                 } else if is_crash_signal(signal) {
-                    ": that one crashed"
+                    ": that process crashed"
                 } else {
                     ""
                 };
-                (format!("a shell, an init or a wrapper ends so where what it ran died of {}{because}", signal_name(signal)), Confidence::Medium)
+                (
+                    format!(
+                        "a shell, an init or a wrapper exits like this if the program it ran died of \
+                     {}{because}",
+                        signal_name(signal)
+                    ),
+                    Confidence::Medium,
+                )
             }
-            None => ("it decided to end itself, and its last lines of log usually say why".to_owned(), Confidence::Low),
+            None => {
+                ("it exited by itself, and its last log lines usually say why".to_owned(), Confidence::Low)
+            }
         },
     };
     (format!("{name} ended with status {status}: {words}."), confidence)
@@ -92,17 +122,17 @@ fn usage(what: &str) -> String {
 const fn sysexit(status: u8) -> &'static str {
     match status {
         65 => "its input was wrong (EX_DATAERR)",
-        66 => "a file it needs was not there or could not be read (EX_NOINPUT)",
+        66 => "a file it needs did not exist or could not be read (EX_NOINPUT)",
         67 => "a user did not exist (EX_NOUSER)",
         68 => "a host did not exist (EX_NOHOST)",
         69 => "a service it needs was not available (EX_UNAVAILABLE)",
-        70 => "it found an error of its own (EX_SOFTWARE)",
-        71 => "the system refused it something, such as a fork (EX_OSERR)",
-        72 => "a file of the system was not there (EX_OSFILE)",
+        70 => "it found an internal error (EX_SOFTWARE)",
+        71 => "the system refused a request, such as a fork (EX_OSERR)",
+        72 => "a system file did not exist (EX_OSFILE)",
         73 => "it could not create a file (EX_CANTCREAT)",
-        74 => "reading or writing failed (EX_IOERR)",
-        75 => "the failure may pass (EX_TEMPFAIL)",
-        76 => "the other side broke the protocol (EX_PROTOCOL)",
+        74 => "input or output failed (EX_IOERR)",
+        75 => "the failure may be temporary (EX_TEMPFAIL)",
+        76 => "the other side violated the protocol (EX_PROTOCOL)",
         _ => "it lacks a permission (EX_NOPERM)",
     }
 }
@@ -110,14 +140,14 @@ const fn sysexit(status: u8) -> &'static str {
 const fn systemd(status: u8) -> &'static str {
     match status {
         200 => "its working directory cannot be entered (200/CHDIR)",
-        203 => "its program is not there or cannot be executed (203/EXEC)",
+        203 => "its program does not exist or cannot be executed (203/EXEC)",
         205 => "a limit cannot be set (205/LIMITS)",
         208 | 209 => "its standard input or output cannot be opened (208/STDIN, 209/STDOUT)",
         216 | 217 => "its user or group does not exist (217/USER, 216/GROUP)",
         218 => "capabilities cannot be set (218/CAPABILITIES)",
         226 => "its namespaces cannot be set up: a path of the unit does not exist (226/NAMESPACE)",
         228 => "its seccomp filter cannot be set up (228/SECCOMP)",
-        238..=240 => "its state, cache or log folder cannot be made",
+        238..=240 => "its state, cache or log folder cannot be created",
         _ => "the code is in systemd.exec(5)",
     }
 }
@@ -126,15 +156,15 @@ fn by_signal(file: &CaseFile, signal: u8) -> (String, Confidence) {
     let name = name(file);
     let cause = match signal {
         SIGKILL => format!(
-            "Somebody killed {name} with SIGKILL, and the kernel's OOM killer did not: most often a supervisor whose \
-             stop or health check timed out, a memory guard such as systemd-oomd, or a person."
+            "Somebody killed {name} with SIGKILL, and it was not the kernel's OOM killer: most often it is \
+             a supervisor whose stop or health check timed out, a memory guard such as systemd-oomd, or a person."
         ),
         SIGALRM | SIGVTALRM | SIGPROF => {
-            format!("A timer of {name} ran out and it had no handler for {}.", signal_name(signal))
+            format!("A timer of {name} expired, and it had no handler for {}.", signal_name(signal))
         }
         _ => format!(
-            "{name} had no handler for {}, and somebody sent it: most often a reload or a log rotation that expects \
-             one, sent to the wrong process or before it was ready.",
+            "{name} had no handler for {}, which somebody sent: most often a reload or a log rotation that \
+             expects a handler, sent to the wrong process or before the process was ready.",
             signal_name(signal)
         ),
     };
@@ -145,12 +175,12 @@ fn hypotheses(file: &CaseFile, finding: &Finding, by_status: bool) -> Vec<Hypoth
     let because = |cause: &str| hypothesis(file, finding, &["kernel:"], cause);
     if !by_status {
         return vec![because(
-            "A deployment, a restart or a person stopped it, without the patience it needs to end",
+            "A deployment, a restart or a person stopped it, without giving it enough time to exit",
         )];
     }
     vec![
-        because("Its configuration, or a deployment, was changed just before"),
-        because("Something it needs, such as a database, a port, a file or a disk with room, was not there"),
+        because("Its configuration was changed, or a new version deployed, shortly before"),
+        because("Something it needs was not available, such as a database, a port, a file or disk space"),
     ]
 }
 

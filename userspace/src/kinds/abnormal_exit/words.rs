@@ -35,18 +35,20 @@ pub fn sentence(fact: &AbnormalExitFact) -> String {
         AbnormalExitFact::Service { role, parent } => match role {
             ServiceRole::Supervised => format!("it is supervised: {} started it", who(parent)),
             ServiceRole::FirstOfContainer => {
-                "it is what its container was started for: pid 1 in there".to_owned()
+                "it is its container's main process: pid 1 in the container".to_owned()
             }
             ServiceRole::Daemon => {
-                "it is a daemon: whoever started it is gone, and it has no terminal; nobody else reads its status"
+                "it is a daemon: the process that started it is gone, it has no terminal, and nothing else \
+                 reads its exit status"
                     .to_owned()
             }
             ServiceRole::Unattended => {
-                format!("it had no terminal and mostly waited; {} reads its status", who(parent))
+                format!("it had no terminal and was mostly idle; {} reads its exit status", who(parent))
             }
         },
         AbnormalExitFact::KilledByUnknown {} => {
-            "SIGKILL, and not by the OOM killer: signal->oom_mm was not set; who sent it is not known".to_owned()
+            "SIGKILL, but not from the OOM killer: signal->oom_mm was not set; the sender is not known"
+                .to_owned()
         }
     }
 }

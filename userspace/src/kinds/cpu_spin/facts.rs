@@ -28,7 +28,7 @@ facts! {
         },
         /// The CPU time by mode, together 100.
         SpinCpuSplit {
-            /// The program itself.
+            /// Percent of its CPU time that was in user mode.
             user_percent: u64,
             /// The kernel on its behalf.
             kernel_percent: u64,

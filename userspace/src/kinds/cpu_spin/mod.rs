@@ -23,19 +23,19 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
 use crate::programs;
 use facts::SpinFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "CPU spin",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
-    patience: |limits| limits.spin_window,
+    patience: |limits, _| limits.spin_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
@@ -77,7 +77,7 @@ const SCHED_DEADLINE: u32 = 6;
 pub struct Spin<'a> {
     /// At the first look.
     pub first: &'a ThreadLook,
-    /// Now.
+    /// The same thread in the newest scan.
     pub now: &'a ThreadLook,
     /// The time between them.
     pub lasted: Duration,
@@ -94,7 +94,7 @@ pub struct Spin<'a> {
 /// CPU time by mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
-    /// The program itself.
+    /// CPU time in user mode.
     pub user: Duration,
     /// The kernel on its behalf.
     pub system: Duration,
@@ -109,7 +109,7 @@ impl Cpu {
 /// A thread's life before it was first suspected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuPast {
-    /// How long.
+    /// How long before the window it was watched.
     pub age: Duration,
     /// CPU time in it.
     pub cpu: Duration,

@@ -42,28 +42,29 @@ impl Facts {
     }
 }
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let facts = Facts::of(file, finding);
     let who = who(file);
     let (cause, busy) = match (facts.kernel_percent, facts.has_empty_calls) {
         (_, true) => (
-            "calls read or write again and again, and nothing comes of it: it takes \"try again\" (EAGAIN) or the end \
-             of a file for something to repeat at once, without waiting in poll or epoll.",
+            "calls read or write again and again without moving any data: it repeats the call at once after \
+             \"try again\" (EAGAIN) or the end of a file, instead of waiting in poll or epoll.",
             "The other end of a connection is gone, and the program does not notice",
         ),
         (Some(kernel), _) if kernel >= IN_KERNEL => (
-            "makes system calls in a loop without waiting: a poll with no time-out, a retry without a pause, or a lock \
-             that is tried again and again. No bytes come of it.",
-            "It serves so many messages over sockets that it never has to wait: the kernel does not count their bytes",
+            "makes system calls in a loop without waiting: a poll with a zero timeout, a retry without a \
+             pause, or a lock that is tried again and again. No data moves.",
+            "It handles so many messages over sockets that it never has to wait: the kernel does not count \
+             bytes on sockets",
         ),
         _ => (
-            "runs in a loop of its own code that does not end: a condition that never comes true, a structure that \
-             points to itself, a regular expression that runs away, or a lock it spins on.",
+            "is in an endless loop in its own code: a condition that never becomes true, a structure that \
+             points to itself, a runaway regular expression, or a lock it spins on.",
             "It polls by design, as packet and storage engines in user space do (DPDK, SPDK)",
         ),
     };
-    let works = "It computes, and that is its work: a simulation or a search without output looks the same from outside";
+    let works = "Computing is its job: a simulation or a search without output looks the same from outside";
     let hypotheses = vec![
         hypothesis(file, finding, &["proc:io", "proc:stat"], works),
         hypothesis(file, finding, &["proc:io", "proc:stat"], busy),
@@ -88,7 +89,7 @@ fn steps(file: &CaseFile, facts: &Facts) -> Vec<NextStep> {
     };
     let mut steps = Vec::from_iter(runtime(file));
     steps.push(step(
-        "Where it runs, three times: the same functions mean a loop",
+        "Where it runs, sampled three times: the same functions mean a loop",
         format!(
             "for i in 1 2 3; do gdb -p {pid} -batch -ex 'thread apply all bt 12' 2>/dev/null{only}; sleep 1; done"
         ),
@@ -98,7 +99,7 @@ fn steps(file: &CaseFile, facts: &Facts) -> Vec<NextStep> {
         steps.push(step(why, format!("timeout 5 strace {followed}")));
     }
     steps.push(step(
-        "What it runs, by samples",
+        "Which functions it runs, by sampling",
         format!("perf record -g {sampled} -- sleep 5 && perf report --stdio | head -60"),
     ));
     steps.push(supervisor(file).unwrap_or_else(|| logs(file)));
@@ -109,7 +110,7 @@ fn steps(file: &CaseFile, facts: &Facts) -> Vec<NextStep> {
 fn runtime(file: &CaseFile) -> Option<NextStep> {
     let exe = file.process.exe.as_deref().and_then(|exe| exe.rsplit('/').next()).unwrap_or_default();
     let pid = file.process.pid;
-    let why = format!("Where {} is, in its own words", name(file));
+    let why = format!("Where {} is, as its own runtime shows it", name(file));
     match exe {
         "java" => Some(step(why, format!("jstack {pid} | head -200"))),
         _ if exe.starts_with("python") => Some(step(why, format!("py-spy dump --pid {pid}"))),

@@ -9,7 +9,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let who = subject(file);
     let stated = || file.cited(finding).filter_map(|fact| fact.data.as_spin());
     let threads = stated().find_map(|fact| match fact {
-        SpinFact::SpinByTurns { .. } => Some(", by turns in several threads,".to_owned()),
+        SpinFact::SpinByTurns { .. } => Some(", alternating between several threads,".to_owned()),
         SpinFact::SpinningThreads { threads } => Some(format!(", in {threads} threads,")),
         _ => None,
     });
@@ -19,11 +19,11 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
         _ => None,
     });
     let Some((lasted_ms, cpu_ms)) = run else {
-        return format!("{who} has run without a pause and got nothing done that can be seen.");
+        return format!("{who} has used the CPU without a pause and without visible progress.");
     };
     let share = cpu_ms.saturating_mul(100).checked_div(lasted_ms).unwrap_or(0);
     format!(
-        "{who} has run without a pause for {}{} ({share} % of a core) and got nothing done that can be seen.",
+        "{who} has run without a pause for {}{} ({share} % of a core) without visible progress.",
         duration_ms(lasted_ms),
         threads.unwrap_or_default()
     )
@@ -42,32 +42,35 @@ pub fn sentence(fact: &SpinFact) -> String {
             format!("of that, {user_percent} % in user mode and {kernel_percent} % in the kernel")
         }
         SpinFact::SpinWithoutIo {} => {
-            "it read and wrote no byte meanwhile, neither files, pipes nor storage".to_owned()
+            "meanwhile it read and wrote nothing: no files, no pipes, no storage".to_owned()
         }
         SpinFact::SpinEmptyCalls { calls } => {
-            format!("it made {calls} calls to read or write, and none moved a byte")
+            format!("it made {calls} read or write calls, and none moved a byte")
         }
         SpinFact::SpinQueued { queued_ms } => {
-            format!("it was kept waiting for a CPU for {}: others use them too", duration_ms(*queued_ms))
+            format!(
+                "it was kept waiting for a CPU for {}: other tasks use the CPUs too",
+                duration_ms(*queued_ms)
+            )
         }
         SpinFact::SpinHardlyWaits { waits, faults } => {
             format!("it waited for something {waits} times and touched new memory {faults} times")
         }
         SpinFact::SpinWaitsForEachOther { faults } => format!(
-            "those at work waited for nothing but each other (futex), and touched new memory {faults} times"
+            "the running threads waited for nothing but each other (futex), and touched new memory {faults} times"
         ),
         SpinFact::SpinPast { age_ms, used_percent, queued_percent, is_new } => {
             past(*age_ms, *used_percent, *queued_percent, *is_new)
         }
-        SpinFact::SpinLowPriority {} => "its priority is that of a background job".to_owned(),
+        SpinFact::SpinLowPriority {} => "it has the priority of a background job".to_owned(),
         SpinFact::SpinningThreads { threads } => format!("{threads} of its threads do that"),
-        SpinFact::SpinBesideWork {} => "other threads of the process read or wrote meanwhile".to_owned(),
+        SpinFact::SpinBesideWork {} => "other threads of the process did I/O meanwhile".to_owned(),
     }
 }
 
 fn was_ready(who: &str, looks: u32, lasted_ms: u64, cpu_ms: u64) -> String {
     format!(
-        "{who} was ready to run at each of {looks} looks in {} and used {} of CPU time",
+        "{who} was running or ready to run in each of {looks} samples in {} and used {} of CPU time",
         duration_ms(lasted_ms),
         duration_ms(cpu_ms)
     )
@@ -84,6 +87,6 @@ fn past(age_ms: u64, used_percent: u64, queued_percent: u64, is_new: bool) -> St
         String::new()
     };
     format!(
-        "it used {used_percent} % of a core in the {age} before{queued}: it may never have done anything else"
+        "it used {used_percent} % of a core in the {age} before{queued}: it may always have been like this"
     )
 }

@@ -8,7 +8,7 @@ facts! {
     pub enum CrashFact {
         /// It was started below a test runner: it may have been meant to crash.
         BelowTestRunner {
-            /// The test runner.
+            /// The name of the test runner among its ancestors.
             runner: Name,
         },
     }

@@ -16,17 +16,17 @@ pub mod verdict;
 pub mod words;
 
 use super::case::{Draft, Statement};
-use super::room::{Nature, Room, Tie, at_once, of_program};
+use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::Ended;
 use super::shared::{signal, stack};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
 use facts::CrashFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Crash",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::AbnormalExit, Tie::Grouped), (IncidentKind::CrashLoop, Tie::Grouped)],
     patience: at_once,
     stack: Some(stack::add),

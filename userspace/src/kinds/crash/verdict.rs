@@ -27,34 +27,34 @@ struct Meaning {
 const MEANINGS: [Meaning; 10] = [
     Meaning {
         signal: SIGSEGV,
-        cause: "used memory that is not its own: a null or dangling pointer, an overrun buffer, or an exhausted stack",
+        cause: "accessed memory that it may not: a null or dangling pointer, a buffer overrun, or an exhausted stack",
         confidence: Confidence::Medium,
         otherwise: RECURSION,
     },
     Meaning {
         signal: SIGABRT,
-        cause: "gave up by itself: a failed assertion, an uncaught exception, a panic, or an allocator that found \
-                its heap damaged. It usually prints why just before",
+        cause: "aborted itself: a failed assertion, an uncaught exception, a panic, or an allocator that \
+             found its heap corrupted. It usually prints the reason just before",
         confidence: Confidence::Medium,
         otherwise: "A watchdog (systemd's, for one) sent the signal because it no longer answered",
     },
     Meaning {
         signal: 7,
-        cause: "touched a page with nothing behind it: most often a mapped file that became shorter, or a full disk \
-                or tmpfs under a mapping",
+        cause: "accessed a page with nothing behind it: most often a mapped file that was truncated, or a \
+             full disk or tmpfs under a mapping",
         confidence: Confidence::Medium,
-        otherwise: "A memory or disk error; the kernel's log would have it",
+        otherwise: "A memory or disk error; the kernel log would show it",
     },
     Meaning {
         signal: SIGFPE,
         cause: "divided an integer by zero, or overflowed a division",
         confidence: Confidence::High,
-        otherwise: "Somebody sent the signal from outside",
+        otherwise: "Another process sent the signal",
     },
     Meaning {
         signal: SIGILL,
-        cause: "came to an instruction that this CPU does not have, or to a trap that the compiler put where code \
-                must not go",
+        cause: "reached an instruction that this CPU does not have, or a trap that the compiler put where \
+             code must never go",
         confidence: Confidence::Medium,
         otherwise: "The program was built for a newer CPU than this host has",
     },
@@ -66,7 +66,7 @@ const MEANINGS: [Meaning; 10] = [
     },
     Meaning {
         signal: 5,
-        cause: "ran into a breakpoint or a trap that its runtime uses for fatal errors",
+        cause: "hit a breakpoint, or a trap that its runtime uses for fatal errors",
         confidence: Confidence::Low,
         otherwise: "A debugger was attached and went away",
     },
@@ -84,13 +84,13 @@ const MEANINGS: [Meaning; 10] = [
     },
     Meaning {
         signal: 0,
-        cause: "ended by a signal that means a fault in the program",
+        cause: "was ended by a signal that indicates a fault in the program",
         confidence: Confidence::Low,
         otherwise: "Another process sent the signal",
     },
 ];
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let meaning = meaning(file, finding);
     let stack = stack::stated(file, finding);
@@ -101,7 +101,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
                 signal => signal_name(signal),
             };
             let cause = format!(
-                "was ended on purpose: {} sent it {signal}. That is no fault of the program itself",
+                "was ended on purpose: {} sent it {signal}. This is not a fault of the program itself",
                 words::who(sender)
             );
             (cause, Confidence::High, Vec::new())
@@ -110,7 +110,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             let raised = signal::raised_by(file, finding);
             let (cause, confidence, otherwise) = told(meaning, raised, stack);
             let build = format!(
-                "A new build of {} or of a library it loads has the fault; compare with its last update",
+                "A new build of {} or of a library it loads introduced the fault; compare with its last update",
                 name(file)
             );
             let hypotheses = vec![
@@ -164,44 +164,42 @@ fn special(
     reason: Option<SignalReason>,
     stack: Option<&StackFact>,
 ) -> Option<(&'static str, Confidence, &'static str)> {
-    const EARLIER: &str = "An earlier fault elsewhere, an overrun buffer or a use after free, damaged the pointer: \
-                           a run under valgrind or built with -fsanitize=address shows where";
+    const EARLIER: &str = "An earlier fault elsewhere, a buffer overrun or a use after free, corrupted the \
+         pointer: running it under valgrind, or building it with -fsanitize=address, shows where";
     Some(match (signal, reason) {
         (SIGSEGV, Some(SignalReason::NullPointer)) => (
             "used a null pointer",
             Confidence::High,
-            "A call that can fail (an allocation, a look-up, an open) gave nothing back and was not checked: what \
-             it asked for is missing",
+            "The result of a call that can fail (an allocation, a lookup, an open) was not checked: what it \
+             asked for is missing",
         ),
         (SIGSEGV, _) if stack.is_some_and(stack::is_recursive) => (
-            "ran out of stack: endless or very deep recursion, as the same functions repeat on it",
+            "ran out of stack space: endless or very deep recursion, as the same functions repeat on the stack",
             Confidence::High,
-            "The input is nested deeper than the stack's limit (RLIMIT_STACK, or the thread's) has room for",
+            "The input is nested too deeply for the stack limit (RLIMIT_STACK, or the thread's)",
         ),
-        (SIGSEGV, Some(SignalReason::ForbiddenAccess)) => (
-            "wrote to memory that it may only read, or jumped to memory that holds no code",
-            Confidence::Medium,
-            EARLIER,
-        ),
+        (SIGSEGV, Some(SignalReason::ForbiddenAccess)) => {
+            ("wrote to read-only memory, or jumped to memory that holds no code", Confidence::Medium, EARLIER)
+        }
         (SIGSEGV, Some(SignalReason::ImpossibleAddress)) => (
-            "used a pointer whose bits are no address: damaged memory, or never set",
+            "used a pointer that is not a valid address: corrupted memory, or a pointer never set",
             Confidence::Medium,
             EARLIER,
         ),
         (SIGSEGV, Some(SignalReason::NothingMapped)) => (
-            "used a pointer that leads nowhere: to memory given back, beyond a buffer, or never set",
+            "used an invalid pointer: to freed memory, beyond a buffer, or never set",
             Confidence::Medium,
             RECURSION,
         ),
         (SIGFPE, Some(SignalReason::DivisionByZero)) => (
             "divided an integer by zero",
             Confidence::High,
-            "The smallest integer was divided by -1: its result has no room, and raises the same signal",
+            "The smallest integer was divided by -1: the result does not fit, which raises the same signal",
         ),
         (SIGABRT, _) => (
             aborted(stack?)?,
             Confidence::High,
-            "Its input, its configuration or what it depends on was in a state that it takes for impossible",
+            "Its input, its configuration or a dependency was in a state that the program considers impossible",
         ),
         _ => return None,
     })
@@ -210,12 +208,12 @@ fn special(
 /// Who called abort(3), by the functions on the stack.
 fn aborted(stack: &StackFact) -> Option<&'static str> {
     const CALLERS: [(&[&str], &str); 4] = [
-        (&["__assert_fail", "__assert_perror_fail"], "failed an assertion of its own and gave up"),
-        (&["panicking::", "rust_panic"], "panicked and gave up"),
-        (&["std::terminate", "__cxa_throw", "__cxa_rethrow"], "threw an exception that nobody caught"),
+        (&["__assert_fail", "__assert_perror_fail"], "failed one of its own assertions and aborted"),
+        (&["panicking::", "rust_panic"], "panicked and aborted"),
+        (&["std::terminate", "__cxa_throw", "__cxa_rethrow"], "threw an exception that was not caught"),
         (
             &["malloc_printerr", "__fortify_fail", "__stack_chk_fail"],
-            "was stopped by libc, which found its heap or stack damaged",
+            "was aborted by libc, which found its heap or stack corrupted",
         ),
     ];
     CALLERS.iter().find(|(functions, _)| stack::went_through(stack, functions)).map(|(_, cause)| *cause)
@@ -226,26 +224,27 @@ fn next_steps(file: &CaseFile, meaning: &Meaning, has_stack: bool) -> Vec<NextSt
     let core = format!("coredumpctl info --no-pager {pid}");
     let all = format!("coredumpctl debug -A '-batch -ex \"thread apply all bt full\"' {pid}");
     let kernel = step(
-        "What the kernel wrote: faulting address and instruction, or a seccomp record",
+        "What the kernel logged: faulting address and instruction, or a seccomp record",
         format!("journalctl -k --no-pager {} | grep -E '\\[{pid}\\]|pid={pid} '", window(file)),
     );
     let last = match file.process.exe.as_deref().map(quote) {
-        Some(exe) if meaning.signal == SIGILL => {
-            step("Which CPU the program wants", format!("readelf -n -- {exe}; lscpu | grep -i flags"))
-        }
+        Some(exe) if meaning.signal == SIGILL => step(
+            "Which CPU features the program requires",
+            format!("readelf -n -- {exe}; lscpu | grep -i flags"),
+        ),
         _ => logs(file),
     };
     if has_stack {
         return vec![
             last,
-            step("Its variables and its other threads, if a core was kept", all),
-            step("Whether systemd kept a core, and of which build", core),
+            step("Its variables and other threads, if a core dump was kept", all),
+            step("Whether systemd kept a core dump, and of which build", core),
         ];
     }
     let all = all.replace(" full", "");
     vec![
-        step("The crash as systemd kept it: signal, stack, core", core),
-        step("Every thread's stack, from the core", all),
+        step("The crash as systemd recorded it: signal, stack, core dump", core),
+        step("Every thread's stack, from the core dump", all),
         kernel,
         last,
     ]

@@ -21,5 +21,5 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
 /// A fact as a sentence.
 pub fn sentence(fact: &CrashFact) -> String {
     let CrashFact::BelowTestRunner { runner } = fact;
-    format!("{}, above it, runs tests: it may have been meant to crash", runner.shown())
+    format!("{}, one of its ancestors, runs tests: the crash may be intended", runner.shown())
 }

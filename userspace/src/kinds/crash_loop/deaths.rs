@@ -7,7 +7,7 @@ use super::respawn::Life;
 use crate::model::ProcessInfo;
 use crate::state::identity::program;
 
-/// Most programs remembered.
+/// Most programs whose deaths are remembered.
 const PROGRAMS: usize = 1024;
 /// Most deaths remembered of one program.
 const DEATHS: usize = 32;

@@ -19,7 +19,7 @@ facts! {
         },
         /// The parent, which is no known supervisor, has started it again each time.
         StartedAgain {
-            /// The parent.
+            /// The program that starts it again.
             by: Who,
             /// How often, without a success in between.
             times: u64,
@@ -34,7 +34,7 @@ facts! {
     pub choice Pace {
         /// They are longer: what starts the program backs off.
         SlowingDown,
-        /// They are shorter.
+        /// The times between deaths get shorter.
         SpeedingUp,
         /// They are the same.
         Steady,

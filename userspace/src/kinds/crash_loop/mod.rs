@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::case::{Draft, Statement};
 use super::pieces::Who;
-use super::room::{Nature, Room, at_once, of_program};
+use super::room::{Nature, Room, at_once};
 use super::shared::ending::{self, Ended};
 use super::shared::signal;
 use crate::config::DetectLimits;
@@ -32,11 +32,11 @@ use crate::programs;
 use facts::{CrashLoopFact, Pace};
 use respawn::Respawns;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Crash loop",
     nature: Nature::Happens,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
     patience: at_once,
     stack: None,

@@ -29,7 +29,7 @@ use crate::state::Origin;
 pub struct Life {
     /// When it began, on CLOCK_BOOTTIME.
     pub started: Duration,
-    /// When it ended.
+    /// When it ended, as time since boot.
     pub ended: Duration,
 }
 

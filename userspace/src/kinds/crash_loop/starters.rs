@@ -26,7 +26,7 @@ const SHELLS_ABOVE: usize = 4;
 
 /// A child's program: its arguments without what differs from one start to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape(u64);
+pub(super) struct ChildShape(u64);
 
 /// Bad ends by parent and program.
 #[derive(Default)]
@@ -40,7 +40,7 @@ struct Starter {
 }
 
 struct Series {
-    shape: Shape,
+    shape: ChildShape,
     lives: Vec<Life>,
     total: u64,
     since: Duration,
@@ -55,7 +55,7 @@ impl Starters {
     }
 
     /// A child of a known parent ended, well or otherwise; well: the count of its program starts anew.
-    pub(super) fn ended(&mut self, parent: ProcessKey, succeeded: Option<Shape>) {
+    pub(super) fn ended(&mut self, parent: ProcessKey, succeeded: Option<ChildShape>) {
         let Some(starter) = self.0.get_mut(&parent) else { return };
         starter.children += 1;
         starter.series.retain(|series| Some(series.shape) != succeeded);
@@ -65,7 +65,7 @@ impl Starters {
     pub(super) fn failed(
         &mut self,
         parent: ProcessKey,
-        shape: Shape,
+        shape: ChildShape,
         life: Life,
         metrics: &Metrics,
     ) -> Respawns<'_> {
@@ -146,7 +146,7 @@ pub(super) fn kind_of(table: &Table, starter: ProcessKey) -> StarterKind {
     )
 }
 
-impl Shape {
+impl ChildShape {
     /// Of the arguments, or of the name where there are none. `pids`: numbers that differ from one start to the next.
     pub(super) fn of(argv: &[String], name: &str, pids: [u32; 3]) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -201,8 +201,8 @@ mod tests {
         ProcessKey { pid, start_ticks: 1 }
     }
 
-    fn shape(argv: &[&str], pids: [u32; 3]) -> Shape {
-        Shape::of(&argv.iter().map(|&it| it.to_owned()).collect::<Vec<_>>(), "name", pids)
+    fn shape(argv: &[&str], pids: [u32; 3]) -> ChildShape {
+        ChildShape::of(&argv.iter().map(|&it| it.to_owned()).collect::<Vec<_>>(), "name", pids)
     }
 
     fn life(second: u64) -> Life {

@@ -11,7 +11,7 @@ use crate::model::{Confidence, ExitCause, is_crash_signal, signal_name};
 
 const SIGKILL: u8 = 9;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let starter = started_again_by(file, finding);
     let (cause, confidence) = cause(file, finding, starter);
@@ -21,7 +21,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     if starter.is_some() {
         let ppid = file.process.ppid;
         next_steps.push(step(
-            "What starts it again, and since when",
+            "What restarts it, and since when",
             format!("ps -o pid,ppid,lstart,args -p {ppid}; pstree -sp {ppid}"),
         ));
     }
@@ -32,17 +32,12 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         None => step("Recent crashes on this host", "coredumpctl list --no-pager -n 20"),
     });
     next_steps.push(step(
-        "Whether it or what it needs was changed just before: files in /etc younger than a day",
+        "Whether its configuration was changed shortly before: files in /etc modified within a day",
         "find /etc -xdev -type f -mtime -1 -ls",
     ));
     let hypotheses = vec![
-        hypothesis(file, finding, &["kernel:"], "A deployment or a change of configuration broke it"),
-        hypothesis(
-            file,
-            finding,
-            &["kernel:"],
-            "Something it depends on at the start is down or unreachable",
-        ),
+        hypothesis(file, finding, &["kernel:"], "A deployment or a configuration change broke it"),
+        hypothesis(file, finding, &["kernel:"], "Something it depends on at startup is down or unreachable"),
     ];
     Opinion { cause, confidence, sources: &["kernel:sched_process_exit"], hypotheses, next_steps }
 }
@@ -53,15 +48,15 @@ fn cause(file: &CaseFile, finding: &Finding, starter: Option<&Who>) -> (String, 
     match end.map(|(cause, _)| cause) {
         Some(ExitCause::Signal(SIGKILL)) if ending::is_oom_victim(file, finding) => {
             let cause = format!(
-                "{name} is restarted and killed for memory again: each start needs more than its limit or the host \
-                 gives it. Restarting will not mend that."
+                "{name} is restarted and killed by the OOM killer again: each start needs more memory than \
+                 its limit or the host allows. Restarting will not fix that."
             );
             (cause, Confidence::High)
         }
         Some(ExitCause::Signal(signal)) if is_crash_signal(signal) => {
             let cause = format!(
-                "{name} crashes with {} after each start: the fault is in the program, or in data it reads each \
-                 time, not in one unlucky request.{}",
+                "{name} crashes with {} after each start: the fault is in the program, or in data it reads \
+                 each time, not in a single request.{}",
                 signal_name(signal),
                 stack::words::place(file, finding)
             );
@@ -71,8 +66,8 @@ fn cause(file: &CaseFile, finding: &Finding, starter: Option<&Who>) -> (String, 
             let starter = starter.map_or_else(|| "its supervisor".to_owned(), words::who);
             let ending = end.map(|(cause, core)| format!(" with {}", ending::words::cause(cause, core)));
             let cause = format!(
-                "{name} ends{} after each start and {starter} starts it again. Most often that is its \
-                 configuration, or something it needs at the start: a port, a file, a database, a permission.",
+                "{name} ends{} after each start, and {starter} restarts it. The cause is most often its \
+                 configuration, or something it needs at startup: a port, a file, a database, a permission.",
                 ending.unwrap_or_default()
             );
             (cause, Confidence::Medium)

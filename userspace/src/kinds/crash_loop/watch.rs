@@ -2,7 +2,7 @@
 
 use super::deaths::Deaths;
 use super::respawn::{Life, Respawns};
-use super::starters::{Shape, Starters, kind_of};
+use super::starters::{ChildShape, Starters, kind_of};
 use super::{counts, detect, may_be_respawned};
 use crate::kinds::case::Draft;
 use crate::kinds::shared::ending::Ended;
@@ -10,7 +10,7 @@ use crate::kinds::watch::{View, Watch};
 use crate::model::{ProcessInfo, ProcessKey};
 use crate::state::Process;
 
-/// See the module.
+/// What is remembered of recent deaths, to find loops.
 #[derive(Default)]
 pub struct CrashLoopWatch {
     deaths: Deaths,
@@ -42,9 +42,9 @@ impl Watch for CrashLoopWatch {
 }
 
 /// What it was started as.
-fn shape(process: &ProcessInfo, ns_pid: Option<u32>) -> Shape {
+fn shape(process: &ProcessInfo, ns_pid: Option<u32>) -> ChildShape {
     let ns_pid = ns_pid.filter(|pid| *pid > 1).unwrap_or(process.pid);
-    Shape::of(&process.argv, &process.name, [process.pid, process.ppid, ns_pid])
+    ChildShape::of(&process.argv, &process.name, [process.pid, process.ppid, ns_pid])
 }
 
 #[cfg(test)]

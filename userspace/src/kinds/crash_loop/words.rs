@@ -30,7 +30,7 @@ pub fn sentence(fact: &CrashLoopFact) -> String {
             trend.map(pace).unwrap_or_default()
         ),
         CrashLoopFact::StartedAgain { by, times, pause_ms } => format!(
-            "{} has started it with the same arguments {times} times without a success, typically {} after its end",
+            "{} has started it with the same arguments {times} times without success, typically {} after it ended",
             who(by),
             duration_ms(*pause_ms)
         ),
@@ -39,7 +39,7 @@ pub fn sentence(fact: &CrashLoopFact) -> String {
 
 const fn pace(pace: Pace) -> &'static str {
     match pace {
-        Pace::SlowingDown => ", and less and less often: what starts it backs off",
+        Pace::SlowingDown => ", and less and less often: whatever restarts it backs off",
         Pace::SpeedingUp => ", and more and more often",
         Pace::Steady => ", at a steady pace",
     }

@@ -8,12 +8,12 @@ facts! {
     pub enum DescriptorFact {
         /// How many the process has open.
         OpenDescriptors {
-            /// Open now.
+            /// Descriptors that are open now.
             open: u64,
         },
         /// How many it may have open.
         DescriptorLimit {
-            /// RLIMIT_NOFILE, soft.
+            /// The soft limit of open files (RLIMIT_NOFILE).
             limit: u64,
         },
         /// Scan after scan it was close to that.
@@ -38,11 +38,11 @@ facts! {
 facts! {
     /// Descriptors of one kind.
     pub struct DescriptorCount {
-        /// What they are.
+        /// What the descriptors refer to.
         pub kind: DescriptorKind,
         /// The folder of files, the device's path, or the kernel's name for what is something else.
         pub name: Option<Name>,
-        /// How many.
+        /// How many of the listed descriptors are of this kind.
         pub count: u64,
     }
 }
@@ -50,13 +50,13 @@ facts! {
 facts! {
     /// What a descriptor is.
     pub choice DescriptorKind {
-        /// A socket.
+        /// A socket of any family.
         Socket,
         /// An end of a pipe.
         Pipe,
-        /// An epoll instance.
+        /// An epoll instance, made by epoll_create(2).
         Epoll,
-        /// An inotify instance.
+        /// An inotify instance, made by inotify_init(2).
         Inotify,
         /// A file in memory (memfd_create).
         Memfd,
@@ -64,7 +64,7 @@ facts! {
         DeletedFile,
         /// A file in the folder that is named.
         File,
-        /// A device.
+        /// A device file below /dev.
         Device,
         /// Something else, by the kernel's name for it.
         Other,

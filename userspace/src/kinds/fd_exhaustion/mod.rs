@@ -16,19 +16,19 @@ pub mod words;
 
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, Least, Past};
 use crate::model::{IncidentKind, Severity};
 use facts::DescriptorFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "File descriptor exhaustion",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
-    patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
+    patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
@@ -39,9 +39,9 @@ pub const ROOM: Room = Room {
 /// What the scan saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdUse {
-    /// Open descriptors.
+    /// Number of open file descriptors.
     pub open: u64,
-    /// RLIMIT_NOFILE, soft.
+    /// The soft limit of open files (RLIMIT_NOFILE).
     pub limit: u64,
     /// For how many scans in a row it has been above the threshold, this one included.
     pub scans: u32,

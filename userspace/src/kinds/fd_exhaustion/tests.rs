@@ -133,6 +133,6 @@ fn what_a_scan_shows_ends_in_its_cause() {
     let near = near_limit(FdUse { open: 1000, limit: 1024, scans: 2 }, &DetectLimits::default()).unwrap();
     assert_eq!(told(&near).summary, "python3 has 1000 of its 1024 file descriptors open.");
     let verdict = built_in(&case_of(&near));
-    assert!(verdict.probable_cause.contains("no more than the usual default"), "{verdict:?}");
+    assert!(verdict.probable_cause.contains("no higher than the usual default"), "{verdict:?}");
     assert_eq!(verdict.confidence, Confidence::Low);
 }

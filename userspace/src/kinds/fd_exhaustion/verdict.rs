@@ -12,16 +12,16 @@ use crate::model::{Confidence, NextStep};
 /// What many systems give by default; a busy server outgrows it without any leak.
 const DEFAULT_SOFT_LIMIT: u64 = 1024;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let limit = limit(file, finding);
     let told =
         limit.map_or_else(|| "its limit (RLIMIT_NOFILE)".to_owned(), |limit| format!("its limit of {limit}"));
     let leaks = trend::says_growth(file, finding);
     let almost = if leaks {
-        format!("{} opens more files all the time, towards {told}", who(file))
+        format!("{} keeps opening more files, towards {told}", who(file))
     } else {
-        format!("{} has almost as many files open as {told} allows", who(file))
+        format!("{} has almost as many open files as {told} allows", who(file))
     };
     let consequence = "At the limit open(), accept() and socket() fail with EMFILE (\"Too many open files\")";
     let (cause, confidence) = match (mostly(file, finding), limit) {
@@ -36,14 +36,13 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         }
         (None, Some(limit)) if limit <= DEFAULT_SOFT_LIMIT => (
             format!(
-                "{almost}. That is no more than the usual default, which a busy server can outgrow; it may also leak. {consequence}."
+                "{almost}. This limit is no higher than the usual default, which a busy server can outgrow; \
+                 it may also be a leak. {consequence}."
             ),
             Confidence::Low,
         ),
         (None, _) => (
-            format!(
-                "{almost}; so many point to descriptors that are opened and never closed. {consequence}."
-            ),
+            format!("{almost}; so many suggest that descriptors are opened and never closed. {consequence}."),
             Confidence::Medium,
         ),
     };
@@ -61,7 +60,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             file,
             finding,
             &["proc:limits", "proc:"],
-            "The limit is too small for the load; then the count follows the number of connections",
+            "The limit is too low for the load; then the count follows the number of connections",
         ),
     ];
     Opinion {
@@ -78,17 +77,18 @@ fn steps(file: &CaseFile, limit: Option<u64>) -> Vec<NextStep> {
     let wanted = limit.unwrap_or(DEFAULT_SOFT_LIMIT).saturating_mul(4);
     vec![
         step(
-            "What is open, by kind, the most frequent first",
+            "What is open, by type, the most frequent first",
             format!(
                 "ls -l /proc/{pid}/fd | sed -n 's/.* -> //p' | sed 's/:\\[[0-9]*\\]//' | sort | uniq -c | sort -rn | head -20"
             ),
         ),
         step(
-            "Its connections by state; many CLOSE-WAIT: the peer hung up and it does not close",
+            "Its connections by state; many in CLOSE-WAIT mean that the peer hung up and this process does \
+             not close them",
             format!("ss -tanp | grep 'pid={pid},' | awk '{{print $1}}' | sort | uniq -c"),
         ),
         step(
-            "To win time while it runs: a higher limit, without a restart",
+            "To gain time: a higher limit, without a restart",
             format!("prlimit --pid {pid} --nofile={wanted}:{wanted}"),
         ),
         logs(file),

@@ -76,3 +76,80 @@ fn add_kinds(draft: &mut Draft, listings: &mut usize, proc_root: &Path, (key, op
         draft.facts.extend(descriptors::statement(&descriptors::newest(proc_root, key), open));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::fixture::view::{Curve, PID, Short, TEN_MINUTES, World};
+    use crate::model::Severity;
+
+    type Host = World<DescriptorWatch>;
+
+    fn holding(world: &Host, open: u64, limit: Option<u64>) -> SeenProcess {
+        SeenProcess { fds: Some(open), fd_limit: limit, ..world.process(PID) }
+    }
+
+    /// What each of some scans finds of a process with so many descriptors of 1000.
+    fn near(counts: &[u64]) -> Vec<Vec<Short>> {
+        let mut world = World::new(DescriptorWatch::default());
+        let seen = |world: &Host, open| holding(world, open, Some(1000));
+        counts
+            .iter()
+            .map(|open| seen(&world, *open))
+            .collect::<Vec<_>>()
+            .iter()
+            .map(|it| world.scan(std::slice::from_ref(it)))
+            .collect()
+    }
+
+    #[test]
+    fn close_to_the_limit_for_two_scans_is_found() {
+        let (warning, critical) = (vec![(PID, Severity::Warning)], vec![(PID, Severity::Critical)]);
+        assert_eq!(near(&[900, 900, 999]), [vec![], warning.clone(), warning]);
+        assert_eq!(near(&[1000, 1000]), [vec![], critical]);
+        for (what, counts) in [
+            ("just below", &[899, 899, 899][..]),
+            ("peaks", &[950, 100, 950, 100, 950]),
+            ("many, and far from the limit", &[800, 801, 802]),
+        ] {
+            assert_eq!(near(counts).concat(), [], "{what}");
+        }
+    }
+
+    #[test]
+    fn the_limit_must_be_known_and_the_process_the_same() {
+        let mut world = World::new(DescriptorWatch::default());
+        let unlimited = holding(&world, 5000, None);
+        assert_eq!(world.scan_for(TEN_MINUTES, |_, _| vec![unlimited.clone()]), []);
+        let full = holding(&world, 950, Some(1000));
+        assert_eq!(world.scan(std::slice::from_ref(&full)), []);
+        world.watch.forget(full.key);
+        assert_eq!(world.scan(std::slice::from_ref(&full)), [], "another program begins anew");
+        let kernel = SeenProcess { kernel_thread: true, ..holding(&world, 950, Some(1000)) };
+        let kernel = SeenProcess { key: world.key(PID + 1), ..kernel };
+        assert_eq!(world.scan_for(TEN_MINUTES, |_, _| vec![kernel.clone()]), []);
+    }
+
+    /// What is found of a process with so many descriptors after so many seconds.
+    fn grown(open: impl Fn(u64) -> u64) -> Vec<(u64, Short)> {
+        let mut world = World::new(DescriptorWatch::default());
+        let first = world
+            .scan_for(4 * TEN_MINUTES, |world, age| vec![holding(world, open(age.as_secs()), Some(100_000))]);
+        first.into_iter().map(|(age, it)| (age.as_secs() / 60, it)).collect()
+    }
+
+    #[test]
+    fn descriptors_that_are_opened_and_not_closed_are_found_long_before_the_limit() {
+        let leak = grown(|age| 40 + age / 5);
+        assert!(matches!(*leak, [(18..=21, (PID, _))]), "{leak:?}");
+        let near_misses: [Curve; 4] = [
+            ("a busy server", |_| 5000),
+            ("connections that come and go", |age| 200 + age % 240),
+            ("a start", |age| 40 + age.min(600)),
+            ("a few", |age| 40 + age / 60),
+        ];
+        for (what, open) in near_misses {
+            assert_eq!(grown(open), [], "{what}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ facts! {
         ProcessFamily {
             /// What makes it a storm.
             sign: StormSign,
-            /// Live processes.
+            /// Live processes of the family.
             processes: u64,
             /// Threads of all of them.
             threads: u64,
@@ -22,11 +22,11 @@ facts! {
         },
         /// How many they were some scans before.
         FamilyBefore {
-            /// Then.
+            /// Processes at the start of the time.
             before: u64,
-            /// Now.
+            /// Processes in the newest scan.
             now: u64,
-            /// How long before.
+            /// The time between the two counts, in milliseconds.
             over_ms: u64,
         },
         /// They grew on each of the last scans.
@@ -44,21 +44,21 @@ facts! {
             forks: u64,
             /// For so many scans in a row some were refused.
             scans: u64,
-            /// Which limit.
+            /// The limit that refused the forks.
             limit: TaskCeiling,
         },
         /// What the named process itself forked, whether or not it lives.
         Forked {
-            /// How often.
+            /// Number of forks in the time.
             forks: u64,
-            /// In which time.
+            /// The time in which they were counted, in milliseconds.
             over_ms: u64,
             /// So many a second between the last two scans.
             per_second: u64,
         },
         /// The family is what is left of a process group whose leader has ended; the named process is its oldest.
         OrphanedGroup {
-            /// The group's id.
+            /// The id of the process group.
             group: u32,
         },
     }

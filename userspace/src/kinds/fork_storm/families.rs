@@ -22,13 +22,13 @@ const FAMILIES: usize = 64;
 /// A live process, as a scan saw it.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
-    /// Who.
+    /// The process, by pid and start time.
     pub key: ProcessKey,
-    /// Its parent.
+    /// The pid of its parent.
     pub ppid: u32,
-    /// Its process group.
+    /// The id of its process group.
     pub pgrp: u32,
-    /// Its threads.
+    /// Number of threads of the process.
     pub threads: u64,
 }
 
@@ -48,16 +48,16 @@ pub struct Kin {
     pub id: FamilyId,
     /// The head; the oldest of a group without one.
     pub head: ProcessKey,
-    /// How many.
+    /// Live processes in the family.
     pub members: u32,
     /// Threads of all of them.
     pub tasks: u64,
-    /// Everybody.
+    /// The pids of all processes of the family.
     pub pids: Vec<u32>,
 }
 
 /// One place in the tree: a process, or a group whose leader has ended (`key` is `None`).
-struct Place {
+struct TreeNode {
     key: Option<ProcessKey>,
     group: u32,
     up: Option<usize>,
@@ -102,11 +102,11 @@ pub fn families(nodes: &[Node]) -> Vec<Kin> {
     heads.into_iter().filter_map(|at| kin(&places, at)).collect()
 }
 
-fn tree(nodes: &[Node]) -> Vec<Place> {
+fn tree(nodes: &[Node]) -> Vec<TreeNode> {
     let by_pid: HashMap<u32, usize> = nodes.iter().enumerate().map(|(i, node)| (node.key.pid, i)).collect();
-    let mut places: Vec<Place> = nodes
+    let mut places: Vec<TreeNode> = nodes
         .iter()
-        .map(|node| Place {
+        .map(|node| TreeNode {
             key: Some(node.key),
             group: node.pgrp,
             up: None,
@@ -126,7 +126,7 @@ fn tree(nodes: &[Node]) -> Vec<Place> {
             Some(*leader)
         } else {
             Some(*groups.entry(node.pgrp).or_insert_with(|| {
-                let group = Place {
+                let group = TreeNode {
                     key: None,
                     group: node.pgrp,
                     up: None,
@@ -148,7 +148,7 @@ fn tree(nodes: &[Node]) -> Vec<Place> {
 
 /// Adds each place's processes to those above, from the leaves up. `false` where the links are a circle: processes
 /// come and go while they are read.
-fn add_up(places: &mut [Place]) -> bool {
+fn add_up(places: &mut [TreeNode]) -> bool {
     let mut waiting: Vec<usize> = places.iter().map(|place| place.children.len()).collect();
     let mut ready: Vec<usize> = (0..places.len()).filter(|i| waiting[*i] == 0).collect();
     let mut done = 0;
@@ -166,7 +166,7 @@ fn add_up(places: &mut [Place]) -> bool {
     done == places.len()
 }
 
-fn kin(places: &[Place], head: usize) -> Option<Kin> {
+fn kin(places: &[TreeNode], head: usize) -> Option<Kin> {
     let mut keys = Vec::new();
     let mut below = vec![head];
     while let Some(at) = below.pop() {

@@ -1,4 +1,4 @@
-//! Fork storm: a process and what it started fill the room for tasks, or fork without end.
+//! Fork storm: a process and its descendants fill the room for tasks, or fork without end.
 //!
 //! To an operator: when pids.max, pid_max or threads-max is reached, nothing under that limit can start a process:
 //! no shell to repair it either. The family is judged, not its rate alone. Thresholds, any of:
@@ -25,24 +25,24 @@ use std::time::Duration;
 
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::TaskCeiling;
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, SOURCE, Trend, ms, seconds_ms, whole};
 use crate::model::{IncidentKind, Severity};
 use facts::{ForkFact, StormSign};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Fork storm",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[
         (IncidentKind::ZombiePileup, Tie::Linked),
         (IncidentKind::ThreadExplosion, Tie::Linked),
         (IncidentKind::MemoryPressure, Tie::Linked),
     ],
-    patience: |limits| limits.growth.fork_window,
+    patience: |limits, _| limits.growth.fork_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

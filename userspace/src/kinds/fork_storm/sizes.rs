@@ -15,7 +15,6 @@ const COUNTS: u32 = 16;
 pub(super) struct Sizes {
     /// At the last scans.
     pub(super) scans: Vec<(f64, u64)>,
-    /// Over the window.
     pub(super) window: VecDeque<(f64, f64)>,
     refused_total: Option<u64>,
     /// Forks refused since the scan before.
@@ -33,7 +32,6 @@ pub(super) struct Counts {
 }
 
 impl Sizes {
-    /// Adds a scan's.
     pub(super) fn add(
         &mut self,
         (at, members): (f64, u64),

@@ -126,17 +126,17 @@ fn it_says_who_how_many_and_under_which_limit() {
     let told = told(&bomb());
     assert_eq!(
         told.summary,
-        "python3 (pid 13674) and what it started fill pids.max of /app (100 of 100 tasks): the kernel refuses every \
+        "python3 (pid 13674) and its descendants fill pids.max of /app (100 of 100 tasks): the kernel refuses every \
          further fork."
     );
     assert_eq!(
         told.facts,
         [
-            "it and what it started are 95 live processes with 95 threads, 94 of them ba\u{fffd}sh",
+            "it and its descendants are 95 live processes with 95 threads, 94 of them ba\u{fffd}sh",
             "30.0 s before there were 10, now 95",
             "pids.max of /app is 100, and 100 tasks count against it",
-            "the kernel refused 40 forks by pids.max of /app since the scan before, for 3 scans in a row",
-            "it itself forked 9 times in 30.0 s, 0 times a second lately",
+            "the kernel refused 40 forks by pids.max of /app since the previous scan, for 3 scans in a row",
+            "it itself forked 9 times in 30.0 s, 0 times a second recently",
             "they are process group 77, whose leader has ended; the process named is its oldest",
         ]
     );
@@ -168,7 +168,7 @@ fn each_sign_has_a_sentence() {
     for (draft, want) in [
         (
             runaway(),
-            "python3 (pid 13674) and what it started are 400 processes and grow on every scan: pids.max of /app (700) \
+            "python3 (pid 13674) and its descendants are 400 processes and grow on every scan: pids.max of /app (700) \
              is full in 29.5 s.",
         ),
         (
@@ -176,7 +176,7 @@ fn each_sign_has_a_sentence() {
             "python3 (pid 13674) starts processes that do not end: from 400 to 700 in 4 min; their limit is reached in \
              8 h.",
         ),
-        (churns(), "python3 (pid 13674) started 200000 processes in 40.0 s, and goes on."),
+        (churns(), "python3 (pid 13674) started 200000 processes in 40.0 s, and continues to."),
     ] {
         assert_eq!(told(&draft).summary, want);
     }
@@ -201,19 +201,19 @@ fn statements_are_values_first() {
     fixture::check_statements(
         &statements.map(Into::into),
         &expect![[r#"
-        {"type":"process_family","sign":"limit_near","processes":95,"threads":96,"common":"ba\u001b[2J\nsh","common_processes":94}
-          it and what it started are 95 live processes with 96 threads, 94 of them ba�[2J sh
-        {"type":"family_before","before":10,"now":95,"over_ms":30000}
-          30.0 s before there were 10, now 95
-        {"type":"grew_each_scan","scans":3,"at_least":100,"limit_reached_in_ms":29500}
-          they grew by at least 100 on each of the last 3 scans: at this rate the limit is reached in 29.5 s
-        {"type":"forks_refused","forks":40,"scans":3,"limit":{"which":"cgroup","cgroup":"/app","uid":null,"allowed":100,"used":100}}
-          the kernel refused 40 forks by pids.max of /app since the scan before, for 3 scans in a row
-        {"type":"forked","forks":200000,"over_ms":40000,"per_second":5000}
-          it itself forked 200000 times in 40.0 s, 5000 times a second lately
-        {"type":"orphaned_group","group":77}
-          they are process group 77, whose leader has ended; the process named is its oldest
-    "#]],
+            {"type":"process_family","sign":"limit_near","processes":95,"threads":96,"common":"ba\u001b[2J\nsh","common_processes":94}
+              it and its descendants are 95 live processes with 96 threads, 94 of them ba�[2J sh
+            {"type":"family_before","before":10,"now":95,"over_ms":30000}
+              30.0 s before there were 10, now 95
+            {"type":"grew_each_scan","scans":3,"at_least":100,"limit_reached_in_ms":29500}
+              their number grew by at least 100 in each of the last 3 scans: at this rate the limit is reached in 29.5 s
+            {"type":"forks_refused","forks":40,"scans":3,"limit":{"which":"cgroup","cgroup":"/app","uid":null,"allowed":100,"used":100}}
+              the kernel refused 40 forks by pids.max of /app since the previous scan, for 3 scans in a row
+            {"type":"forked","forks":200000,"over_ms":40000,"per_second":5000}
+              it itself forked 200000 times in 40.0 s, 5000 times a second recently
+            {"type":"orphaned_group","group":77}
+              they are process group 77, whose leader has ended; the process named is its oldest
+        "#]],
     );
 }
 
@@ -222,11 +222,11 @@ fn what_scans_show_ends_in_its_cause() {
     let mut bomb = case_of(&bomb());
     bomb.process.name = "bash".into();
     let verdict = built_in(&bomb);
-    assert!(verdict.probable_cause.contains("as a fork bomb's do"), "{verdict:?}");
+    assert!(verdict.probable_cause.contains("like a fork bomb"), "{verdict:?}");
     assert_eq!(verdict.confidence, Confidence::High);
     for draft in [runaway(), creeps(), churns()] {
         let verdict = built_in(&case_of(&draft));
-        assert!(verdict.probable_cause.contains("does not wait for them to end"), "{verdict:?}");
+        assert!(verdict.probable_cause.contains("without waiting for them to end"), "{verdict:?}");
         assert!(!verdict.probable_cause.contains("The limit is reached"), "{verdict:?}");
     }
 }
@@ -235,16 +235,16 @@ fn what_scans_show_ends_in_its_cause() {
 fn a_storm_in_full() {
     let process = ProcessInfo { name: "ba\x1b[31msh".into(), ..fixture::healthy().process };
     expect![[r#"
-        Critical ba�[31msh (pid 13674) and what it started fill pids.max of /app (100 of 100 tasks): the kernel refuses every further fork.
-        - it and what it started are 95 live processes with 95 threads, 94 of them ba�sh (proc:stat)
+        Critical ba�[31msh (pid 13674) and its descendants fill pids.max of /app (100 of 100 tasks): the kernel refuses every further fork.
+        - it and its descendants are 95 live processes with 95 threads, 94 of them ba�sh (proc:stat)
           {"common":"ba\u001bsh","common_processes":94,"processes":95,"sign":"limit_reached","threads":95,"type":"process_family"}
         - 30.0 s before there were 10, now 95 (scan:history)
           {"before":10,"now":95,"over_ms":30000,"type":"family_before"}
         - pids.max of /app is 100, and 100 tasks count against it (cgroup:pids)
           {"limit":{"allowed":100,"cgroup":"/app","uid":null,"used":100,"which":"cgroup"},"type":"task_limit"}
-        - the kernel refused 40 forks by pids.max of /app since the scan before, for 3 scans in a row (cgroup:pids.events)
+        - the kernel refused 40 forks by pids.max of /app since the previous scan, for 3 scans in a row (cgroup:pids.events)
           {"forks":40,"limit":{"allowed":100,"cgroup":"/app","uid":null,"used":100,"which":"cgroup"},"scans":3,"type":"forks_refused"}
-        - it itself forked 9 times in 30.0 s, 0 times a second lately (kernel:sched_process_fork)
+        - it itself forked 9 times in 30.0 s, 0 times a second recently (kernel:sched_process_fork)
           {"forks":9,"over_ms":30000,"per_second":0,"type":"forked"}
         - they are process group 77, whose leader has ended; the process named is its oldest (proc:stat)
           {"group":77,"type":"orphaned_group"}

@@ -9,7 +9,7 @@ use crate::kinds::shared::trend::SOURCE;
 use crate::model::{Confidence, NextStep};
 use crate::programs::{Roles, roles_of};
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
     // What a shell was told to run matters.
@@ -22,8 +22,8 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let refused = facts().any(|fact| matches!(fact, ForkFact::ForksRefused { .. }));
     let (what, confidence) = match (is_shell, orphans.is_some()) {
         (true, true) => (
-            "is one of many shells that start each other and end, as a fork bomb's do: a function or a script that calls \
-             itself in the background",
+            "is one of many shells that start each other and exit, like a fork bomb: a function or a script \
+             that calls itself in the background",
             if refused { Confidence::High } else { Confidence::Medium },
         ),
         (true, false) => (
@@ -32,28 +32,28 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             Confidence::Medium,
         ),
         (false, _) => (
-            "starts processes and does not wait for them to end: a retry without a pause, a job for every request, or \
-             one that starts itself",
+            "starts processes without waiting for them to end: a retry without a pause, a job for every \
+             request, or a program that starts itself",
             Confidence::Medium,
         ),
     };
     let consequence = if refused {
-        "The limit is reached: nothing else under it can start a process, a shell to repair it included"
+        "The limit is reached: nothing else under it can start a process, not even a shell to repair it"
     } else {
-        "When the limit is reached, nothing under it can start a process any more"
+        "Once the limit is reached, nothing under it can start a process"
     };
     let hypotheses = vec![
         hypothesis(
             file,
             finding,
             &["proc:stat", SOURCE],
-            "A batch job that is meant to be like this, with too much at once: then it ends by itself",
+            "A batch job that is intended to do this, with too much at once: then it ends by itself",
         ),
         hypothesis(
             file,
             finding,
             &["cgroup:pids", "proc:sys"],
-            format!("The limit is too small for what {} is meant to run", name(file)),
+            format!("The limit is too low for what {} is intended to run", name(file)),
         ),
     ];
     let mut next_steps = vec![stop(pid, orphans), family(pid, orphans), task_limits(file)];
@@ -71,18 +71,18 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 fn stop(pid: u32, group: Option<u32>) -> NextStep {
     match group {
         Some(group) => step(
-            "To stop all of them at once, and look; -KILL in place of -STOP ends them",
+            "To pause all of them at once and examine them; -KILL instead of -STOP ends them",
             format!("kill -STOP -- -{group}"),
         ),
         None => step(
-            "To stop it without killing it yet: it starts no more; then its children, parents first",
+            "To pause it without killing it: it starts no more processes; then its children, parents first",
             format!("kill -STOP {pid} && pkill -STOP -P {pid}"),
         ),
     }
 }
 
 fn family(pid: u32, group: Option<u32>) -> NextStep {
-    let why = "Who they are: the most frequent command lines";
+    let why = "What they are: the most frequent command lines";
     match group {
         Some(group) => {
             step(why, format!("ps -eo pgid=,args= | awk '$1 == {group}' | sort | uniq -c | sort -rn | head"))

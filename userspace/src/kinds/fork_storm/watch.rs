@@ -14,7 +14,7 @@ use crate::state::process::lossy;
 
 /// A parent with fewer forks in its life is not watched.
 const FORKS_WORTH_IT: u64 = 1000;
-/// Most such parents.
+/// Most parents whose forks are remembered.
 const PARENTS: usize = 1024;
 
 /// The families and busy parents of the last scan.
@@ -138,4 +138,97 @@ fn most_frequent(pids: &[u32], view: View<'_>) -> (String, u64) {
     }
     let most = names.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)));
     most.map_or_else(|| (String::new(), 0), |(name, count)| (lossy(name), count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::fixture::view::{PID, Short, TEN_MINUTES, World};
+    use crate::model::Severity;
+    use crate::observation::{SeenProcess, Session};
+
+    fn host(room: u32) -> World<ForkWatch> {
+        World::new(ForkWatch::default()).with_file("sys/kernel/threads-max", &format!("{room}\n"))
+    }
+
+    /// A process and so many below it, all in its group.
+    fn family(world: &World<ForkWatch>, children: u32) -> Vec<SeenProcess> {
+        let session = Session { id: PID, group: PID, has_terminal: false };
+        let child = |pid| SeenProcess { ppid: PID, session, ..world.process(pid) };
+        [world.process(PID)].into_iter().chain((PID + 1..=PID + children).map(child)).collect()
+    }
+
+    /// What each scan finds of a family of these sizes on a host with so much room for tasks.
+    fn found(room: u32, sizes: &[u32]) -> Vec<Vec<Short>> {
+        let mut world = host(room);
+        let scan = |children: &u32| {
+            let seen = family(&world, *children);
+            world.scan(&seen)
+        };
+        sizes.iter().map(scan).collect()
+    }
+
+    #[test]
+    fn a_family_that_grows_scan_after_scan_is_found_before_the_room_is_gone() {
+        let critical = vec![(PID, Severity::Critical)];
+        assert_eq!(found(1000, &[100, 210, 320, 430]), [vec![], vec![], vec![], critical.clone()]);
+        let mostly_full = found(1000, &[690, 700, 710, 720]);
+        assert_eq!(mostly_full, [vec![], vec![], vec![], critical]);
+        let near_misses = [
+            ("a build that has all its jobs", 1000, &[100, 300, 500, 500, 500, 500][..]),
+            ("a large pool", 1000, &[800, 800, 800, 800, 800]),
+            ("jobs that come and go", 1000, &[100, 300, 100, 300, 100, 300]),
+            ("room for hours", 1_000_000, &[100, 210, 320, 430, 540]),
+            ("a few more each time, with half the room left", 1000, &[300, 310, 320, 330, 340]),
+        ];
+        for (what, room, sizes) in near_misses {
+            assert_eq!(found(room, sizes).concat(), [], "{what}");
+        }
+    }
+
+    #[test]
+    fn what_outlived_its_groups_leader_is_found_by_its_oldest() {
+        let mut world = host(1000);
+        let scan = |size: u32| {
+            let orphans = family(&world, size).into_iter().skip(1);
+            let orphans: Vec<_> = orphans.map(|it| SeenProcess { ppid: 1, ..it }).collect();
+            world.scan(&orphans)
+        };
+        let found: Vec<_> = [100, 210, 320, 430].map(scan).concat();
+        assert_eq!(found, [(PID + 1, Severity::Critical)]);
+    }
+
+    /// What each scan finds of a parent of which the kernel counted so many forks.
+    fn churned(forks: &[u64]) -> Vec<Vec<Short>> {
+        let mut world = host(1000);
+        let parent = [world.process(PID)];
+        assert_eq!(world.scan(&parent), []);
+        let scan = |forks: &u64| {
+            world.forked(PID, *forks);
+            world.scan(&parent)
+        };
+        forks.iter().map(scan).collect()
+    }
+
+    #[test]
+    fn a_parent_that_forks_without_end_is_found_though_no_child_stays() {
+        let warning = vec![(PID, Severity::Warning)];
+        assert_eq!(churned(&[100_000, 200_000, 300_000]), [vec![], warning.clone(), warning.clone()]);
+        assert_eq!(churned(&[250_000, 250_000]), [warning, vec![]], "it has stopped");
+        assert_eq!(churned(&[60_000, 120_000, 199_999]).concat(), [], "a large test suite");
+        let slow: Vec<u64> = (1..=60).map(|scan| scan * 6000).collect();
+        assert_eq!(churned(&slow).concat(), [], "as many, but over a longer time");
+    }
+
+    #[test]
+    fn nobody_who_cannot_be_blamed_is() {
+        let mut world = host(1000);
+        let mut size = 0;
+        let found = world.scan_for(TEN_MINUTES / 10, |world, _| {
+            size += 110;
+            let kernel = |it| SeenProcess { kernel_thread: true, ..it };
+            family(world, size).into_iter().map(kernel).collect()
+        });
+        assert_eq!(found, []);
+    }
 }

@@ -22,7 +22,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     match family {
         Some((StormSign::LimitReached, _)) => {
             let which = limit.map_or_else(|| "their limit of tasks".to_owned(), used_of);
-            format!("{who} and what it started fill {which}: the kernel refuses every further fork.")
+            format!("{who} and its descendants fill {which}: the kernel refuses every further fork.")
         }
         Some((StormSign::LimitNear, processes)) => {
             let full = facts().find_map(|fact| match fact {
@@ -33,7 +33,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
                 .zip(full)
                 .map(|(limit, full)| format!(": {} ({}) is full in {full}", tasks(limit), limit.allowed));
             let full = full.unwrap_or_default();
-            format!("{who} and what it started are {processes} processes and grow on every scan{full}.")
+            format!("{who} and its descendants are {processes} processes and grow on every scan{full}.")
         }
         Some((StormSign::ManyForks, _)) => {
             let forked = facts().find_map(|fact| match fact {
@@ -42,7 +42,10 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
                 }
                 _ => None,
             });
-            format!("{who} started {}, and goes on.", forked.unwrap_or_else(|| "many processes".to_owned()))
+            format!(
+                "{who} started {}, and continues to.",
+                forked.unwrap_or_else(|| "many processes".to_owned())
+            )
         }
         Some((StormSign::SteadyGrowth, _)) | None => {
             let growth = trend::words::growth(file, finding, "their limit");
@@ -56,22 +59,24 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
 pub fn sentence(fact: &ForkFact) -> String {
     match fact {
         ForkFact::ProcessFamily { processes, threads, common, common_processes, .. } => format!(
-            "it and what it started are {processes} live processes with {threads} threads, {common_processes} of them {}",
+            "it and its descendants are {processes} live processes with {threads} threads, \
+             {common_processes} of them {}",
             common.shown()
         ),
         ForkFact::FamilyBefore { before, now, over_ms } => {
             format!("{} before there were {before}, now {now}", duration_ms(*over_ms))
         }
         ForkFact::GrewEachScan { scans, at_least, limit_reached_in_ms } => format!(
-            "they grew by at least {at_least} on each of the last {scans} scans: at this rate the limit is reached in {}",
+            "their number grew by at least {at_least} in each of the last {scans} scans: at this rate the \
+             limit is reached in {}",
             duration_ms(*limit_reached_in_ms)
         ),
         ForkFact::ForksRefused { forks, scans, limit } => {
             let often = if *scans > 1 { format!(", for {scans} scans in a row") } else { String::new() };
-            format!("the kernel refused {forks} forks by {} since the scan before{often}", tasks(limit))
+            format!("the kernel refused {forks} forks by {} since the previous scan{often}", tasks(limit))
         }
         ForkFact::Forked { forks, over_ms, per_second } => format!(
-            "it itself forked {forks} times in {}, {per_second} times a second lately",
+            "it itself forked {forks} times in {}, {per_second} times a second recently",
             duration_ms(*over_ms)
         ),
         ForkFact::OrphanedGroup { group } => {

@@ -25,19 +25,19 @@ facts! {
         },
         /// The kernel function that it waits in.
         HungInFunction {
-            /// Its name.
+            /// Its name, as the kernel gives it.
             function: Name,
         },
         /// The system call that it is in.
         HungInSystemCall {
-            /// Its name.
+            /// Its name, as the kernel gives it.
             call: Name,
             /// What the descriptor is that the call is about, where it is about one.
             file: Option<Name>,
         },
         /// It is in no system call: it waits for a page of its memory to be read from a file or from swap.
         HungInPageFault {},
-        /// Its kernel stack.
+        /// The thread's stack in the kernel.
         HungKernelStack {
             /// The innermost functions, the innermost first.
             functions: Vec<Name>,

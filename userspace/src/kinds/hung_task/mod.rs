@@ -20,18 +20,18 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, Name, ProcessInfo, Severity};
 use crate::observation::{SystemCall, ThreadLook};
 use facts::HungFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Hung task",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
-    patience: |limits| limits.hung_after,
+    patience: |limits, _| limits.hung_after,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

@@ -159,10 +159,10 @@ fn a_write_that_hangs() {
     check(
         &[wait(&other, 121), wait(&hung, 130)],
         &expect![[r#"
-            Warning worker (pid 42) has waited in the kernel for 2 min and does not come out.
-            - its main thread has been in uninterruptible sleep (D) for at least 2 min, in 14 looks (proc:stat)
+            Warning worker (pid 42) has waited in the kernel for 2 min and does not return.
+            - its main thread has been in uninterruptible sleep (D) for at least 2 min, in 14 samples (proc:stat)
               {"for_vfork_child":false,"lasted_ms":130000,"looks":14,"thread":{"is_main":true,"name":"worker","tid":42},"type":"hung_thread"}
-            - its context switches did not move meanwhile: it is one and the same wait (proc:status)
+            - its context switch count did not change meanwhile: it is a single wait (proc:status)
               {"type":"hung_in_one_wait","wakes":0}
             - it waits in the kernel function percpu_rwsem_wait (proc:wchan)
               {"function":"percpu_rwsem_wait","type":"hung_in_function"}
@@ -170,17 +170,17 @@ fn a_write_that_hangs() {
               {"call":"write","file":"/mnt/data/\u001b[2Jlog","type":"hung_in_system_call"}
             - its kernel stack is percpu_rwsem_wait ← vfs_write ← ksys_write ← do_syscall_64 (proc:stack)
               {"functions":["percpu_rwsem_wait","vfs_write","ksys_write","do_syscall_64"],"type":"hung_kernel_stack"}
-            - 2 of its 12 threads are hung, this one for the longest (proc:stat)
+            - 2 of its 12 threads are hung, this one the longest (proc:stat)
               {"hung":2,"of":12,"type":"hung_threads"}
         "#]],
     );
     check(
         &[wait(&other, 121)],
         &expect![[r#"
-            Warning worker (pid 42) has waited in the kernel for 2 min and does not come out.
-            - its thread pool-�1 (tid 77) has been in uninterruptible sleep (D) for at least 2 min, in 14 looks (proc:stat)
+            Warning worker (pid 42) has waited in the kernel for 2 min and does not return.
+            - its thread pool-�1 (tid 77) has been in uninterruptible sleep (D) for at least 2 min, in 14 samples (proc:stat)
               {"for_vfork_child":false,"lasted_ms":121000,"looks":14,"thread":{"is_main":false,"name":"pool-�1","tid":77},"type":"hung_thread"}
-            - its context switches did not move meanwhile: it is one and the same wait (proc:status)
+            - its context switch count did not change meanwhile: it is a single wait (proc:status)
               {"type":"hung_in_one_wait","wakes":0}
             - it waits in the kernel function percpu_rwsem_wait (proc:wchan)
               {"function":"percpu_rwsem_wait","type":"hung_in_function"}
@@ -198,10 +198,10 @@ fn a_vfork_parent_and_a_page_fault() {
     check(
         &[wait(&parent, Some(0))],
         &expect![[r#"
-            Warning worker (pid 42) has waited for its vfork child for 60 min and does not come out.
-            - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 looks (proc:stat)
+            Warning worker (pid 42) has waited for its vfork child for 60 min and does not return.
+            - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 samples (proc:stat)
               {"for_vfork_child":true,"lasted_ms":3600000,"looks":99,"thread":{"is_main":true,"name":"worker","tid":42},"type":"hung_thread"}
-            - its context switches did not move meanwhile: it is one and the same wait (proc:status)
+            - its context switch count did not change meanwhile: it is a single wait (proc:status)
               {"type":"hung_in_one_wait","wakes":0}
             - it waits in the kernel function kernel_clone (proc:wchan)
               {"function":"kernel_clone","type":"hung_in_function"}
@@ -212,12 +212,12 @@ fn a_vfork_parent_and_a_page_fault() {
     check(
         &[wait(&fault, None)],
         &expect![[r#"
-            Critical worker (pid 42) has waited in the kernel for 60 min and does not come out.
-            - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 looks (proc:stat)
+            Critical worker (pid 42) has waited in the kernel for 60 min and does not return.
+            - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 samples (proc:stat)
               {"for_vfork_child":false,"lasted_ms":3600000,"looks":99,"thread":{"is_main":true,"name":"worker","tid":42},"type":"hung_thread"}
             - it waits in the kernel function folio_wait_bit_common (proc:wchan)
               {"function":"folio_wait_bit_common","type":"hung_in_function"}
-            - it is in a page fault: memory backed by a file or by swap has to be read (proc:syscall)
+            - it is in a page fault: memory backed by a file or by swap must be read in (proc:syscall)
               {"type":"hung_in_page_fault"}
         "#]],
     );
@@ -225,10 +225,10 @@ fn a_vfork_parent_and_a_page_fault() {
     check(
         &[wait(&woken, Some(4))],
         &expect![[r#"
-            Critical worker (pid 42) has waited in the kernel for 60 min and does not come out.
-            - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 looks (proc:stat)
+            Critical worker (pid 42) has waited in the kernel for 60 min and does not return.
+            - its main thread has been in uninterruptible sleep (D) for at least 60 min, in 99 samples (proc:stat)
               {"for_vfork_child":false,"lasted_ms":3600000,"looks":99,"thread":{"is_main":true,"name":"worker","tid":42},"type":"hung_thread"}
-            - it woke 4 times meanwhile and went on waiting in the same system call (proc:status)
+            - it woke 4 times meanwhile and kept waiting in the same system call (proc:status)
               {"type":"hung_in_one_wait","wakes":4}
         "#]],
     );

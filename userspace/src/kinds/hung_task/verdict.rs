@@ -68,7 +68,7 @@ enum Cause {
     Unknown,
 }
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let cause = cause(file, finding);
     let (words, confidence) = words(cause);
@@ -106,14 +106,13 @@ fn cause(file: &CaseFile, finding: &Finding) -> Cause {
 const fn words(cause: Cause) -> (&'static str, Confidence) {
     match cause {
         Cause::Vfork => (
-            "started a child with vfork(2) or posix_spawn(3) and may not go on before the child runs its program or \
-             ends. The child does neither: it is blocked itself, most often while it opens a file or a pipe, or its \
-             code does more between vfork and exec than it may. SIGKILL ends either.",
+            "started a child with vfork(2) or posix_spawn(3) and cannot continue before the child runs its \
+             program or exits. The child does neither: it is blocked itself, most often opening a file or a pipe, or its code does more between vfork and exec than is allowed. SIGKILL ends either process.",
             Confidence::High,
         ),
         Cause::Network => (
-            "waits for a file server over the network that does not answer: the server is down, or the way to it is. \
-             With a hard mount it waits for ever, and goes on by itself once the server is back.",
+            "waits for a network file server that does not answer: the server or the network is down. With \
+             a hard mount it waits forever, and continues by itself once the server is back.",
             Confidence::High,
         ),
         Cause::Fuse => (
@@ -122,30 +121,30 @@ const fn words(cause: Cause) -> (&'static str, Confidence) {
             Confidence::High,
         ),
         Cause::Automount => (
-            "waits for an automount to be done: the automounter hangs, or what it is to mount does not answer.",
+            "waits for an automount to complete: the automounter hangs, or what it should mount does not answer.",
             Confidence::Medium,
         ),
         Cause::Frozen => (
-            "wants to write to a file system that is frozen: somebody ran fsfreeze or began a snapshot, and did not \
-             end it. It goes on once the file system is thawed.",
+            "wants to write to a file system that is frozen: somebody ran fsfreeze or started a snapshot, \
+             and did not finish it. It continues once the file system is thawed.",
             Confidence::High,
         ),
         Cause::Disk => (
-            "waits for a disk or the file system on it, and the answer does not come: a device that fails, a path to \
-             storage that is lost, or a queue that is full beyond measure.",
+            "waits for a disk or the file system on it, and gets no answer: a failing device, a lost path \
+             to storage, or an overloaded queue.",
             Confidence::Medium,
         ),
         Cause::Lock => (
-            "waits for a lock in the kernel that another task holds and does not give back. That task is most often \
-             hung as well, and knows why: look for the one whose stack is in a disk or network function.",
+            "waits for a kernel lock that another task holds and does not release. That task is most often \
+             hung as well, and is the one to examine: look for a task whose stack is in a disk or network function.",
             Confidence::Medium,
         ),
         Cause::Driver => {
             ("waits inside a device driver, and the device does not answer.", Confidence::Medium)
         }
         Cause::Unknown => (
-            "waits inside the kernel and can't be interrupted. Most often a disk, or a file server that no longer \
-             answers, is behind it.",
+            "waits inside the kernel and cannot be interrupted. The cause is most often a disk, or a file \
+             server that no longer answers.",
             Confidence::Low,
         ),
     }
@@ -155,19 +154,19 @@ const fn hypotheses(cause: Cause) -> &'static [&'static str] {
     match cause {
         Cause::Vfork => &[
             "The child is stopped by a signal or a debugger",
-            "The program the child is to run lies on a file system that does not answer",
+            "The program the child should run is on a file system that does not answer",
         ],
-        Cause::Network => &["The mount lost its server on purpose: a move, a new address, a firewall rule"],
-        Cause::Fuse => &["The FUSE program waits for a network of its own"],
+        Cause::Network => &["The server was moved on purpose: a new address, a firewall rule"],
+        Cause::Fuse => &["The FUSE program itself waits for the network"],
         Cause::Frozen => {
-            &["A snapshot or a backup is still at work, and thaws the file system when it is done"]
+            &["A snapshot or a backup is still running, and thaws the file system when it is done"]
         }
         Cause::Disk => &[
-            "The device works, but others have queued more than it can do",
-            "A fault in a driver or file system; then the kernel's log has a stack",
+            "The device works, but is overloaded by other requests",
+            "A bug in a driver or file system; then the kernel log has a stack trace",
         ],
         Cause::Automount | Cause::Lock | Cause::Driver | Cause::Unknown => {
-            &["A fault in a driver or file system; then the kernel's log has a stack"]
+            &["A bug in a driver or file system; then the kernel log has a stack trace"]
         }
     }
 }
@@ -187,22 +186,22 @@ fn steps(file: &CaseFile, finding: &Finding, cause: Cause) -> Vec<NextStep> {
             format!("ps -o pid,stat,wchan:32,etime,args --ppid {pid}; ls -l /proc/{pid}/fd"),
         )),
         Cause::Network | Cause::Fuse | Cause::Automount => Some(step(
-            "Which remote and FUSE file systems it sees (df and ls would hang on them)",
+            "Which remote and FUSE file systems it uses (df and ls would hang on them)",
             format!("grep -E ' (nfs4?|cifs|smb3|ceph|9p|fuse[^ ]*|autofs) ' /proc/{pid}/mounts"),
         )),
         Cause::Frozen => Some(frozen(file, finding)),
         Cause::Disk | Cause::Driver => Some(step(
-            "Requests that the devices have not answered (in flight: reads, writes)",
+            "Requests that the devices have not completed (in flight: reads, writes)",
             "grep -H . /sys/block/*/inflight | grep -v ' 0  *0$'",
         )),
         Cause::Lock | Cause::Unknown => None,
     });
     steps.push(step(
-        "Everything that waits like that",
+        "Everything else that waits like this",
         "ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'",
     ));
     steps.push(step(
-        "What the kernel says of it",
+        "What the kernel logged about it",
         "journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'",
     ));
     steps.extend(supervisor(file));

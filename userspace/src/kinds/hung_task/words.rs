@@ -15,9 +15,9 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     match wait {
         Some((lasted_ms, for_vfork_child)) => {
             let what = if for_vfork_child { "for its vfork child" } else { "in the kernel" };
-            format!("{who} has waited {what} for {} and does not come out.", duration_ms(lasted_ms))
+            format!("{who} has waited {what} for {} and does not return.", duration_ms(lasted_ms))
         }
-        None => format!("{who} waits in the kernel and does not come out."),
+        None => format!("{who} waits in the kernel and does not return."),
     }
 }
 
@@ -25,15 +25,15 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
 pub fn sentence(fact: &HungFact) -> String {
     match fact {
         HungFact::HungThread { thread: it, lasted_ms, looks, .. } => format!(
-            "{} has been in uninterruptible sleep (D) for at least {}, in {looks} looks",
+            "{} has been in uninterruptible sleep (D) for at least {}, in {looks} samples",
             thread(it),
             duration_ms(*lasted_ms)
         ),
         HungFact::HungInOneWait { wakes: 0 } => {
-            "its context switches did not move meanwhile: it is one and the same wait".to_owned()
+            "its context switch count did not change meanwhile: it is a single wait".to_owned()
         }
         HungFact::HungInOneWait { wakes } => {
-            format!("it woke {wakes} times meanwhile and went on waiting in the same system call")
+            format!("it woke {wakes} times meanwhile and kept waiting in the same system call")
         }
         HungFact::HungInFunction { function } => {
             format!("it waits in the kernel function {}", function.shown())
@@ -43,14 +43,14 @@ pub fn sentence(fact: &HungFact) -> String {
             format!("the system call is {}(){on}", call.shown())
         }
         HungFact::HungInPageFault {} => {
-            "it is in a page fault: memory backed by a file or by swap has to be read".to_owned()
+            "it is in a page fault: memory backed by a file or by swap must be read in".to_owned()
         }
         HungFact::HungKernelStack { functions } => {
             let functions: Vec<_> = functions.iter().map(Name::shown).collect();
             format!("its kernel stack is {}", functions.join(" ← "))
         }
         HungFact::HungThreads { hung, of } => {
-            format!("{hung} of its {of} threads are hung, this one for the longest")
+            format!("{hung} of its {of} threads are hung, this one the longest")
         }
     }
 }

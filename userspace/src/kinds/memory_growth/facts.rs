@@ -11,14 +11,14 @@ facts! {
             from_bytes: u64,
             /// About what it is.
             to_bytes: u64,
-            /// Over which time.
+            /// The time over which it grew, in milliseconds.
             over_ms: u64,
             /// By how much in a minute.
             per_minute_bytes: u64,
         },
         /// The anonymous memory of the process now: RssAnon and VmSwap.
         AnonymousMemory {
-            /// How much.
+            /// Anonymous memory now, in bytes.
             anon_bytes: u64,
         },
     }

@@ -21,20 +21,20 @@ use std::time::Duration;
 
 use crate::config::{DetectLimits, GrowthLimits};
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::MemoryCeiling;
 use crate::kinds::shared::trend::{self, Least, Past, Trend, whole};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::programs;
 use facts::MemoryGrowthFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Memory growth",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::OomKill, Tie::Linked), (IncidentKind::MemoryPressure, Tie::Linked)],
-    patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
+    patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
@@ -54,7 +54,7 @@ const YOUNG_WINDOWS: u32 = 3;
 /// One process's anonymous memory over time. Points are in KiB.
 #[derive(Clone, Copy)]
 pub struct MemoryGrowth<'a> {
-    /// Its history.
+    /// What scans measured of it over time.
     pub past: Past<'a>,
     /// The window's points, start-up included.
     pub from_start: &'a [(f64, f64)],

@@ -72,7 +72,7 @@ fn a_leak_is_as_bad_as_its_limit_is_near() {
     let told = told(&draft);
     assert_eq!(
         told.summary,
-        "python3 (pid 13674) grows steadily: by 100.0 MiB in 10 min, 10.0 MiB a minute; what is left lasts 10 min."
+        "python3 (pid 13674) grows steadily: by 100.0 MiB in 10 min, 10.0 MiB a minute; the rest lasts 10 min."
     );
     assert_eq!(
         told.facts[0],
@@ -164,8 +164,8 @@ fn what_a_history_shows_ends_in_its_cause() {
     let mut file = case_of(&draft);
     file.evidence = vec![fixture::frozen("status", "VmRSS:\t230000 kB\nRssAnon:\t220000 kB\nThreads:\t4\n")];
     let verdict = built_in(&file);
-    assert!(verdict.probable_cause.contains("objects that are kept and never used again"), "{verdict:?}");
-    assert!(verdict.probable_cause.contains("It will meet its limit soon"), "{verdict:?}");
+    assert!(verdict.probable_cause.contains("objects that are kept but never used again"), "{verdict:?}");
+    assert!(verdict.probable_cause.contains("It will reach its limit soon"), "{verdict:?}");
     assert_eq!((verdict.confidence, verdict.evidence.len()), (Confidence::Medium, 4));
     let steady = file.facts.iter().filter_map(|fact| fact.data.as_trend());
     assert!(matches!(steady.collect::<Vec<_>>()[..], [TrendFact::SteadyGrowth { points: 20, .. }]));

@@ -11,36 +11,36 @@ use crate::model::{Confidence, Severity};
 /// So many threads are more than most programs have: each brings a stack.
 const MANY_THREADS: u64 = 500;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let frozen = Frozen(file);
     let pid = file.process.pid;
-    let growing = format!("{} grows steadily and gives nothing back", who(file));
+    let growing = format!("{} grows steadily and releases nothing", who(file));
     let soon = match finding.severity {
         Severity::Critical => {
-            " It will meet its limit soon: restarting it now, in order, is better than a kill then."
+            " It will reach its limit soon: an orderly restart now is better than a kill later."
         }
         Severity::Warning | Severity::Info => "",
     };
     let (cause, confidence) = match (frozen.status_number("Threads"), heap_share(&frozen)) {
         (Some(threads), _) if threads >= MANY_THREADS => (
             format!(
-                "{growing}. It has {threads} threads, and every one has a stack: most likely threads are started that \
-                 do not end.{soon}"
+                "{growing}. It has {threads} threads, and each has a stack: most likely it starts threads \
+                 that do not end.{soon}"
             ),
             Confidence::Medium,
         ),
         (_, Some((data, percent))) => (
             format!(
-                "{growing}: objects that are kept and never used again. {} % of what is resident is anonymous, \
-                 {} in all, so it is its own heap and no file cache.{soon}",
+                "{growing}: objects that are kept but never used again. {} % of its resident memory is \
+                 anonymous, {} in total, so it is the heap and not file cache.{soon}",
                 percent,
                 size(data)
             ),
             Confidence::Medium,
         ),
         (_, None) => (
-            format!("{growing}, as a leak does: objects that are kept and never used again.{soon}"),
+            format!("{growing}, as a leak does: objects that are kept but never used again.{soon}"),
             Confidence::Low,
         ),
     };
@@ -49,21 +49,22 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             file,
             finding,
             &[SOURCE],
-            "A cache without a bound, or one that is larger than the machine: then it levels off, or would with more memory",
+            "A cache without a size limit, or one that is too large for this host: then it levels off, or \
+             would with more memory",
         ),
         hypothesis(
             file,
             finding,
             &[SOURCE],
             format!(
-                "More work than usual: {} holds what it is given, and shrinks when the work is done",
+                "More work than usual: {} holds the data it was given, and shrinks when the work is done",
                 name(file)
             ),
         ),
     ];
     let mut next_steps = vec![
         step(
-            "Where the memory is: the largest mappings; [heap] and nameless ones are the program's own",
+            "Where the memory is: the largest mappings; [heap] and nameless ones are the program's own data",
             format!(
                 "awk '/^[0-9a-f]+-/ {{name=$6}} /^Anonymous:/ {{kb[name]+=$2}} END {{for (n in kb) print kb[n], \"kB\", \
                  n==\"\"?\"(nameless)\":n}}' /proc/{pid}/smaps | sort -rn | head"

@@ -20,7 +20,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     });
     let end = file.cited(finding).find_map(|fact| match fact.data.as_limit() {
         Some(LimitFact::MemoryLeft { lasts_ms, .. }) => {
-            Some(format!("; what is left lasts {}", duration_ms(*lasts_ms)))
+            Some(format!("; the rest lasts {}", duration_ms(*lasts_ms)))
         }
         _ => None,
     });

@@ -9,9 +9,9 @@ facts! {
     pub enum PressureFact {
         /// A memory cgroup has a limit.
         CgroupMemoryLimit {
-            /// Its path.
+            /// The path of the memory cgroup.
             cgroup: Name,
-            /// The limit.
+            /// The cgroup's memory limit, in bytes.
             limit_bytes: u64,
         },
         /// What that cgroup holds.
@@ -19,15 +19,15 @@ facts! {
             /// Without pages of files, which the kernel can take back.
             held_bytes: u64,
         },
-        /// The host's memory.
+        /// How much memory and swap the host has left.
         HostMemory {
-            /// All there is.
+            /// The host's memory in total, in bytes.
             total_bytes: u64,
             /// Free, or to be had without swapping: page cache is in it.
             available_bytes: u64,
             /// All the swap there is; 0: none.
             swap_total_bytes: u64,
-            /// Of that, free.
+            /// Free swap, in bytes.
             swap_free_bytes: u64,
         },
         /// For how much of the time tasks waited for memory.
@@ -43,7 +43,7 @@ facts! {
         },
         /// For how long memory has been short.
         MemoryShort {
-            /// What shows it.
+            /// The measurement that shows the pressure.
             sign: MemorySign,
             /// From where on that is short, in percent.
             threshold_percent: u32,
@@ -52,9 +52,9 @@ facts! {
         },
         /// One of those that hold it.
         MemoryHolder {
-            /// Which.
+            /// The process that is meant.
             process: Who,
-            /// Its resident set.
+            /// Its resident set size, in bytes.
             rss_bytes: u64,
             /// By how much it grew lately, where it did.
             grown: Option<MemoryGrown>,
@@ -65,9 +65,9 @@ facts! {
 facts! {
     /// How much a process grew lately.
     pub struct MemoryGrown {
-        /// By so much.
+        /// How much it grew, in bytes.
         pub bytes: u64,
-        /// In this time.
+        /// The time in which it grew, in milliseconds.
         pub over_ms: u64,
     }
 }

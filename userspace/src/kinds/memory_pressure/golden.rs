@@ -52,7 +52,7 @@ fn data_and_sentences() {
         {"type":"cgroup_memory_limit","cgroup":"/a\u001b[2J\nb","limit_bytes":1048576}
           the limit of /a�[2J b is 1.0 MiB
         {"type":"cgroup_memory_held","held_bytes":1000}
-          without pages of files it holds 1000 B
+          without file pages it holds 1000 B
         {"type":"host_memory","total_bytes":1073741824,"available_bytes":20971520,"swap_total_bytes":0,"swap_free_bytes":0}
           20.0 MiB of the host's 1.0 GiB of memory are available, page cache included; it has no swap
         {"type":"host_memory","total_bytes":1073741824,"available_bytes":20971520,"swap_total_bytes":4096,"swap_free_bytes":0}
@@ -64,9 +64,9 @@ fn data_and_sentences() {
         {"type":"memory_short","sign":"near_limit","threshold_percent":95,"scans":2}
           it was above 95 % for 2 scans in a row
         {"type":"memory_short","sign":"little_available","threshold_percent":95,"scans":2}
-          it was like that for 2 scans in a row
+          it was in this state for 2 scans in a row
         {"type":"memory_short","sign":"stall","threshold_percent":95,"scans":2}
-          it was like that for 2 scans in a row
+          it was in this state for 2 scans in a row
         {"type":"memory_holder","process":{"name":"api\u001b[2J","pid":9},"rss_bytes":734003200,"grown":null}
           api�[2J (pid 9) holds 700.0 MiB resident
         {"type":"memory_holder","process":{"name":", 1 B of them","pid":9},"rss_bytes":734003200,"grown":{"bytes":536870912,"over_ms":130000}}

@@ -19,8 +19,6 @@ pub mod verdict;
 pub mod watch;
 pub mod words;
 
-use std::time::Duration;
-
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
@@ -29,13 +27,13 @@ use crate::model::{IncidentKind, Severity};
 use crate::observation::{CgroupMemory, HostMemory, Stall};
 use facts::{MemoryGrown, MemorySign, PressureFact};
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Memory pressure",
     nature: Nature::Lasts,
-    is_of_cgroup: |_| true,
+    of_cgroup: true,
     explains: &[(IncidentKind::OomKill, Tie::Linked)],
-    patience: |limits| SCANS_APART * limits.memory_scans.saturating_sub(1),
+    patience: |limits, scan_interval| scan_interval.saturating_mul(limits.memory_scans.saturating_sub(1)),
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
@@ -45,8 +43,6 @@ pub const ROOM: Room = Room {
 
 /// How many of the largest processes are named.
 const NAMED: usize = 3;
-/// Scans are at least so far apart.
-const SCANS_APART: Duration = Duration::from_secs(1);
 /// The site of a cgroup's shortage, by whichever sign: the cgroup is in the fingerprint already, and which process is
 /// largest today is not the fault.
 const OF_CGROUP: &str = "cgroup";
@@ -56,9 +52,9 @@ const OF_HOST: &str = "host";
 /// One process and its size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// Which.
+    /// The process that is meant.
     pub process: Who,
-    /// Resident set size.
+    /// Resident set size, in bytes.
     pub rss_bytes: u64,
     /// By how much it grew lately, where it did.
     pub grown: Option<MemoryGrown>,

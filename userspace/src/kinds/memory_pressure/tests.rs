@@ -1,5 +1,7 @@
 //! When memory has run short, what is said of it, and what causes it; golden.
 
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -39,6 +41,17 @@ fn shortage_and_stalls() {
         let draft = host(&memory, scans, &[], &DetectLimits::default());
         assert_eq!(draft.map(|it| it.severity), want, "{what}");
     }
+}
+
+#[test]
+fn nothing_is_said_before_enough_scans_could_be() {
+    let limits = DetectLimits::default();
+    for (interval_ms, want_ms) in [(1_000, 1_000), (10_000, 10_000), (100, 100)] {
+        let patience = (ROOM.patience)(&limits, Duration::from_millis(interval_ms));
+        assert_eq!(patience, Duration::from_millis(want_ms));
+    }
+    let often = DetectLimits { memory_scans: 4, ..limits };
+    assert_eq!((ROOM.patience)(&often, Duration::from_secs(10)), Duration::from_secs(30));
 }
 
 #[test]
@@ -104,7 +117,7 @@ fn the_growers_are_named() {
         Critical The host has 20.0 MiB of its 1000.0 MiB of memory left. [host]
         - 20.0 MiB of the host's 1000.0 MiB of memory are available, page cache included; it has no swap (proc:meminfo)
         - all tasks waited for memory for 1.0 % of the last 10 s and 3.0 % of the last minute, some for 3.0 % (proc:pressure)
-        - it was like that for 3 scans in a row (scan)
+        - it was in this state for 3 scans in a row (scan)
         - api�[2J (pid 9) holds 700.0 MiB resident, 512.0 MiB of them in the last 2 min (proc:stat)
         - db (pid 8) holds 200.0 MiB resident (proc:stat)
     "#]],
@@ -112,10 +125,10 @@ fn the_growers_are_named() {
     check(
         host(&memory(90, (60, 100), (45.0, 31.0)), 3, &processes, &limits),
         &expect![[r#"
-        Warning The host stalls for want of memory: for 31 % of the last minute, all tasks waited for it. [host]
+        Warning The host stalls for lack of memory: for 31 % of the last minute, all tasks waited for it. [host]
         - 90.0 MiB of the host's 1000.0 MiB of memory are available, page cache included; 60.0 MiB of its 100.0 MiB of swap are free (proc:meminfo)
         - all tasks waited for memory for 45.0 % of the last 10 s and 31.0 % of the last minute, some for 31.0 % (proc:pressure)
-        - it was like that for 3 scans in a row (scan)
+        - it was in this state for 3 scans in a row (scan)
         - api�[2J (pid 9) holds 700.0 MiB resident, 512.0 MiB of them in the last 2 min (proc:stat)
         - db (pid 8) holds 200.0 MiB resident (proc:stat)
     "#]],
@@ -124,9 +137,9 @@ fn the_growers_are_named() {
     check(
         super::stall("/app\n", &stall, 2, &processes[..1], &limits),
         &expect![[r#"
-        Warning The cgroup /app  stalls for want of memory: for 41 % of the last minute, all its tasks waited for it. [cgroup]
+        Warning The cgroup /app  stalls for lack of memory: for 41 % of the last minute, all its tasks waited for it. [cgroup]
         - all tasks waited for memory for 60.0 % of the last 10 s and 41.0 % of the last minute, some for 80.0 % (cgroup:memory.pressure)
-        - it was like that for 2 scans in a row (scan)
+        - it was in this state for 2 scans in a row (scan)
         - api�[2J (pid 9) holds 700.0 MiB resident, 512.0 MiB of them in the last 2 min (proc:stat)
     "#]],
     );
@@ -162,17 +175,17 @@ fn a_host_that_a_process_fills() {
         &shortage(resident(13674, "python3", 700 * MIB, grown)),
         &expect![[r#"
             The host has 20.0 MiB of its 1000.0 MiB of memory left.
-            The host has too little memory left, and the process that grew most lately is python3 (pid 13674): by 512 MiB in the last 2 min, to 700 MiB.
+            The host has too little memory left, and the process that grew most recently is python3 (pid 13674): by 512 MiB in the last 2 min, to 700 MiB.
             Medium, by F1 F2 F3
-            ? Many small processes hold it together: more workers or jobs than the host has room for [F3]
-            ? It is no process's: tmpfs files, shared memory, or the kernel's own (Shmem and SUnreclaim in /proc/meminfo) [F1]
-            - How much memory the host has left, and who has the rest
+            ? Many small processes use it together: more workers or jobs than the host has memory for [F3]
+            ? No process holds it: it is tmpfs files, shared memory, or the kernel's own memory (Shmem and SUnreclaim in /proc/meminfo) [F1]
+            - How much memory the host has left, and which processes use the rest
               $ free -m; ps -eo pid,rss,comm --sort=-rss | head
-            - Whether it stalls now, and what the memory is
+            - Whether it stalls now, and what the memory is used for
               $ grep . /proc/pressure/memory; grep -E 'MemA|Swap|Shmem:|Slab|SUnr|Dirty|HugePages_T' /proc/meminfo
-            - What the memory of the named process is: heap, mapped files, shared memory
+            - What the named process's memory consists of: heap, mapped files, shared memory
               $ cat /proc/13674/smaps_rollup
-            - Whom the OOM killer would choose: the highest score first
+            - Which process the OOM killer would choose: the highest score first
               $ for p in /proc/[0-9]*; do echo "$(cat $p/oom_score) ${p#/proc/} $(cat $p/comm)"; done 2>/dev/null | sort -rn | head
         "#]],
     );
@@ -185,17 +198,17 @@ fn a_host_that_is_too_small() {
         &shortage(resident(13674, ", 9 B of them in the last 2 min", 70 * MIB, None)),
         &expect![[r#"
             The host has 20.0 MiB of its 1000.0 MiB of memory left.
-            The host has too little memory left for what runs on it; no process grew much lately. The largest is python3 (pid 13674).
+            The host has too little memory left for what runs on it; no process grew much recently. The largest is python3 (pid 13674).
             Low, by F1 F2 F3
-            ? Many small processes hold it together: more workers or jobs than the host has room for [F3]
-            ? It is no process's: tmpfs files, shared memory, or the kernel's own (Shmem and SUnreclaim in /proc/meminfo) [F1]
-            - How much memory the host has left, and who has the rest
+            ? Many small processes use it together: more workers or jobs than the host has memory for [F3]
+            ? No process holds it: it is tmpfs files, shared memory, or the kernel's own memory (Shmem and SUnreclaim in /proc/meminfo) [F1]
+            - How much memory the host has left, and which processes use the rest
               $ free -m; ps -eo pid,rss,comm --sort=-rss | head
-            - Whether it stalls now, and what the memory is
+            - Whether it stalls now, and what the memory is used for
               $ grep . /proc/pressure/memory; grep -E 'MemA|Swap|Shmem:|Slab|SUnr|Dirty|HugePages_T' /proc/meminfo
-            - What the memory of the named process is: heap, mapped files, shared memory
+            - What the named process's memory consists of: heap, mapped files, shared memory
               $ cat /proc/13674/smaps_rollup
-            - Whom the OOM killer would choose: the highest score first
+            - Which process the OOM killer would choose: the highest score first
               $ for p in /proc/[0-9]*; do echo "$(cat $p/oom_score) ${p#/proc/} $(cat $p/comm)"; done 2>/dev/null | sort -rn | head
         "#]],
     );
@@ -220,15 +233,15 @@ fn a_cgroup_that_one_process_fills() {
         &file,
         &expect![[r#"
         The memory cgroup /oomtest holds 990 B of its 1000 B.
-        The cgroup uses 243 MiB of 256 MiB (94 %), and 224 MiB of it is python3 (pid 13674)'s own. If it grows on, the kernel will kill it.
+        The cgroup uses 243 MiB of 256 MiB (94 %), and 224 MiB of it is python3 (pid 13674)'s own. If it keeps growing, the kernel will kill it.
         High, by F1 F2 F3 F4
-        ? python3 leaks: its memory only ever grows [F4]
-        ? The limit is too small for ordinary work; then the use is high but level [F1 F2]
+        ? python3 leaks memory: it only ever grows [F4]
+        ? The limit is too low for normal work; then memory use is high but stable [F1 F2]
         - The cgroup's limit, use and OOM count
           $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What its memory is: heap, mapped files, shared memory
+        - What its memory consists of: heap, mapped files, shared memory
           $ cat /proc/13674/smaps_rollup; grep -E '^(Vm|Rss)' /proc/13674/status
-        - Who else is in the cgroup, the largest first
+        - Other processes in the cgroup, the largest first
           $ ps -o pid,rss,etime,comm --sort=-rss -p "$(paste -sd, /sys/fs/cgroup/oomtest/cgroup.procs)"
     "#]],
     );
@@ -244,7 +257,11 @@ fn the_cause_follows_the_frozen_files() {
             "is python3 (pid 13674)'s own",
             Confidence::High,
         ),
-        (&[max, current, ("status", "VmRSS:\t 2300 kB\n")], "the rest is with others", Confidence::Medium),
+        (
+            &[max, current, ("status", "VmRSS:\t 2300 kB\n")],
+            "other processes in the cgroup have the rest",
+            Confidence::Medium,
+        ),
         (&[max, current, ("cgroup.memory.stat", "file 200000000\n")], "is page cache", Confidence::Medium),
         (&[max, current], "the kernel will kill a process in it", Confidence::Medium),
     ];

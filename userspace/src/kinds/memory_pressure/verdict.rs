@@ -9,7 +9,7 @@ use crate::kinds::pieces::Who;
 use crate::kinds::words;
 use crate::model::Confidence;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     if stated(file, finding).any(|fact| matches!(fact, PressureFact::HostMemory { .. })) {
         return host(file, finding);
@@ -19,7 +19,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let mut next_steps = vec![
         cgroup_memory(file),
         step(
-            "What its memory is: heap, mapped files, shared memory",
+            "What its memory consists of: heap, mapped files, shared memory",
             format!("cat /proc/{pid}/smaps_rollup; grep -E '^(Vm|Rss)' /proc/{pid}/status"),
         ),
     ];
@@ -31,7 +31,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         };
         let procs = format!("{root}{}/cgroup.procs", quote(cgroup.trim_end_matches('/')));
         next_steps.push(step(
-            "Who else is in the cgroup, the largest first",
+            "Other processes in the cgroup, the largest first",
             format!("ps -o pid,rss,etime,comm --sort=-rss -p \"$(paste -sd, {procs})\""),
         ));
     }
@@ -41,13 +41,13 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             file,
             finding,
             &["proc:", "scan:"],
-            format!("{} leaks: its memory only ever grows", name(file)),
+            format!("{} leaks memory: it only ever grows", name(file)),
         ),
         hypothesis(
             file,
             finding,
             &["cgroup:"],
-            "The limit is too small for ordinary work; then the use is high but level",
+            "The limit is too low for normal work; then memory use is high but stable",
         ),
     ];
     Opinion { cause, confidence, sources: &["cgroup:memory", "proc:status"], hypotheses, next_steps }
@@ -59,7 +59,7 @@ fn host(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, confidence) = match first_holder(file, finding) {
         Some((grower, rss_bytes, Some(grown))) => (
             format!(
-                "The host has too little memory left, and the process that grew most lately is {}: by {} in the last {}, \
+                "The host has too little memory left, and the process that grew most recently is {}: by {} in the last {}, \
                  to {}.",
                 words::who(grower),
                 size(grown.bytes),
@@ -70,7 +70,7 @@ fn host(file: &CaseFile, finding: &Finding) -> Opinion {
         ),
         _ => (
             format!(
-                "The host has too little memory left for what runs on it; no process grew much lately. The largest is \
+                "The host has too little memory left for what runs on it; no process grew much recently. The largest is \
                  {}.",
                 who(file)
             ),
@@ -82,27 +82,28 @@ fn host(file: &CaseFile, finding: &Finding) -> Opinion {
             file,
             finding,
             &["proc:stat"],
-            "Many small processes hold it together: more workers or jobs than the host has room for",
+            "Many small processes use it together: more workers or jobs than the host has memory for",
         ),
         hypothesis(
             file,
             finding,
             &["proc:meminfo"],
-            "It is no process's: tmpfs files, shared memory, or the kernel's own (Shmem and SUnreclaim in /proc/meminfo)",
+            "No process holds it: it is tmpfs files, shared memory, or the kernel's own memory (Shmem and \
+             SUnreclaim in /proc/meminfo)",
         ),
     ];
     let next_steps = vec![
-        step("How much memory the host has left, and who has the rest", free()),
+        step("How much memory the host has left, and which processes use the rest", free()),
         step(
-            "Whether it stalls now, and what the memory is",
+            "Whether it stalls now, and what the memory is used for",
             "grep . /proc/pressure/memory; grep -E 'MemA|Swap|Shmem:|Slab|SUnr|Dirty|HugePages_T' /proc/meminfo",
         ),
         step(
-            "What the memory of the named process is: heap, mapped files, shared memory",
+            "What the named process's memory consists of: heap, mapped files, shared memory",
             format!("cat /proc/{pid}/smaps_rollup"),
         ),
         step(
-            "Whom the OOM killer would choose: the highest score first",
+            "Which process the OOM killer would choose: the highest score first",
             "for p in /proc/[0-9]*; do echo \"$(cat $p/oom_score) ${p#/proc/} $(cat $p/comm)\"; done 2>/dev/null | sort -rn \
              | head",
         ),
@@ -133,8 +134,8 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
         (frozen.memory_limit().filter(|limit| *limit > 0), frozen.memory_usage())
     else {
         let cause = format!(
-            "{} and what shares its limit hold almost all the memory they may have. When it is full, the kernel \
-             kills one of them.",
+            "{} and the other processes under its limit use almost all the memory they are allowed. When it \
+             is full, the kernel kills one of them.",
             who(file)
         );
         return (cause, Confidence::Low);
@@ -147,8 +148,8 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     );
     if let Some(cache) = frozen.cgroup_cache().filter(|cache| *cache >= usage / 2) {
         let cause = format!(
-            "{full}, but {} of that is page cache, which the kernel takes back when it is needed: slower file access, \
-             not yet a kill.",
+            "{full}, but {} of that is page cache, which the kernel reclaims when needed: slower file \
+             access, but no kill yet.",
             size(cache)
         );
         return (cause, Confidence::Medium);
@@ -156,7 +157,7 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     match frozen.status_bytes("VmRSS") {
         Some(rss) if rss >= usage / 2 => {
             let cause = format!(
-                "{full}, and {} of it is {}'s own. If it grows on, the kernel will kill it.",
+                "{full}, and {} of it is {}'s own. If it keeps growing, the kernel will kill it.",
                 size(rss),
                 who(file)
             );
@@ -164,14 +165,15 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
         }
         Some(rss) => {
             let cause = format!(
-                "{full}; {} has {} of it, the rest is with others in the cgroup.",
+                "{full}; {} has {} of it, other processes in the cgroup have the rest.",
                 who(file),
                 size(rss)
             );
             (cause, Confidence::Medium)
         }
-        None => {
-            (format!("{full}. If it grows on, the kernel will kill a process in it."), Confidence::Medium)
-        }
+        None => (
+            format!("{full}. If it keeps growing, the kernel will kill a process in it."),
+            Confidence::Medium,
+        ),
     }
 }

@@ -126,89 +126,97 @@ impl MemoryWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cgroup::Hierarchy;
-    use crate::evidence::Sources;
-    use crate::host::Host;
-    use crate::metrics::Metrics;
-    use crate::model::{ProcessKey, Severity};
-    use crate::observation::{SeenDetails, SeenProcess};
-    use crate::state::{History, Table, Zombies};
+    use crate::kinds::fixture::view::{PID, Short, World};
+    use crate::model::Severity;
+    use crate::observation::SeenProcess;
 
     const MIB: u64 = 1 << 20;
+    const SMALL: u32 = PID + 5;
+    const LARGE: u32 = PID + 6;
 
     /// A host of two processes: 10 MiB in /app/w, 20 MiB in /else.
-    fn table(host: &Host) -> Table {
-        let mut table = Table::default();
-        for (pid, rss_mib, cgroup) in [(5, 10, "/app/w"), (6, 20, "/else")] {
-            let key = ProcessKey { pid, start_ticks: 1 };
-            let details =
-                SeenDetails { argv: Box::default(), exe: None, uid: None, cgroup: Some(cgroup.into()) };
-            let seen = SeenProcess {
-                comm: (*b"app").into(),
-                rss_bytes: rss_mib * MIB,
-                details: Some(details),
-                ..SeenProcess::sample(key)
-            };
-            table.seen(&seen, Duration::from_secs(100), host);
-        }
-        table
+    fn processes(world: &World<MemoryWatch>) -> Vec<SeenProcess> {
+        let process = |(pid, rss_mib, cgroup): (u32, u64, &str)| {
+            let mut seen = SeenProcess { rss_bytes: rss_mib * MIB, ..world.process(pid) };
+            seen.details.as_mut().unwrap().cgroup = Some(cgroup.into());
+            seen
+        };
+        [(SMALL, 10, "/app/w"), (LARGE, 20, "/else")].map(process).into()
     }
 
-    /// What the second and third of some equal scans find.
-    fn after_scans(
-        memory: &HostMemory,
-        cgroups: &[CgroupMemory],
-    ) -> Vec<(u32, Option<String>, String, Severity)> {
-        let host = Host::read("/proc".as_ref());
-        let (table, metrics, limits) = (table(&host), Metrics::new(), DetectLimits::default());
-        let sources = Sources { proc_root: "/proc".into(), hierarchy: Hierarchy::None };
-        let growth = &limits.growth;
-        let (history, zombies) =
-            (History::new(growth.growth_window, growth.growth_history), Zombies::default());
-        let mut watch = MemoryWatch::default();
-        let mut found = Vec::new();
-        for scan in 1..=limits.memory_scans {
-            assert!(found.is_empty(), "{scan} scans are not enough");
-            let view = View {
-                table: &table,
-                history: &history,
-                zombies: &zombies,
-                cgroups,
-                host: &host,
-                sources: &sources,
-                limits: &limits,
-                metrics: &metrics,
-                now: Duration::from_secs(100),
-            };
-            watch.host_memory(memory, view);
-            watch.scanned(Duration::ZERO, view, &mut found);
-        }
-        let found = found
-            .into_iter()
-            .map(|Found { draft, process }| (process.pid, process.cgroup, draft.site, draft.severity));
-        found.collect()
+    /// What each scan finds where the host's and the cgroups' memory is like that.
+    fn scans(scans: &[(HostMemory, Vec<CgroupMemory>)]) -> Vec<Vec<Short>> {
+        let mut world = World::new(MemoryWatch::default());
+        let scan = |(memory, cgroups): &(HostMemory, Vec<CgroupMemory>)| {
+            world.cgroups = cgroups.clone();
+            world.host_memory(memory);
+            let seen = processes(&world);
+            world.scan(&seen)
+        };
+        scans.iter().map(scan).collect()
     }
 
     fn plenty() -> HostMemory {
         HostMemory { total_bytes: 1000 * MIB, available_bytes: 500 * MIB, ..HostMemory::default() }
     }
 
+    fn short() -> HostMemory {
+        HostMemory { available_bytes: MIB, ..plenty() }
+    }
+
+    fn stalls(path: &str, full_avg10: f64, full_avg60: f64) -> HostMemory {
+        let stall = Stall { some_avg60: 90.0, full_avg10, full_avg60 };
+        HostMemory { cgroups: vec![(path.into(), stall)], ..plenty() }
+    }
+
+    /// A cgroup with a limit of 10 MiB.
+    fn full(path: &str, usage_bytes: u64, file_bytes: u64) -> CgroupMemory {
+        CgroupMemory { path: path.into(), usage_bytes, file_bytes, limit_bytes: 10 * MIB }
+    }
+
     #[test]
     fn what_is_short_for_enough_scans_is_found_with_its_largest_process() {
-        let full = |path: &str, usage_bytes| CgroupMemory {
-            path: path.into(),
-            usage_bytes,
-            file_bytes: 0,
-            limit_bytes: 10 * MIB,
+        let near = vec![full("/app", 10 * MIB, 0), full("/else", 5 * MIB, 0), full("/empty", 10 * MIB, 0)];
+        let (of_cgroup, of_host) = (vec![(SMALL, Severity::Warning)], vec![(LARGE, Severity::Critical)]);
+        let twice = |memory: HostMemory, cgroups: Vec<CgroupMemory>| {
+            scans(&[(memory.clone(), cgroups.clone()), (memory, cgroups)])
         };
-        let app = Some("/app".to_owned());
-        let near = [full("/app", 10 * MIB), full("/else", 5 * MIB), full("/empty", 10 * MIB)];
-        assert_eq!(after_scans(&plenty(), &near), [(5, app.clone(), "cgroup".into(), Severity::Warning)]);
-        let short = HostMemory { available_bytes: MIB, ..plenty() };
-        assert_eq!(after_scans(&short, &[]), [(6, None, "host".into(), Severity::Critical)]);
-        let stall = Stall { some_avg60: 90.0, full_avg10: 60.0, full_avg60: 50.0 };
-        let stalls = HostMemory { cgroups: vec![("/app".into(), stall)], ..plenty() };
-        assert_eq!(after_scans(&stalls, &[]), [(5, app, "cgroup".into(), Severity::Warning)]);
-        assert_eq!(after_scans(&plenty(), &[]), []);
+        assert_eq!(twice(plenty(), near), [vec![], of_cgroup.clone()]);
+        assert_eq!(twice(short(), vec![]), [vec![], of_host]);
+        assert_eq!(twice(stalls("/app", 60.0, 50.0), vec![]), [vec![], of_cgroup]);
+        assert_eq!(twice(plenty(), vec![]).concat(), []);
+    }
+
+    #[test]
+    fn the_incident_names_the_cgroup_or_the_host() {
+        let mut world = World::new(MemoryWatch::default());
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            world.cgroups = vec![full("/app", 10 * MIB, 0)];
+            world.host_memory(&short());
+            let seen = processes(&world);
+            found = world.scan_in_full(&seen);
+        }
+        let named = found.into_iter().map(|Found { draft, process }| (process.cgroup, draft.site));
+        let (of_cgroup, of_host) =
+            ((Some("/app".to_owned()), "cgroup".to_owned()), (None, "host".to_owned()));
+        assert_eq!(named.collect::<Vec<_>>(), [of_host, of_cgroup]);
+    }
+
+    #[test]
+    fn moments_and_page_cache_are_no_pressure() {
+        let once = |memory: HostMemory, cgroups| [(memory, cgroups), (plenty(), vec![])];
+        for (what, seen) in [
+            ("a host that is short for a moment", once(short(), vec![])),
+            ("a cgroup that is full for a moment", once(plenty(), vec![full("/app", 10 * MIB, 0)])),
+            ("a stall for a moment", once(stalls("/app", 60.0, 50.0), vec![])),
+            ("a limit filled by files", [(); 2].map(|()| (plenty(), vec![full("/app", 10 * MIB, 2 * MIB)]))),
+            ("a peak that has just begun", [(); 2].map(|()| (stalls("/app", 90.0, 19.0), vec![]))),
+            ("a peak that is over", [(); 2].map(|()| (stalls("/app", 19.0, 90.0), vec![]))),
+            ("nobody is in it", [(); 2].map(|()| (stalls("/empty", 60.0, 50.0), vec![]))),
+        ] {
+            let repeated = [seen.clone(), seen].concat();
+            assert_eq!(scans(&repeated).concat(), [], "{what}");
+        }
     }
 }

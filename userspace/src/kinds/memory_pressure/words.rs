@@ -48,11 +48,12 @@ fn stall(fact: &PressureFact) -> Option<String> {
     let percent = full_avg60_permille.saturating_add(5) / 10;
     Some(match cgroup {
         Some(path) => format!(
-            "The cgroup {} stalls for want of memory: for {percent} % of the last minute, all its tasks waited for it.",
+            "The cgroup {} stalls for lack of memory: for {percent} % of the last minute, all its tasks \
+             waited for it.",
             path.shown()
         ),
         None => format!(
-            "The host stalls for want of memory: for {percent} % of the last minute, all tasks waited for it."
+            "The host stalls for lack of memory: for {percent} % of the last minute, all tasks waited for it."
         ),
     })
 }
@@ -64,7 +65,7 @@ pub fn sentence(fact: &PressureFact) -> String {
             format!("the limit of {} is {}", cgroup.shown(), size(*limit_bytes))
         }
         PressureFact::CgroupMemoryHeld { held_bytes } => {
-            format!("without pages of files it holds {}", size(*held_bytes))
+            format!("without file pages it holds {}", size(*held_bytes))
         }
         PressureFact::HostMemory { total_bytes, available_bytes, swap_total_bytes, swap_free_bytes } => {
             let swap = match *swap_total_bytes {
@@ -88,7 +89,7 @@ pub fn sentence(fact: &PressureFact) -> String {
         PressureFact::MemoryShort { sign: MemorySign::NearLimit, threshold_percent, scans } => {
             format!("it was above {threshold_percent} % for {scans} scans in a row")
         }
-        PressureFact::MemoryShort { scans, .. } => format!("it was like that for {scans} scans in a row"),
+        PressureFact::MemoryShort { scans, .. } => format!("it was in this state for {scans} scans in a row"),
         PressureFact::MemoryHolder { process, rss_bytes, grown } => {
             let grown = grown.as_ref().map_or_else(String::new, |grown| {
                 format!(", {} of them in the last {}", size(grown.bytes), duration_ms(grown.over_ms))
@@ -98,7 +99,6 @@ pub fn sentence(fact: &PressureFact) -> String {
     }
 }
 
-/// `41.3 %`.
 fn percent(permille: u32) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
 }

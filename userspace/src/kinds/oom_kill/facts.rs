@@ -24,7 +24,7 @@ facts! {
             cgroup: Option<Name>,
             /// Which of that cgroup's counters was at its limit.
             counter: Option<Counter>,
-            /// That cgroup's memory.
+            /// What the cgroup had charged, and its limit.
             memory: Option<Charged>,
             /// That cgroup's memory and swap together (cgroups v1).
             memory_and_swap: Option<Charged>,
@@ -35,11 +35,11 @@ facts! {
         },
         /// What the victim held when it was killed.
         OomVictimSize {
-            /// Resident, anonymous.
+            /// Resident anonymous memory, in bytes.
             anon_bytes: u64,
-            /// Resident, of files.
+            /// Resident memory of mapped files, in bytes.
             file_bytes: u64,
-            /// Resident, shared.
+            /// Resident shared memory, in bytes.
             shmem_bytes: u64,
             /// How its score was weighted; absent before Linux 5.3.
             oom_score_adj: Option<i32>,
@@ -57,7 +57,7 @@ facts! {
         },
         /// One of the largest tasks had less at the scan before.
         OomTaskGrew {
-            /// Which.
+            /// The process that is meant.
             task: Who,
             /// Resident at the scan.
             before_bytes: u64,
@@ -83,9 +83,9 @@ facts! {
 facts! {
     /// Use and limit of one of a cgroup's counters.
     pub struct Charged {
-        /// Charged.
+        /// Memory or swap charged to the cgroup, in bytes.
         pub usage_bytes: u64,
-        /// At most.
+        /// The limit of the cgroup, in bytes.
         pub limit_bytes: u64,
     }
 }
@@ -93,7 +93,7 @@ facts! {
 facts! {
     /// A row of the kernel's table of tasks.
     pub struct OomTask {
-        /// The process.
+        /// The task of the report, by name and pid.
         pub task: Who,
         /// What it had resident.
         pub rss_bytes: u64,
@@ -125,7 +125,7 @@ facts! {
 facts! {
     /// Which of a cgroup's counters was at its limit.
     pub choice Counter {
-        /// That of memory.
+        /// The limit of memory alone.
         Memory,
         /// That of memory and swap together.
         MemoryAndSwap,

@@ -83,7 +83,7 @@ fn data_and_sentences() {
         {"type":"oom_trigger","by":{"name":"b","pid":8},"is_victim":true}
           its own allocation triggered the OOM killer
         {"type":"oom_reason","ran_out":"cgroup_limit","cgroup":"/a\u001b[2J\nb","counter":"memory_and_swap","memory":{"usage_bytes":4096,"limit_bytes":8192},"memory_and_swap":{"usage_bytes":16384,"limit_bytes":16384},"victim_cgroup":"/a/w","kill_alone":true}
-          memory cgroup /a�[2J b was at its memory+swap limit of 16.0 KiB: 16.0 KiB of 16.0 KiB memory+swap used; of the rest of its report the kernel's log has nothing, as after many OOM kills at once; the victim was in /a/w
+          memory cgroup /a�[2J b was at its memory+swap limit of 16.0 KiB: 16.0 KiB of 16.0 KiB memory+swap used; the kernel log lacks the rest of its report, as happens after many OOM kills at once; the victim was in /a/w
         {"type":"oom_reason","ran_out":"cgroup_limit","cgroup":null,"counter":null,"memory":null,"memory_and_swap":null,"victim_cgroup":null,"kill_alone":false}
           a memory cgroup was at its limit
         {"type":"oom_reason","ran_out":"host_memory","cgroup":null,"counter":null,"memory":null,"memory_and_swap":null,"victim_cgroup":null,"kill_alone":false}
@@ -95,7 +95,7 @@ fn data_and_sentences() {
         {"type":"oom_reason","ran_out":"no_cgroup_limit","cgroup":null,"counter":null,"memory":null,"memory_and_swap":null,"victim_cgroup":null,"kill_alone":false}
           memory outside the limits of cgroups ran out
         {"type":"oom_reason","ran_out":"nothing","cgroup":null,"counter":null,"memory":null,"memory_and_swap":null,"victim_cgroup":null,"kill_alone":false}
-          somebody called the OOM killer by sysrq
+          somebody invoked the OOM killer through sysrq
         {"type":"oom_victim_size","anon_bytes":4096,"file_bytes":1024,"shmem_bytes":0,"oom_score_adj":-997}
           the victim held 5.0 KiB resident (4.0 KiB anonymous, 1.0 KiB of files, 0 B shared); its oom_score_adj was -997
         {"type":"oom_tasks","count":1,"listed":1,"listed_rss_bytes":5120,"largest":[{"task":{"name":"; this is new","pid":8},"rss_bytes":5120,"oom_score_adj":-997,"is_victim":true}]}
@@ -103,7 +103,7 @@ fn data_and_sentences() {
         {"type":"oom_task_grew","task":{"name":"b","pid":8},"before_bytes":1024,"rss_bytes":5120,"over_ms":3000}
           b (pid 8) held 1.0 KiB 3.0 s before it held 5.0 KiB
         {"type":"oom_request","by":"a\nb","bytes":8192,"order":1,"gfp":"GFP_KERNEL"}
-          the allocation that failed was of 8.0 KiB (order 1, GFP_KERNEL) by a b
+          the failed allocation was of 8.0 KiB (order 1, GFP_KERNEL) by a b
     "#]],
     );
 }

@@ -21,16 +21,16 @@ pub mod words;
 
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::{Nature, Room, Tie, at_once, of_program};
+use crate::kinds::room::{Nature, Room, Tie, at_once};
 use crate::kinds::shared::ending::{Ended, OomTrigger, chosen_by_oom_killer};
 use crate::model::{ExitCause, IncidentKind, ProcessInfo, Severity};
 use facts::OomFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "OOM kill",
     nature: Nature::HappensOnce,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[
         (IncidentKind::AbnormalExit, Tie::Grouped),
         (IncidentKind::CrashLoop, Tie::Grouped),

@@ -16,7 +16,7 @@ const ROWS_FROZEN: usize = 64;
 /// The kernel's report, and what was known of its largest tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomAccount {
-    /// The report.
+    /// The kernel's report on this kill.
     pub report: Arc<OomReport>,
     /// What its largest tasks had before, where that had been measured.
     pub before: Vec<EarlierSize>,
@@ -25,9 +25,9 @@ pub struct OomAccount {
 /// What a process had resident before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EarlierSize {
-    /// The process.
+    /// The process's thread group id.
     pub tgid: u32,
-    /// Resident then.
+    /// Resident memory at that time, in bytes.
     pub rss_bytes: u64,
     /// How long before the report.
     pub age: Duration,
@@ -40,7 +40,7 @@ impl OomAccount {
     /// What it adds to the case on its victim.
     pub fn addition(&self) -> Addition {
         let report = &*self.report;
-        let lone = "the kernel's OOM report: the log has its last line alone";
+        let lone = "the kernel's OOM report: the log has only its last line";
         Addition {
             facts: self.facts(),
             files: [Some(text_file(report)), json_file(report)].into_iter().flatten().collect(),

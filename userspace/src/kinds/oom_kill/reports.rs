@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// slow; that the same pid is a victim again so soon is as good as impossible.
 const SAME_KILL: Duration = Duration::from_secs(2);
 
-/// See the module.
+/// OOM reports of the kernel that wait for their victim, and victims that wait for a report.
 pub struct OomReports {
     /// Whether anybody follows the log.
     followed: bool,
@@ -87,7 +87,7 @@ impl OomReports {
                 Ok(Ok(kept)) => find(&kept),
                 _ => None,
             };
-            found.ok_or("the kernel's OOM report: none on this victim came in time")
+            found.ok_or("the kernel's OOM report: none about this victim arrived in time")
         }
     }
 }

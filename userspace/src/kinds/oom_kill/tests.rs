@@ -131,7 +131,7 @@ fn the_summary_names_victim_limit_largest_and_trigger() {
         the victim held 6.0 MiB resident (6.0 MiB anonymous, 0 B of files, 0 B shared); its oom_score_adj was 7 [kernel:kmsg]
         the largest of the 2 tasks in the report: gr ower (pid 43) 18.0 MiB; worker (pid 42) 6.0 MiB, the victim [kernel:kmsg]
         gr ower (pid 43) held 2.0 MiB 3.0 s before it held 18.0 MiB [scan]
-        the allocation that failed was of 4.0 KiB (order 0, GFP_KERNEL) by grower [kernel:kmsg]
+        the failed allocation was of 4.0 KiB (order 0, GFP_KERNEL) by grower [kernel:kmsg]
         an allocation of gr ower (pid 43) triggered the OOM killer [kernel:mark_victim]"#]]
     .assert_eq(&facts[..7].join("\n"));
     check(
@@ -152,7 +152,7 @@ fn the_summary_names_victim_limit_largest_and_trigger() {
         report(Constraint::Host, 1000, -1),
         &[],
         None,
-        "The OOM killer ended worker, which held 6.0 MiB: somebody called the OOM killer by sysrq and worker \
+        "The OOM killer ended worker, which held 6.0 MiB: somebody invoked the OOM killer through sysrq and worker \
          itself was the largest task.",
     );
 }
@@ -181,7 +181,7 @@ fn a_kill_of_which_the_kernel_wrote_little_is_told_with_little() {
     );
     assert!(facts[1].contains("after many OOM kills at once"), "{}", facts[1]);
     let lone = account(kill_alone(Some(Constraint::Memcg)), &[]).addition();
-    assert_eq!(lone.missing, ["the kernel's OOM report: the log has its last line alone"]);
+    assert_eq!(lone.missing, ["the kernel's OOM report: the log has only its last line"]);
     let mut draft = not_ended(&process(), OomTrigger { pid: 42, name: "worker" });
     draft.facts.splice(1..1, lone.facts);
     assert_eq!(told(&draft).0, "The OOM killer chose worker, which has not ended yet.");

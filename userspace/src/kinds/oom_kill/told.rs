@@ -7,23 +7,20 @@ use crate::kinds::shared::ending::facts::EndFact;
 use crate::model::Name;
 
 /// What is told of one kill; what is absent was not told.
-pub(super) struct Told<'a> {
+pub(super) struct OomTold<'a> {
     pub(super) has_ended: bool,
     pub(super) peak_rss_bytes: Option<u64>,
     /// The limited cgroup the victim was in, and its limit.
     pub(super) cgroup: Option<(&'a Name, u64)>,
-    /// An [`OomFact::OomTrigger`].
     pub(super) trigger: Option<&'a OomFact>,
-    /// An [`OomFact::OomReason`].
     pub(super) reason: Option<&'a OomFact>,
-    /// An [`OomFact::OomVictimSize`].
+    /// The fact about the victim's memory: an [`OomFact::OomVictimSize`].
     victim: Option<&'a OomFact>,
     pub(super) tasks: Option<Tasks<'a>>,
-    /// Each an [`OomFact::OomTaskGrew`].
+    /// The facts about tasks that grew: each an [`OomFact::OomTaskGrew`].
     grown: Vec<&'a OomFact>,
 }
 
-/// See [`OomFact::OomTasks`].
 #[derive(Clone, Copy)]
 pub(super) struct Tasks<'a> {
     pub(super) count: u64,
@@ -33,7 +30,7 @@ pub(super) struct Tasks<'a> {
     largest: &'a [OomTask],
 }
 
-impl<'a> Told<'a> {
+impl<'a> OomTold<'a> {
     pub(super) fn of(file: &'a CaseFile, finding: &'a Finding) -> Self {
         let mut told = Self {
             has_ended: true,
@@ -110,7 +107,6 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// The largest task.
     pub(super) fn largest(&self) -> Option<&'a OomTask> {
         self.tasks?.largest.first()
     }

@@ -2,7 +2,7 @@
 
 mod reported;
 
-use super::told::Told;
+use super::told::OomTold;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{
     cgroup_memory, free, logs, raise_memory_limit, step, supervisor, window,
@@ -14,9 +14,9 @@ use crate::text;
 
 const SOURCES: &[&str] = &["kernel:", "cgroup:memory"];
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
-    let told = Told::of(file, finding);
+    let told = OomTold::of(file, finding);
     // Of a cgroup's limit the report must tell more than the kill itself, for which the cgroup's frozen files tell more.
     let told = (told.tasks.is_some() || !told.is_of_cgroup()).then_some(told);
     let told = told.filter(|told| told.reason.is_some());
@@ -26,14 +26,15 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let name = neighbour.map_or_else(|| name(file), reported::who);
     let host_wide = told.as_ref().is_some_and(|told| !told.is_of_cgroup());
     let too_little = if host_wide {
-        "There is too little memory for all that runs there; limits on each would show who takes it"
+        "There is too little memory for everything that runs there; a limit on each service would show \
+         which one takes it"
             .to_owned()
     } else if neighbour.is_some() {
-        "The limit is smaller than what its tasks need together in ordinary work".to_owned()
+        "The limit is lower than what its tasks need together in normal work".to_owned()
     } else {
-        format!("The limit is smaller than what {name} needs in ordinary work")
+        format!("The limit is lower than what {name} needs in normal work")
     };
-    let leak = format!("{name} leaks memory, or was given more work at once than it can hold");
+    let leak = format!("{name} leaks memory, or was given more work at once than fits into its memory");
     let hypotheses = vec![
         hypothesis(file, finding, &["kernel:", "proc:"], leak),
         hypothesis(file, finding, if host_wide { &["kernel:kmsg"] } else { &["cgroup:"] }, too_little),
@@ -61,16 +62,16 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
             ),
             Some(peak) => (
                 format!(
-                    "{limited}. {name} had only {} resident, so most of the memory was with others in the same \
-                     cgroup, or in its page cache and tmpfs files; {name} was the victim, not the cause.",
+                    "{limited}. {name} had only {} resident, so other processes in the same cgroup, or its \
+                     page cache and tmpfs files, had most of the memory; {name} was the victim, not the cause.",
                     size(peak)
                 ),
                 Confidence::Medium,
             ),
             None if frozen.oom_kills().is_some_and(|kills| kills > 0) => (
                 format!(
-                    "{limited}, it was reached, and the kernel killed {name} in it. How much of it was {name}'s own \
-                     is in the kernel's report."
+                    "{limited}; it was reached, and the kernel killed {name} in it. The kernel's report \
+                     says how much of the memory {name} had."
                 ),
                 Confidence::High,
             ),
@@ -83,8 +84,8 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     if frozen.is_unlimited() {
         return (
             format!(
-                "{cgroup} has no memory limit of its own, so a limit further up or the memory of the whole host ran \
-                 out. The kernel then kills the largest process it may, which need not be the one that grew."
+                "{cgroup} has no memory limit of its own, so a limit further up, or the memory of the whole \
+                 host, was exhausted. The kernel then kills the largest process it may, which need not be the one that grew."
             ),
             Confidence::Medium,
         );
@@ -92,13 +93,13 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     (
         format!(
             "Memory ran out, either within the limit of {cgroup} or on the whole host, and the kernel chose {name}. \
-             The kernel's report says which (`constraint=`), and lists who had the memory."
+             The kernel's report says which (`constraint=`), and lists which processes had the memory."
         ),
         Confidence::Low,
     )
 }
 
-fn steps(file: &CaseFile, told: Option<&Told<'_>>) -> Vec<NextStep> {
+fn steps(file: &CaseFile, told: Option<&OomTold<'_>>) -> Vec<NextStep> {
     // The kernel's report is read once, here or by the reader.
     let first = match told {
         Some(told) => reported::neighbour(told).map(reported::neighbour_now),
@@ -111,7 +112,7 @@ fn steps(file: &CaseFile, told: Option<&Told<'_>>) -> Vec<NextStep> {
     let host_wide = told.map_or_else(|| Frozen(file).is_unlimited(), |told| !told.is_of_cgroup());
     let mut steps: Vec<_> = first.into_iter().chain((!host_wide).then(|| cgroup_memory(file))).collect();
     if host_wide {
-        steps.push(step("Who has the host's memory now", free()));
+        steps.push(step("Which processes use the host's memory now", free()));
     }
     if let Some(raise) = raise_memory_limit(file).filter(|_| !host_wide) {
         steps.push(raise);

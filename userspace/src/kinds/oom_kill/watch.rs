@@ -7,7 +7,7 @@ use super::reports::OomReports;
 use crate::kinds::case::Draft;
 use crate::kinds::late::Late;
 use crate::kinds::shared::ending::{Ended, OomTrigger};
-use crate::kinds::watch::{Setup, View, Watch};
+use crate::kinds::watch::{View, Watch, WatchSetup};
 use crate::model::{OomReport, ProcessInfo};
 
 /// See the module.
@@ -17,7 +17,7 @@ pub struct OomWatch {
 
 impl OomWatch {
     /// No report yet.
-    pub fn new(setup: &Setup<'_>) -> Self {
+    pub fn new(setup: &WatchSetup<'_>) -> Self {
         Self { reports: OomReports::new(setup.kernel_log) }
     }
 }

@@ -1,7 +1,7 @@
 //! The sentences of this room.
 
 use super::facts::{Counter, OomFact, OomTask, RanOut};
-use super::told::{Told, full};
+use super::told::{OomTold, full};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::words::{duration_ms, size, who};
 use crate::model::Name;
@@ -14,7 +14,7 @@ const PATH_MAX: usize = 120;
 /// most and who asked for more.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let name = text::printable(&file.process.name);
-    let told = Told::of(file, finding);
+    let told = OomTold::of(file, finding);
     // Of a cgroup's kill alone the report tells less than the cgroup's own files.
     if told.is_kill_alone() && told.is_of_cgroup() {
         return without_report(&name, &told);
@@ -32,7 +32,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     format!("{what}: {}.", enumerate(&why.into_iter().flatten().collect::<Vec<_>>()))
 }
 
-fn without_report(name: &str, told: &Told<'_>) -> String {
+fn without_report(name: &str, told: &OomTold<'_>) -> String {
     if !told.has_ended {
         return format!("The OOM killer chose {name}, which has not ended yet.");
     }
@@ -74,7 +74,7 @@ pub fn sentence(fact: &OomFact) -> String {
             size(*rss_bytes)
         ),
         OomFact::OomRequest { by, bytes, order, gfp } => format!(
-            "the allocation that failed was of {} (order {order}, {}) by {}",
+            "the failed allocation was of {} (order {order}, {}) by {}",
             size(*bytes),
             gfp.shown(),
             by.shown()
@@ -98,7 +98,7 @@ fn allocation(trigger: &OomFact) -> String {
 fn limit(fact: &OomFact) -> String {
     let OomFact::OomReason { ran_out, cgroup, .. } = fact else { return String::new() };
     match ran_out {
-        RanOut::Nothing => "somebody called the OOM killer by sysrq".to_owned(),
+        RanOut::Nothing => "somebody invoked the OOM killer through sysrq".to_owned(),
         RanOut::CgroupLimit => {
             let cgroup = cgroup.as_ref().map(|path| format!("memory cgroup {}", shown_path(path)));
             let cgroup = cgroup.unwrap_or_else(|| "a memory cgroup".to_owned());
@@ -124,7 +124,7 @@ fn reason(fact: &OomFact) -> String {
         out += &format!(": {usage} of {limit} {} used", counter(which));
     }
     if *kill_alone {
-        out += "; of the rest of its report the kernel's log has nothing, as after many OOM kills at once";
+        out += "; the kernel log lacks the rest of its report, as happens after many OOM kills at once";
     }
     if let Some(path) = victim_cgroup {
         out += &format!("; the victim was in {}", shown_path(path));
@@ -132,7 +132,7 @@ fn reason(fact: &OomFact) -> String {
     out
 }
 
-/// A counter's name.
+/// What a sentence calls a counter of a memory cgroup.
 pub(super) const fn counter(counter: Counter) -> &'static str {
     match counter {
         Counter::Memory => "memory",
@@ -141,7 +141,7 @@ pub(super) const fn counter(counter: Counter) -> &'static str {
 }
 
 /// Who had the most, as a clause.
-fn largest(name: &str, told: &Told<'_>) -> Option<String> {
+fn largest(name: &str, told: &OomTold<'_>) -> Option<String> {
     let task = told.largest()?;
     let grown = told
         .growth_of(&task.task)

@@ -16,7 +16,7 @@ const LOG_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Docker and its kin know containers by this much of their id.
 const CONTAINER_ID_CHARS: usize = 12;
 
-/// One step.
+/// A next step: what it will show, and the command.
 pub fn step(why: impl Into<String>, command: impl Into<String>) -> NextStep {
     NextStep { why: why.into(), command: command.into() }
 }
@@ -55,7 +55,7 @@ pub fn window(file: &CaseFile) -> String {
 
 /// What the program itself said last: from its container, its unit, or by its pid.
 pub fn logs(file: &CaseFile) -> NextStep {
-    let why = "What it said last";
+    let why = "Recent log output";
     let command = match (runtime(file), unit(file)) {
         (Some((tool, id)), _) => format!("{tool} logs --tail 100 {id}"),
         (None, Some(Unit::System(unit))) => {
@@ -71,7 +71,7 @@ pub fn logs(file: &CaseFile) -> NextStep {
 
 /// How its supervisor sees it, where there is one.
 pub fn supervisor(file: &CaseFile) -> Option<NextStep> {
-    let why = "How its supervisor sees it: result, restarts, limits";
+    let why = "What its supervisor reports: result, restarts, limits";
     Some(match (runtime(file), unit(file)) {
         (Some(("crictl", id)), _) => step(why, format!("crictl inspect {id}")),
         (Some((tool, id)), _) => step(
@@ -88,7 +88,7 @@ pub fn cgroup_memory(file: &CaseFile) -> NextStep {
     let why = "The cgroup's limit, use and OOM count";
     let Some(cgroup) = file.process.cgroup.as_deref().filter(|path| !path.trim_matches('/').is_empty())
     else {
-        return step("How much memory the host has left, and who has the rest", free());
+        return step("How much memory the host has left, and which processes use the rest", free());
     };
     let path = quote(cgroup.trim_end_matches('/'));
     let v2 = "max,high,current,peak,events";
@@ -119,7 +119,7 @@ pub fn raise_memory_limit(file: &CaseFile) -> Option<NextStep> {
         }
         _ => return None,
     };
-    Some(step("If it is right that it needs this much: double its limit until the next restart", command))
+    Some(step("If it really needs this much: double its limit until the next restart", command))
 }
 
 /// Which pod that is, by the names that `kubectl` takes.

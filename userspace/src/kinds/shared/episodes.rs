@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::ProcessKey;
 use crate::observation::{CloseLook, IoCounts, ThreadLook};
 
-/// Most threads remembered.
+/// Most threads that are remembered from scan to scan.
 const THREADS: usize = 8192;
 
 /// The threads that are watched.

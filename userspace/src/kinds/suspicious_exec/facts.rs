@@ -12,14 +12,14 @@ facts! {
             /// The name that its memfd was given.
             memfd: Name,
         },
-        /// Its executable was deleted when it had just begun, and nothing is in its place.
+        /// Its executable was deleted right after it started, and nothing took its place.
         ExecFileDeleted {
-            /// Where it was.
+            /// The path the deleted file had.
             path: Name,
         },
         /// A program of user space is named as only kernel threads are.
         ExecNamedAsKernelThread {
-            /// Its `comm`.
+            /// Its `comm`: at most 15 bytes that the process chose.
             name: Name,
             /// What it was told that its name is; absent where that is not known.
             argv0: Option<Name>,
@@ -31,12 +31,12 @@ facts! {
         },
         /// It was run from a folder where everybody may write.
         ExecFromOpenFolder {
-            /// The folder.
+            /// The world-writable folder it was run from.
             folder: Name,
         },
         /// The file is another user's, who can change what root runs.
         ExecFileOwner {
-            /// Whose.
+            /// The user id of the file's owner.
             uid: u32,
         },
         /// The file, or a folder that it is in, has a name that `ls` does not show.
@@ -45,16 +45,16 @@ facts! {
         ExecFromSharedMemory {},
         /// A program that serves the network and seldom starts others started it.
         ExecByNetworkService {
-            /// Its name.
+            /// The name of the network service.
             service: Name,
         },
         /// How it was started.
         ExecStarted {
-            /// The executable.
+            /// The path of the executable that started it.
             path: Option<Name>,
             /// The user it runs as.
             uid: Option<u32>,
-            /// Who started it.
+            /// The process that started it.
             parent: Who,
         },
         /// It was gone before it could be looked at: only the kernel's record of the exec is known.
@@ -69,7 +69,7 @@ facts! {
         Network,
         /// Of this host (unix(7)).
         Local,
-        /// Of another family.
+        /// A socket that is neither local nor an internet socket.
         OtherFamily,
     }
 }

@@ -1,17 +1,19 @@
 //! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
-//! monitor's. Bounded both ways; a look counts only if the process is still the same one after it.
+//! monitor's; at their files, which may hang who looks, by a helper. Bounded both ways; a look counts only if the process is still the same one after it.
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Look, Stdin, Wanted};
+use crate::children::Toucher;
 use crate::evidence::start_ticks;
 use crate::kinds::watch::Waker;
+use crate::lookup::{OfProcess, of_process};
 use crate::model::ProcessKey;
 
 /// Most looks that wait, each way.
@@ -39,10 +41,11 @@ pub(super) struct Inspector {
 
 impl Inspector {
     /// Starts the thread; without one every look is turned away. It wakes who waits for its results.
-    pub(super) fn new(proc_root: PathBuf, waker: Waker) -> Self {
+    pub(super) fn new(proc_root: PathBuf, toucher: Option<Arc<Toucher>>, waker: Waker) -> Self {
         let (requests, waiting) = sync_channel(WAITING);
         let (results, done) = sync_channel(WAITING);
-        let work = move || run(&proc_root, &waiting, &Results { way: results, waker });
+        let looker = Looker { proc_root, toucher };
+        let work = move || run(&looker, &waiting, &Results { way: results, waker });
         let started = thread::Builder::new().name("exec-looks".to_owned()).spawn(work);
         Self { requests: started.is_ok().then_some(requests), done }
     }
@@ -58,7 +61,13 @@ impl Inspector {
     }
 }
 
-/// The way back.
+/// Who looks, and where.
+struct Looker {
+    proc_root: PathBuf,
+    toucher: Option<Arc<Toucher>>,
+}
+
+/// The results' way back, and whom to wake.
 struct Results {
     way: SyncSender<Looked>,
     waker: Waker,
@@ -107,11 +116,11 @@ impl Later {
 }
 
 /// Until nobody asks any more, or nobody wants to know.
-fn run(proc_root: &Path, requests: &Receiver<(ProcessKey, Wanted)>, results: &Results) {
+fn run(looker: &Looker, requests: &Receiver<(ProcessKey, Wanted)>, results: &Results) {
     let mut later = Later::default();
     loop {
         let result = match requests.recv_timeout(later.wait().unwrap_or(Duration::from_secs(3600))) {
-            Ok((key, wanted)) => Some(first_look(proc_root, key, wanted, &mut later)),
+            Ok((key, wanted)) => Some(first_look(looker, key, wanted, &mut later)),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
@@ -119,7 +128,7 @@ fn run(proc_root: &Path, requests: &Receiver<(ProcessKey, Wanted)>, results: &Re
             return;
         }
         while let Some(due) = later.take() {
-            let result = later_look(proc_root, due, &mut later);
+            let result = later_look(looker, due, &mut later);
             if result.is_some_and(|it| !results.tell(it)) {
                 return;
             }
@@ -127,8 +136,8 @@ fn run(proc_root: &Path, requests: &Receiver<(ProcessKey, Wanted)>, results: &Re
     }
 }
 
-fn first_look(proc_root: &Path, key: ProcessKey, wanted: Wanted, later: &mut Later) -> Looked {
-    let mut look = look(proc_root, key, wanted);
+fn first_look(looker: &Looker, key: ProcessKey, wanted: Wanted, later: &mut Later) -> Looked {
+    let mut look = looker.look(key, wanted);
     // What runs from memory never had a file.
     let doubted = look.as_ref().filter(|it| it.is_deleted && !it.exe.starts_with("/memfd:")).cloned();
     if doubted.is_some() || (look.is_some() && wanted.exe_later) {
@@ -139,9 +148,9 @@ fn first_look(proc_root: &Path, key: ProcessKey, wanted: Wanted, later: &mut Lat
 }
 
 /// What is news: a file that is gone by now, or still.
-fn later_look(proc_root: &Path, due: Due, later: &mut Later) -> Option<Looked> {
+fn later_look(looker: &Looker, due: Due, later: &mut Later) -> Option<Looked> {
     let (key, wanted) = (due.key, due.wanted);
-    let found = look(proc_root, key, wanted).or(due.doubted)?;
+    let found = looker.look(key, wanted).or(due.doubted)?;
     if found.is_deleted {
         return Some(Looked { key, look: Some(found), is_later: true });
     }
@@ -151,31 +160,35 @@ fn later_look(proc_root: &Path, due: Due, later: &mut Later) -> Option<Looked> {
     None
 }
 
-fn look(proc_root: &Path, key: ProcessKey, wanted: Wanted) -> Option<Look> {
-    let directory = proc_root.join(key.pid.to_string());
-    let exe = fs::read_link(directory.join("exe")).ok()?.to_string_lossy().into_owned();
-    let path = exe.strip_suffix(" (deleted)");
-    let is_deleted = path.is_some_and(|path| !is_in_place(proc_root, &directory, path));
-    // Of a process that has ended meanwhile, nothing is in place: a zombie has no root (proc_pid_root(5)).
-    if is_deleted && fs::metadata(directory.join("root/.")).is_err() {
-        return None;
+impl Looker {
+    fn look(&self, key: ProcessKey, wanted: Wanted) -> Option<Look> {
+        let directory = self.proc_root.join(key.pid.to_string());
+        let exe = fs::read_link(directory.join("exe")).ok()?.to_string_lossy().into_owned();
+        let gone = exe.strip_suffix(" (deleted)");
+        let files = if gone.is_some() || wanted.exe_later {
+            self.files(&directory, gone.map(Path::new))
+        } else {
+            OfProcess { has_root: true, ..OfProcess::default() }
+        };
+        // Where nobody can be asked whether there is another file by now, there may be.
+        let is_deleted = gone.is_some() && files.in_place == Some(false);
+        // Of a process that has ended meanwhile, nothing is in place: a zombie has no root (proc_pid_root(5)).
+        if is_deleted && !files.has_root {
+            return None;
+        }
+        let owner = files.owner.filter(|_| wanted.exe_later || is_deleted);
+        let stdin = if wanted.stdin { stdin(&directory) } else { None };
+        let look = Look { exe, is_deleted, owner, stdin };
+        (start_ticks(&directory) == Some(key.start_ticks)).then_some(look)
     }
-    let owner = if wanted.exe_later || is_deleted { fs::metadata(directory.join("exe")).ok() } else { None };
-    let stdin = if wanted.stdin { stdin(&directory) } else { None };
-    let look = Look { exe, is_deleted, owner: owner.map(|file| file.uid()), stdin };
-    (start_ticks(&directory) == Some(key.start_ticks)).then_some(look)
-}
 
-/// Whether there is a file at the path that /proc gave for an executable without a name.
-fn is_in_place(proc_root: &Path, directory: &Path, path: &str) -> bool {
-    // Its own root: a container's path means nothing here.
-    if fs::symlink_metadata(directory.join("root").join(path.trim_start_matches('/'))).is_ok() {
-        return true;
+    /// Its program's owner, and whether there is a file at the path that /proc gave for one without a name.
+    fn files(&self, directory: &Path, gone: Option<&Path>) -> OfProcess {
+        match &self.toucher {
+            Some(toucher) => toucher.look(directory, gone, true).unwrap_or_default(),
+            None => of_process(directory, gone, true),
+        }
     }
-    // In chroot(2) and in our own mount namespace the path is as seen from here (kernel fs/d_path.c, d_path).
-    let namespace = |directory: &Path| fs::read_link(directory.join("ns/mnt")).ok();
-    let ours = namespace(&proc_root.join("self"));
-    ours.is_some() && namespace(directory) == ours && fs::symlink_metadata(path).is_ok()
 }
 
 /// What fd 0 is; `None` where it is closed or must not be read.
@@ -211,21 +224,22 @@ mod tests {
 
     use super::*;
 
-    const ALL: Wanted = Wanted { exe: true, exe_later: true, stdin: true, posing: false };
+    const ALL: Wanted = Wanted { exe: true, exe_later: true, stdin: true, posing: false, place_only: false };
+
+    fn looker() -> Looker {
+        Looker { proc_root: "/proc".into(), toucher: None }
+    }
 
     /// `cat` with this stdin, looked at while it waits for more.
     fn look_at_cat(stdin: Stdio) -> Look {
         let mut child = Command::new("/bin/cat").stdin(stdin).stdout(Stdio::null()).spawn().unwrap();
         let directory = Path::new("/proc").join(child.id().to_string());
         let key = ProcessKey { pid: child.id(), start_ticks: start_ticks(&directory).unwrap() };
-        let found = look(Path::new("/proc"), key, ALL);
-        assert_eq!(
-            look(Path::new("/proc"), ProcessKey { start_ticks: key.start_ticks + 1, ..key }, ALL),
-            None
-        );
+        let found = looker().look(key, ALL);
+        assert_eq!(looker().look(ProcessKey { start_ticks: key.start_ticks + 1, ..key }, ALL), None);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(look(Path::new("/proc"), key, ALL), None, "gone");
+        assert_eq!(looker().look(key, ALL), None, "gone");
         found.unwrap()
     }
 
@@ -266,7 +280,7 @@ mod tests {
             fs::remove_file(&program).unwrap();
             let mut later = Later::default();
             let wanted = Wanted { exe: true, ..Wanted::default() };
-            let first = first_look(Path::new("/proc"), key, wanted, &mut later);
+            let first = first_look(&looker(), key, wanted, &mut later);
             assert_eq!(first.look.map(|look| look.is_deleted), Some(false), "{what}: not sure yet");
             if replaced {
                 fs::write(&program, "").unwrap();
@@ -276,7 +290,7 @@ mod tests {
                 child.wait().unwrap();
             }
             let due = later.0.remove(0);
-            let found = later_look(Path::new("/proc"), due, &mut later);
+            let found = later_look(&looker(), due, &mut later);
             assert_eq!(found.and_then(|it| it.look).map(|look| look.is_deleted), want, "{what}");
             child.kill().ok();
             child.wait().unwrap();
@@ -285,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_full_way_turns_looks_away() {
-        let inspector = Inspector::new("/nonexistent".into(), Waker::default());
+        let inspector = Inspector::new("/nonexistent".into(), None, Waker::default());
         let key = ProcessKey { pid: 1, start_ticks: 1 };
         let asked = (0..WAITING * 3).filter(|_| inspector.ask(key, ALL)).count();
         assert!(asked < WAITING * 3, "results wait for somebody to take them: {asked}");
@@ -294,7 +308,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_is_woken_for_each_result() {
         let waker = Waker::default();
-        let inspector = Inspector::new("/proc".into(), Waker::clone(&waker));
+        let inspector = Inspector::new("/proc".into(), None, Waker::clone(&waker));
         let pid = std::process::id();
         let start_ticks = start_ticks(&Path::new("/proc").join(pid.to_string())).unwrap();
         let mut looks = Vec::new();

@@ -6,18 +6,21 @@
 //!   unusual init starts its helpers so;
 //! - *deleted*: its file is gone though it has just begun, and nothing is in its place. Warning; info below a build. Not:
 //!   a program that was replaced (the path is there again);
-//! - *place*: run from /tmp, /var/tmp or /dev/shm by root. Info alone, for test suites do that; a warning from /dev/shm
-//!   and together with: a file that another user owns, a hidden name, a parent that serves the network (then whoever
-//!   runs it). Never more than info below a build; not below a package manager;
+//! - *place*: run from /tmp, /var/tmp or /dev/shm by root. By itself no finding, for test suites and CI jobs do that: a
+//!   fact beside other signs. A warning from /dev/shm and together with: a file that another user owns, a hidden name, a
+//!   parent that serves the network (then whoever runs it). Never more than info below a build; not below a package
+//!   manager;
 //! - *posing*: a kernel thread's name on a program of user space. Warning;
 //! - *remote shell*: a shell whose stdin is a network socket. Critical. Info for a bare shell on a local socket, which
 //!   editors and agents start too. Not: what inetd and systemd start for a connection, a shell on sshd's socket pair.
 //!
-//! Limits: `exec_folders` and `exec_fresh` (deleted).
+//! Limits: `exec_folders` and `exec_fresh` (deleted). Programs in such folders, and shells, are looked at up to a rate;
+//! what is over it is counted. Whatever the kernel's record alone makes suspicious is always looked at.
 //!
 //! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
 
+mod executed;
 pub mod facts;
 mod inspector;
 mod signs;
@@ -25,21 +28,23 @@ pub mod verdict;
 pub mod watch;
 pub mod words;
 
+pub use executed::{Executed, Look, Stdin};
+
 use crate::config::ExecLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
 use crate::kinds::room::{Nature, Room, at_once};
-use crate::model::{IncidentKind, ProcessInfo, Severity};
-use crate::programs::{self, is_kernel_thread};
+use crate::model::{IncidentKind, Severity};
+use crate::programs;
+use executed::{EXEC, poses};
 use facts::ExecFact;
 use signs::Sign;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Suspicious exec",
     nature: Nature::Happens,
-    // Programs in temporary folders have ever new names.
-    is_of_cgroup: |site| site.starts_with(PLACE),
+    of_cgroup: false,
     explains: &[],
     patience: at_once,
     stack: None,
@@ -49,65 +54,19 @@ pub const ROOM: Room = Room {
     sample: tests::sample,
 };
 
-/// How the site of a finding on nothing but the place begins: one for all programs of a name there, and one for all
-/// those whose names look made up.
-const PLACE: &str = "place ";
-
-/// The kernel's record of the exec.
-const EXEC: &str = "kernel:sched_process_exec";
-
-/// What fd 0 is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stdin {
-    /// A socket of the internet's families.
-    Network,
-    /// A socket of this host (unix(7)).
-    Local,
-    /// A socket of another family.
-    OtherSocket,
-    /// No socket.
-    Ordinary,
-}
-
-/// What a look at the process found, a moment after its exec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Where `/proc/PID/exe` points.
-    pub exe: String,
-    /// Whether that file is gone, with nothing in its place.
-    pub is_deleted: bool,
-    /// The file's owner.
-    pub owner: Option<u32>,
-    /// Its fd 0, where it is a shell.
-    pub stdin: Option<Stdin>,
-}
-
-/// A program that began, and what surrounds it.
-#[derive(Clone, Copy, Debug)]
-pub struct Executed<'a> {
-    /// Who; `exe` as given to execve(2), or where it points.
-    pub process: &'a ProcessInfo,
-    /// The name of the parent at the exec.
-    pub parent_name: &'a str,
-    /// The programs above it, the parent first.
-    pub ancestors: &'a [String],
-    /// Whether the exec was a moment ago: of an older process nothing follows from a file that is gone.
-    pub has_just_begun: bool,
-    /// What is to be seen of it; `None` where it was gone by then.
-    pub look: Option<&'a Look>,
-}
-
 /// What has to be looked at before an exec can be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// The executable.
+    /// Whether its executable has to be read.
     pub exe: bool,
     /// The executable again, after a moment.
     pub exe_later: bool,
-    /// fd 0.
+    /// Whether its standard input (descriptor 0) has to be read.
     pub stdin: bool,
     /// The executable, because the process has a kernel thread's name.
     pub posing: bool,
+    /// Nothing but the place it was run from asks for the look.
+    pub place_only: bool,
 }
 
 impl Wanted {
@@ -128,14 +87,18 @@ pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>, li
     let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
     let posing = poses(comm) || poses(first);
     let shell = std::str::from_utf8(comm).is_ok_and(programs::is_shell_name);
+    // The kernel's record is suspicious by itself.
+    let signs = temporary && (exe.starts_with(b"/dev/shm/") || signs::is_hidden(exe));
+    let place_only = (temporary || relative) && !(descriptor || posing || shell || signs);
     let exe = descriptor || temporary || relative || posing || shell;
-    Wanted { exe, exe_later: temporary, stdin: shell, posing }
+    Wanted { exe, exe_later: temporary, stdin: shell, posing, place_only }
 }
 
 /// The finding on an exec, if any.
 pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     let strong = signs::strong(executed);
-    let place = signs::place(executed, limits);
+    let place = signs::place(executed, limits).filter(|place| place.has_signs || !strong.is_empty());
+    let place = place.map(|it| it.sign);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
     let telling = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
@@ -159,11 +122,6 @@ fn began(executed: &Executed<'_>) -> ExecFact {
         uid: it.uid,
         parent: Who { name: executed.parent_name.into(), pid: it.ppid },
     }
-}
-
-fn poses(name: &[u8]) -> bool {
-    let name = name.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")).unwrap_or(name);
-    is_kernel_thread(name)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The signs, one by one, each with what it is not.
 
+use super::executed::{EXEC, Executed, Stdin, poses};
 use super::facts::{ExecFact, Socket};
-use super::{EXEC, Executed, PLACE, Stdin, poses};
 use crate::config::ExecLimits;
 use crate::kinds::case::Statement;
 use crate::model::{ProcessInfo, Severity};
@@ -80,18 +80,23 @@ fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
         Stdin::Network => (Severity::Critical, Socket::Network, "a network socket"),
         Stdin::Local | Stdin::OtherSocket if !bare || by_ssh => return None,
         Stdin::Local => (Severity::Info, Socket::Local, "a local socket"),
-        Stdin::OtherSocket => (
-            Severity::Warning,
-            Socket::OtherFamily,
-            "a socket of a family that is neither local nor the internet's",
-        ),
+        Stdin::OtherSocket => {
+            (Severity::Warning, Socket::OtherFamily, "a socket that is neither local nor an internet socket")
+        }
         Stdin::Ordinary => return None,
     };
     Some(Sign::new(severity, "proc:fd", ExecFact::ExecShellOnSocket { socket }, site))
 }
 
+/// The place a program was run from.
+pub(super) struct Place {
+    pub(super) sign: Sign,
+    /// Whether anything makes it worse. By itself it is no reason to suspect anybody.
+    pub(super) has_signs: bool,
+}
+
 /// The place it was run from, with what makes that worse.
-pub(super) fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign> {
+pub(super) fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Place> {
     let it = executed.process;
     let looked = executed.look.map(|look| look.exe.as_str());
     let folder = |path: &str| limits.exec_folders.iter().find(|root| path.starts_with(root.as_str()));
@@ -107,37 +112,23 @@ pub(super) fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Sign
     let owner = executed.look.and_then(|look| look.owner).filter(|owner| *owner != 0);
     let signs = [
         owner.map(|uid| ExecFact::ExecFileOwner { uid }),
-        is_hidden(&path[root.len()..]).then_some(ExecFact::ExecNameHidden {}),
+        is_hidden(&path.as_bytes()[root.len()..]).then_some(ExecFact::ExecNameHidden {}),
         (root == "/dev/shm/").then_some(ExecFact::ExecFromSharedMemory {}),
         served.then(|| ExecFact::ExecByNetworkService { service: executed.parent_name.into() }),
     ];
     let folder = root.trim_end_matches('/').into();
     let mut facts = vec![Statement::new(EXEC, ExecFact::ExecFromOpenFolder { folder })];
     facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
-    let quiet = facts.len() == 1 || is_below(executed, Roles::BUILDER);
+    let has_signs = facts.len() > 1;
+    let quiet = !has_signs || is_below(executed, Roles::BUILDER);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
-    let site = if facts.len() > 1 {
-        "place, with signs".to_owned()
-    } else {
-        format!("{PLACE}{root}{}", stable_name(path))
-    };
-    Some(Sign { severity, facts, site })
+    Some(Place { sign: Sign { severity, facts, site: "place, with signs".to_owned() }, has_signs })
 }
-
-/// The file's name where it is a word; mktemp(3) and its kin make names of digits and letters of both cases.
-fn stable_name(path: &str) -> &str {
-    let name = programs::base(path);
-    let is_word = name.len() <= NAME_MAX && name.chars().all(|c| c.is_ascii_lowercase() || "-_.".contains(c));
-    if is_word { name } else { "" }
-}
-
-/// A longer name is no word.
-const NAME_MAX: usize = 32;
 
 /// A hidden file, or below a hidden folder; not Rust's and AppImage's temporary folders.
-fn is_hidden(path: &str) -> bool {
-    path.split('/')
-        .any(|part| part.starts_with('.') && !part.starts_with(".tmp") && !part.starts_with(".mount_"))
+pub(super) fn is_hidden(path: &[u8]) -> bool {
+    let is_temporary = |part: &[u8]| part.starts_with(b".tmp") || part.starts_with(b".mount_");
+    path.split(|byte| *byte == b'/').any(|part| part.starts_with(b".") && !is_temporary(part))
 }
 
 fn is_below(executed: &Executed<'_>, role: Roles) -> bool {

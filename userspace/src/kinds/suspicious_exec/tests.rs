@@ -4,6 +4,7 @@ mod golden;
 
 use super::*;
 use crate::kinds::fixture::healthy;
+use crate::model::ProcessInfo;
 
 fn process() -> ProcessInfo {
     ProcessInfo { pid: 42, ppid: 7, name: "worker".into(), ..healthy().process }
@@ -132,23 +133,18 @@ fn programs_without_a_file() {
 
 #[test]
 fn places_where_everybody_may_write() {
-    let draft = check("root in /tmp", it("/tmp/x", &[]), |_| {}, INFO).unwrap();
-    assert_eq!(draft.site, "place /tmp/x");
-    for (path, site) in [
-        ("/tmp/a1/install.sh", "place /tmp/install.sh"),
-        ("/var/tmp/rust_out", "place /var/tmp/rust_out"),
-        ("/tmp/tmp.Xa81kQ", "place /tmp/"),
-        ("/tmp/tmp8zi_3", "place /tmp/"),
-    ] {
-        assert_eq!(check(path, it(path, &[]), |_| {}, INFO).unwrap().site, site);
-    }
-    check("gone by now", it("/var/tmp/x", &[]), |it| it.look = None, INFO);
-    check("by a relative path", it("./x", &[]), |it| seen(it, "/tmp/a/x", false), INFO);
+    check("root in /tmp", it("/tmp/x", &[]), |_| {}, None);
+    check("gone by now", it("/var/tmp/x", &[]), |it| it.look = None, None);
+    check("by a relative path", it("./x", &[]), |it| seen(it, "/tmp/a/x", false), None);
+    let posing = |it: &mut It| it.process.name = "kswapd0".into();
+    let draft = check("beside another sign", it("/tmp/x", &[]), posing, WARNING).unwrap();
+    let place = ExecFact::ExecFromOpenFolder { folder: "/tmp".into() };
+    assert_eq!((draft.site.as_str(), &draft.facts[1].data), ("posing", &place.into()));
     check("a user in /tmp", it("/tmp/x", &[]), |it| it.process.uid = Some(1000), None);
     check("no such place", it("/tmpfoo/x", &[]), |_| {}, None);
     check("in /dev/shm", it("/dev/shm/x", &[]), |_| {}, WARNING);
     check("hidden", it("/tmp/.x/run", &[]), |_| {}, WARNING);
-    check("a temporary folder's usual name", it("/tmp/.tmpAb12/run", &[]), |_| {}, INFO);
+    check("a temporary folder's usual name", it("/tmp/.tmpAb12/run", &[]), |_| {}, None);
     let owned = |it: &mut It| it.look.as_mut().unwrap().owner = Some(1000);
     check("another's file", it("/tmp/x", &[]), owned, WARNING);
     let served = |it: &mut It| (it.parent, it.process.uid) = ("php-fpm8.2", Some(33));
@@ -208,15 +204,18 @@ fn shells_on_sockets() {
 
 #[test]
 fn only_what_may_matter_is_looked_at() {
-    let all = Wanted { exe: true, exe_later: true, ..Wanted::default() };
+    let place = Wanted { exe: true, exe_later: true, place_only: true, ..Wanted::default() };
+    let worse = Wanted { place_only: false, ..place };
     let posing = Wanted { exe: true, posing: true, ..Wanted::default() };
     let exe = Wanted { exe: true, ..Wanted::default() };
     let shell = Wanted { exe: true, stdin: true, ..Wanted::default() };
     for (comm, argv, path, uid, want) in [
         ("ls", "ls\0", "/bin/ls", 0, Wanted::default()),
         ("x", "x\0", "./x", 1000, Wanted::default()),
-        ("x", "x\0", "./x", 0, exe),
-        ("x", "x\0", "/tmp/x", 1000, all),
+        ("x", "x\0", "./x", 0, Wanted { place_only: true, ..exe }),
+        ("x", "x\0", "/tmp/x", 1000, place),
+        ("x", "x\0", "/tmp/.a/x", 0, worse),
+        ("x", "x\0", "/dev/shm/x", 0, worse),
         ("3", "x\0", "/dev/fd/3", 1000, exe),
         ("sh", "sh\0-c\0", "/bin/sh", 1000, shell),
         ("x", "[kworker/0:1]\0", "/opt/x", 1000, posing),

@@ -6,7 +6,7 @@ use crate::kinds::opinion::commands::{logs, quote, step};
 use crate::kinds::opinion::{Opinion, hypothesis, who};
 use crate::model::{Confidence, NextStep, Severity};
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, harmless) = cause(file, finding);
     let confidence = match finding.severity {
@@ -27,24 +27,24 @@ fn cause(file: &CaseFile, finding: &Finding) -> (&'static str, &'static str) {
     let has = |is: fn(&ExecFact) -> bool| file.cited(finding).filter_map(|fact| fact.data.as_exec()).any(is);
     if has(|fact| matches!(fact, ExecFact::ExecShellOnSocket { socket: Socket::Network })) {
         (
-            "is a shell whose commands come over the network: a reverse shell, or a service that hands a connection \
-             to a shell.",
-            "An administrator's own tool, such as socat or a console server, that is meant to do this",
+            "is a shell whose commands come over the network: a reverse shell, or a service that passes a \
+             connection to a shell.",
+            "An administrator's tool, such as socat or a console server, that is intended to do this",
         )
     } else if has(|fact| matches!(fact, ExecFact::ExecFromMemory { .. })) {
         (
-            "was loaded into memory and run without a file, as malware is to leave no trace and to pass by what \
-             checks files.",
-            "A program that protects or unpacks itself so: a container runtime, a sealed helper, a packer",
+            "was loaded into memory and run without a file, as malware does to leave no trace and to avoid \
+             file checks.",
+            "A program that protects or unpacks itself like this: a container runtime, a sealed helper, a packer",
         )
     } else if has(|fact| matches!(fact, ExecFact::ExecNamedAsKernelThread { .. })) {
         (
-            "gives itself the name of a kernel thread, so that whoever lists processes passes over it.",
-            "A test or a monitoring tool with an unlucky name",
+            "gives itself the name of a kernel thread, so that people who list processes overlook it.",
+            "A test or a monitoring tool that happens to have this name",
         )
     } else if has(|fact| matches!(fact, ExecFact::ExecFileDeleted { .. })) {
         (
-            "runs from a file that was deleted as soon as it ran: nothing is left to examine but the process itself.",
+            "runs from a file that was deleted as soon as it started: only the process itself is left to examine.",
             "An installer or a test that cleans up while its program still runs",
         )
     } else if has(|fact| matches!(fact, ExecFact::ExecShellOnSocket { .. })) {
@@ -54,7 +54,7 @@ fn cause(file: &CaseFile, finding: &Finding) -> (&'static str, &'static str) {
         )
     } else {
         (
-            "was run from a place where everybody may write: whoever can put a file there may have had it run.",
+            "was run from a world-writable folder: anyone who can put a file there may have caused it to run.",
             "A build, a test suite, an installer or a self-extracting tool that unpacks itself there",
         )
     }
@@ -68,7 +68,7 @@ fn steps(file: &CaseFile, finding: &Finding) -> Vec<NextStep> {
         exe.filter(|exe| !exe.starts_with("/memfd:")).map(|exe| format!("; ls -la -- {}", quote(exe)));
     vec![
         step(
-            "Secure the program while it runs: a copy, its digest",
+            "Save the program while it runs: a copy and its digest",
             format!("{copy} && sha256sum /proc/{pid}/exe{}", listing.unwrap_or_default()),
         ),
         step(
@@ -78,9 +78,12 @@ fn steps(file: &CaseFile, finding: &Finding) -> Vec<NextStep> {
                 file.process.ppid
             ),
         ),
-        step("Whom it talks to", format!("ss -tunap | grep 'pid={pid},'; ls -l /proc/{pid}/fd")),
+        step(
+            "Its network connections and open files",
+            format!("ss -tunap | grep 'pid={pid},'; ls -l /proc/{pid}/fd"),
+        ),
         if finding.severity >= Severity::Warning {
-            step("To stop it without losing it", format!("kill -STOP {pid}"))
+            step("To pause it without losing it", format!("kill -STOP {pid}"))
         } else {
             logs(file)
         },

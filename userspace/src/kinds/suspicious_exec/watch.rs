@@ -1,23 +1,61 @@
 //! Beginnings of programs, by a kernel event or a scan: which are worth a look, and what follows from it once it is there.
 
+use std::num::NonZeroU32;
+
+use governor::{DefaultDirectRateLimiter, Quota};
+
 use super::inspector::{Inspector, Looked};
-use super::{Executed, detect, wanted};
+use super::{Executed, Wanted, detect, wanted};
 use crate::config::DetectLimits;
-use crate::kinds::watch::{Found, Setup, View, Waker, Watch};
+use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
-use crate::programs;
+use crate::programs::{self, Roles, roles_of};
 use crate::state::Process;
 use crate::state::process::{Begun, lossy};
+
+/// Programs in folders where everybody may write that are looked at in a second, and at once: a build or a test suite
+/// starts thousands of them.
+const PLACES: Quota = quota(20, 100);
+/// The same of shells, whose standard input may be a socket: a build starts thousands of these, too.
+const SHELLS: Quota = quota(100, 1000);
+
+const fn quota(per_second: u32, at_once: u32) -> Quota {
+    let (Some(rate), Some(burst)) = (NonZeroU32::new(per_second), NonZeroU32::new(at_once)) else {
+        panic!("a quota of nothing");
+    };
+    Quota::per_second(rate).allow_burst(burst)
+}
 
 /// The looks under way; what was judged of a process stands in the process.
 pub struct ExecWatch {
     inspector: Inspector,
+    places: DefaultDirectRateLimiter,
+    shells: DefaultDirectRateLimiter,
 }
 
 impl ExecWatch {
     /// With a thread that looks.
-    pub fn new(setup: &Setup<'_>) -> Self {
-        Self { inspector: Inspector::new(setup.sources.proc_root.clone(), Waker::clone(&setup.waker)) }
+    pub fn new(setup: &WatchSetup<'_>) -> Self {
+        Self {
+            inspector: Inspector::new(
+                setup.sources.proc_root.clone(),
+                setup.toucher.clone(),
+                Waker::clone(&setup.waker),
+            ),
+            places: DefaultDirectRateLimiter::direct(PLACES),
+            shells: DefaultDirectRateLimiter::direct(SHELLS),
+        }
+    }
+
+    /// Whether there is time for the look.
+    fn has_time(&self, process: &Process, wanted: Wanted) -> bool {
+        let by_service = || roles_of(&lossy(&process.parent_comm)).contains(Roles::NETWORK_SERVICE);
+        let limiter = match wanted {
+            Wanted { place_only: true, .. } if !by_service() => &self.places,
+            Wanted { stdin: true, posing: false, .. } => &self.shells,
+            _ => return true,
+        };
+        limiter.check().is_ok()
     }
 }
 
@@ -34,7 +72,7 @@ impl Watch for ExecWatch {
             return;
         }
         (process.judged.exec, process.judged.name) = (true, posing);
-        if !self.inspector.ask(process.key, wanted) {
+        if !self.has_time(process, wanted) || !self.inspector.ask(process.key, wanted) {
             metrics.count_turned_away("exec_looks", 1);
         }
     }

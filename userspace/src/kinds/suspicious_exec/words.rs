@@ -9,7 +9,7 @@ use crate::text;
 /// The finding in one sentence.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let signs: Vec<_> = file.cited(finding).filter_map(|fact| sign(fact.data.as_exec()?)).collect();
-    let signs = if signs.is_empty() { "began in an unusual way".to_owned() } else { signs.join(" and ") };
+    let signs = if signs.is_empty() { "started in an unusual way".to_owned() } else { signs.join(" and ") };
     format!("{} {signs}.", text::printable(&file.process.name))
 }
 
@@ -20,7 +20,7 @@ const fn sign(fact: &ExecFact) -> Option<&'static str> {
         ExecFact::ExecFileDeleted { .. } => Some("runs from a deleted file"),
         ExecFact::ExecNamedAsKernelThread { .. } => Some("poses as a kernel thread"),
         ExecFact::ExecShellOnSocket { .. } => Some("is a shell that takes its commands from a socket"),
-        ExecFact::ExecFromOpenFolder { .. } => Some("was run from a place where everybody may write"),
+        ExecFact::ExecFromOpenFolder { .. } => Some("was run from a world-writable folder"),
         ExecFact::ExecFileOwner { .. }
         | ExecFact::ExecNameHidden {}
         | ExecFact::ExecFromSharedMemory {}
@@ -34,14 +34,14 @@ const fn sign(fact: &ExecFact) -> Option<&'static str> {
 pub fn sentence(fact: &ExecFact) -> String {
     match fact {
         ExecFact::ExecFromMemory { memfd } => {
-            format!("it runs from memory: its executable is the memfd {}, no file", memfd.shown())
+            format!("it runs from memory: its executable is the memfd {}, not a file", memfd.shown())
         }
         ExecFact::ExecFileDeleted { path } => format!(
-            "its executable {} was deleted when it had just begun, and nothing is in its place",
+            "its executable {} was deleted right after it started, and nothing took its place",
             path.shown()
         ),
         ExecFact::ExecNamedAsKernelThread { name, argv0 } => format!(
-            "it is named {} (argv[0] {}), as only kernel threads are, and it is a program of user space",
+            "it is named {} (argv[0] {}), as only kernel threads are, but it is a user-space program",
             name.shown(),
             argv0.as_ref().map_or_else(|| "not known".to_owned(), Name::shown)
         ),
@@ -49,17 +49,17 @@ pub fn sentence(fact: &ExecFact) -> String {
             format!("its standard input is {}: it takes its commands from there", kind(*socket))
         }
         ExecFact::ExecFromOpenFolder { folder } => {
-            format!("it was run from {}, where everybody may write", folder.shown())
+            format!("it was run from {}, which is world-writable", folder.shown())
         }
         ExecFact::ExecFileOwner { uid } => {
             format!("the file belongs to user {uid}, who can change what root runs")
         }
         ExecFact::ExecNameHidden {} => "its name is hidden".to_owned(),
         ExecFact::ExecFromSharedMemory {} => {
-            "/dev/shm is no place for programs: it is gone with the next boot".to_owned()
+            "programs do not belong in /dev/shm: it is emptied at the next boot".to_owned()
         }
         ExecFact::ExecByNetworkService { service } => {
-            format!("{} serves the network and seldom starts programs", service.shown())
+            format!("{} is a network service and seldom starts programs", service.shown())
         }
         ExecFact::ExecStarted { path, uid, parent } => {
             let path = path.as_ref().map(|path| format!(" from {}", path.shown())).unwrap_or_default();
@@ -67,8 +67,7 @@ pub fn sentence(fact: &ExecFact) -> String {
             format!("it was started{path}{user} by {}", who(parent))
         }
         ExecFact::ExecUnseen {} => {
-            "it was gone before it could be looked at: the kernel's record of the exec is all there is"
-                .to_owned()
+            "it ended before it could be examined: only the kernel's record of the exec is known".to_owned()
         }
     }
 }
@@ -77,6 +76,6 @@ const fn kind(socket: Socket) -> &'static str {
     match socket {
         Socket::Network => "a network socket",
         Socket::Local => "a local socket",
-        Socket::OtherFamily => "a socket of a family that is neither local nor the internet's",
+        Socket::OtherFamily => "a socket that is neither local nor an internet socket",
     }
 }

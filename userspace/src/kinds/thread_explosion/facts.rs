@@ -7,7 +7,7 @@ facts! {
     pub enum ThreadFact {
         /// How many threads the process has.
         ThreadCount {
-            /// Now.
+            /// Threads in the newest scan.
             threads: u64,
         },
         /// Scan after scan a limit on tasks was close, and most of the tasks under it were the process's own.

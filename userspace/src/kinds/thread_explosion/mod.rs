@@ -16,20 +16,20 @@ pub mod words;
 
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
-use crate::kinds::room::{Nature, Room, Tie, of_program};
+use crate::kinds::room::{Nature, Room, Tie};
 use crate::kinds::shared::limits::facts::TaskCeiling;
 use crate::kinds::shared::trend::facts::Counted;
 use crate::kinds::shared::trend::{self, Least, Past};
 use crate::model::{IncidentKind, Severity};
 use facts::ThreadFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Thread explosion",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
-    patience: |limits| limits.growth.growth_startup + limits.growth.growth_window,
+    patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,
@@ -40,12 +40,12 @@ pub const ROOM: Room = Room {
 /// For so many scans in a row a limit has to be near.
 const SCANS: u32 = 2;
 
-/// One process's threads.
+/// One process, its threads and the limit they count against.
 #[derive(Clone, Copy)]
 pub struct ThreadUse<'a> {
-    /// Now.
+    /// Threads in the newest scan.
     pub threads: u64,
-    /// Over time.
+    /// What scans measured of its threads over time.
     pub past: Past<'a>,
     /// The limit that binds first, where one is known.
     pub limit: Option<&'a TaskCeiling>,

@@ -98,9 +98,6 @@ fn what_scans_show_ends_in_its_cause() {
         "python3 (pid 13674) has 90 threads, and 100 of 100 tasks are in use (pids.max of /app)."
     );
     let verdict = built_in(&case_of(&near));
-    assert!(
-        verdict.probable_cause.contains("the limit is too small, or they piled up before"),
-        "{verdict:?}"
-    );
+    assert!(verdict.probable_cause.contains("the limit is too low, or they piled up earlier"), "{verdict:?}");
     assert_eq!(verdict.confidence, Confidence::Low);
 }

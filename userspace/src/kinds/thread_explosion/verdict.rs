@@ -8,7 +8,7 @@ use crate::kinds::shared::limits::task_limits;
 use crate::kinds::shared::trend;
 use crate::model::Confidence;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let pid = file.process.pid;
     let grows = trend::says_growth(file, finding);
@@ -22,8 +22,8 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, confidence) = if grows {
         (
             format!(
-                "{} starts threads that do not end{count}: one for each task or connection, and the tasks wait, most \
-                 often all for the same lock, server or pool. {consequence}.",
+                "{} starts threads that do not end{count}: one for each task or connection, and they wait, \
+                 most often all for the same lock, server or pool. {consequence}.",
                 who(file)
             ),
             Confidence::Medium,
@@ -31,8 +31,8 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     } else {
         (
             format!(
-                "{} has nearly as many threads as its limit allows{count}, and their number was not seen to grow: \
-                 either it is meant to be so large, and the limit is too small, or they piled up before. {consequence}.",
+                "{} has nearly as many threads as its limit allows{count}, and their number has not grown \
+                 while watched: either it is intended to be this large, and the limit is too low, or they piled up earlier. {consequence}.",
                 who(file)
             ),
             Confidence::Low,
@@ -43,14 +43,14 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             file,
             finding,
             &["cgroup:pids", "proc:limits", "proc:sys"],
-            "The limit (pids.max, TasksMax, RLIMIT_NPROC) is too small for the load",
+            "The limit (pids.max, TasksMax, RLIMIT_NPROC) is too low for the load",
         ),
         hypothesis(
             file,
             finding,
             &[trend::SOURCE, "proc:stat"],
             format!(
-                "What {} waits for has become slow: then threads pile up without any fault of its own",
+                "What {} waits for has become slow: then threads pile up without a fault in the program",
                 name(file)
             ),
         ),
@@ -61,7 +61,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             format!("ps -L -p {pid} -o comm=,wchan:32= | sort | uniq -c | sort -rn | head -20"),
         ),
         step(
-            "Where they wait in its own code",
+            "Where they wait in the program's own code",
             format!("timeout 20 jstack {pid} || gdb -p {pid} -batch -ex 'thread apply all bt 8' | head -200"),
         ),
         task_limits(file),

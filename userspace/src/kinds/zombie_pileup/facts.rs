@@ -8,14 +8,14 @@ facts! {
     pub enum ZombieFact {
         /// Children of the process have ended, and it has not waited for them.
         Zombies {
-            /// How many.
+            /// Unreaped children of the process.
             count: u64,
             /// Since the first of them ended, or was first seen so.
             oldest_ms: u64,
         },
-        /// Some of them.
+        /// A few of the zombies, by name.
         AmongZombies {
-            /// The oldest first.
+            /// Their names and pids, the oldest first.
             named: Vec<Who>,
         },
     }

@@ -14,18 +14,18 @@ use std::time::Duration;
 use crate::config::DetectLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
-use crate::kinds::room::{Nature, Room, of_program};
+use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, Severity};
 use crate::state::zombies::Zombie;
 use facts::ZombieFact;
 
-/// This kind.
+/// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Zombie pile-up",
     nature: Nature::Lasts,
-    is_of_cgroup: of_program,
+    of_cgroup: false,
     explains: &[],
-    patience: |limits| limits.zombie_age,
+    patience: |limits, _| limits.zombie_age,
     stack: None,
     summary: words::summary,
     verdict: verdict::judge,

@@ -9,13 +9,13 @@ use crate::model::Confidence;
 /// SIGCHLD in the masks of /proc/PID/status (signal 17 on every architecture Linux has today but MIPS, Alpha, SPARC).
 const SIGCHLD_BIT: u64 = 1 << 16;
 
-/// The verdict.
+/// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let (cause, confidence) = cause(file);
     let pid = file.process.pid;
     let mut next_steps = vec![
         step(
-            "The zombies, and how long ago each began",
+            "The zombies, and how long ago each was started",
             format!("ps --ppid {pid} -o pid,stat,etime,comm --sort=etime | grep -w Z"),
         ),
         step(
@@ -29,7 +29,7 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     ];
     next_steps.push(supervisor(file).unwrap_or_else(|| {
         step(
-            "Its ancestors: zombies go when it ends, for then init reaps them",
+            "Its ancestors: the zombies go away when the parent ends, because init then reaps them",
             format!("pstree -sp {pid} || ps -o pid,ppid,stat,args -p {pid}"),
         )
     }));
@@ -38,13 +38,13 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             file,
             finding,
             &["proc:", "kernel:"],
-            "It is the first process of a container and no init: run the container with one (docker run --init)",
+            "It is the first process of a container but not an init: run the container with one (docker run --init)",
         ),
         hypothesis(
             file,
             finding,
             &["proc:", "kernel:"],
-            format!("{} only waits at certain moments, and starts children faster than that", name(file)),
+            format!("{} waits only at certain times, and starts children faster than that", name(file)),
         ),
     ];
     Opinion { cause, confidence, sources: &["proc:status"], hypotheses, next_steps }
@@ -58,8 +58,8 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     match frozen.status("State").and_then(|state| state.chars().next()) {
         Some('T' | 't') => {
             let cause = format!(
-                "{who} is stopped (by a signal or a debugger), so it cannot reap the children that ended. It will \
-                 once it is continued (kill -CONT)."
+                "{who} is stopped (by a signal or a debugger), so it cannot reap the children that ended. \
+                 It will reap them once it is continued (kill -CONT)."
             );
             return (cause, Confidence::High);
         }
@@ -79,15 +79,18 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
             Confidence::Medium,
         ),
         (Some(false), Some(false)) => {
-            (format!("{who} {base}, and it has no handler for SIGCHLD that could."), Confidence::High)
+            (format!("{who} {base}, and it has no handler for SIGCHLD that would."), Confidence::High)
         }
         (_, Some(true)) => (
             format!(
                 "{who} {base}. It has a handler for SIGCHLD, which is stuck or reaps one child per signal: \
-                     signals that come together are merged, so it must loop until there is none left."
+                     signals that come together are merged, so it must loop until none is left."
             ),
             Confidence::Medium,
         ),
-        _ => (format!("{who} {base}. Each keeps its pid until then, and pids run out."), Confidence::Medium),
+        _ => (
+            format!("{who} {base}. Each keeps its pid until then, and pids can run out."),
+            Confidence::Medium,
+        ),
     }
 }

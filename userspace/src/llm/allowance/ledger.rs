@@ -85,7 +85,7 @@ impl Ledger {
         let it = self.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = it.sync() {
-                tracing::warn!("what the model cost today cannot be written down: {error:#}");
+                tracing::warn!("cannot record what the model cost today: {error:#}");
             }
         });
     }
@@ -128,7 +128,7 @@ fn read(path: &Path) -> Result<Option<Spent>> {
     let spent = serde_json::from_str(&text);
     spent
         .map(Some)
-        .with_context(|| format!("{} is damaged; today's spending is counted anew", path.display()))
+        .with_context(|| format!("{} is damaged; today's spending is counted from zero", path.display()))
 }
 
 /// Under another name first: whoever reads it reads it whole.

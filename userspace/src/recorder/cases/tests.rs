@@ -15,7 +15,7 @@ use crate::store::{DueAlert, Filter};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
 
-struct Rig {
+struct RecorderRig {
     _dir: TempDir,
     store: Store,
     model: Queue<PendingQuestion>,
@@ -26,7 +26,7 @@ struct Rig {
     shutdown: CancellationToken,
 }
 
-impl Rig {
+impl RecorderRig {
     fn new(model_room: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let metrics = Metrics::new();
@@ -86,7 +86,7 @@ fn graded(fingerprint: &str, severity: Severity) -> Case {
 
 #[tokio::test]
 async fn without_a_model_the_alert_is_due_at_once_with_the_rules_verdict() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.push(case("a"));
     rig.push(graded("b", Severity::Info));
     rig.record_all(None).await;
@@ -99,7 +99,7 @@ async fn without_a_model_the_alert_is_due_at_once_with_the_rules_verdict() {
 
 #[tokio::test]
 async fn with_a_model_the_alert_waits_for_its_verdict() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.push(case("a"));
     rig.record_all(Some(DEADLINE)).await;
     assert!(rig.due().await.is_empty());
@@ -116,7 +116,7 @@ async fn with_a_model_the_alert_waits_for_its_verdict() {
 
 #[tokio::test]
 async fn the_alert_of_an_unheard_model_goes_out_after_the_deadline_and_says_so() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.push(case("a"));
     let deadline = Duration::from_secs(8);
     rig.record_all(Some(deadline)).await;
@@ -177,12 +177,12 @@ fn the_log_tells_of_new_and_graver_incidents_and_not_of_repeats() {
 
 #[tokio::test]
 async fn repeats_are_counted_and_not_asked_about() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.push(case("a"));
     rig.push(case_by("a", 2, 2));
     rig.push(case_by("b", 3, 3));
     rig.record_all(Some(DEADLINE)).await;
-    let again = Rig { cases: case_queue(&rig.metrics), ..rig };
+    let again = RecorderRig { cases: case_queue(&rig.metrics), ..rig };
     again.push(case_by("a", 4, 4));
     again.record_all(Some(DEADLINE)).await;
     let counts: Vec<_> = again.incidents().await.into_iter().map(|it| (it.fingerprint, it.count)).collect();
@@ -195,7 +195,7 @@ async fn repeats_are_counted_and_not_asked_about() {
 
 #[tokio::test]
 async fn what_finds_no_room_before_the_model_is_alerted_now() {
-    let rig = Rig::new(1);
+    let rig = RecorderRig::new(1);
     rig.push(graded("critical", Severity::Critical));
     rig.push(graded("warning", Severity::Warning));
     rig.push(graded("another warning", Severity::Warning));
@@ -203,10 +203,10 @@ async fn what_finds_no_room_before_the_model_is_alerted_now() {
     let due: Vec<_> = rig.due().await.into_iter().map(|it| it.incident.fingerprint).collect();
     assert_eq!(due, ["warning", "another warning"], "refused");
 
-    let rig = Rig { cases: case_queue(&rig.metrics), ..Rig::new(1) };
+    let rig = RecorderRig { cases: case_queue(&rig.metrics), ..RecorderRig::new(1) };
     rig.push(graded("warning", Severity::Warning));
     rig.record_all(Some(DEADLINE)).await;
-    let rig = Rig { cases: case_queue(&rig.metrics), ..rig };
+    let rig = RecorderRig { cases: case_queue(&rig.metrics), ..rig };
     rig.push(graded("critical", Severity::Critical));
     rig.record_all(Some(DEADLINE)).await;
     let due: Vec<_> = rig.due().await.into_iter().map(|it| it.incident.fingerprint).collect();
@@ -216,11 +216,11 @@ async fn what_finds_no_room_before_the_model_is_alerted_now() {
 
 #[tokio::test]
 async fn a_rise_asks_the_model_again_and_the_old_answer_is_not_taken() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.push(graded("a", Severity::Warning));
     rig.record_all(Some(DEADLINE)).await;
     let asked = rig.model.pop().await.unwrap();
-    let rig = Rig { cases: case_queue(&rig.metrics), ..rig };
+    let rig = RecorderRig { cases: case_queue(&rig.metrics), ..rig };
     rig.push(case_by("a", 2, 2));
     rig.record_all(Some(DEADLINE)).await;
     let newer = rig.model.pop().await.unwrap();
@@ -234,7 +234,7 @@ async fn a_rise_asks_the_model_again_and_the_old_answer_is_not_taken() {
 
 #[tokio::test]
 async fn at_shutdown_what_waits_is_recorded_first() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     for n in 0..20 {
         rig.push(case(&n.to_string()));
     }
@@ -246,7 +246,7 @@ async fn at_shutdown_what_waits_is_recorded_first() {
 
 #[tokio::test]
 async fn a_full_disk_holds_the_case_until_there_is_room() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.store.limit_pages(1);
     let mut big = case("a");
     big.file.evidence[0].body = vec![7; 1_000_000];
@@ -255,7 +255,7 @@ async fn a_full_disk_holds_the_case_until_there_is_room() {
     until(|| !rig.health.degraded().is_empty()).await;
     let shown = rig.health.degraded().remove(0);
     assert_eq!(shown.component, "store");
-    assert!(shown.reason.contains("is full") && shown.remedy.contains("make room"), "{shown:?}");
+    assert!(shown.reason.contains("is full") && shown.remedy.contains("free up space"), "{shown:?}");
     assert!(rig.incidents().await.is_empty());
     // What comes meanwhile waits behind it.
     rig.push(case("b"));
@@ -269,7 +269,7 @@ async fn a_full_disk_holds_the_case_until_there_is_room() {
 
 #[tokio::test]
 async fn what_a_full_disk_costs_at_shutdown_is_counted() {
-    let rig = Rig::new(8);
+    let rig = RecorderRig::new(8);
     rig.store.limit_pages(1);
     let mut big = case("a");
     (big.count, big.file.evidence[0].body) = (3, vec![7; 1_000_000]);

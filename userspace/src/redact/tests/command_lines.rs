@@ -255,3 +255,59 @@ fn log_lines_stay_as_they_are() {
         assert_eq!(text(line), line);
     }
 }
+
+#[test]
+fn habits_that_programs_share_need_no_list() {
+    for (given, want) in [
+        (&["etcdctl", "--user", "root:hunter2x", "get", "k"][..], &["--user", "root:[redacted 8 chars]"][..]),
+        (&["anything", "--user=root:hunter2x"], &["--user=root:[redacted 8 chars]"]),
+        (&["twine", "upload", "-u", "bob", "-p", "hunter2x", "dist/a.whl"], &["-p", "[redacted 8 chars]"]),
+        (&["twine", "upload", "-p", "hunter2x"], &["-p", "[redacted 8 chars]"]),
+        (&["acmectl", "-u", "bob", "-p", "hunter2x"], &["-p", "[redacted 8 chars]"]),
+        (&["sqlplus", "-s", "scott/hunter2x@db"], &["scott/[redacted 8 chars]@db"]),
+        (&["rman", "target", "sys/hunter2x"], &["sys/[redacted 8 chars]"]),
+        (&["app", "--pin", "4711"], &["--pin", "[redacted 4 chars]"]),
+        (&["app", "--user-pin=4711"], &["--user-pin=[redacted 4 chars]"]),
+        (&["app", "--password", "", "hunter2x"], &["[redacted 8 chars]"]),
+        (&["app", "token", "0123456789abcdef0123456789abcdef"], &["token", "[redacted 32 chars]"]),
+        (&["bash", "-c", "echo hunter2x | sudo -S id"], &["echo [redacted 8 chars] | sudo -S id"]),
+        (
+            &["bash", "-c", "echo 'hunter2x' | su -c id; echo x | docker login --password-stdin r"],
+            &["--password-stdin"],
+        ),
+        (
+            &["expect", "-c", "spawn ssh h; expect assword:; send \"hunter2x\\r\""],
+            &["send \"[redacted 8 chars]\\r\""],
+        ),
+        (
+            &["git", "clone", "https://abcd12345678@example.com/x.git"],
+            &["https://[redacted 12 chars]@example.com/x.git"],
+        ),
+    ] {
+        let given: Vec<String> = given.iter().map(|&it| it.to_owned()).collect();
+        let got = argv(&given);
+        for word in want {
+            assert!(got.concat().contains(word), "{given:?} gave {got:?}");
+        }
+        assert!(!given[0].starts_with("bash") || got.concat().contains("[redacted"), "{got:?}");
+        assert_eq!(argv(&got), got, "applied twice");
+    }
+    for plain in [
+        &["docker", "run", "-u", "app:staff", "-p", "8080:80", "nginx"][..],
+        &["podman", "run", "--user", "www-data:www-data", "-p", "127.0.0.1:80:80", "x"],
+        &["ssh", "-p", "22", "-l", "bob", "h"],
+        &["cp", "-u", "-p", "a", "b"],
+        &["mkdir", "-p", "a/b"],
+        &["ps", "-u", "bob", "-p", "123"],
+        &["sqlplus", "/nolog"],
+        &["sqlplus", "-s", "/", "as", "sysdba", "@report.sql"],
+        &["app", "--pin-memory", "--cpu-pin", "3"],
+        &["git", "checkout", "0123456789abcdef0123456789abcdef01234567"],
+        &["sha256sum", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"],
+        &["bash", "-c", "echo hello | sort -u; printf '%s\\n' a b | grep -S x"],
+        &["git", "clone", "ssh://git@example.com/x.git", "https://alice@example.com/y.git"],
+    ] {
+        let given: Vec<String> = plain.iter().map(|&it| it.to_owned()).collect();
+        assert_eq!(argv(&given), given);
+    }
+}

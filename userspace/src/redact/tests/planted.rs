@@ -5,10 +5,10 @@ use super::*;
 use crate::redact::search::MIN_KNOWN_CHARS;
 
 /// A small generator (xorshift64*): the tests are to be the same everywhere.
-pub(super) struct Dice(u64);
+pub(in crate::redact) struct Dice(u64);
 
 impl Dice {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(in crate::redact) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -24,7 +24,7 @@ impl Dice {
         from[self.below(from.len())]
     }
 
-    fn word(&mut self, alphabet: &str, chars: usize) -> String {
+    pub(in crate::redact) fn word(&mut self, alphabet: &str, chars: usize) -> String {
         let alphabet: Vec<char> = alphabet.chars().collect();
         (0..chars).map(|_| alphabet[self.below(alphabet.len())]).collect()
     }

@@ -34,7 +34,7 @@ impl Proc {
         crate::scan::measure(self.root.path(), pid, &self.host).unwrap()
     }
 
-    /// One walk that sees these processes: the threads looked at, and how many processes were turned away.
+    /// One scan that sees these processes: the threads looked at, and how many processes were turned away.
     fn walk(&self, suspects: &mut Suspects, seen: &[SeenProcess]) -> (Vec<u32>, u64) {
         let places = Places { proc_root: self.root.path(), hierarchy: &Hierarchy::None, host: &self.host };
         suspects.begin();
@@ -107,7 +107,7 @@ fn the_limits_of_a_walk() {
     assert_eq!((tids.len(), turned_away), (PROCESSES, 3));
 
     // Each has a waiting thread and takes more than a third of the room for routine looks: the third has to wait for
-    // the next walk, which begins with it.
+    // the next scan, which begins with it.
     let states = format!("S{}D", "S".repeat(ROUTINE_THREADS * 2 / 5 - 2));
     let last = u32::try_from(states.len()).unwrap() - 1;
     let crowds = [10_000, 20_000, 30_000].map(|pid| proc.process(pid, &states));

@@ -79,7 +79,7 @@ fn endless_recursion_is_named_and_cut() {
     for flags in [&["-O0"][..], &["-O1", "-fomit-frame-pointer"]] {
         let stack = check(flags, "recurse", &["recurse"; 20]);
         assert_eq!(stack.site().as_deref(), Some("crash!recurse"));
-        assert!(stack.notes.iter().any(|it| it.contains("the chain ends")), "{stack}");
+        assert!(stack.notes.iter().any(|it| it.contains("the stack ends")), "{stack}");
     }
 }
 
@@ -90,7 +90,7 @@ fn a_smashed_stack_gives_no_false_frames() {
         // The crash is at the return to 0x41414141: who returned there is no longer on the stack.
         assert_eq!(stack.frames[0].address, Some(0x4141_4141), "{stack}");
         assert_eq!(stack.frames.len(), 1, "{flags:?}\n{stack}");
-        assert!(stack.notes.iter().any(|it| it.contains("no code of a known module")), "{stack}");
+        assert!(stack.notes.iter().any(|it| it.contains("not code of a known module")), "{stack}");
         assert_eq!(stack.site(), None);
     }
 }
@@ -174,15 +174,13 @@ fn inlined_functions_are_shown_where_they_were_written() {
 fn how_long_an_abort_takes() {
     let program = Program::compile(&["-g", "-O2"]);
     let capture = program.crash("abort");
-    let symboliser = Symboliser::default();
+    let symboliser = Symboliser::new();
     let mut stack = Stack::default();
     for temperature in ["cold", "warm", "warm"] {
-        let capture = capture.clone();
-        let begun = std::time::Instant::now();
-        stack = symboliser.stack(capture, PATIENCE);
+        let begun = Instant::now();
+        stack = symboliser.stack(&capture, PATIENCE);
         println!("{temperature}: {:?} for {} frames", begun.elapsed(), stack.frames.len());
     }
     println!("{stack}");
-    assert_eq!(symboliser.turned_away(), TurnedAway::default());
     assert_eq!(stack.top_symbol(), Some("die"));
 }

@@ -5,16 +5,18 @@ mod crashes;
 mod files;
 mod hostile;
 
+use std::cell::RefCell;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Root;
 use super::image::Image;
 use super::*;
+use crate::lookup;
 
 /// Long enough for a machine shared with others.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,7 +59,7 @@ fn compiled(name: &str, flags: &[&str]) -> PathBuf {
         ]);
         let status = command.arg("-o").arg(&path).arg(&source).args(flags).arg("-pthread").status();
         assert!(status.expect("a C compiler, `cc`").success(), "{name}.c does not compile with {flags:?}");
-        // Whatever the umask: what others can write is trusted less.
+        // Whatever the umask: others run it, too.
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
     path
@@ -120,12 +122,55 @@ fn captured_frame(address: u64, maps: &[&str]) -> CapturedFrame {
     in_file.unwrap_or(CapturedFrame::Address(address))
 }
 
+/// What files may take in a test.
+const BYTES: u64 = 160 << 20;
+
+/// All of the work in this process: opening, unwinding, naming.
+pub(super) struct Symboliser(RefCell<Unwinder>);
+
+impl Symboliser {
+    pub(super) fn new() -> Self {
+        Self(RefCell::new(Unwinder::new()))
+    }
+
+    pub(super) fn stack(&self, capture: &Capture, time: Duration) -> Stack {
+        let effort = Effort { deadline: Instant::now() + time, bytes: BYTES, frugal: false };
+        self.with(capture, &effort)
+    }
+
+    pub(super) fn with(&self, capture: &Capture, effort: &Effort) -> Stack {
+        self.0.borrow_mut().stack(capture, &Opened(lookup::base(&capture.root)), effort)
+    }
+}
+
+/// Opens a file when it is wanted.
+struct Opened(anyhow::Result<lookup::Base>);
+
+impl Files for Opened {
+    fn root(&self) -> Result<(), String> {
+        self.0.as_ref().map(|_| ()).map_err(ToString::to_string)
+    }
+
+    fn open(&self, path: &Path) -> Result<File, String> {
+        let base = self.0.as_ref().map_err(ToString::to_string)?;
+        lookup::open(base, path).map_err(|error| format!("{error:#}"))
+    }
+
+    fn debug(&self, _: &BuildId) -> Option<File> {
+        None
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "most callers make one for it")]
 pub(super) fn stack_of(capture: Capture) -> Stack {
     thread_local! {
         // One for each test: what it remembers of libc makes them quick.
-        static SYMBOLISER: Symboliser = Symboliser::default();
+        static SYMBOLISER: Symboliser = Symboliser::new();
     }
-    SYMBOLISER.with(|it| it.stack(capture, PATIENCE))
+    // The way to the process that does it is a part of it.
+    let travelled: Capture =
+        serde_json::to_string(&capture).and_then(|text| serde_json::from_str(&text)).unwrap();
+    SYMBOLISER.with(|it| it.stack(&travelled, PATIENCE))
 }
 
 /// Function names, `?` where there is none; libc's as its manual has them.

@@ -29,14 +29,14 @@ impl<'m> Chain<'_, 'm, '_> {
                 break;
             }
             let Some(found) = self.walked(frame, number == 0) else {
-                self.notes.add(format!("the kernel's walk is not believed from its frame {number} on"));
+                self.notes.add(format!("the kernel's stack trace is not trusted from its frame {number} on"));
                 break;
             };
             self.found.push(found);
         }
         if self.found.iter().any(|it| it.found_by == FoundBy::KernelWalk) && from > 0 {
             self.notes.add(format!(
-                "from #{} on the frames are the kernel's, by frame pointers alone",
+                "from #{} on, the frames come from the kernel, by frame pointers only",
                 self.first_walked()
             ));
         }

@@ -51,7 +51,7 @@ async fn what_was_there_before_is_one_message_and_the_kernels_events_are_not_in_
         assert_eq!(it.alerts[0].folded_into.as_ref(), Some(&digest.incident.id));
         assert_eq!(it.alerts[0].occasion, Occasion::Digest);
     }
-    // They go on: one message tells of all that do, ever more seldom. One that becomes graver is news.
+    // They go on: one message tells of all that do, ever more seldom. One that escalates is news.
     let go_on = async |names: &[i32], seconds| {
         for n in names {
             let mut case = zombies(&n.to_string(), Severity::Warning);

@@ -249,7 +249,7 @@ async fn an_acknowledged_incident_does_not_remind_and_still_ends() {
     rig.happens(IncidentKind::Crash, 3, 2 * HOUR).await;
     rig.pass(0, 2 * HOUR).await;
     assert_eq!(rig.send(2 * HOUR).await, nothing());
-    // Graver is news all the same.
+    // An escalation is news all the same.
     rig.pass(1800, 3 * HOUR).await;
     assert_eq!(rig.send(3 * HOUR).await, ["resolved 3+2"]);
 }

@@ -91,7 +91,7 @@ async fn the_rules_catch_up_and_go_beyond() {
     let id = store.record(info.clone(), verdict("Rules."), slack_now()).await.unwrap().id;
     store.judge(&id, info, raising(Some(Severity::Warning)), slack_now()).await.unwrap();
     send(&store).await;
-    // Less grave again: nothing falls. As grave: shown with its own file, and no news.
+    // Less severe again: nothing falls. As grave: shown with its own file, and no news.
     for (severity, want, pid, alerts) in [
         (Severity::Info, (Severity::Warning, Some(Severity::Info)), 13674, 1),
         (Severity::Warning, (Severity::Warning, None), 8, 1),

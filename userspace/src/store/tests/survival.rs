@@ -24,7 +24,7 @@ async fn what_was_recorded_outlives_the_daemon() {
     let first = open(dir.path());
     let id = first.record(case("a"), verdict("1"), slack_now()).await.unwrap().id;
     let before = get(&first, &id).await;
-    // Not closed: the next daemon finds the files as a killed one leaves them, the log not yet folded in.
+    // Not closed: the next daemon finds the files as a killed one leaves them, the log not yet merged in.
     std::mem::forget(first);
 
     let again = open(dir.path());
@@ -181,7 +181,7 @@ fn a_data_folder_that_cannot_be_is_a_clear_error() {
     let err = Store::open(&file.join("data"), host(), Metrics::new(), Health::default())
         .err()
         .expect("it must fail");
-    assert!(err.to_string().starts_with("cannot make the data folder"), "{err:#}");
+    assert!(err.to_string().starts_with("cannot create the data folder"), "{err:#}");
 }
 
 async fn left(store: &Store) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Memory and CPU with nothing going on but the periodic walks of /proc, at their default interval.
+//! Memory and CPU with nothing going on but the periodic scans of /proc, at their default interval.
 
 use std::time::{Duration, Instant};
 

@@ -15,7 +15,7 @@ use crate::stats::{max, percentile};
 
 /// Between two looks for an incident.
 const POLL: Duration = Duration::from_millis(1);
-/// Between two crashes.
+/// Pause between two crashes, so that they do not queue.
 const PAUSE: Duration = Duration::from_millis(20);
 /// An incident that is not there by then is a lost one.
 const DEADLINE: Duration = Duration::from_secs(10);

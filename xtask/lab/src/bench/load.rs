@@ -23,7 +23,6 @@ const STEP: Duration = Duration::from_millis(500);
 /// A monitor that does not come to rest in this time will not.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The compiled programs.
 pub(super) struct Load {
     dir: PathBuf,
 }
@@ -52,18 +51,30 @@ impl Load {
 
     /// `count` spawns by so many workers; each process has `mark` as its argument.
     pub(super) fn storm(&self, count: u64, workers: usize, mark: &str) -> Result<Storm> {
-        let text = process::output(&mut self.storm_command(count, workers, mark))?;
+        self.storm_from(&self.dir, count, workers, mark)
+    }
+
+    /// The same, of programs in this folder.
+    pub(super) fn storm_from(&self, dir: &Path, count: u64, workers: usize, mark: &str) -> Result<Storm> {
+        let text = process::output(&mut self.storm_command(dir, count, workers, mark))?;
         storm(&text)
+    }
+
+    /// A folder below /tmp, which is world-writable, with the program that storms spawn.
+    pub(super) fn in_open_folder(&self) -> Result<tempfile::TempDir> {
+        let dir = tempfile::Builder::new().prefix("bench").tempdir_in("/tmp")?;
+        fs::copy(self.dir.join(NOOP), dir.path().join(NOOP))?;
+        Ok(dir)
     }
 
     /// A storm that lasts until it is ended.
     pub(super) fn endless_storm(&self, workers: usize, mark: &str) -> Result<Background> {
-        Background::start(&mut self.storm_command(0, workers, mark))
+        Background::start(&mut self.storm_command(&self.dir, 0, workers, mark))
     }
 
-    fn storm_command(&self, count: u64, workers: usize, mark: &str) -> Command {
+    fn storm_command(&self, dir: &Path, count: u64, workers: usize, mark: &str) -> Command {
         let mut command = Command::new(self.dir.join("load"));
-        command.args(["storm", &count.to_string(), &workers.to_string()]).arg(self.dir.join(NOOP)).arg(mark);
+        command.args(["storm", &count.to_string(), &workers.to_string()]).arg(dir.join(NOOP)).arg(mark);
         command
     }
 

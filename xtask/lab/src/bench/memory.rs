@@ -13,7 +13,7 @@ const SHORT: u64 = 100_000;
 const LIVE: u64 = 10_000;
 /// Growth by the second [`SHORT`] processes that still counts as flat: what an allocator keeps is not a leak.
 const FLAT_MIB: u32 = 2;
-/// Long enough for two walks of /proc, which is how processes that never exec are found.
+/// Long enough for two scans of /proc, which is how processes that never exec are found.
 const WALKS: Duration = Duration::from_secs(21);
 
 pub(super) fn measure(bench: &Bench) -> Result<Findings> {

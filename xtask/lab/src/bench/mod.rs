@@ -22,7 +22,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use xtask::process::Root;
+use xtask::process::RootAccess;
 
 use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
@@ -32,9 +32,9 @@ use crate::workspace::{build_release, empty_dir};
 use load::{Background, Load};
 
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchOptions {
     /// What to measure; everything where nothing is named.
-    parts: Vec<Part>,
+    parts: Vec<BenchPart>,
     /// How often each monitor is measured.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
-impl Options {
+impl BenchOptions {
     fn size(&self) -> String {
         if self.quick {
             "quick: a tenth of the load, one round".to_owned()
@@ -63,7 +63,7 @@ impl Options {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum BenchPart {
     /// Spawn storms: CPU, events, memory and slowdown, beside other monitors.
     Storm,
     /// What an event costs in the kernel.
@@ -97,8 +97,8 @@ struct Bench {
     quick: bool,
 }
 
-pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
-    if !matches!(Root::find(), Root::Already) {
+pub(crate) fn bench(options: &BenchOptions) -> Result<ExitCode> {
+    if !matches!(RootAccess::find(), RootAccess::Already) {
         bail!("the kernel shows its events to root only: run `cargo xtask bench` as root");
     }
     let began = Instant::now();
@@ -106,24 +106,24 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
     let mut environment = environment(&options.size())?;
     let mut findings = Findings::default();
     let mut missed = Vec::new();
-    for part in Part::value_variants() {
+    for part in BenchPart::value_variants() {
         if !options.parts.is_empty() && !options.parts.contains(part) {
             continue;
         }
         eprintln!("bench: {part:?}, {} s after the start", began.elapsed().as_secs());
         let found = match part {
-            Part::Storm => storm::measure(&bench),
-            Part::Kernel => kernel::measure(&bench),
-            Part::Latency => latency::measure(&bench),
-            Part::Stop => stop::measure(&bench),
-            Part::Memory => memory::measure(&bench),
-            Part::Idle => idle::measure(&bench),
-            Part::Http => http::measure(&bench),
-            Part::Alerts => alerts::measure(&bench, &options.only),
+            BenchPart::Storm => storm::measure(&bench),
+            BenchPart::Kernel => kernel::measure(&bench),
+            BenchPart::Latency => latency::measure(&bench),
+            BenchPart::Stop => stop::measure(&bench),
+            BenchPart::Memory => memory::measure(&bench),
+            BenchPart::Idle => idle::measure(&bench),
+            BenchPart::Http => http::measure(&bench),
+            BenchPart::Alerts => alerts::measure(&bench, &options.only),
         };
         let found = found.with_context(|| format!("{part:?}"))?;
         // Counts of what must not happen. The others are figures of this machine, now: reported, not judged.
-        if *part == Part::Alerts {
+        if *part == BenchPart::Alerts {
             missed.extend(found.figures.iter().filter(|it| !it.is_met()).map(|it| it.name.clone()));
         }
         findings.add(found);
@@ -142,7 +142,7 @@ pub(crate) fn bench(options: &Options) -> Result<ExitCode> {
 }
 
 impl Bench {
-    fn prepare(options: &Options) -> Result<Self> {
+    fn prepare(options: &BenchOptions) -> Result<Self> {
         let built = match &options.built {
             Some(built) => built.canonicalize().with_context(|| format!("{}", built.display()))?,
             None => {
@@ -193,7 +193,7 @@ impl Bench {
         Ok(example)
     }
 
-    fn start_peer(&self, peer: &monitors::Peer, program: &Path) -> Result<running::Running> {
+    fn start_peer(&self, peer: &monitors::OtherMonitor, program: &Path) -> Result<running::Running> {
         running::Running::start(&mut peer.command(program), &self.peer_output())
     }
 

@@ -15,10 +15,9 @@ pub(super) enum Kind {
     Exit,
 }
 
-/// Another monitor.
-pub(super) struct Peer {
+pub(super) struct OtherMonitor {
     pub(super) name: &'static str,
-    /// Debian's package.
+    /// The name of Debian's package.
     pub(super) package: &'static str,
     args: &'static [&'static str],
     /// What its lines report.
@@ -31,43 +30,55 @@ const TWO_TRACEPOINTS: &str = r#"
     tracepoint:sched:sched_process_exec { printf("exec %d %s\n", pid, comm); }
     tracepoint:sched:sched_process_exit /pid == tid/ { printf("exit %d %s\n", pid, comm); }"#;
 
-/// All of them.
-pub(super) const ALL: [Peer; 5] = [
-    Peer {
+/// The monitors to compare with.
+pub(super) const ALL: [OtherMonitor; 5] = [
+    OtherMonitor {
         name: "execsnoop",
         package: "libbpf-tools",
         args: &[],
         kinds: &[Kind::Exec],
         kind: |_| Some(Kind::Exec),
     },
-    Peer {
+    OtherMonitor {
         name: "exitsnoop",
         package: "libbpf-tools",
         args: &[],
         kinds: &[Kind::Exit],
         kind: |_| Some(Kind::Exit),
     },
-    Peer {
+    OtherMonitor {
         name: "bpftrace",
         package: "bpftrace",
         args: &["-e", TWO_TRACEPOINTS],
         kinds: BOTH,
         kind: by_word,
     },
-    Peer { name: "forkstat", package: "forkstat", args: &["-e", "exec,exit"], kinds: BOTH, kind: by_word },
-    Peer { name: "extrace", package: "extrace", args: &[], kinds: &[Kind::Exec], kind: |_| Some(Kind::Exec) },
+    OtherMonitor {
+        name: "forkstat",
+        package: "forkstat",
+        args: &["-e", "exec,exit"],
+        kinds: BOTH,
+        kind: by_word,
+    },
+    OtherMonitor {
+        name: "extrace",
+        package: "extrace",
+        args: &[],
+        kinds: &[Kind::Exec],
+        kind: |_| Some(Kind::Exec),
+    },
 ];
 
 /// What a peer's output says of a storm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct MonitorSaw {
     pub(super) execs: u64,
     pub(super) exits: u64,
     /// Lines with the processes' argument in them.
     pub(super) with_argv: u64,
 }
 
-impl Peer {
+impl OtherMonitor {
     /// The program; `None` where it is not installed.
     pub(super) fn find(&self) -> Option<PathBuf> {
         let sbin = Path::new("/usr/sbin").join(self.name);
@@ -81,8 +92,8 @@ impl Peer {
     }
 
     /// Counts the lines about the storm's processes.
-    pub(super) fn seen(&self, output: &str, mark: &str) -> Seen {
-        let mut seen = Seen::default();
+    pub(super) fn seen(&self, output: &str, mark: &str) -> MonitorSaw {
+        let mut seen = MonitorSaw::default();
         // exitsnoop and the kernel cut names at 15 bytes, which this one is below.
         for line in output.lines().filter(|line| line.contains(NOOP)) {
             match (self.kind)(line) {
@@ -112,7 +123,7 @@ mod tests {
     fn lines_of_each_peer() {
         let check = |name: &str, output: &str, execs: u64, exits: u64, with_argv: u64| {
             let peer = ALL.iter().find(|it| it.name == name).unwrap();
-            assert_eq!(peer.seen(output, "mark7"), Seen { execs, exits, with_argv }, "{name}");
+            assert_eq!(peer.seen(output, "mark7"), MonitorSaw { execs, exits, with_argv }, "{name}");
         };
         let execsnoop = "PCOMM            PID    PPID   RET ARGS\n\
                          bench-noop       9      8        0 /b/bench-noop mark7\n\

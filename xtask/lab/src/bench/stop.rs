@@ -49,7 +49,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         ("events put on the rings, counted by the kernel side", events.sent),
         ("events received, counted by the daemon", events.received),
         ("events lost, counted by the kernel side", events.lost),
-        ("of those grave", events.lost_grave),
+        ("of those urgent", events.lost_grave),
         ("crashes without an incident", f64::from(missing)),
     ] {
         table.row([what.to_owned(), number(count)]);
@@ -59,7 +59,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let unaccounted = (made * 2.0 - events.sent - events.lost).max(0.0);
     let mut findings = Findings::default();
     findings.figures.extend([
-        Figure::at_most(name("grave events lost"), grave, "", 0),
+        Figure::at_most(name("urgent events lost"), grave, "", 0),
         Figure::at_most(
             name("events sent less those received"),
             (events.sent - events.received).abs(),

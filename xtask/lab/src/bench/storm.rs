@@ -1,13 +1,14 @@
 //! Spawn storms, without a monitor and with each one in turn: what it costs, what it sees, what it slows down.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::events::Events;
 use super::load::Storm;
-use super::monitors::{self, Kind, Peer};
+use super::monitors::{self, Kind, OtherMonitor};
 use super::{Bench, MIB, float, values};
 use crate::daemon::Daemon;
 use crate::report::{Figure, Findings, Table, number};
@@ -25,6 +26,8 @@ const REMEMBERED: usize = 1000;
 
 const DAEMON: &str = "ai-debugger";
 const CONSUMER: &str = "its ring reader alone";
+/// What root runs from where everybody may write costs no more than what it runs from elsewhere.
+const FROM_TMP: &str = "ai-debugger, programs from /tmp";
 
 /// One storm under one monitor.
 #[derive(Default)]
@@ -42,7 +45,7 @@ struct Sample {
 }
 
 /// All storms of one shape, by monitor.
-struct Shape {
+struct StormShape {
     name: &'static str,
     workers: usize,
     without: Vec<f64>,
@@ -53,7 +56,7 @@ struct Shape {
 
 pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let mut absent = Vec::new();
-    let mut shapes = [("sequential", 1), ("parallel", bench.cores)].map(|(name, workers)| Shape {
+    let mut shapes = [("sequential", 1), ("parallel", bench.cores)].map(|(name, workers)| StormShape {
         name,
         workers,
         without: Vec::new(),
@@ -78,11 +81,14 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     Ok(findings)
 }
 
-impl Shape {
+impl StormShape {
     fn round(&mut self, bench: &Bench, absent: &mut Vec<String>) -> Result<()> {
         self.without.push(self.storm(bench, "without")?.seconds);
-        let sample = self.under_daemon(bench)?;
+        let sample = self.under_daemon(bench, None)?;
         self.samples.entry(DAEMON).or_default().push(sample);
+        let tmp = bench.load.in_open_folder()?;
+        let sample = self.under_daemon(bench, Some(tmp.path()))?;
+        self.samples.entry(FROM_TMP).or_default().push(sample);
         let sample = self.under_consumer(bench)?;
         self.samples.entry(CONSUMER).or_default().push(sample);
         for peer in &monitors::ALL {
@@ -104,12 +110,15 @@ impl Shape {
         bench.load.storm(bench.scaled(SPAWNS), self.workers, mark)
     }
 
-    fn under_daemon(&self, bench: &Bench) -> Result<Sample> {
+    fn under_daemon(&self, bench: &Bench, from: Option<&Path>) -> Result<Sample> {
         let mark = "mark-daemon";
         let daemon = bench.start_daemon()?;
         let cpu_before = bench.load.settle(daemon.pid())?;
         let before = Events::caught_up(&daemon)?;
-        let storm = self.storm(bench, mark)?;
+        let storm = match from {
+            Some(dir) => bench.load.storm_from(dir, bench.scaled(SPAWNS), self.workers, mark)?,
+            None => self.storm(bench, mark)?,
+        };
         let after = Events::caught_up(&daemon)?.since(before);
         let cpu_ns = bench.load.cpu_ns(daemon.pid())? - cpu_before;
         let peak_rss_bytes = float(daemon.peak_rss_bytes()?);
@@ -153,7 +162,7 @@ impl Shape {
         })
     }
 
-    fn under_peer(&self, bench: &Bench, peer: &Peer) -> Result<Sample> {
+    fn under_peer(&self, bench: &Bench, peer: &OtherMonitor) -> Result<Sample> {
         let mark = "mark-peer";
         let program = peer.find().with_context(|| {
             format!("not installed: `apt-get install {}`, or `cargo xtask setup --peers`", peer.package)
@@ -202,7 +211,9 @@ impl Shape {
         let alone = number(median(&self.without));
         table.row(["none".to_owned(), dash(), dash(), dash(), dash(), dash(), dash(), alone]);
         let ours = self.of(DAEMON, |it| it.cpu_us);
-        for monitor in [DAEMON, CONSUMER].into_iter().chain(monitors::ALL.iter().map(|peer| peer.name)) {
+        for monitor in
+            [DAEMON, FROM_TMP, CONSUMER].into_iter().chain(monitors::ALL.iter().map(|peer| peer.name))
+        {
             if !self.samples.contains_key(monitor) {
                 continue;
             }
@@ -241,6 +252,12 @@ impl Shape {
         let remembered = worst(&mut all(DAEMON).filter_map(|it| it.remembered));
         vec![
             Figure::at_most(name("daemon CPU per process"), ours, "µs", 6),
+            Figure::at_most(
+                name("daemon CPU per process that root runs from /tmp"),
+                self.of(FROM_TMP, |it| it.cpu_us),
+                "µs",
+                6,
+            ),
             Figure::at_most(name("daemon CPU against execsnoop + exitsnoop"), ours / both, "", 0.2),
             Figure::at_least(name("argv and cause at exec and exit, worst round"), seen, "%", 100),
             Figure::at_least(
@@ -281,14 +298,14 @@ impl Shape {
 }
 
 /// Short storms with and without the daemon, in turn; which one is first alternates.
-fn pairs(bench: &Bench, shapes: &mut [Shape]) -> Result<()> {
+fn pairs(bench: &Bench, shapes: &mut [StormShape]) -> Result<()> {
     for pair in 0..bench.rounds * PAIRS {
         eprintln!("bench: pairs, {} of {}", pair + 1, bench.rounds * PAIRS);
-        let storms = |shapes: &[Shape]| -> Result<Vec<f64>> {
-            let storm = |it: &Shape| bench.load.storm(bench.scaled(PAIR_SPAWNS), it.workers, "pair");
+        let storms = |shapes: &[StormShape]| -> Result<Vec<f64>> {
+            let storm = |it: &StormShape| bench.load.storm(bench.scaled(PAIR_SPAWNS), it.workers, "pair");
             shapes.iter().map(|it| Ok(storm(it)?.seconds)).collect()
         };
-        let with = |shapes: &[Shape]| {
+        let with = |shapes: &[StormShape]| {
             let daemon = bench.start_daemon()?;
             bench.load.settle(daemon.pid())?;
             storms(shapes)

@@ -2,7 +2,7 @@
 
 pub(super) use crate::model::IncidentKind as Kind;
 
-/// Whether a kernel event tells of it at once; the others are states that a walk of /proc finds.
+/// Whether a kernel event tells of it at once; the others are states that a scan of /proc finds.
 pub(super) const fn is_event(kind: Kind) -> bool {
     !ai_debugger::kinds::room(kind).lasts()
 }
@@ -14,7 +14,7 @@ pub(super) enum Role {
     Fault(Kind),
     /// Like this kind, and no fault.
     NearMiss(Kind),
-    /// A busy machine.
+    /// A busy, healthy machine: nothing may be found.
     Noise,
     /// Nothing at all; whatever is raised anywhere on the host is a false alarm.
     Idle,
@@ -49,10 +49,10 @@ pub(super) enum Held {
 /// One line of the corpus.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case {
-    /// `kind/what`, or `noise/what`.
+    /// The name: `kind/what`, or `noise/what`.
     pub(super) name: &'static str,
     pub(super) role: Role,
-    /// For the report.
+    /// What happens in the case, for the report.
     pub(super) about: &'static str,
     /// A script for /bin/sh; see [`super::shell`] for what it finds.
     pub(super) run: &'static str,
@@ -68,9 +68,7 @@ pub(super) struct Case {
     pub(super) needs: &'static [&'static str],
     /// Measured with nothing else of the corpus going on.
     pub(super) alone: bool,
-    /// Worth knowing and no alert: an incident at severity info finds it.
-    pub(super) info: bool,
-    /// Part of `--quick`.
+    /// One of the cases that `--quick` runs.
     pub(super) quick: bool,
     /// A fault that is not real by then, or a near miss that goes on, is a broken case.
     pub(super) within_s: u64,
@@ -113,7 +111,6 @@ impl Case {
             pids: None,
             needs: &[],
             alone: false,
-            info: false,
             quick: false,
             within_s: 60,
         }
@@ -153,10 +150,6 @@ impl Case {
 
     pub(super) const fn alone(self) -> Self {
         Self { alone: true, ..self }
-    }
-
-    pub(super) const fn info_by_design(self) -> Self {
-        Self { info: true, ..self }
     }
 
     pub(super) const fn quick(self) -> Self {

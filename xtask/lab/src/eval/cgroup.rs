@@ -27,7 +27,6 @@ pub(super) struct Cgroups {
     unified: bool,
 }
 
-/// One case's.
 pub(super) struct Cgroup {
     pub(super) dirs: Vec<PathBuf>,
 }

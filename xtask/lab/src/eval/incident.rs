@@ -20,8 +20,7 @@ const ALL_EVERY: u64 = 40;
 
 /// An incident and when it was first seen, in seconds since 1970.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Seen {
-    /// At any severity.
+pub(super) struct SeenIncident {
     pub(super) at: f64,
     /// At warning or above; absent: never.
     pub(super) alarmed_at: Option<f64>,
@@ -30,11 +29,11 @@ pub(super) struct Seen {
 
 /// What was seen so far.
 #[derive(Default)]
-pub(super) struct Sightings(Mutex<BTreeMap<String, Seen>>);
+pub(super) struct Sightings(Mutex<BTreeMap<String, SeenIncident>>);
 
 impl Sightings {
     /// All incidents, in the order in which they were opened.
-    pub(super) fn all(&self) -> Vec<Seen> {
+    pub(super) fn all(&self) -> Vec<SeenIncident> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
@@ -61,7 +60,7 @@ impl Sightings {
             let at = earlier.map_or(now, |it| it.at);
             let alarmed = earlier.and_then(|it| it.alarmed_at);
             let alarmed_at = alarmed.or_else(|| alarms(&incident).then_some(now));
-            known.insert(incident.id.clone(), Seen { at, alarmed_at, incident });
+            known.insert(incident.id.clone(), SeenIncident { at, alarmed_at, incident });
         }
     }
 }

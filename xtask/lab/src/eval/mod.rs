@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use xtask::process::{self, Root};
+use xtask::process::{self, RootAccess};
 
 use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
@@ -36,7 +36,7 @@ use cgroup::Cgroups;
 use incident::{Sightings, now_s};
 use report::{Played, Results, Skipped};
 use score::{Outcome, score};
-use shell::Stage;
+use shell::EvalStage;
 use windows::Windows;
 
 /// Cases that happen at the same time, of those that need not be alone.
@@ -45,7 +45,7 @@ const LANES: usize = 3;
 const IDLE_MINUTES: u64 = 10;
 
 #[derive(Args)]
-pub(crate) struct Options {
+pub(crate) struct EvalOptions {
     /// Kinds, or parts of cases' names; everything where nothing is named.
     names: Vec<String>,
     /// The shortest case or two of each kind, and no idle: less than four minutes.
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     janitor: Option<String>,
 }
 
-pub(crate) fn eval(options: &Options) -> Result<ExitCode> {
+pub(crate) fn eval(options: &EvalOptions) -> Result<ExitCode> {
     if let Some(run) = &options.janitor {
         return clean_up_after(run);
     }
@@ -80,7 +80,7 @@ pub(crate) fn eval(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     ensure!(!cases.is_empty() || options.idle.is_some(), "no case is called that; `--list` has them");
-    if !matches!(Root::find(), Root::Already) {
+    if !matches!(RootAccess::find(), RootAccess::Already) {
         bail!("the kernel shows its events, and lends cgroups, to root only: run `cargo xtask eval` as root");
     }
     let mut environment = environment(if options.quick { "quick" } else { "in full" })?;
@@ -95,7 +95,7 @@ pub(crate) fn eval(options: &Options) -> Result<ExitCode> {
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-impl Options {
+impl EvalOptions {
     fn names_case(&self, case: &Case) -> bool {
         let named = self.names.is_empty() || self.names.iter().any(|name| case.name.contains(name.as_str()));
         named && (case.quick || !self.quick)
@@ -107,7 +107,7 @@ impl Options {
     }
 }
 
-fn run(options: &Options, cases: Vec<Case>) -> Result<Findings> {
+fn run(options: &EvalOptions, cases: Vec<Case>) -> Result<Findings> {
     let (program, target) = match &options.daemon {
         Some(program) => (program.canonicalize()?, process::target_dir()),
         None => {
@@ -121,7 +121,7 @@ fn run(options: &Options, cases: Vec<Case>) -> Result<Findings> {
     let help = process::output(Command::new(&program).args(["run", "--help"]))?;
     let windows = Windows::of_help(&help);
     let sightings = Sightings::default();
-    let stage = Stage {
+    let stage = EvalStage {
         programs: build_programs(&dir)?,
         loose: loose_dir(&name)?,
         cgroups: Cgroups::create(&name)?,
@@ -155,7 +155,7 @@ fn run(options: &Options, cases: Vec<Case>) -> Result<Findings> {
 }
 
 /// All cases: in lanes those that may have company, then the others.
-fn play(stage: &Stage<'_>, cases: Vec<Case>) -> (Vec<(Case, Outcome)>, Vec<Skipped>) {
+fn play(stage: &EvalStage<'_>, cases: Vec<Case>) -> (Vec<(Case, Outcome)>, Vec<Skipped>) {
     let missing = |case: &Case| case.needs.iter().find(|name| process::find_in_path(name).is_none());
     let (cases, skipped): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|it| missing(it).is_none());
     let why = |case: Case| {
@@ -191,7 +191,7 @@ fn pop(cases: &Mutex<VecDeque<Case>>) -> Option<Case> {
 }
 
 /// How the last one went.
-fn tell(stage: &Stage<'_>, outcomes: &[(Case, Outcome)], total: usize) {
+fn tell(stage: &EvalStage<'_>, outcomes: &[(Case, Outcome)], total: usize) {
     let Some((case, outcome)) = outcomes.last() else { return };
     let score = score(case, outcome, &stage.sightings.all());
     let alarms = score.false_alarms.len() + score.wrong_process.len();

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::case::{Case, Kind, Role, is_event};
-use super::incident::Seen;
+use super::incident::SeenIncident;
 use super::score::{Outcome, Score, belongs};
 use super::windows::{SCAN_INTERVAL, Windows};
 use crate::model::{Incident, line};
@@ -33,7 +33,7 @@ pub(super) struct Results<'a> {
     pub(super) skipped: &'a [Skipped],
     pub(super) windows: &'a Windows,
     /// All incidents there were.
-    pub(super) seen: &'a [Seen],
+    pub(super) seen: &'a [SeenIncident],
 }
 
 /// What the cases of one kind come to.
@@ -45,8 +45,6 @@ struct Row {
     noticed: usize,
     /// With an incident of this kind that names the right process.
     found: usize,
-    /// Of those, the ones that are worth knowing and no alert.
-    by_design: usize,
     delays_s: Vec<f64>,
     /// Incidents of this kind that are right, and all that are not companions.
     right: usize,
@@ -89,7 +87,6 @@ fn row(kind: Kind, played: &[Played]) -> Option<Row> {
             })
             .count(),
         found: faults.iter().filter(|it| it.score.delay_s.is_some()).count(),
-        by_design: faults.iter().filter(|it| it.score.delay_s.is_some() && it.case.info).count(),
         // Seen before the program could tell that it is real.
         delays_s: faults.iter().filter_map(|it| it.score.delay_s).map(|it| it.max(0.0)).collect(),
         right,
@@ -138,7 +135,7 @@ fn figures(rows: &[Row], results: &Results<'_>) -> Vec<Figure> {
     };
     let any = |roles: fn(&Role) -> bool| results.played.iter().any(|it| roles(&it.case.role));
     for (what, roles) in [
-        ("false incidents beside faults", (|it| matches!(it, Role::Fault(_))) as fn(&Role) -> bool),
+        ("false incidents during faults", (|it| matches!(it, Role::Fault(_))) as fn(&Role) -> bool),
         ("false incidents on near misses", |it| matches!(it, Role::NearMiss(_))),
         ("false incidents on noise", |it| matches!(it, Role::Noise | Role::Idle)),
     ] {
@@ -157,7 +154,6 @@ fn by_kind(rows: &[Row], windows: &Windows) -> Table {
         "faults",
         "noticed",
         "right process",
-        "info by design",
         "recall %",
         "precision %",
         "median s",
@@ -172,7 +168,6 @@ fn by_kind(rows: &[Row], windows: &Windows) -> Table {
             row.faults.to_string(),
             row.noticed.to_string(),
             row.found.to_string(),
-            row.by_design.to_string(),
             number(row.recall_percent()),
             number(row.precision_percent()),
             number(median(&row.delays_s)),
@@ -182,9 +177,8 @@ fn by_kind(rows: &[Row], windows: &Windows) -> Table {
         ]);
     }
     table.notes.push(
-        "Recall: faults with an incident of their kind, at warning or critical, that names the right process; those \
-         that are `info by design` (root that runs a program from /tmp) are found at any severity, and nobody is told \
-         of them. False is what is raised at warning or above. Precision: of all incidents of a kind, in all cases, those that are right; what tells \
+        "Recall: faults with an incident of their kind, at warning or critical, that names the right process. \
+         False is what is raised at warning or above. Precision: of all incidents of a kind, in all cases, those that are right; what tells \
          another truth about the same fault (the crash behind a crash loop) counts neither way. Time to detect: \
          from the moment the fault is real, as its program tells it, to the incident's first showing over HTTP, \
          looked at every 50 ms; of a state that must last, from the end of that time."
@@ -257,12 +251,12 @@ fn not_run(results: &Results<'_>) -> Table {
 fn elsewhere(results: &Results<'_>) -> Table {
     let mut table =
         Table::new("Elsewhere on the host meanwhile, counted only while idle", &["incident", "cgroup"]);
-    let of_no_case = |it: &&Seen| {
+    let of_no_case = |it: &&SeenIncident| {
         let others =
             |played: &Played| played.case.role == Role::Idle || !belongs(&played.outcome, &it.incident);
         it.alarmed_at.is_some() && results.played.iter().all(others)
     };
-    let all: Vec<&Seen> = results.seen.iter().filter(of_no_case).collect();
+    let all: Vec<&SeenIncident> = results.seen.iter().filter(of_no_case).collect();
     for it in all.iter().take(ELSEWHERE) {
         table.row([
             line(&it.incident),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::case::{Case, Kind, Named, Role};
-use super::incident::Seen;
+use super::incident::SeenIncident;
 use crate::model::Incident;
 
 /// How a case went: what it did itself, not what was raised about it. Times are seconds since 1970.
@@ -38,13 +38,12 @@ pub(super) struct Score {
     pub(super) wrong_process: Vec<Incident>,
     /// Of other kinds, telling the truth about the same fault.
     pub(super) companions: Vec<Incident>,
-    /// Anything else.
     pub(super) false_alarms: Vec<Incident>,
 }
 
-/// Judges what was raised while the case was going on. A fault is found by an incident at warning or above, one that is
-/// info by design by any; false is only what somebody is told of.
-pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Score {
+/// Judges what was raised while the case was going on. A fault is found by an incident at warning or above; false is
+/// only what somebody is told of.
+pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[SeenIncident]) -> Score {
     let mut score = Score::default();
     let meanwhile = |at: &f64| *at >= outcome.started_s && *at <= outcome.ended_s;
     for it in seen.iter().filter(|it| meanwhile(&it.at)) {
@@ -56,8 +55,7 @@ pub(super) fn score(case: &Case, outcome: &Outcome, seen: &[Seen]) -> Score {
         let is = |kind: &Kind| incident.kind == *kind;
         match case.role {
             Role::Fault(kind) if is(&kind) && names_right(case, outcome, incident) => {
-                let at = if case.info { Some(it.at) } else { it.alarmed_at.filter(meanwhile) };
-                let Some(at) = at else {
+                let Some(at) = it.alarmed_at.filter(meanwhile) else {
                     score.too_quiet.push(incident.clone());
                     continue;
                 };
@@ -129,20 +127,20 @@ mod tests {
         sample("", Kind::Crash).process
     }
 
-    fn seen(kind: &str, pid: u32, cgroup: Option<&str>, alarmed_at: Option<f64>) -> Seen {
+    fn seen(kind: &str, pid: u32, cgroup: Option<&str>, alarmed_at: Option<f64>) -> SeenIncident {
         let process = ProcessInfo { pid, cgroup: cgroup.map(str::to_owned), ..process() };
         let incident = Incident {
             severity: if alarmed_at.is_some() { Severity::Warning } else { Severity::Info },
             process,
             ..sample(&format!("{kind} {pid}"), kind.parse().unwrap())
         };
-        Seen { at: alarmed_at.unwrap_or(102.0), alarmed_at, incident }
+        SeenIncident { at: alarmed_at.unwrap_or(102.0), alarmed_at, incident }
     }
 
     const OWN: Option<&str> = Some("/run/crash-x");
 
     /// Right, wrong process, companions, false alarms.
-    fn check(case: &Case, seen: &[Seen], want: [usize; 4], delay_s: Option<f64>) {
+    fn check(case: &Case, seen: &[SeenIncident], want: [usize; 4], delay_s: Option<f64>) {
         let it = score(case, &outcome(), seen);
         let got = [it.right.len(), it.wrong_process.len(), it.companions.len(), it.false_alarms.len()];
         assert_eq!(got, want, "{}: {seen:?}", case.name);
@@ -177,10 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_alarms_nobody_finds_only_what_is_so_by_design_and_is_never_false() {
-        let quiet = Case { info: true, ..FAULT };
-        check(&quiet, &[seen("crash", 7, OWN, None)], [1, 0, 0, 0], Some(1.0));
-        assert!(!score(&quiet, &outcome(), &[seen("crash", 7, OWN, None)]).alarmed);
+    fn what_alarms_nobody_finds_nothing_and_is_never_false() {
         check(&FAULT, &[seen("crash", 7, OWN, None)], [0; 4], None);
         assert_eq!(score(&FAULT, &outcome(), &[seen("crash", 7, OWN, None)]).too_quiet.len(), 1);
         for (kind, pid) in [("crash", 8), ("crash_loop", 7), ("cpu_spin", 7)] {

@@ -30,8 +30,7 @@ const SETTLE_S: f64 = 2.0 * SCAN_INTERVAL.as_secs_f64() + 0.5;
 /// The status by which a script says that this machine can't do it: as automake's tests do.
 const NOT_HERE: i32 = 77;
 
-/// Where cases happen.
-pub(super) struct Stage<'a> {
+pub(super) struct EvalStage<'a> {
     pub(super) dir: PathBuf,
     pub(super) programs: PathBuf,
     /// A folder in a world-writable place.
@@ -40,7 +39,7 @@ pub(super) struct Stage<'a> {
     pub(super) sightings: &'a Sightings,
 }
 
-impl Stage<'_> {
+impl EvalStage<'_> {
     /// Makes it happen, and waits for what the daemon makes of it.
     pub(super) fn play(&self, case: &Case) -> Outcome {
         let dir = self.dir.join("cases").join(case.slug());
@@ -60,7 +59,7 @@ impl Stage<'_> {
     fn try_play(&self, case: &Case, dir: &Path, outcome: &mut Outcome) -> Result<()> {
         fs::create_dir_all(dir)?;
         let cgroup = self.cgroups.case(&case.slug(), case.memory_mib, case.pids)?;
-        let told = Told::listen(&dir.join("events"))?;
+        let told = AlarmListener::listen(&dir.join("events"))?;
         let mut child = self.start(case, dir, &cgroup)?;
         let waited = if case.is_fault() {
             self.await_alarm(case, &mut child, &told, outcome)
@@ -123,7 +122,13 @@ impl Stage<'_> {
     }
 
     /// Until the fault was found, or has been missed.
-    fn await_alarm(&self, case: &Case, child: &mut Child, told: &Told, outcome: &mut Outcome) -> Result<()> {
+    fn await_alarm(
+        &self,
+        case: &Case,
+        child: &mut Child,
+        told: &AlarmListener,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let mut found_s = None;
         loop {
             std::thread::sleep(STEP);
@@ -178,7 +183,7 @@ fn seconds(count: u64) -> f64 {
 }
 
 /// What a case tells by way of its pipe.
-struct Told {
+struct AlarmListener {
     lines: Arc<Mutex<VecDeque<(f64, String)>>>,
     pipe: File,
     reader: JoinHandle<()>,
@@ -187,7 +192,7 @@ struct Told {
 /// Ends the reader; no case tells it.
 const END: &str = "end of the case";
 
-impl Told {
+impl AlarmListener {
     fn listen(path: &Path) -> Result<Self> {
         fs::remove_file(path).ok();
         process::output(Command::new("mkfifo").arg(path))?;
@@ -251,7 +256,7 @@ mod tests {
     fn the_pipe_outlives_its_writers() {
         let dir = std::env::temp_dir().join(format!("eval-told-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        let told = Told::listen(&dir.join("events")).unwrap();
+        let told = AlarmListener::listen(&dir.join("events")).unwrap();
         for line in ["culprit 5\n", "crossed 2.0\n", "crossed 3.0\n"] {
             fs::write(dir.join("events"), line).unwrap();
         }

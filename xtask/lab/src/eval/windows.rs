@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::case::Held;
 
-/// Between two walks of /proc.
+/// Between two scans of /proc.
 pub(super) const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the daemon is started with. A flag that it does not have is left out, and said to be missing.

@@ -4,29 +4,29 @@ use serde_json::Value;
 
 use super::scene::Scene;
 use super::services::Alertmanager;
-use super::{Outcome, or_failed};
+use super::{CheckOutcome, or_failed};
 use crate::model::Incident;
 
 /// Reads the alert back.
-pub(super) fn receives(alertmanager: &Alertmanager, scene: &Scene) -> Outcome {
+pub(super) fn receives(alertmanager: &Alertmanager, scene: &Scene) -> CheckOutcome {
     let incident = match &scene.incident {
         Ok(incident) => incident,
-        Err(why) => return Outcome::Skipped(why.clone()),
+        Err(why) => return CheckOutcome::Skipped(why.clone()),
     };
     or_failed(alertmanager.client.json("/api/v2/alerts"), |alerts| judge(&alerts, incident))
 }
 
-fn judge(alerts: &Value, incident: &Incident) -> Outcome {
+fn judge(alerts: &Value, incident: &Incident) -> CheckOutcome {
     let id = &incident.id;
     let of_incident = |alert: &&Value| alert["annotations"].to_string().contains(id);
     let Some(alert) = alerts.as_array().and_then(|all| all.iter().find(of_incident)) else {
-        return Outcome::Failed(format!("no alert has {id} in its annotations\n{alerts}"));
+        return CheckOutcome::Failed(format!("no alert has {id} in its annotations\n{alerts}"));
     };
     let problems = problems(alert, incident);
     if problems.is_empty() {
-        Outcome::Ok(format!("fires {} until {}", alert["labels"]["alertname"], alert["endsAt"]))
+        CheckOutcome::Ok(format!("fires {} until {}", alert["labels"]["alertname"], alert["endsAt"]))
     } else {
-        Outcome::Failed(format!("{}\n{alert}", problems.join("\n")))
+        CheckOutcome::Failed(format!("{}\n{alert}", problems.join("\n")))
     }
 }
 
@@ -101,9 +101,9 @@ mod tests {
 
     #[test]
     fn only_the_alert_of_the_incident_counts() {
-        assert!(matches!(judge(&json!([alert()]), &incident()), Outcome::Ok(_)));
-        assert!(matches!(judge(&json!([]), &incident()), Outcome::Failed(_)));
+        assert!(matches!(judge(&json!([alert()]), &incident()), CheckOutcome::Ok(_)));
+        assert!(matches!(judge(&json!([]), &incident()), CheckOutcome::Failed(_)));
         let other = sample("01N", IncidentKind::Crash);
-        assert!(matches!(judge(&json!([alert()]), &other), Outcome::Failed(_)));
+        assert!(matches!(judge(&json!([alert()]), &other), CheckOutcome::Failed(_)));
     }
 }

@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result};
 use xtask::oracle_tools::Tools;
 
 use super::scene::Scene;
-use super::{Outcome, or_failed, script};
+use super::{CheckOutcome, or_failed, script};
 
-/// Families that one crash, its alert, the model's answer and a walk of /proc leave behind.
+/// Families that one crash, its alert, the model's answer and a scan of /proc leave behind.
 const FAMILIES: [&str; 13] = [
     "events_total",
     "events_sent_total",
@@ -30,19 +30,18 @@ const FAMILIES: [&str; 13] = [
 /// What the linter must not take: a sample without help, and a counter by a wrong name.
 const FAULTS: [&str; 2] = ["a 1\n", "# HELP a Things.\n# TYPE a counter\na 1\n"];
 
-/// `promtool check metrics`.
-pub(super) fn promtool(tools: &Tools, scene: &Scene) -> Outcome {
+pub(super) fn promtool(tools: &Tools, scene: &Scene) -> CheckOutcome {
     let promtool = match &tools.promtool {
         Ok(promtool) => promtool,
-        Err(why) => return Outcome::Skipped(why.clone()),
+        Err(why) => return CheckOutcome::Skipped(why.clone()),
     };
     or_failed(linted(promtool, scene), |outcome| outcome)
 }
 
-fn linted(promtool: &Path, scene: &Scene) -> Result<Outcome> {
+fn linted(promtool: &Path, scene: &Scene) -> Result<CheckOutcome> {
     for fault in FAULTS {
         if lint(promtool, fault)?.is_none() {
-            return Ok(Outcome::Failed(format!("no oracle: promtool takes {fault:?}")));
+            return Ok(CheckOutcome::Failed(format!("no oracle: promtool takes {fault:?}")));
         }
     }
     // Asked once before: an answer is counted when it is over.
@@ -55,11 +54,11 @@ fn linted(promtool: &Path, scene: &Scene) -> Result<Outcome> {
         Err(_) => vec![],
     };
     Ok(match lint(promtool, &text)? {
-        Some(said) => Outcome::Failed(format!("{said}\n{text}")),
-        None if !absent.is_empty() => Outcome::Failed(format!("no {}\n{text}", absent.join(", no "))),
+        Some(said) => CheckOutcome::Failed(format!("{said}\n{text}")),
+        None if !absent.is_empty() => CheckOutcome::Failed(format!("no {}\n{text}", absent.join(", no "))),
         None => {
             let count = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
-            Outcome::Ok(format!(
+            CheckOutcome::Ok(format!(
                 "`check metrics` has nothing against {count} families, and something against a fault"
             ))
         }
@@ -92,7 +91,7 @@ fn missing(text: &str, wanted: &[&'static str]) -> Vec<&'static str> {
 }
 
 /// The other format, which Prometheus asks for by name.
-pub(super) fn open_metrics(tools: &Tools, scene: &Scene, dir: &Path) -> Outcome {
+pub(super) fn open_metrics(tools: &Tools, scene: &Scene, dir: &Path) -> CheckOutcome {
     let file = dir.join("open-metrics.txt");
     let written = scene
         .daemon

@@ -15,10 +15,10 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use xtask::oracle_tools::{self, Tools};
-use xtask::process::{self, Root};
+use xtask::process::{self, RootAccess};
 
 use crate::workspace::empty_dir;
-use scene::{Scene, Stage};
+use scene::{OracleStage, Scene};
 use services::{Alertmanager, Played};
 
 /// What is printed of one failure; the whole of it is in the folder of the run.
@@ -26,7 +26,7 @@ const SHOWN: usize = 8 << 10;
 
 /// What an oracle said.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum CheckOutcome {
     Ok(String),
     /// With what it does not take.
     Failed(String),
@@ -41,7 +41,7 @@ pub(crate) fn oracles() -> Result<ExitCode> {
     let mut messages = slack::from_unit_tests(&dir)?;
     let mut said =
         vec![("groq answers", or_failed(Played::start(&example), |it| groq::answers(&tools, &it)))];
-    let stage = Stage::build(&dir, &daemon)?;
+    let stage = OracleStage::build(&dir, &daemon)?;
     let alertmanager = start_alertmanager(&tools, &stage, &dir);
     let analyzed = stage.analyze();
     let scene = stage.play(alertmanager.as_ref().ok());
@@ -72,32 +72,36 @@ fn build() -> Result<(PathBuf, PathBuf)> {
 }
 
 /// Where it can't be asked here, that; where it does not start, that it failed.
-fn start_alertmanager(tools: &Tools, stage: &Stage<'_>, dir: &Path) -> Result<Alertmanager, Outcome> {
-    let program = tools.alertmanager.as_ref().map_err(|why| Outcome::Skipped(why.clone()))?;
-    let failed = |error: anyhow::Error| Outcome::Failed(format!("{error:#}"));
+fn start_alertmanager(
+    tools: &Tools,
+    stage: &OracleStage<'_>,
+    dir: &Path,
+) -> Result<Alertmanager, CheckOutcome> {
+    let program = tools.alertmanager.as_ref().map_err(|why| CheckOutcome::Skipped(why.clone()))?;
+    let failed = |error: anyhow::Error| CheckOutcome::Failed(format!("{error:#}"));
     if !stage.knows(scene::ALERTMANAGER).map_err(failed)? {
-        return Err(Outcome::Skipped(format!("this daemon has no {}", scene::ALERTMANAGER)));
+        return Err(CheckOutcome::Skipped(format!("this daemon has no {}", scene::ALERTMANAGER)));
     }
-    if !matches!(Root::find(), Root::Already) {
-        return Err(Outcome::Skipped("only root sees the crash that it is to be told of".to_owned()));
+    if !matches!(RootAccess::find(), RootAccess::Already) {
+        return Err(CheckOutcome::Skipped("only root sees the crash that it is to be told of".to_owned()));
     }
     Alertmanager::start(program, dir).map_err(failed)
 }
 
 /// What the oracle says of the scene; that it could not be played is a failure too.
-fn on(scene: &Result<Scene>, ask: impl FnOnce(&Scene) -> Outcome) -> Outcome {
-    scene.as_ref().map_or_else(|error| Outcome::Failed(format!("{error:#}")), ask)
+fn on(scene: &Result<Scene>, ask: impl FnOnce(&Scene) -> CheckOutcome) -> CheckOutcome {
+    scene.as_ref().map_or_else(|error| CheckOutcome::Failed(format!("{error:#}")), ask)
 }
 
-fn or_failed<T>(it: Result<T>, ask: impl FnOnce(T) -> Outcome) -> Outcome {
-    it.map_or_else(|error| Outcome::Failed(format!("{error:#}")), ask)
+fn or_failed<T>(it: Result<T>, ask: impl FnOnce(T) -> CheckOutcome) -> CheckOutcome {
+    it.map_or_else(|error| CheckOutcome::Failed(format!("{error:#}")), ask)
 }
 
 /// A script of ours that holds what it is given against a library of theirs.
-fn script(tools: &Tools, name: &str, argument: &str) -> Outcome {
+fn script(tools: &Tools, name: &str, argument: &str) -> CheckOutcome {
     let python = match &tools.python {
         Ok(python) => python,
-        Err(why) => return Outcome::Skipped(why.clone()),
+        Err(why) => return CheckOutcome::Skipped(why.clone()),
     };
     // -B: nothing is written beside the sources.
     judged(Command::new(python).arg("-B").arg(scripts().join(name)).arg(argument))
@@ -109,18 +113,20 @@ fn scripts() -> PathBuf {
 }
 
 /// What a program says that ends well where it has nothing against what it was shown.
-fn judged(command: &mut Command) -> Outcome {
+fn judged(command: &mut Command) -> CheckOutcome {
     match command.output() {
         Ok(output) => {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
             let (said, complained) = (text(&output.stdout), text(&output.stderr));
             if output.status.success() {
-                Outcome::Ok(said)
+                CheckOutcome::Ok(said)
             } else {
-                Outcome::Failed(format!("{said}\n{complained}").trim().to_owned())
+                CheckOutcome::Failed(format!("{said}\n{complained}").trim().to_owned())
             }
         }
-        Err(error) => Outcome::Failed(format!("cannot start {}: {error}", command.get_program().display())),
+        Err(error) => {
+            CheckOutcome::Failed(format!("cannot start {}: {error}", command.get_program().display()))
+        }
     }
 }
 
@@ -129,19 +135,19 @@ fn write(path: &Path, values: &[Value]) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn report(said: &[(&str, Outcome)]) -> ExitCode {
+fn report(said: &[(&str, CheckOutcome)]) -> ExitCode {
     let (mut ok, mut failed, mut skipped) = (0, 0, 0);
     for (name, outcome) in said {
         match outcome {
-            Outcome::Ok(what) => {
+            CheckOutcome::Ok(what) => {
                 ok += 1;
                 println!("oracle {name}: ok: {what}");
             }
-            Outcome::Failed(what) => {
+            CheckOutcome::Failed(what) => {
                 failed += 1;
                 println!("oracle {name}: FAILED: {}", beginning(what));
             }
-            Outcome::Skipped(why) => {
+            CheckOutcome::Skipped(why) => {
                 skipped += 1;
                 println!("oracle {name}: skipped: {why}");
             }
@@ -166,22 +172,26 @@ mod tests {
 
     #[test]
     fn a_program_that_ends_badly_has_something_against_it() {
-        let check =
-            |script: &str, want: Outcome| assert_eq!(judged(Command::new("sh").args(["-c", script])), want);
-        check("echo fine", Outcome::Ok("fine".to_owned()));
-        check("echo this; echo that >&2; exit 3", Outcome::Failed("this\nthat".to_owned()));
-        check("kill -9 $$", Outcome::Failed(String::new()));
-        assert!(matches!(judged(&mut Command::new("/nowhere")), Outcome::Failed(_)));
+        let check = |script: &str, want: CheckOutcome| {
+            assert_eq!(judged(Command::new("sh").args(["-c", script])), want);
+        };
+        check("echo fine", CheckOutcome::Ok("fine".to_owned()));
+        check("echo this; echo that >&2; exit 3", CheckOutcome::Failed("this\nthat".to_owned()));
+        check("kill -9 $$", CheckOutcome::Failed(String::new()));
+        assert!(matches!(judged(&mut Command::new("/nowhere")), CheckOutcome::Failed(_)));
     }
 
     #[test]
     fn one_failure_fails_and_what_was_not_asked_does_not() {
-        let code = |outcomes: Vec<Outcome>| {
+        let code = |outcomes: Vec<CheckOutcome>| {
             let said: Vec<_> = outcomes.into_iter().map(|it| ("x", it)).collect();
             format!("{:?}", report(&said))
         };
         let (ok, failed) = (format!("{:?}", ExitCode::SUCCESS), format!("{:?}", ExitCode::FAILURE));
-        assert_eq!(code(vec![Outcome::Ok(String::new()), Outcome::Skipped(String::new())]), ok);
-        assert_eq!(code(vec![Outcome::Failed("é".repeat(SHOWN)), Outcome::Ok(String::new())]), failed);
+        assert_eq!(code(vec![CheckOutcome::Ok(String::new()), CheckOutcome::Skipped(String::new())]), ok);
+        assert_eq!(
+            code(vec![CheckOutcome::Failed("é".repeat(SHOWN)), CheckOutcome::Ok(String::new())]),
+            failed
+        );
     }
 }

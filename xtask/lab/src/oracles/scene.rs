@@ -42,7 +42,7 @@ pub(super) struct Scene {
 }
 
 /// The crashing program, the daemon's program, where both run, and who is asked and told.
-pub(super) struct Stage<'a> {
+pub(super) struct OracleStage<'a> {
     dir: &'a Path,
     daemon: &'a Path,
     model: Service,
@@ -51,7 +51,7 @@ pub(super) struct Stage<'a> {
     name: String,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> OracleStage<'a> {
     pub(super) fn build(dir: &'a Path, daemon: &'a Path) -> Result<Self> {
         // A process' name has room for 15 bytes.
         let name = format!("orc{}", std::process::id());

@@ -11,7 +11,7 @@ use serde_json::Value;
 use xtask::oracle_tools::{self, Tools};
 use xtask::process;
 
-use super::{Outcome, judged, or_failed, script, scripts, write};
+use super::{CheckOutcome, judged, or_failed, script, scripts, write};
 
 /// Where the unit tests of messages leave each one.
 const KEEP: &str = "AI_DEBUGGER_KEEP_MESSAGES";
@@ -38,17 +38,16 @@ pub(super) fn from_unit_tests(dir: &Path) -> Result<Vec<Value>> {
     paths.into_iter().map(read).collect()
 }
 
-/// slack_sdk's models.
-pub(super) fn sdk(tools: &Tools, messages: &[Value], dir: &Path) -> Outcome {
+pub(super) fn sdk(tools: &Tools, messages: &[Value], dir: &Path) -> CheckOutcome {
     let file = dir.join("messages.json");
     or_failed(write(&file, messages), |()| script(tools, "slack_blocks.py", &file.to_string_lossy()))
 }
 
 /// The types of @slack/types, by the TypeScript compiler.
-pub(super) fn types(tools: &Tools, messages: &[Value]) -> Outcome {
+pub(super) fn types(tools: &Tools, messages: &[Value]) -> CheckOutcome {
     let tsc = match &tools.tsc {
         Ok(tsc) => tsc,
-        Err(why) => return Outcome::Skipped(why.clone()),
+        Err(why) => return CheckOutcome::Skipped(why.clone()),
     };
     let sources = || -> Result<()> {
         let node = oracle_tools::node();
@@ -65,11 +64,12 @@ pub(super) fn types(tools: &Tools, messages: &[Value]) -> Outcome {
     ]);
     command.args(["--target", "es2022", "slack_faults.ts", "messages.ts"]);
     match or_failed(sources(), |()| judged(&mut command)) {
-        Outcome::Ok(_) => {
-            Outcome::Ok(format!("tsc takes the blocks of {} messages, and none with a fault", messages.len()))
-        }
-        Outcome::Failed(said) => Outcome::Failed(with_messages(&said, messages)),
-        skipped @ Outcome::Skipped(_) => skipped,
+        CheckOutcome::Ok(_) => CheckOutcome::Ok(format!(
+            "tsc takes the blocks of {} messages, and none with a fault",
+            messages.len()
+        )),
+        CheckOutcome::Failed(said) => CheckOutcome::Failed(with_messages(&said, messages)),
+        skipped @ CheckOutcome::Skipped(_) => skipped,
     }
 }
 
@@ -96,16 +96,16 @@ fn with_messages(said: &str, messages: &[Value]) -> String {
 }
 
 /// What Slack counts and no library does.
-pub(super) fn limits(messages: &[Value]) -> Outcome {
+pub(super) fn limits(messages: &[Value]) -> CheckOutcome {
     let problems: Vec<String> = messages
         .iter()
         .flat_map(|message| beyond(message).into_iter().map(move |problem| format!("{problem}\n{message}")))
         .collect();
     if problems.is_empty() {
         let most = messages.iter().map(characters).max().unwrap_or_default();
-        Outcome::Ok(format!("{} messages, the longest of {most} characters", messages.len()))
+        CheckOutcome::Ok(format!("{} messages, the longest of {most} characters", messages.len()))
     } else {
-        Outcome::Failed(problems.join("\n"))
+        CheckOutcome::Failed(problems.join("\n"))
     }
 }
 

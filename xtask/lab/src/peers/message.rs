@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Seen, Service};
+use super::{PeerRequest, Service};
 use crate::model::Severity;
 
 const ABOUT: &str = "Incident `/api/v1/incidents/";
@@ -20,12 +20,11 @@ pub(crate) struct Message {
     pub(crate) by_rules: bool,
     /// Says why it is not the model's.
     pub(crate) says_why: bool,
-    /// All of it.
     pub(crate) body: String,
 }
 
 impl Message {
-    pub(crate) fn of(seen: &Seen) -> Self {
+    pub(crate) fn of(seen: &PeerRequest) -> Self {
         let body = seen.body.clone();
         let about = body.split_once(ABOUT).and_then(|(_, rest)| rest.split('`').next()).unwrap_or_default();
         let json: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -44,7 +43,7 @@ impl Message {
     }
 
     /// As the webhook got it. Of the incident's texts only the verdict: the rest is a process's own words, as data.
-    pub(crate) fn of_hook(seen: &Seen) -> Self {
+    pub(crate) fn of_hook(seen: &PeerRequest) -> Self {
         let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
         let incident = &json["incident"];
         let verdict = &incident["verdict"];
@@ -60,7 +59,7 @@ impl Message {
     }
 
     /// As Alertmanager got it, which has no place for by whom, and takes the same alert twice for one.
-    pub(crate) fn of_alertmanager(seen: &Seen) -> Self {
+    pub(crate) fn of_alertmanager(seen: &PeerRequest) -> Self {
         let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
         let alert = &json[0];
         let texts = &alert["annotations"];
@@ -73,7 +72,7 @@ impl Message {
         }
     }
 
-    fn about(seen: &Seen, id: &Value, severity: &Value) -> Self {
+    fn about(seen: &PeerRequest, id: &Value, severity: &Value) -> Self {
         Self {
             at_ms: seen.at_ms,
             answered_ms: seen.answered_ms,
@@ -94,7 +93,7 @@ impl Message {
 }
 
 fn says_why(text: &str) -> bool {
-    text.contains("model unavailable") || text.contains("no answer of the model")
+    text.contains("model is unavailable") || text.contains("no answer from the model")
 }
 
 /// A verdict's texts; its commands quote what they look for, and are judged where they are made.
@@ -114,8 +113,8 @@ pub(crate) fn messages(slack: &Service) -> Vec<Message> {
 mod tests {
     use super::*;
 
-    fn seen(body: &str) -> Seen {
-        Seen {
+    fn seen(body: &str) -> PeerRequest {
+        PeerRequest {
             at_ms: 7,
             path: "/".into(),
             headers: hyper::HeaderMap::new(),
@@ -128,7 +127,7 @@ mod tests {
     fn what_others_than_slack_get() {
         let it = Message::of_hook(&seen(
             r#"{"may_be_repeat":true,"incident":{"id":"01A","severity":"warning","process":{"argv":["<!channel>"]},
-                "verdict":{"by":"rules","note":"model unavailable: x","summary":"s","next_steps":[{"command":"<@U1>"}]}}}"#,
+                "verdict":{"by":"rules","note":"the model is unavailable: x","summary":"s","next_steps":[{"command":"<@U1>"}]}}}"#,
         ));
         assert_eq!((it.about.as_str(), it.severity), ("01A", Some(Severity::Warning)));
         assert!(it.may_repeat && it.is_marked(false) && !it.body.contains('<'), "{it:?}");
@@ -146,7 +145,7 @@ mod tests {
     fn what_a_message_says_of_itself() {
         let of = |body: &str| Message::of(&seen(body));
         let it = of(
-            r#"{"text":"CRITICAL: OOM kill: x on h. Killed. (may be a repeat)","blocks":[{"text":"Confidence high, by the built-in rules. model unavailable: HTTP 429\nIncident `/api/v1/incidents/01ABC`"}]}"#,
+            r#"{"text":"CRITICAL: OOM kill: x on h. Killed. (may be a repeat)","blocks":[{"text":"Confidence high, by the built-in rules. the model is unavailable: HTTP 429\nIncident `/api/v1/incidents/01ABC`"}]}"#,
         );
         assert_eq!((it.about.as_str(), it.severity, it.at_ms), ("01ABC", Some(Severity::Critical), 7));
         assert!(it.may_repeat && it.by_rules && !it.by_model && it.is_marked(false) && it.is_marked(true));

@@ -9,4 +9,4 @@ mod service;
 pub(crate) use message::{Message, messages};
 pub(crate) use mood::{EVIL, Mood, SIGNED, base_url};
 pub(crate) use receivers::{Receivers, slack};
-pub(crate) use service::{Seen, Service, now_ms};
+pub(crate) use service::{PeerRequest, Service, now_ms};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::service::{Reply, Seen, Service};
+use super::service::{PeerRequest, ServedReply, Service};
 use crate::model::Severity;
 
 /// What the model's own words hold, so that they are known in a message.
@@ -17,7 +17,7 @@ const MODEL: &str = "openai/gpt-oss-120b";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Answers,
-    /// And takes the case for graver than the rules do.
+    /// And takes the case for more severe than the rules do.
     Raises,
     Nonsense,
     Refuses(u16, Option<&'static str>),
@@ -70,29 +70,29 @@ impl Mood {
         Service::start(move |seen| self.reply(seen))
     }
 
-    fn reply(self, seen: &Seen) -> Reply {
+    fn reply(self, seen: &PeerRequest) -> ServedReply {
         if seen.path.ends_with("/models") {
             let model =
                 json!({"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "OpenAI"});
-            return Reply::ok(json!({"object": "list", "data": [model]}).to_string());
+            return ServedReply::ok(json!({"object": "list", "data": [model]}).to_string());
         }
         match self {
-            Self::Answers => Reply::ok(completion(&verdict())),
+            Self::Answers => ServedReply::ok(completion(&verdict())),
             Self::Raises => {
                 let mut verdict = verdict();
                 verdict["severity"] = json!("critical");
-                Reply::ok(completion(&verdict))
+                ServedReply::ok(completion(&verdict))
             }
-            Self::Nonsense => Reply::ok(completion(&json!("I think that"))),
-            Self::Refuses(status, after) => Reply::Answer {
+            Self::Nonsense => ServedReply::ok(completion(&json!("I think that"))),
+            Self::Refuses(status, after) => ServedReply::Answer {
                 status,
                 header: after.map(|it| ("retry-after", it)),
                 body: json!({"error": {"message": "no", "type": "benchmark"}}).to_string(),
                 after: Duration::ZERO,
             },
-            Self::Hangs => Reply::Hang,
-            Self::Drops => Reply::Drop,
-            Self::Attacks => Reply::ok(completion(&attack())),
+            Self::Hangs => ServedReply::Hang,
+            Self::Drops => ServedReply::Drop,
+            Self::Attacks => ServedReply::ok(completion(&attack())),
         }
     }
 }

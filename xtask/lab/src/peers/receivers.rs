@@ -11,7 +11,7 @@ use serde_json::json;
 use sha2::Sha256;
 
 use super::message::Message;
-use super::service::{Reply, Seen, Service};
+use super::service::{PeerRequest, ServedReply, Service};
 
 /// What the webhook's bodies are signed with.
 const SECRET: &str = "benchmark-only-shared-secret";
@@ -26,8 +26,8 @@ pub(crate) struct Receivers {
 
 impl Receivers {
     /// `after`: how long each of them takes for an answer.
-    pub(crate) fn start(by_bot: bool, after: fn(&Seen) -> Duration) -> Result<Self> {
-        let answers = move |seen: &Seen| Reply::Answer {
+    pub(crate) fn start(by_bot: bool, after: fn(&PeerRequest) -> Duration) -> Result<Self> {
+        let answers = move |seen: &PeerRequest| ServedReply::Answer {
             status: 200,
             header: None,
             body: if seen.path.contains("/chat.") { posted(seen) } else { "ok".to_owned() },
@@ -69,7 +69,8 @@ impl Receivers {
 
     /// What the two beside Slack got.
     pub(crate) fn others(&self) -> [(&'static str, Vec<Message>); 2] {
-        let all = |service: &Service, of: fn(&Seen) -> Message| service.seen().iter().map(of).collect();
+        let all =
+            |service: &Service, of: fn(&PeerRequest) -> Message| service.seen().iter().map(of).collect();
         [
             ("webhook", all(&self.hook, Message::of_hook)),
             ("Alertmanager", all(&self.alertmanager, Message::of_alertmanager)),
@@ -82,18 +83,17 @@ impl Receivers {
     }
 }
 
-/// Slack's webhook alone.
 pub(crate) fn slack() -> Result<Service> {
-    Service::start(|_| Reply::ok("ok"))
+    Service::start(|_| ServedReply::ok("ok"))
 }
 
 /// Slack's answer to a bot: where the message is.
-fn posted(seen: &Seen) -> String {
+fn posted(seen: &PeerRequest) -> String {
     json!({"ok": true, "channel": "C1", "ts": format!("{}.000100", seen.at_ms)}).to_string()
 }
 
 /// As a receiver would check it.
-fn is_signed(seen: &Seen) -> bool {
+fn is_signed(seen: &PeerRequest) -> bool {
     let header = |name| seen.headers.get(name)?.to_str().ok();
     let signature = || {
         let mac = header("x-ai-debugger-signature")?.strip_prefix("v1=")?;
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_body_is_signed_with_its_time_or_not_at_all() {
-        let seen = |headers: &[(&str, &str)], body: &str| Seen {
+        let seen = |headers: &[(&str, &str)], body: &str| PeerRequest {
             at_ms: 0,
             path: "/hook".into(),
             headers: headers

@@ -23,9 +23,8 @@ const BODY_MAX: usize = 4 << 20;
 /// All services run on it; the rest of the lab waits for programs and has threads for that.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("the system gives threads"));
 
-/// One request.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct PeerRequest {
     pub(crate) at_ms: i64,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
@@ -36,7 +35,7 @@ pub(crate) struct Seen {
 
 /// What is done with one.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub(crate) enum ServedReply {
     Answer {
         status: u16,
         header: Option<(&'static str, &'static str)>,
@@ -49,23 +48,24 @@ pub(crate) enum Reply {
     Drop,
 }
 
-impl Reply {
+impl ServedReply {
     pub(crate) fn ok(body: impl Into<String>) -> Self {
         Self::Answer { status: 200, header: None, body: body.into(), after: Duration::ZERO }
     }
 }
 
-type Answers = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
+type Answers = Arc<dyn Fn(&PeerRequest) -> ServedReply + Send + Sync>;
 
-/// One that runs.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<Mutex<Vec<PeerRequest>>>,
 }
 
 impl Service {
-    pub(crate) fn start(answers: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Result<Self> {
+    pub(crate) fn start(
+        answers: impl Fn(&PeerRequest) -> ServedReply + Send + Sync + 'static,
+    ) -> Result<Self> {
         let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let service = Self { address: listener.local_addr()?, seen: Arc::default() };
         let (answers, accepting): (Answers, _) = (Arc::new(answers), service.clone());
@@ -80,7 +80,7 @@ impl Service {
     }
 
     /// All it was sent so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<PeerRequest> {
         self.lock().clone()
     }
 
@@ -89,7 +89,7 @@ impl Service {
         format!("http://{}{path}", self.address)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Seen>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<PeerRequest>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,7 +103,7 @@ impl Service {
     async fn answer(&self, request: Request<Incoming>, answers: &Answers) -> Result<Response<Full<Bytes>>> {
         let (head, body) = request.into_parts();
         let body = Limited::new(body, BODY_MAX).collect().await.map_err(Error::from_boxed)?.to_bytes();
-        let seen = Seen {
+        let seen = PeerRequest {
             at_ms: now_ms(),
             path: head.uri.to_string(),
             headers: head.headers,
@@ -117,9 +117,9 @@ impl Service {
             all.len() - 1
         };
         match reply {
-            Reply::Drop => bail!("told to hang up"),
-            Reply::Hang => std::future::pending().await,
-            Reply::Answer { status, header, body, after } => {
+            ServedReply::Drop => bail!("told to hang up"),
+            ServedReply::Hang => std::future::pending().await,
+            ServedReply::Answer { status, header, body, after } => {
                 tokio::time::sleep(after).await;
                 let mime = if body.starts_with('{') { "application/json" } else { "text/plain" };
                 let mut response = Response::builder().status(status).header(CONTENT_TYPE, mime);
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn it_keeps_what_it_was_sent_and_answers_as_it_is_told() {
         let service = Service::start(|seen| match seen.body.as_str() {
-            "drop" => Reply::Drop,
-            "hang" => Reply::Hang,
-            _ => Reply::Answer {
+            "drop" => ServedReply::Drop,
+            "hang" => ServedReply::Hang,
+            _ => ServedReply::Answer {
                 status: 429,
                 header: Some(("retry-after", "2")),
                 body: "no".into(),

@@ -50,7 +50,6 @@ impl Suite {
         Package::parse(&shown).with_context(|| format!("the index has no whole entry for {package}"))
     }
 
-    /// The package's file.
     pub(super) fn download(&self, package: &str) -> Result<PathBuf> {
         let folder = self.directory.join("archives");
         Self::ask(self.command("apt-get").current_dir(&folder).args(["--quiet", "download", package]))?;

@@ -17,7 +17,6 @@ const DEADLINE: Duration = Duration::from_secs(240);
 /// How often to look whether qemu has ended.
 const POLL: Duration = Duration::from_millis(100);
 
-/// What to boot.
 pub(super) struct Boot<'a> {
     pub(super) image: &'a Path,
     pub(super) initrd: &'a Path,

@@ -34,7 +34,6 @@ impl Cell {
         }
     }
 
-    /// Present where `holds`.
     pub(super) fn when(holds: bool, why_not: impl FnOnce() -> String) -> Self {
         if holds { Self::Present } else { Self::Wrong(why_not()) }
     }

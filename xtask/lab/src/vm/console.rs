@@ -23,12 +23,11 @@ const SCRIPT: [(&str, u64, bool); 9] = [
 /// What one boot reported.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// The kernel's release.
     pub(super) kernel: String,
     /// Which version the memory controller was in.
     pub(super) cgroups: String,
     /// What is true, by the name of the fault.
-    pub(super) faults: BTreeMap<String, Fault>,
+    pub(super) faults: BTreeMap<String, GuestFault>,
     /// What the daemon answered, by the name of the question.
     answers: BTreeMap<String, Value>,
     /// The daemon's counts, by name and labels.
@@ -37,7 +36,7 @@ pub(super) struct Report {
 
 /// What is true of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct GuestFault {
     pub(super) pid: u64,
     /// Field 22 of /proc/PID/stat.
     pub(super) start: u64,
@@ -65,7 +64,8 @@ impl Report {
                 }
                 "fault" => {
                     let (name, facts) = rest.split_once(' ').context("`fault` has no name")?;
-                    let fault = Fault::parse(facts).with_context(|| format!("fault {name}: `{facts}`"))?;
+                    let fault =
+                        GuestFault::parse(facts).with_context(|| format!("fault {name}: `{facts}`"))?;
                     report.faults.insert(name.to_owned(), fault);
                 }
                 "answer" => {
@@ -109,7 +109,6 @@ impl Report {
         self.answers.get(&format!("process-{fault}"))
     }
 
-    /// `/api/v1/status`.
     pub(super) fn status(&self) -> Option<&Value> {
         self.answers.get("status")
     }
@@ -147,7 +146,7 @@ impl Report {
     }
 }
 
-impl Fault {
+impl GuestFault {
     fn parse(facts: &str) -> Result<Self> {
         let facts: BTreeMap<&str, &str> =
             facts.split_whitespace().filter_map(|fact| fact.split_once('=')).collect();
@@ -184,7 +183,7 @@ mod tests {
         assert_eq!((&*report.kernel, &*report.cgroups), ("6.1.0-50-cloud-amd64", "v2"));
         assert_eq!(
             report.faults["segv"],
-            Fault { pid: 109, start: 1132, ppid: 1, status: 139, core: true, lived_ms: 60 }
+            GuestFault { pid: 109, start: 1132, ppid: 1, status: 139, core: true, lived_ms: 60 }
         );
         assert_eq!(report.process("quick").unwrap()["uid"], 1234);
         assert_eq!(report.incidents("crash").count(), 3);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cell::{Cell, equal, within};
-use super::console::{Fault, Report};
+use super::console::{GuestFault, Report};
 
 /// How much of a reason is shown: its end.
 const MAX_REASON: usize = 1500;
@@ -12,7 +12,7 @@ const MAX_REASON: usize = 1500;
 const STACK: &str = "its stack ";
 
 /// One line of the table.
-pub(super) struct Field {
+pub(super) struct KernelField {
     pub(super) name: &'static str,
     pub(super) check: fn(&Report) -> Cell,
     /// Which kernels cannot give it; none where all must.
@@ -27,12 +27,12 @@ pub(super) struct Absent {
     pub(super) why: &'static str,
 }
 
-const fn must(name: &'static str, check: fn(&Report) -> Cell) -> Field {
-    Field { name, check, absent: None }
+const fn must(name: &'static str, check: fn(&Report) -> Cell) -> KernelField {
+    KernelField { name, check, absent: None }
 }
 
 /// All of them, in the order of the table.
-pub(super) const FIELDS: &[Field] = &[
+pub(super) const FIELDS: &[KernelField] = &[
     must("hooks attached", hooks),
     must("argv", argv),
     must("path of the executable", |report| every(report, "/exe", |_, _| json!("/bin/fault"))),
@@ -56,7 +56,7 @@ pub(super) const FIELDS: &[Field] = &[
         let range = (20 << 20)..=(60 << 20);
         Cell::all(["burn", "oom"].map(|name| peak_rss(report, name, range.clone())))
     }),
-    Field {
+    KernelField {
         name: "peak RSS of a small process",
         check: |report| Cell::all(["quick", "status"].map(|name| peak_rss(report, name, 1..=(8 << 20)))),
         absent: Some(Absent {
@@ -101,7 +101,7 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 /// A field's cell: what may not be absent is wrong when it is.
-pub(super) fn judge(field: &Field, report: &Report) -> Cell {
+pub(super) fn judge(field: &KernelField, report: &Report) -> Cell {
     let excused =
         field.absent.is_some_and(|it| version(&report.kernel).is_some_and(|version| version < it.before));
     match (field.check)(report) {
@@ -117,7 +117,7 @@ fn version(release: &str) -> Option<(u32, u32)> {
 }
 
 /// What the daemon says at `pointer` of each of these processes.
-fn each(report: &Report, names: &[&str], pointer: &str, want: impl Fn(&str, &Fault) -> Value) -> Cell {
+fn each(report: &Report, names: &[&str], pointer: &str, want: impl Fn(&str, &GuestFault) -> Value) -> Cell {
     Cell::all(names.iter().map(|name| {
         let want = want(name, &report.faults[*name]);
         with(report, name, |view| equal(&format!("{pointer} of `{name}`"), at(view, pointer), &want))
@@ -125,7 +125,7 @@ fn each(report: &Report, names: &[&str], pointer: &str, want: impl Fn(&str, &Fau
 }
 
 /// The same of all processes.
-fn every(report: &Report, pointer: &str, want: impl Fn(&str, &Fault) -> Value) -> Cell {
+fn every(report: &Report, pointer: &str, want: impl Fn(&str, &GuestFault) -> Value) -> Cell {
     let names: Vec<&str> = report.faults.keys().map(String::as_str).collect();
     each(report, &names, pointer, want)
 }
@@ -166,7 +166,7 @@ fn argv(report: &Report) -> Cell {
     })
 }
 
-fn cause(_name: &str, fault: &Fault) -> Value {
+fn cause(_name: &str, fault: &GuestFault) -> Value {
     match fault.status.checked_sub(128) {
         Some(signal) => json!({ "signal": signal }),
         None => json!({ "status": fault.status }),

@@ -7,7 +7,6 @@ use super::console::Report;
 use super::fields::{FIELDS, judge};
 use crate::report;
 
-/// One boot.
 pub(super) struct Column {
     title: String,
     /// One for each of [`FIELDS`].
@@ -33,7 +32,6 @@ impl Column {
     }
 }
 
-/// For a terminal.
 pub(super) fn plain(columns: &[Column]) -> String {
     let (head, rows) = rows(columns);
     let mut table = comfy_table::Table::new();
@@ -44,7 +42,6 @@ pub(super) fn plain(columns: &[Column]) -> String {
     format!("{}\n{}", table.trim_fmt(), footnotes(columns))
 }
 
-/// For a README.
 pub(super) fn markdown(columns: &[Column]) -> String {
     let (head, rows) = rows(columns);
     format!("{}\n{}", report::table(&head, &rows), footnotes(columns))

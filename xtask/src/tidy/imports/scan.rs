@@ -32,7 +32,7 @@ pub(super) struct Scan {
 
 /// What kind of statement a path stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ImportPlace {
     Code,
     Use,
     PublicUse,
@@ -64,11 +64,11 @@ impl Scan {
             TokenTree::Ident(word) if word == "pub" => {
                 let next = at + 1 + usize::from(group(tokens.get(at + 1), Delimiter::Parenthesis).is_some());
                 if is_word(tokens.get(next), "use") {
-                    return self.path(tokens, next + 1, home, Place::PublicUse);
+                    return self.path(tokens, next + 1, home, ImportPlace::PublicUse);
                 }
                 next
             }
-            TokenTree::Ident(word) if word == "use" => self.path(tokens, at + 1, home, Place::Use),
+            TokenTree::Ident(word) if word == "use" => self.path(tokens, at + 1, home, ImportPlace::Use),
             TokenTree::Ident(word) if word == "mod" => match (tokens.get(at + 1), tokens.get(at + 2)) {
                 (Some(TokenTree::Ident(name)), Some(TokenTree::Group(body))) => {
                     self.tokens(body.stream(), &[&**home, &[name.to_string()]].concat());
@@ -76,7 +76,7 @@ impl Scan {
                 }
                 _ => at + 1,
             },
-            TokenTree::Ident(_) => self.path(tokens, at, home, Place::Code),
+            TokenTree::Ident(_) => self.path(tokens, at, home, ImportPlace::Code),
             TokenTree::Group(inside) => {
                 self.tokens(inside.stream(), home);
                 at + 1
@@ -110,7 +110,7 @@ impl Scan {
     }
 
     /// A path that begins with this word, if it is one.
-    fn path(&mut self, tokens: &[TokenTree], at: usize, home: &Module, place: Place) -> usize {
+    fn path(&mut self, tokens: &[TokenTree], at: usize, home: &Module, place: ImportPlace) -> usize {
         let Some(TokenTree::Ident(first)) = tokens.get(at) else { return at + 1 };
         if goes_on(tokens, at) {
             return at + 1;
@@ -135,10 +135,10 @@ impl Scan {
             }
             next += 3;
         }
-        let (line, in_use) = (first.span().start().line, place != Place::Code);
+        let (line, in_use) = (first.span().start().line, place != ImportPlace::Code);
         let mut add = |path: Module, binding: Option<String>| {
             let binding = binding.filter(|_| in_use);
-            let passes_on = place == Place::PublicUse;
+            let passes_on = place == ImportPlace::PublicUse;
             self.references.push(Reference { line, path, anchored, home: home.clone(), binding, passes_on });
         };
         match group(tokens.get(next + 2), Delimiter::Brace).filter(|_| is_path_separator(tokens, next)) {

@@ -26,7 +26,7 @@ fn the_start_time_is_found_behind_any_name() {
     }
     for broken in ["", "42 (a) S 1", "42 (a"] {
         fs::write(root.path().join("42/stat"), broken).unwrap();
-        assert!(matches!(file(root.path(), 42, "comm"), Err(Refusal::Gone)), "{broken:?}");
+        assert!(matches!(file(root.path(), 42, "comm", None), Err(Refusal::Gone)), "{broken:?}");
     }
 }
 
@@ -34,11 +34,11 @@ fn the_start_time_is_found_behind_any_name() {
 fn a_pid_that_was_reused_is_gone() {
     let root = fixture();
     let process = ProcessFolder::open(root.path(), 42).unwrap();
-    assert_eq!(process.file("comm", 9).unwrap().body, b"a\n");
+    assert_eq!(process.file("comm", 9, None).unwrap().body, b"a\n");
     fs::write(root.path().join("42/stat"), stat("a", 8)).unwrap();
-    assert_eq!(process.file("comm", 9), Err(Refusal::Gone));
+    assert_eq!(process.file("comm", 9, None), Err(Refusal::Gone));
     fs::remove_file(root.path().join("42/stat")).unwrap();
-    assert_eq!(process.file("comm", 9), Err(Refusal::Gone));
+    assert_eq!(process.file("comm", 9, None), Err(Refusal::Gone));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_directory_that_was_opened_is_the_one_that_is_read() {
     fs::create_dir(root.path().join("42")).unwrap();
     fs::write(root.path().join("42/stat"), stat("a", 7)).unwrap();
     fs::write(root.path().join("42/comm"), "other\n").unwrap();
-    assert_eq!(process.file("comm", 9).unwrap().body, b"a\n");
+    assert_eq!(process.file("comm", 9, None).unwrap().body, b"a\n");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn reads_are_capped() {
     for (max, body, truncated) in
         [(3, b"a\n".as_slice(), false), (2, b"a\n", false), (1, b"a", true), (0, b"", true)]
     {
-        assert_eq!(process.file("comm", max), Ok(Content { body: body.into(), truncated }), "{max}");
+        assert_eq!(process.file("comm", max, None), Ok(Content { body: body.into(), truncated }), "{max}");
     }
 }
 
@@ -71,10 +71,10 @@ fn no_link_is_followed_and_no_pipe_waited_for() {
     std::os::unix::fs::symlink("comm", at("limits")).unwrap();
     std::os::unix::fs::symlink("/proc/self/root", at("cgroup")).unwrap();
     for name in ["maps", "limits", "cgroup"] {
-        assert_eq!(file(root.path(), 42, name), Err(Refusal::NotPlain), "{name}");
+        assert_eq!(file(root.path(), 42, name, None), Err(Refusal::NotPlain), "{name}");
     }
     rustix::fs::mknodat(CWD, at("stack"), rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
-    assert_eq!(file(root.path(), 42, "stack").unwrap().body, b"");
+    assert_eq!(file(root.path(), 42, "stack", None).unwrap().body, b"");
 }
 
 #[tokio::test(start_paused = true)]

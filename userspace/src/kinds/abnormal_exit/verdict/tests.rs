@@ -37,18 +37,18 @@ fn a_service_that_ended_with_a_status() {
         &service(),
         ExitCause::Status(1),
         &expect![[r#"
-        python3, a supervised process, ended by exit status 1 after 3.2 s.
-        python3 ended with status 1: it decided to end itself, and its last lines of log usually say why.
-        Low, by F1 F2 F3 F4 F5
-        ? Its configuration, or a deployment, was changed just before [F1 F3 F4 F5]
-        ? Something it needs, such as a database, a port, a file or a disk with room, was not there [F1 F3 F4 F5]
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
-        - How its supervisor sees it: result, restarts, limits
-          $ systemctl status --no-pager -l api.service
-        - Whether the program was replaced just before
-          $ ls -l --time-style=full-iso -- /usr/bin/python3
-    "#]],
+            python3, a supervised process, ended by exit status 1 after 3.2 s.
+            python3 ended with status 1: it exited by itself, and its last log lines usually say why.
+            Low, by F1 F2 F3 F4 F5
+            ? Its configuration was changed, or a new version deployed, shortly before [F1 F3 F4 F5]
+            ? Something it needs was not available, such as a database, a port, a file or disk space [F1 F3 F4 F5]
+            - Recent log output
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
+            - What its supervisor reports: result, restarts, limits
+              $ systemctl status --no-pager -l api.service
+            - Whether the program was replaced shortly before
+              $ ls -l --time-style=full-iso -- /usr/bin/python3
+        "#]],
     );
 }
 
@@ -65,45 +65,45 @@ fn a_containers_first_process_that_was_killed() {
         &process,
         ExitCause::Signal(9),
         &expect![[r#"
-        python3, a supervised process, ended by SIGKILL (signal 9) after 3.2 s.
-        Somebody killed python3 with SIGKILL, and the kernel's OOM killer did not: most often a supervisor whose stop or health check timed out, a memory guard such as systemd-oomd, or a person.
-        Medium, by F1 F2 F3 F4 F5 F6
-        ? A deployment, a restart or a person stopped it, without the patience it needs to end [F1 F2 F4 F5 F6]
-        - What it said last
-          $ crictl logs --tail 100 abababababab
-        - How its supervisor sees it: result, restarts, limits
-          $ crictl inspect abababababab
-        - Which pod it is; then kubectl describe and kubectl logs --previous
-          $ kubectl get pods -A -o custom-columns=UID:.metadata.uid,NAMESPACE:.metadata.namespace,POD:.metadata.name,NODE:.spec.nodeName | grep 8a3c1f2e-77b0-4c0e-9a51-0d7c5a3b9e11
-        - Whether a memory guard in user space, or the kernel, speaks of it
-          $ journalctl --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -iE 'earlyoom|systemd-oomd|out of memory|timed out. killing|\[13674\]'
-    "#]],
+            python3, a supervised process, ended by SIGKILL (signal 9) after 3.2 s.
+            Somebody killed python3 with SIGKILL, and it was not the kernel's OOM killer: most often it is a supervisor whose stop or health check timed out, a memory guard such as systemd-oomd, or a person.
+            Medium, by F1 F2 F3 F4 F5 F6
+            ? A deployment, a restart or a person stopped it, without giving it enough time to exit [F1 F2 F4 F5 F6]
+            - Recent log output
+              $ crictl logs --tail 100 abababababab
+            - What its supervisor reports: result, restarts, limits
+              $ crictl inspect abababababab
+            - Which pod it is; then kubectl describe and kubectl logs --previous
+              $ kubectl get pods -A -o custom-columns=UID:.metadata.uid,NAMESPACE:.metadata.namespace,POD:.metadata.name,NODE:.spec.nodeName | grep 8a3c1f2e-77b0-4c0e-9a51-0d7c5a3b9e11
+            - Whether the kernel or a user-space memory guard logged the kill
+              $ journalctl --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -iE 'earlyoom|systemd-oomd|out of memory|timed out. killing|\[13674\]'
+        "#]],
     );
 }
 
 #[test]
 fn each_end_has_its_own_cause() {
     for (cause, want, confidence) in [
-        (ExitCause::Status(1), "it decided to end itself", Confidence::Low),
+        (ExitCause::Status(1), "it exited by itself", Confidence::Low),
         (ExitCause::Status(2), "wrong arguments", Confidence::Low),
         (ExitCause::Status(64), "EX_USAGE", Confidence::Medium),
         (ExitCause::Status(66), "EX_NOINPUT", Confidence::Medium),
         (ExitCause::Status(78), "EX_CONFIG", Confidence::Medium),
-        (ExitCause::Status(101), "Rust's runtime", Confidence::Medium),
-        (ExitCause::Status(127), "is not there", Confidence::Medium),
+        (ExitCause::Status(101), "a Rust program exits like this", Confidence::Medium),
+        (ExitCause::Status(127), "does not exist", Confidence::Medium),
         (
             ExitCause::Status(137),
-            "died of SIGKILL, which the OOM killer or somebody sent",
+            "died of SIGKILL, sent to that process by the OOM killer",
             Confidence::Medium,
         ),
-        (ExitCause::Status(139), "died of SIGSEGV: that one crashed", Confidence::Medium),
+        (ExitCause::Status(139), "died of SIGSEGV: that process crashed", Confidence::Medium),
         (ExitCause::Status(203), "(203/EXEC)", Confidence::Medium),
         (ExitCause::Status(255), "return -1", Confidence::Low),
         (ExitCause::Signal(9), "Somebody killed python3 with SIGKILL", Confidence::Medium),
-        (ExitCause::Signal(10), "had no handler for SIGUSR1, and somebody sent it", Confidence::Medium),
+        (ExitCause::Signal(10), "had no handler for SIGUSR1, which somebody sent", Confidence::Medium),
         (
             ExitCause::Signal(14),
-            "A timer of python3 ran out and it had no handler for SIGALRM",
+            "A timer of python3 expired, and it had no handler for SIGALRM",
             Confidence::Medium,
         ),
         (ExitCause::Signal(34), "had no handler for signal 34", Confidence::Medium),
@@ -126,7 +126,7 @@ fn the_values_and_the_sentences() {
         Warning SIGKILL�[2J, a supervised process, ended by SIGKILL (signal 9) after 3.2 s.
         - ended by SIGKILL (signal 9) after living 3.2 s (kernel:sched_process_exit)
           {"age_ms":3200,"cause":{"signal":9},"core_dumped":false,"type":"ended"}
-        - SIGKILL, and not by the OOM killer: signal->oom_mm was not set; who sent it is not known (kernel:sched_process_exit)
+        - SIGKILL, but not from the OOM killer: signal->oom_mm was not set; the sender is not known (kernel:sched_process_exit)
           {"type":"killed_by_unknown"}
         - it is supervised: systemd (pid 1) started it (monitor:process)
           {"parent":{"name":"systemd","pid":1},"role":"supervised","type":"service"}
@@ -148,14 +148,14 @@ fn the_values_and_the_sentences() {
     check_statements(
         &roles.map(of),
         &expect![[r#"
-        {"type":"service","role":"supervised","parent":{"name":"a\nb","pid":7}}
-          it is supervised: a b (pid 7) started it
-        {"type":"service","role":"first_of_container","parent":{"name":"a\nb","pid":7}}
-          it is what its container was started for: pid 1 in there
-        {"type":"service","role":"daemon","parent":{"name":"a\nb","pid":7}}
-          it is a daemon: whoever started it is gone, and it has no terminal; nobody else reads its status
-        {"type":"service","role":"unattended","parent":{"name":"a\nb","pid":7}}
-          it had no terminal and mostly waited; a b (pid 7) reads its status
-    "#]],
+            {"type":"service","role":"supervised","parent":{"name":"a\nb","pid":7}}
+              it is supervised: a b (pid 7) started it
+            {"type":"service","role":"first_of_container","parent":{"name":"a\nb","pid":7}}
+              it is its container's main process: pid 1 in the container
+            {"type":"service","role":"daemon","parent":{"name":"a\nb","pid":7}}
+              it is a daemon: the process that started it is gone, it has no terminal, and nothing else reads its exit status
+            {"type":"service","role":"unattended","parent":{"name":"a\nb","pid":7}}
+              it had no terminal and was mostly idle; a b (pid 7) reads its exit status
+        "#]],
     );
 }

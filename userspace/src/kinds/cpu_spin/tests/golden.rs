@@ -19,12 +19,12 @@ fn a_loop_and_a_retry_without_a_pause() {
     check(
         &[spin(&first, &now, WINDOW)],
         &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 10 min (100 % of a core) and got nothing done that can be seen.
-            - its main thread was ready to run at each of 60 looks in 10 min and used 10 min of CPU time (proc:stat)
+            Warning worker (pid 42) has run without a pause for 10 min (100 % of a core) without visible progress.
+            - its main thread was running or ready to run in each of 60 samples in 10 min and used 10 min of CPU time (proc:stat)
               {"cpu_ms":600000,"lasted_ms":600000,"looks":60,"thread":{"is_main":true,"name":"worker","tid":42},"type":"spinning_thread"}
             - of that, 100 % in user mode and 0 % in the kernel (proc:stat)
               {"kernel_percent":0,"type":"spin_cpu_split","user_percent":100}
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - meanwhile it read and wrote nothing: no files, no pipes, no storage (proc:io)
               {"type":"spin_without_io"}
             - it waited for something 0 times and touched new memory 0 times (proc:status)
               {"faults":0,"type":"spin_hardly_waits","waits":0}
@@ -49,46 +49,46 @@ fn a_loop_and_a_retry_without_a_pause() {
     check(
         &[Spin { past, ..spin }],
         &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 30 min (33 % of a core) and got nothing done that can be seen.
-            - its thread net-�[0m1 (tid 77) was ready to run at each of 60 looks in 30 min and used 10 min of CPU time (proc:stat)
+            Warning worker (pid 42) has run without a pause for 30 min (33 % of a core) without visible progress.
+            - its thread net-�[0m1 (tid 77) was running or ready to run in each of 60 samples in 30 min and used 10 min of CPU time (proc:stat)
               {"cpu_ms":600000,"lasted_ms":1800000,"looks":60,"thread":{"is_main":false,"name":"net-\u001b[0m1","tid":77},"type":"spinning_thread"}
             - of that, 25 % in user mode and 75 % in the kernel (proc:stat)
               {"kernel_percent":75,"type":"spin_cpu_split","user_percent":25}
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - meanwhile it read and wrote nothing: no files, no pipes, no storage (proc:io)
               {"type":"spin_without_io"}
-            - it made 4000000 calls to read or write, and none moved a byte (proc:io)
+            - it made 4000000 read or write calls, and none moved a byte (proc:io)
               {"calls":4000000,"type":"spin_empty_calls"}
-            - it was kept waiting for a CPU for 19 min: others use them too (proc:schedstat)
+            - it was kept waiting for a CPU for 19 min: other tasks use the CPUs too (proc:schedstat)
               {"queued_ms":1196000,"type":"spin_queued"}
             - it waited for something 0 times and touched new memory 0 times (proc:status)
               {"faults":0,"type":"spin_hardly_waits","waits":0}
-            - it used 100 % of a core in the 2.0 s before: it may never have done anything else (proc:stat)
+            - it used 100 % of a core in the 2.0 s before: it may always have been like this (proc:stat)
               {"age_ms":2000,"is_new":false,"queued_percent":0,"type":"spin_past","used_percent":100}
-            - its priority is that of a background job (proc:stat)
+            - it has the priority of a background job (proc:stat)
               {"type":"spin_low_priority"}
-            - other threads of the process read or wrote meanwhile (proc:io)
+            - other threads of the process did I/O meanwhile (proc:io)
               {"type":"spin_beside_work"}
         "#]],
     );
     check(
         &[spin, spin],
         &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 30 min, in 2 threads, (33 % of a core) and got nothing done that can be seen.
-            - its thread net-�[0m1 (tid 77) was ready to run at each of 60 looks in 30 min and used 10 min of CPU time (proc:stat)
+            Warning worker (pid 42) has run without a pause for 30 min, in 2 threads, (33 % of a core) without visible progress.
+            - its thread net-�[0m1 (tid 77) was running or ready to run in each of 60 samples in 30 min and used 10 min of CPU time (proc:stat)
               {"cpu_ms":600000,"lasted_ms":1800000,"looks":60,"thread":{"is_main":false,"name":"net-\u001b[0m1","tid":77},"type":"spinning_thread"}
             - of that, 25 % in user mode and 75 % in the kernel (proc:stat)
               {"kernel_percent":75,"type":"spin_cpu_split","user_percent":25}
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - meanwhile it read and wrote nothing: no files, no pipes, no storage (proc:io)
               {"type":"spin_without_io"}
-            - it made 4000000 calls to read or write, and none moved a byte (proc:io)
+            - it made 4000000 read or write calls, and none moved a byte (proc:io)
               {"calls":4000000,"type":"spin_empty_calls"}
-            - it was kept waiting for a CPU for 19 min: others use them too (proc:schedstat)
+            - it was kept waiting for a CPU for 19 min: other tasks use the CPUs too (proc:schedstat)
               {"queued_ms":1196000,"type":"spin_queued"}
             - it waited for something 0 times and touched new memory 0 times (proc:status)
               {"faults":0,"type":"spin_hardly_waits","waits":0}
             - in the 2 h before, it used 0 % of a core: this is new (proc:stat)
               {"age_ms":7200000,"is_new":true,"queued_percent":0,"type":"spin_past","used_percent":0}
-            - its priority is that of a background job (proc:stat)
+            - it has the priority of a background job (proc:stat)
               {"type":"spin_low_priority"}
             - 2 of its threads do that (proc:stat)
               {"threads":2,"type":"spinning_threads"}
@@ -102,14 +102,14 @@ fn a_loop_that_goes_from_thread_to_thread() {
     check(
         &[spin(&first, &now, Duration::from_secs(1800))],
         &expect![[r#"
-            Warning worker (pid 42) has run without a pause for 30 min, by turns in several threads, (100 % of a core) and got nothing done that can be seen.
-            - one or another of its threads was ready to run at each of 60 looks in 30 min and used 30 min of CPU time (proc:stat)
+            Warning worker (pid 42) has run without a pause for 30 min, alternating between several threads, (100 % of a core) without visible progress.
+            - one or another of its threads was running or ready to run in each of 60 samples in 30 min and used 30 min of CPU time (proc:stat)
               {"cpu_ms":1800000,"lasted_ms":1800000,"looks":60,"type":"spin_by_turns"}
             - of that, 100 % in user mode and 0 % in the kernel (proc:stat)
               {"kernel_percent":0,"type":"spin_cpu_split","user_percent":100}
-            - it read and wrote no byte meanwhile, neither files, pipes nor storage (proc:io)
+            - meanwhile it read and wrote nothing: no files, no pipes, no storage (proc:io)
               {"type":"spin_without_io"}
-            - those at work waited for nothing but each other (futex), and touched new memory 0 times (proc:wchan)
+            - the running threads waited for nothing but each other (futex), and touched new memory 0 times (proc:wchan)
               {"faults":0,"type":"spin_waits_for_each_other"}
             - in the 2 h before, it used 0 % of a core: this is new (proc:stat)
               {"age_ms":7200000,"is_new":true,"queued_percent":0,"type":"spin_past","used_percent":0}
@@ -131,7 +131,7 @@ fn names_change_neither_the_cause_nor_how_sure_it_is() {
     let idle = CpuPast { age: Duration::from_secs(7200), ..CpuPast::default() };
     for (past, sure) in [(CpuPast::default(), Confidence::Low), (idle, Confidence::Medium)] {
         let plain = judged(b"pool-1", past);
-        assert!(plain.0.contains("a loop of its own code") && plain.1 == sure, "{plain:?}");
+        assert!(plain.0.contains("an endless loop in its own code") && plain.1 == sure, "{plain:?}");
         assert!(plain.2.iter().any(|it| it.contains("perf record -g -t 77 ")), "{:?}", plain.2);
         for name in [
             &b": this is new"[..],

@@ -54,18 +54,18 @@ fn a_loop_in_python() {
     check(
         &found(13674, 0, 0, IDLE),
         &expect![[r#"
-            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) and got nothing done that can be seen.
-            python3 (pid 13674) runs in a loop of its own code that does not end: a condition that never comes true, a structure that points to itself, a regular expression that runs away, or a lock it spins on.
+            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) without visible progress.
+            python3 (pid 13674) is in an endless loop in its own code: a condition that never becomes true, a structure that points to itself, a runaway regular expression, or a lock it spins on.
             Medium, by F1 F2 F3 F4 F5
-            ? It computes, and that is its work: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5]
+            ? Computing is its job: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5]
             ? It polls by design, as packet and storage engines in user space do (DPDK, SPDK) [F1 F2 F3 F4 F5]
-            - Where python3 is, in its own words
+            - Where python3 is, as its own runtime shows it
               $ py-spy dump --pid 13674
-            - Where it runs, three times: the same functions mean a loop
+            - Where it runs, sampled three times: the same functions mean a loop
               $ for i in 1 2 3; do gdb -p 13674 -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP 13674)'; sleep 1; done
-            - What it runs, by samples
+            - Which functions it runs, by sampling
               $ perf record -g -t 13674 -- sleep 5 && perf report --stdio | head -60
-            - What it said last
+            - Recent log output
               $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
         "#]],
     );
@@ -79,18 +79,18 @@ fn a_loop_through_the_kernel_in_a_service() {
     check(
         &file,
         &expect![[r#"
-            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) and got nothing done that can be seen.
-            python3 (pid 13674) makes system calls in a loop without waiting: a poll with no time-out, a retry without a pause, or a lock that is tried again and again. No bytes come of it.
+            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) without visible progress.
+            python3 (pid 13674) makes system calls in a loop without waiting: a poll with a zero timeout, a retry without a pause, or a lock that is tried again and again. No data moves.
             Low, by F1 F2 F3 F4 F5
-            ? It computes, and that is its work: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5]
-            ? It serves so many messages over sockets that it never has to wait: the kernel does not count their bytes [F1 F2 F3 F4 F5]
-            - Where it runs, three times: the same functions mean a loop
+            ? Computing is its job: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5]
+            ? It handles so many messages over sockets that it never has to wait: the kernel does not count bytes on sockets [F1 F2 F3 F4 F5]
+            - Where it runs, sampled three times: the same functions mean a loop
               $ for i in 1 2 3; do gdb -p 13674 -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP 13680)'; sleep 1; done
             - Which system calls it makes, and which fail
               $ timeout 5 strace -c -p 13680
-            - What it runs, by samples
+            - Which functions it runs, by sampling
               $ perf record -g -t 13680 -- sleep 5 && perf report --stdio | head -60
-            - How its supervisor sees it: result, restarts, limits
+            - What its supervisor reports: result, restarts, limits
               $ systemctl status --no-pager -l worker.service
         "#]],
     );
@@ -103,18 +103,18 @@ fn a_read_that_never_waits() {
     check(
         &file,
         &expect![[r#"
-            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) and got nothing done that can be seen.
-            python3 (pid 13674) calls read or write again and again, and nothing comes of it: it takes "try again" (EAGAIN) or the end of a file for something to repeat at once, without waiting in poll or epoll.
+            python3 (pid 13674) has run without a pause for 30 min (100 % of a core) without visible progress.
+            python3 (pid 13674) calls read or write again and again without moving any data: it repeats the call at once after "try again" (EAGAIN) or the end of a file, instead of waiting in poll or epoll.
             Medium, by F1 F2 F3 F4 F5 F6
-            ? It computes, and that is its work: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5 F6]
+            ? Computing is its job: a simulation or a search without output looks the same from outside [F1 F2 F3 F4 F5 F6]
             ? The other end of a connection is gone, and the program does not notice [F1 F2 F3 F4 F5 F6]
-            - Where python3 is, in its own words
+            - Where python3 is, as its own runtime shows it
               $ jstack 13674 | head -200
-            - Where it runs, three times: the same functions mean a loop
+            - Where it runs, sampled three times: the same functions mean a loop
               $ for i in 1 2 3; do gdb -p 13674 -batch -ex 'thread apply all bt 12' 2>/dev/null | grep -A 12 'LWP 13674)'; sleep 1; done
             - Which system calls it makes, and which fail
               $ timeout 5 strace -c -p 13674
-            - What it runs, by samples
+            - Which functions it runs, by sampling
               $ perf record -g -t 13674 -- sleep 5 && perf report --stdio | head -60
         "#]],
     );

@@ -68,35 +68,35 @@ fn a_crash_is_judged_by_what_raised_it() {
             crashed(11, Some(1), address, own, &deep),
             "ran out of stack",
             Confidence::High,
-            "nested deeper",
+            "nested too deeply",
         ),
         (
             "turns",
             crashed(11, Some(1), address, own, &turns),
             "ran out of stack",
             Confidence::High,
-            "nested deeper",
+            "nested too deeply",
         ),
         (
             "wild",
             crashed(11, Some(1), address, own, FLAT),
-            "a pointer that leads nowhere",
+            "an invalid pointer",
             Confidence::Medium,
             "recursion",
         ),
         (
             "forbidden",
             crashed(11, Some(2), address, own, FLAT),
-            "wrote to memory that it may only read",
+            "wrote to read-only memory",
             Confidence::Medium,
-            "damaged the pointer",
+            "corrupted the pointer",
         ),
         (
             "no address",
             crashed(11, Some(0x80), None, own, FLAT),
-            "whose bits are no address",
+            "that is not a valid address",
             Confidence::Medium,
-            "damaged the pointer",
+            "corrupted the pointer",
         ),
         (
             "zero",
@@ -110,47 +110,41 @@ fn a_crash_is_judged_by_what_raised_it() {
             crashed(8, Some(2), Some(0x0040_1000), own, &[]),
             "overflowed a division",
             Confidence::High,
-            "Somebody sent",
+            "Another process sent",
         ),
         (
             "assert",
             crashed(6, Some(-6), None, own, &["abort", "__assert_fail", "f"]),
-            "failed an assertion",
+            "failed one of its own assertions",
             Confidence::High,
-            "takes for impossible",
+            "considers impossible",
         ),
         (
             "panic",
             crashed(6, Some(-6), None, own, &["abort", "std::panicking::x", "f"]),
-            "panicked and gave up",
+            "panicked and aborted",
             Confidence::High,
-            "takes for impossible",
+            "considers impossible",
         ),
         (
             "exception",
             crashed(6, Some(-6), None, own, &["abort", "std::terminate()", "f"]),
             "threw an exception",
             Confidence::High,
-            "takes for impossible",
+            "considers impossible",
         ),
         (
             "heap",
             crashed(6, Some(-6), None, own, &["abort", "malloc_printerr", "f"]),
-            "found its heap or stack damaged",
+            "found its heap or stack corrupted",
             Confidence::High,
-            "takes for impossible",
+            "considers impossible",
         ),
-        (
-            "abort",
-            crashed(6, Some(-6), None, own, FLAT),
-            "gave up by itself",
-            Confidence::Medium,
-            "A watchdog",
-        ),
+        ("abort", crashed(6, Some(-6), None, own, FLAT), "aborted itself", Confidence::Medium, "A watchdog"),
         (
             "nothing known",
             crashed(11, None, None, own, FLAT),
-            "used memory that is not its own",
+            "accessed memory that it may not",
             Confidence::Medium,
             "recursion",
         ),
@@ -169,7 +163,7 @@ fn a_crash_is_judged_by_what_raised_it() {
         // What the kernel's word rules out is not offered beside it.
         let first = verdict.hypotheses.first().map_or("", |it| it.cause.as_str());
         assert!(first.contains(otherwise) && first.is_empty() == otherwise.is_empty(), "{what}: {first}");
-        let finds = verdict.next_steps.iter().any(|step| step.why.contains("stack, from the core"));
+        let finds = verdict.next_steps.iter().any(|step| step.why.contains("stack, from the core dump"));
         let has_stack = draft.facts.iter().any(|fact| fact.data.as_stack().is_some());
         assert_eq!(finds, !has_stack, "{what}: nobody is told to find a stack that is there");
         assert_eq!(cause.contains("stack.txt"), has_stack);
@@ -195,7 +189,7 @@ fn signals_have_their_own_advice() {
     let causes: Vec<_> = [11, 6, 7, 8, 4, 31, 5, 24, 25].map(cause).into_iter().collect();
     for (i, cause) in causes.iter().enumerate() {
         assert!(!causes[..i].contains(cause), "{cause}");
-        assert!(!cause.contains("a signal that means a fault"), "{cause}");
+        assert!(!cause.contains("a signal that indicates a fault"), "{cause}");
     }
 }
 
@@ -217,18 +211,18 @@ fn a_crash_of_a_service_that_chose_its_name() {
     });
     expect![[r#"
         SIGSYS crashed with SIGSEGV (signal 11).
-        SIGSYS (pid 42) used memory that is not its own: a null or dangling pointer, an overrun buffer, or an exhausted stack (SIGSEGV).
+        SIGSYS (pid 42) accessed memory that it may not: a null or dangling pointer, a buffer overrun, or an exhausted stack (SIGSEGV).
         Medium, by F1 F2 F3 F4
         ? Endless or very deep recursion overflowed the stack [F1 F2 F3 F4]
-        ? A new build of SIGSYS or of a library it loads has the fault; compare with its last update [F1 F2 F3 F4]
-        ? Also found, and perhaps connected: nginx died 5 times in a minute [F2]
-        - The crash as systemd kept it: signal, stack, core
+        ? A new build of SIGSYS or of a library it loads introduced the fault; compare with its last update [F1 F2 F3 F4]
+        ? Also found, and possibly connected: nginx died 5 times in a minute [F2]
+        - The crash as systemd recorded it: signal, stack, core dump
           $ coredumpctl info --no-pager 42
-        - Every thread's stack, from the core
+        - Every thread's stack, from the core dump
           $ coredumpctl debug -A '-batch -ex "thread apply all bt"' 42
-        - What the kernel wrote: faulting address and instruction, or a seccomp record
+        - What the kernel logged: faulting address and instruction, or a seccomp record
           $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -E '\[42\]|pid=42 '
-        - What it said last
+        - Recent log output
           $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u nginx.service
     "#]].assert_eq(&judged(&file));
 }
@@ -252,14 +246,14 @@ fn a_crash_in_full_with_hostile_names() {
           {"cpu_ns":12000000,"type":"cpu_used"}
         - its parent is bash (pid 7) (kernel:sched_process_exit)
           {"name":"bash","pid":7,"starts_it_again":false,"type":"parent"}
-        - py�test, above it, runs tests: it may have been meant to crash (x)
+        - py�test, one of its ancestors, runs tests: the crash may be intended (x)
           {"runner":"py\u001btest","type":"below_test_runner"}
     "#]].assert_eq(&golden(&process, &draft));
     check_statements(
         &[CrashFact::BelowTestRunner { runner: "py\x1btest".into() }.into()],
         &expect![[r#"
         {"type":"below_test_runner","runner":"py\u001btest"}
-          py�test, above it, runs tests: it may have been meant to crash
+          py�test, one of its ancestors, runs tests: the crash may be intended
     "#]],
     );
     let sent = crashed(11, Some(0), None, 7, &[]);

@@ -51,13 +51,9 @@ fn a_loop_is_judged_by_its_last_end() {
     for (cause, oom_killed, want) in [
         (ExitCause::Signal(11), false, "crashes with SIGSEGV after each start"),
         (ExitCause::Signal(6), false, "crashes with SIGABRT after each start"),
-        (ExitCause::Signal(9), true, "killed for memory again"),
+        (ExitCause::Signal(9), true, "killed by the OOM killer again"),
         (ExitCause::Signal(9), false, "with SIGKILL (signal 9) after each start"),
-        (
-            ExitCause::Status(1),
-            false,
-            "with exit status 1 after each start and its supervisor starts it again",
-        ),
+        (ExitCause::Status(1), false, "with exit status 1 after each start, and its supervisor restarts it"),
     ] {
         // A name cannot choose the cause.
         let process = ProcessInfo { name: "SIGSEGV, last by SIGSEGV (signal 11)".into(), ..service() };
@@ -74,17 +70,17 @@ fn a_loop_of_a_service() {
     let draft = supervised(ExitCause::Status(1), false);
     expect![[r#"
         python3 keeps dying: 3 times in 20.0 s, last by exit status 1.
-        python3 ends with exit status 1 after each start and its supervisor starts it again. Most often that is its configuration, or something it needs at the start: a port, a file, a database, a permission.
+        python3 ends with exit status 1 after each start, and its supervisor restarts it. The cause is most often its configuration, or something it needs at startup: a port, a file, a database, a permission.
         Medium, by F1 F2 F3 F4 F5
-        ? A deployment or a change of configuration broke it [F2 F3 F4 F5]
-        ? Something it depends on at the start is down or unreachable [F2 F3 F4 F5]
-        - What it said last
+        ? A deployment or a configuration change broke it [F2 F3 F4 F5]
+        ? Something it depends on at startup is down or unreachable [F2 F3 F4 F5]
+        - Recent log output
           $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
-        - How its supervisor sees it: result, restarts, limits
+        - What its supervisor reports: result, restarts, limits
           $ systemctl status --no-pager -l api.service
         - Earlier crashes of the same program
           $ coredumpctl list --no-pager /usr/bin/python3
-        - Whether it or what it needs was changed just before: files in /etc younger than a day
+        - Whether its configuration was changed shortly before: files in /etc modified within a day
           $ find /etc -xdev -type f -mtime -1 -ls
     "#]].assert_eq(&judged(&case_about(&service(), &draft)));
 }
@@ -95,17 +91,17 @@ fn a_loop_that_a_program_of_ones_own_keeps_up() {
     let draft = started_again(&process, "keeper");
     expect![[r#"
         python3 keeps dying: 6 times in 10.0 s, last by exit status 3.
-        python3 ends with exit status 3 after each start and keeper (pid 13671) starts it again. Most often that is its configuration, or something it needs at the start: a port, a file, a database, a permission.
+        python3 ends with exit status 3 after each start, and keeper (pid 13671) restarts it. The cause is most often its configuration, or something it needs at startup: a port, a file, a database, a permission.
         Medium, by F1 F2 F3 F4 F5 F6
-        ? A deployment or a change of configuration broke it [F3 F4 F5 F6]
-        ? Something it depends on at the start is down or unreachable [F3 F4 F5 F6]
-        - What it said last
+        ? A deployment or a configuration change broke it [F3 F4 F5 F6]
+        ? Something it depends on at startup is down or unreachable [F3 F4 F5 F6]
+        - Recent log output
           $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-        - What starts it again, and since when
+        - What restarts it, and since when
           $ ps -o pid,ppid,lstart,args -p 13671; pstree -sp 13671
         - Earlier crashes of the same program
           $ coredumpctl list --no-pager /usr/bin/python3
-        - Whether it or what it needs was changed just before: files in /etc younger than a day
+        - Whether its configuration was changed shortly before: files in /etc modified within a day
           $ find /etc -xdev -type f -mtime -1 -ls
     "#]].assert_eq(&judged(&case_of(&draft)));
 }
@@ -117,7 +113,7 @@ fn the_values_and_the_sentences() {
         Warning a�[2Jb keeps dying: 6 times in 10.0 s, last by exit status 3.
         - 6 deaths within 10.0 s, one every 2.0 s on average, at a steady pace (monitor:history)
           {"apart_ms":2000,"count":6,"pace":"steady","type":"deaths","within_ms":10000}
-        - keep�er (pid 13671) has started it with the same arguments 6 times without a success, typically 1.0 s after its end (monitor:history)
+        - keep�er (pid 13671) has started it with the same arguments 6 times without success, typically 1.0 s after it ended (monitor:history)
           {"by":{"name":"keep\u001ber","pid":13671},"pause_ms":1000,"times":6,"type":"started_again"}
         - ended by exit status 3 after living 1.0 s (kernel:sched_process_exit)
           {"age_ms":1000,"cause":{"status":3},"core_dumped":false,"type":"ended"}
@@ -142,7 +138,7 @@ fn the_values_and_the_sentences() {
             {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":"steady"}
               5 deaths within 40.0 s, one every 10.0 s on average, at a steady pace
             {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":"slowing_down"}
-              5 deaths within 40.0 s, one every 10.0 s on average, and less and less often: what starts it backs off
+              5 deaths within 40.0 s, one every 10.0 s on average, and less and less often: whatever restarts it backs off
             {"type":"deaths","count":5,"within_ms":40000,"apart_ms":10000,"pace":"speeding_up"}
               5 deaths within 40.0 s, one every 10.0 s on average, and more and more often
         "#]],
@@ -154,6 +150,6 @@ fn a_finding_without_the_facts_of_its_end_still_has_a_cause() {
     let mut draft = supervised(ExitCause::Status(1), false);
     draft.facts = vec![Statement::new("x", recorded("ended by SIGSEGV (signal 11) after living 1.0 s"))];
     let verdict = built_in(&case_about(&service(), &draft));
-    assert!(verdict.probable_cause.contains("ends after each start and its supervisor"), "{verdict:?}");
+    assert!(verdict.probable_cause.contains("ends after each start, and its supervisor"), "{verdict:?}");
     assert_eq!(verdict.summary, "python3 keeps dying.");
 }

@@ -48,7 +48,6 @@ impl Lives {
         self.watch.ended(&it, view)
     }
 
-    /// It ends well.
     fn succeed(&mut self, process: &ProcessInfo) {
         let argv: Vec<u8> = process.argv.iter().flat_map(|it| [it.as_bytes(), b"\0"].concat()).collect();
         let event = KernelExit {

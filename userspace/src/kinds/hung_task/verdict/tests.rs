@@ -70,17 +70,17 @@ fn a_frozen_file_system() {
     check(
         &file,
         &expect![[r#"
-            python3 (pid 13674) has waited in the kernel for 2 min and does not come out.
-            python3 (pid 13674) wants to write to a file system that is frozen: somebody ran fsfreeze or began a snapshot, and did not end it. It goes on once the file system is thawed.
+            python3 (pid 13674) has waited in the kernel for 2 min and does not return.
+            python3 (pid 13674) wants to write to a file system that is frozen: somebody ran fsfreeze or started a snapshot, and did not finish it. It continues once the file system is thawed.
             High, by F1 F2 F3 F4
-            ? A snapshot or a backup is still at work, and thaws the file system when it is done [F2 F3 F4]
+            ? A snapshot or a backup is still running, and thaws the file system when it is done [F2 F3 F4]
             - Where each of its waiting threads is in the kernel
               $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
             - Which file system it is; then, if no snapshot is at work: fsfreeze --unfreeze MOUNTPOINT
               $ df --output=source,fstype,target -- '/mnt/it'\''s data/log'
-            - Everything that waits like that
+            - Everything else that waits like this
               $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
-            - What the kernel says of it
+            - What the kernel logged about it
               $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
         "#]],
     );
@@ -91,18 +91,18 @@ fn a_vfork_parent() {
     check(
         &hung("kernel_clone", "kernel_clone ← __do_sys_vfork"),
         &expect![[r#"
-            python3 (pid 13674) has waited for its vfork child for 2 min and does not come out.
-            python3 (pid 13674) started a child with vfork(2) or posix_spawn(3) and may not go on before the child runs its program or ends. The child does neither: it is blocked itself, most often while it opens a file or a pipe, or its code does more between vfork and exec than it may. SIGKILL ends either.
+            python3 (pid 13674) has waited for its vfork child for 2 min and does not return.
+            python3 (pid 13674) started a child with vfork(2) or posix_spawn(3) and cannot continue before the child runs its program or exits. The child does neither: it is blocked itself, most often opening a file or a pipe, or its code does more between vfork and exec than is allowed. SIGKILL ends either process.
             High, by F1 F2 F3 F4
             ? The child is stopped by a signal or a debugger [F2 F3 F4]
-            ? The program the child is to run lies on a file system that does not answer [F2 F3 F4]
+            ? The program the child should run is on a file system that does not answer [F2 F3 F4]
             - Where each of its waiting threads is in the kernel
               $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
             - Its children and what they wait for
               $ ps -o pid,stat,wchan:32,etime,args --ppid 13674; ls -l /proc/13674/fd
-            - Everything that waits like that
+            - Everything else that waits like this
               $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
-            - What the kernel says of it
+            - What the kernel logged about it
               $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
         "#]],
     );
@@ -113,17 +113,17 @@ fn a_file_server_that_is_gone() {
     check(
         &hung("rpc_wait_bit_killable", "rpc_wait_bit_killable ← nfs4_proc_getattr"),
         &expect![[r#"
-            python3 (pid 13674) has waited in the kernel for 2 min and does not come out.
-            python3 (pid 13674) waits for a file server over the network that does not answer: the server is down, or the way to it is. With a hard mount it waits for ever, and goes on by itself once the server is back.
+            python3 (pid 13674) has waited in the kernel for 2 min and does not return.
+            python3 (pid 13674) waits for a network file server that does not answer: the server or the network is down. With a hard mount it waits forever, and continues by itself once the server is back.
             High, by F1 F2 F3 F4
-            ? The mount lost its server on purpose: a move, a new address, a firewall rule [F2 F3 F4]
+            ? The server was moved on purpose: a new address, a firewall rule [F2 F3 F4]
             - Where each of its waiting threads is in the kernel
               $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
-            - Which remote and FUSE file systems it sees (df and ls would hang on them)
+            - Which remote and FUSE file systems it uses (df and ls would hang on them)
               $ grep -E ' (nfs4?|cifs|smb3|ceph|9p|fuse[^ ]*|autofs) ' /proc/13674/mounts
-            - Everything that waits like that
+            - Everything else that waits like this
               $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
-            - What the kernel says of it
+            - What the kernel logged about it
               $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
         "#]],
     );
@@ -136,18 +136,18 @@ fn a_disk() {
     check(
         &file,
         &expect![[r#"
-            python3 (pid 13674) has waited in the kernel for 2 min and does not come out.
-            python3 (pid 13674) waits for a disk or the file system on it, and the answer does not come: a device that fails, a path to storage that is lost, or a queue that is full beyond measure.
+            python3 (pid 13674) has waited in the kernel for 2 min and does not return.
+            python3 (pid 13674) waits for a disk or the file system on it, and gets no answer: a failing device, a lost path to storage, or an overloaded queue.
             Medium, by F1 F2 F3 F4
-            ? The device works, but others have queued more than it can do [F2 F3 F4]
-            ? A fault in a driver or file system; then the kernel's log has a stack [F2 F3 F4]
+            ? The device works, but is overloaded by other requests [F2 F3 F4]
+            ? A bug in a driver or file system; then the kernel log has a stack trace [F2 F3 F4]
             - Where each of its waiting threads is in the kernel
               $ for t in /proc/13674/task/*; do grep -qs '^State:.D' $t/status && (echo "$t $(cat $t/wchan)"; cat $t/stack); done
-            - Requests that the devices have not answered (in flight: reads, writes)
+            - Requests that the devices have not completed (in flight: reads, writes)
               $ grep -H . /sys/block/*/inflight | grep -v ' 0  *0$'
-            - Everything that waits like that
+            - Everything else that waits like this
               $ ps -eLo pid,tid,stat,wchan:32,etime,comm | awk '$3 ~ /^D/'
-            - What the kernel says of it
+            - What the kernel logged about it
               $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
         "#]],
     );

@@ -2,7 +2,7 @@
 //! nothing needs to be guessed.
 
 use super::super::facts::{OomFact, OomTask, RanOut};
-use super::super::told::{Tasks, Told, full};
+use super::super::told::{OomTold, Tasks, full};
 use super::super::words::counter;
 use crate::kinds::case::CaseFile;
 use crate::kinds::opinion::commands::step;
@@ -13,17 +13,17 @@ use crate::model::{Confidence, NextStep};
 const MAX_PATH_CHARS: usize = 200;
 
 /// The largest task, where it is not the victim.
-pub(super) fn neighbour<'a>(told: &Told<'a>) -> Option<&'a OomTask> {
+pub(super) fn neighbour<'a>(told: &OomTold<'a>) -> Option<&'a OomTask> {
     told.largest().filter(|task| !task.is_victim)
 }
 
 /// The cause, where what the victim held is known.
-pub(super) fn cause(file: &CaseFile, told: &Told<'_>) -> Option<(String, Confidence)> {
+pub(super) fn cause(file: &CaseFile, told: &OomTold<'_>) -> Option<(String, Confidence)> {
     let (ran_out, held_bytes) = (told.ran_out()?, told.victim_rss_bytes()?);
     let name = name(file);
     if ran_out == RanOut::Nothing {
         let cause = format!(
-            "Memory had not run out: somebody called the OOM killer by sysrq, and it chose {name}, the task with the \
+            "Memory had not run out: somebody invoked the OOM killer through sysrq, and it chose {name}, the task with the \
              highest score."
         );
         return Some((cause, Confidence::High));
@@ -31,14 +31,15 @@ pub(super) fn cause(file: &CaseFile, told: &Told<'_>) -> Option<(String, Confide
     let (limit, held) = (limit(told), size(held_bytes));
     let (Some(tasks), Some(largest)) = (told.tasks, told.largest()) else {
         let cause = format!(
-            "{limit} {name} held {held}. Who else had memory the kernel did not write, as after many OOM kills at once."
+            "{limit} {name} held {held}. The kernel did not log what other processes held, as happens after \
+             many OOM kills at once."
         );
         return Some((cause, Confidence::Medium));
     };
     if let Some(unseen) = outside_tasks(told, tasks) {
         let cause = format!(
-            "{limit} The tasks under it held only {} in all, {name} {held} of it; the other {} is in its page cache, \
-             tmpfs files or the kernel's own memory, which outlives a kill.",
+            "{limit} The tasks under it held only {} in all, {name} {held} of it; the other {} is page \
+             cache, tmpfs files or the kernel's own memory, which remains after a kill.",
             size(tasks.listed_rss_bytes),
             size(unseen)
         );
@@ -56,7 +57,7 @@ pub(super) fn cause(file: &CaseFile, told: &Told<'_>) -> Option<(String, Confide
     }
     let most = largest.rss_bytes >= whole / 2;
     let who_had = if most {
-        format!("Most of it was with its neighbour {}, {}", who(largest), size(largest.rss_bytes))
+        format!("Its neighbour {} had most of it, {}", who(largest), size(largest.rss_bytes))
     } else {
         format!("No task had most of it; the largest was {} with {}", who(largest), size(largest.rss_bytes))
     };
@@ -72,7 +73,7 @@ const fn confidence(most: bool) -> Confidence {
 }
 
 /// What had run out, as a sentence.
-fn limit(told: &Told<'_>) -> String {
+fn limit(told: &OomTold<'_>) -> String {
     match told.reason {
         Some(reason @ OomFact::OomReason { ran_out: RanOut::CgroupLimit, cgroup, .. }) => {
             let path = cgroup.as_ref().map(|path| format!(" {}", path.shown_up_to(MAX_PATH_CHARS)));
@@ -96,17 +97,17 @@ fn limit(told: &Told<'_>) -> String {
 }
 
 /// Why the kernel took the victim and not the largest.
-fn chosen_for(told: &Told<'_>, other: &OomTask) -> String {
+fn chosen_for(told: &OomTold<'_>, other: &OomTask) -> String {
     match told.victim_score_adj() {
         Some(adj) if adj > other.oom_score_adj => {
             format!("chosen for its oom_score_adj of {adj} (the neighbour's is {})", other.oom_score_adj)
         }
-        _ => "what the kernel's score chose".to_owned(),
+        _ => "chosen by the kernel's score".to_owned(),
     }
 }
 
 /// What a limited cgroup had used beyond its tasks' own memory, where that is more than theirs.
-fn outside_tasks(told: &Told<'_>, tasks: Tasks<'_>) -> Option<u64> {
+fn outside_tasks(told: &OomTold<'_>, tasks: Tasks<'_>) -> Option<u64> {
     let usage = told.cgroup_usage_bytes()?;
     // With rows left out the sum says nothing.
     usage.checked_sub(tasks.listed_rss_bytes).filter(|unseen| tasks.is_whole && *unseen > usage / 2)
@@ -116,7 +117,7 @@ fn outside_tasks(told: &Told<'_>, tasks: Tasks<'_>) -> Option<u64> {
 pub(super) fn neighbour_now(other: &OomTask) -> NextStep {
     let pid = other.task.pid;
     step(
-        "Whether the neighbour that had the most still grows",
+        "Whether the neighbour that had most of it is still growing",
         format!("ps -o pid,rss,etime,args -p {pid}; grep -E '^(Name|Vm|Rss)' /proc/{pid}/status"),
     )
 }

@@ -105,18 +105,18 @@ fn in_a_limited_cgroup() {
     check(
         &killed(),
         &expect![[r#"
-        The OOM killer ended python3, which held 24.0 MiB at its peak.
-        The memory limit of cgroup /oomtest is 256 MiB, and python3 alone had 255 MiB resident: it filled its cgroup, and the kernel killed it to keep the limit.
-        High, by F1 F2 F3 F4 F5
-        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2 F3 F4 F5]
-        ? The limit is smaller than what python3 needs in ordinary work [F1 F2 F3 F4 F5]
-        - The kernel's report: which limit ran out, and what each process held
-          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
+            The OOM killer ended python3, which held 24.0 MiB at its peak.
+            The memory limit of cgroup /oomtest is 256 MiB, and python3 alone had 255 MiB resident: it filled its cgroup, and the kernel killed it to keep the limit.
+            High, by F1 F2 F3 F4 F5
+            ? python3 leaks memory, or was given more work at once than fits into its memory [F1 F2 F3 F4 F5]
+            ? The limit is lower than what python3 needs in normal work [F1 F2 F3 F4 F5]
+            - The kernel's report: which limit ran out, and what each process held
+              $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
+            - The cgroup's limit, use and OOM count
+              $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
+            - Recent log output
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        "#]],
     );
 }
 
@@ -129,20 +129,20 @@ fn a_small_victim_in_a_container() {
     check(
         &file,
         &expect![[r#"
-        The OOM killer ended python3, which held 24.0 MiB at its peak.
-        The memory limit of cgroup /system.slice/docker-abababababababababababababababababababababababababababababababab.scope is 256 MiB. python3 had only 1 MiB resident, so most of the memory was with others in the same cgroup, or in its page cache and tmpfs files; python3 was the victim, not the cause.
-        Medium, by F1 F2 F3 F4 F5
-        ? python3 leaks memory, or was given more work at once than it can hold [F1 F2 F3 F4 F5]
-        ? The limit is smaller than what python3 needs in ordinary work [F1 F2 F3 F4 F5]
-        - The kernel's report: which limit ran out, and what each process held
-          $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/system.slice/docker-abababababababababababababababababababababababababababababababab.scope/memory.{max,high,current,peak,events}
-        - If it is right that it needs this much: double its limit until the next restart
-          $ docker update --memory 512m --memory-swap 512m abababababab
-        - What it said last
-          $ docker logs --tail 100 abababababab
-    "#]],
+            The OOM killer ended python3, which held 24.0 MiB at its peak.
+            The memory limit of cgroup /system.slice/docker-abababababababababababababababababababababababababababababababab.scope is 256 MiB. python3 had only 1 MiB resident, so other processes in the same cgroup, or its page cache and tmpfs files, had most of the memory; python3 was the victim, not the cause.
+            Medium, by F1 F2 F3 F4 F5
+            ? python3 leaks memory, or was given more work at once than fits into its memory [F1 F2 F3 F4 F5]
+            ? The limit is lower than what python3 needs in normal work [F1 F2 F3 F4 F5]
+            - The kernel's report: which limit ran out, and what each process held
+              $ journalctl -k --no-pager --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' | grep -A 60 'invoked oom-killer'
+            - The cgroup's limit, use and OOM count
+              $ grep -sH '' /sys/fs/cgroup/system.slice/docker-abababababababababababababababababababababababababababababababab.scope/memory.{max,high,current,peak,events}
+            - If it really needs this much: double its limit until the next restart
+              $ docker update --memory 512m --memory-swap 512m abababababab
+            - Recent log output
+              $ docker logs --tail 100 abababababab
+        "#]],
     );
 }
 
@@ -151,18 +151,18 @@ fn for_a_neighbour() {
     check(
         &reported(Some(Constraint::Memcg), 60_000, 1000),
         &expect![[r#"
-        The OOM killer ended python3, which held 12.0 MiB: memory cgroup /oomtest was at its memory limit of 256.0 MiB and the largest task was db (pid 77) with 234.3 MiB.
-        Cgroup /oomtest had used up its memory limit of 256 MiB. Most of it was with its neighbour db (pid 77), 234 MiB; python3 held only 12 MiB and was chosen for its oom_score_adj of 1000 (the neighbour's is 0): it is the victim, not the cause.
-        High, by F1 F2 F3 F4 F5 F6 F7 F8 F9
-        ? db (pid 77) leaks memory, or was given more work at once than it can hold [F1 F2 F3 F4 F5 F6 F7 F8 F9]
-        ? The limit is smaller than what its tasks need together in ordinary work [F1 F2 F3 F4 F5 F6 F7 F8 F9]
-        - Whether the neighbour that had the most still grows
-          $ ps -o pid,rss,etime,args -p 77; grep -E '^(Name|Vm|Rss)' /proc/77/status
-        - The cgroup's limit, use and OOM count
-          $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
+            The OOM killer ended python3, which held 12.0 MiB: memory cgroup /oomtest was at its memory limit of 256.0 MiB and the largest task was db (pid 77) with 234.3 MiB.
+            Cgroup /oomtest had used up its memory limit of 256 MiB. Its neighbour db (pid 77) had most of it, 234 MiB; python3 held only 12 MiB and was chosen for its oom_score_adj of 1000 (the neighbour's is 0): it is the victim, not the cause.
+            High, by F1 F2 F3 F4 F5 F6 F7 F8 F9
+            ? db (pid 77) leaks memory, or was given more work at once than fits into its memory [F1 F2 F3 F4 F5 F6 F7 F8 F9]
+            ? The limit is lower than what its tasks need together in normal work [F1 F2 F3 F4 F5 F6 F7 F8 F9]
+            - Whether the neighbour that had most of it is still growing
+              $ ps -o pid,rss,etime,args -p 77; grep -E '^(Name|Vm|Rss)' /proc/77/status
+            - The cgroup's limit, use and OOM count
+              $ grep -sH '' /sys/fs/cgroup/oomtest/memory.{max,high,current,peak,events}
+            - Recent log output
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        "#]],
     );
 }
 
@@ -171,18 +171,18 @@ fn on_a_full_host() {
     check(
         &reported(Some(Constraint::Host), 60_000, 0),
         &expect![[r#"
-        The OOM killer ended python3, which held 12.0 MiB: the host's memory ran out and the largest task was db (pid 77) with 234.3 MiB.
-        The whole host had run out of memory: the limit is the machine's, not a cgroup's. Most of it was with its neighbour db (pid 77), 234 MiB; python3 held only 12 MiB and was what the kernel's score chose: it is the victim, not the cause.
-        High, by F1 F2 F3 F4 F5 F6 F7 F8 F9
-        ? db (pid 77) leaks memory, or was given more work at once than it can hold [F1 F2 F3 F4 F5 F6 F7 F8 F9]
-        ? There is too little memory for all that runs there; limits on each would show who takes it [F2 F3 F4 F5]
-        - Whether the neighbour that had the most still grows
-          $ ps -o pid,rss,etime,args -p 77; grep -E '^(Name|Vm|Rss)' /proc/77/status
-        - Who has the host's memory now
-          $ free -m; ps -eo pid,rss,comm --sort=-rss | head
-        - What it said last
-          $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
-    "#]],
+            The OOM killer ended python3, which held 12.0 MiB: the host's memory ran out and the largest task was db (pid 77) with 234.3 MiB.
+            The whole host had run out of memory: the limit is the machine's, not a cgroup's. Its neighbour db (pid 77) had most of it, 234 MiB; python3 held only 12 MiB and was chosen by the kernel's score: it is the victim, not the cause.
+            High, by F1 F2 F3 F4 F5 F6 F7 F8 F9
+            ? db (pid 77) leaks memory, or was given more work at once than fits into its memory [F1 F2 F3 F4 F5 F6 F7 F8 F9]
+            ? There is too little memory for everything that runs there; a limit on each service would show which one takes it [F2 F3 F4 F5]
+            - Whether the neighbour that had most of it is still growing
+              $ ps -o pid,rss,etime,args -p 77; grep -E '^(Name|Vm|Rss)' /proc/77/status
+            - Which processes use the host's memory now
+              $ free -m; ps -eo pid,rss,comm --sort=-rss | head
+            - Recent log output
+              $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
+        "#]],
     );
 }
 
@@ -207,14 +207,14 @@ fn the_kernels_report_decides_the_cause() {
     let host = Some(Constraint::Host);
     for (limit, other, adj, want, confidence) in [
         (cgroup, 60_000, 1000, "chosen for its oom_score_adj of 1000", Confidence::High),
-        (cgroup, 60_000, 0, "what the kernel's score chose", Confidence::High),
+        (cgroup, 60_000, 0, "chosen by the kernel's score", Confidence::High),
         (cgroup, 100, 0, "tasks under it held only 12.3 MiB", Confidence::Medium),
         (cgroup, 30_000, 0, "No task had most of it; the largest was db (pid 77)", Confidence::Medium),
         (host, 100, 0, "held 12 MiB, more than any other of the 2 tasks", Confidence::High),
         (host, 60_000, 0, "The whole host had run out of memory", Confidence::High),
         (Some(Constraint::Cpuset), 60_000, 0, "that a cpuset allows", Confidence::High),
         (Some(Constraint::MemoryPolicy), 60_000, 0, "that a memory policy allows", Confidence::High),
-        (None, 60_000, 0, "the kernel did not write", Confidence::Medium),
+        (None, 60_000, 0, "The kernel did not log", Confidence::Medium),
     ] {
         let verdict = built_in(&reported(limit, other, adj));
         assert!(verdict.probable_cause.contains(want), "{limit:?}: {}", verdict.probable_cause);
@@ -236,6 +236,10 @@ fn a_kill_by_hand_is_nobodys_shortage() {
     let addition = OomAccount { report: Arc::new(by_hand), before: Vec::new() }.addition();
     draft.facts.splice(1..1, addition.facts);
     let verdict = built_in(&case_of(&draft));
-    assert!(verdict.probable_cause.contains("called the OOM killer by sysrq"), "{}", verdict.probable_cause);
+    assert!(
+        verdict.probable_cause.contains("invoked the OOM killer through sysrq"),
+        "{}",
+        verdict.probable_cause
+    );
     assert_eq!(verdict.confidence, Confidence::High);
 }

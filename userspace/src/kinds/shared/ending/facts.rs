@@ -6,7 +6,7 @@ use crate::model::{ExitCause, Name};
 facts! {
     /// The statements on a process's end.
     pub enum EndFact {
-        /// It ended.
+        /// The process ended, by a status or a signal.
         Ended {
             /// By which exit status or signal.
             cause: ExitCause,
@@ -19,12 +19,12 @@ facts! {
         OomVictim {},
         /// The largest resident memory it had.
         PeakMemory {
-            /// In bytes.
+            /// Peak resident memory, in bytes.
             rss_bytes: u64,
         },
         /// Its memory cgroup has a limit.
         CgroupAtEnd {
-            /// The cgroup's path.
+            /// The cgroup's path below the root of its hierarchy.
             cgroup: Name,
             /// The limit, in bytes.
             limit_bytes: u64,
@@ -33,14 +33,14 @@ facts! {
         },
         /// The CPU time of all its threads.
         CpuUsed {
-            /// In nanoseconds.
+            /// CPU time of all its threads, in nanoseconds.
             cpu_ns: u64,
         },
         /// Whose child it was.
         Parent {
-            /// The parent's `comm`.
+            /// The parent's `comm`: at most 15 bytes that the process chose.
             name: Name,
-            /// The parent's pid.
+            /// The pid of the parent at the end.
             pid: u32,
             /// Whether the parent is a supervisor, which starts it again.
             starts_it_again: bool,

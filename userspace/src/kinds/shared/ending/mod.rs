@@ -25,13 +25,13 @@ const SANDBOX_MS: u64 = 1000;
 /// A process's end and what surrounds it.
 #[derive(Clone, Debug)]
 pub struct Ended<'a> {
-    /// Who.
+    /// The process that ended.
     pub process: &'a ProcessInfo,
     /// The parent that started it, whoever has taken it in since.
     pub starter: ProcessKey,
     /// When it started, on CLOCK_BOOTTIME.
     pub started: Duration,
-    /// When it ended.
+    /// When it ended, as time since boot.
     pub at: Duration,
     /// The parent's `comm`; empty where unknown.
     pub parent_name: &'a str,
@@ -41,7 +41,7 @@ pub struct Ended<'a> {
     pub session: Option<Session>,
     /// How often it forked; unknown where it did not.
     pub forks: Option<u64>,
-    /// How it ended.
+    /// The record of its end, from the kernel.
     pub exit: &'a ExitRecord,
     /// The signal that ended it, where it was one that dumps core.
     pub crash: Option<&'a KernelCrash>,
@@ -58,9 +58,9 @@ pub struct Ended<'a> {
 /// Who was allocating when the OOM killer was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OomTrigger<'a> {
-    /// Its pid.
+    /// Its pid, in the host's pid namespace.
     pub pid: u32,
-    /// Its thread's `comm`.
+    /// The `comm` of the thread that the kernel reported.
     pub name: &'a str,
 }
 

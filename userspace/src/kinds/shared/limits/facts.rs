@@ -4,7 +4,7 @@ use crate::kinds::part::facts;
 use crate::model::Name;
 
 facts! {
-    /// The statements.
+    /// What is stated about a limit on tasks or memory.
     pub enum LimitFact {
         /// The limit on tasks that is closest; every thread is a task.
         TaskLimit {

@@ -10,21 +10,21 @@ facts! {
         SignalSent {
             /// The signal's number (signal(7)).
             signal: u8,
-            /// Who sent it.
+            /// The process that sent the signal.
             by: Who,
         },
         /// The process's own doing raised the signal.
         SignalRaised {
             /// The signal's number (signal(7)).
             signal: u8,
-            /// What it did.
+            /// What raised the signal, by its `si_code`.
             reason: SignalReason,
             /// Where: the address it accessed or the instruction it ran; absent where the kernel means no address.
             address: Option<u64>,
         },
         /// The signal came for another thread than the main one.
         OtherThread {
-            /// The thread's id.
+            /// The id of the thread that crashed.
             tid: u32,
         },
     }
@@ -55,7 +55,7 @@ facts! {
         DivisionByZero,
         /// An integer overflowed (`FPE_INTOVF`).
         IntegerOverflow,
-        /// Another arithmetic fault.
+        /// An arithmetic fault of another kind.
         ArithmeticFault,
         /// It ran into a trap or a breakpoint.
         Trap,

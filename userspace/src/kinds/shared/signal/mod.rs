@@ -193,9 +193,9 @@ mod tests {
                 {"type":"signal_raised","signal":7,"reason":"beyond_file","address":28672}
                   SIGBUS was raised by an access to address 0x7000, beyond the end of a mapped file (BUS_ADRERR)
                 {"type":"signal_raised","signal":7,"reason":"hardware_memory_error","address":28672}
-                  SIGBUS was raised by a memory error of the hardware at address 0x7000
+                  SIGBUS was raised by a hardware memory error at address 0x7000
                 {"type":"signal_raised","signal":4,"reason":"unknown_instruction","address":4198400}
-                  SIGILL was raised by an instruction at 0x401000 that this CPU does not have
+                  SIGILL was raised by an instruction at 0x401000 that this CPU does not support
                 {"type":"signal_raised","signal":8,"reason":"division_by_zero","address":4198400}
                   SIGFPE was raised by an integer division by zero at 0x401000 (FPE_INTDIV)
                 {"type":"signal_raised","signal":8,"reason":"integer_overflow","address":4198400}

@@ -36,8 +36,8 @@ pub fn reason(reason: SignalReason, address: Option<u64>) -> String {
         SignalReason::BeyondFile => {
             format!("an access to address {at}, beyond the end of a mapped file (BUS_ADRERR)")
         }
-        SignalReason::HardwareMemoryError => format!("a memory error of the hardware at address {at}"),
-        SignalReason::UnknownInstruction => format!("an instruction at {at} that this CPU does not have"),
+        SignalReason::HardwareMemoryError => format!("a hardware memory error at address {at}"),
+        SignalReason::UnknownInstruction => format!("an instruction at {at} that this CPU does not support"),
         SignalReason::DivisionByZero => format!("an integer division by zero at {at} (FPE_INTDIV)"),
         SignalReason::IntegerOverflow => format!("an integer overflow at {at} (FPE_INTOVF)"),
         SignalReason::ArithmeticFault => format!("an arithmetic fault at {at}"),

@@ -29,9 +29,9 @@ facts! {
 facts! {
     /// One frame. What is not known for certain is absent.
     pub struct StackFrame {
-        /// The function, demangled.
+        /// The function's name, demangled; `None` without symbols.
         pub function: Option<Name>,
-        /// The source file.
+        /// The source file by the debug information; `None` without.
         pub file: Option<Name>,
         /// The line in it.
         pub line: Option<u32>,

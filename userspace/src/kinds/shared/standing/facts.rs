@@ -1,43 +1,48 @@
 //! What is stated of a live process.
 
 use crate::kinds::part::facts;
-use crate::model::IncidentKind;
+use crate::model::{IncidentKind, Name};
 
 facts! {
-    /// The statements.
+    /// What is stated about a live process when somebody asks about it.
     pub enum StandingFact {
         /// Its state and age.
         State {
             /// The state letter of proc_pid_stat(5): R, S, D, Z, T, t, I, X.
             state: char,
-            /// Since it started.
+            /// Time since it started, in milliseconds.
             age_ms: u64,
         },
         /// Its threads, and what they used.
         Threads {
-            /// Threads now.
+            /// Number of threads now.
             count: u64,
             /// CPU time of all of them so far.
             cpu_ms: u64,
         },
-        /// Its memory.
+        /// How much resident memory it has.
         Resident {
-            /// Resident set size.
+            /// Resident set size, in bytes.
             rss_bytes: u64,
         },
-        /// Its descriptors.
+        /// How many descriptors it has open.
         Descriptors {
-            /// Open now.
+            /// Descriptors that are open now.
             open: u64,
             /// RLIMIT_NOFILE, soft, where it was read.
             limit: Option<u64>,
         },
-        /// Its memory cgroup.
+        /// What its memory cgroup uses, and its limit.
         CgroupUse {
-            /// Charged now.
+            /// Memory charged to the cgroup now, in bytes.
             usage_bytes: u64,
-            /// The limit.
+            /// The cgroup's memory limit, in bytes.
             limit_bytes: u64,
+        },
+        /// Its program lies in a folder where everybody may write.
+        OpenFolder {
+            /// The folder.
+            folder: Name,
         },
         /// For how long the monitor has watched it, and in how many scans.
         Watched {

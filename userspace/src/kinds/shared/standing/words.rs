@@ -20,11 +20,14 @@ pub fn sentence(fact: &StandingFact) -> String {
         StandingFact::CgroupUse { usage_bytes, limit_bytes } => {
             format!("its memory cgroup uses {} of its limit of {}", size(*usage_bytes), size(*limit_bytes))
         }
+        StandingFact::OpenFolder { folder } => {
+            format!("its program lies in {}, which is world-writable", folder.shown())
+        }
         StandingFact::Watched { since_ms, scans } => {
             format!("it has been watched for {}, in {scans} scans", duration_ms(*since_ms))
         }
         StandingFact::NotJudgedYet { kinds, needs_ms } => format!(
-            "not judged yet: {}; that needs up to {} of watching",
+            "not checked yet: {}; that takes up to {} of watching",
             list(kinds.iter().map(|kind| kind.as_str().replace('_', " "))),
             duration_ms(*needs_ms)
         ),

@@ -3,24 +3,24 @@
 use crate::kinds::part::facts;
 
 facts! {
-    /// The statements.
+    /// What is stated about growth over time.
     pub enum TrendFact {
         /// A count grew steadily.
         CountGrew {
-            /// Of what.
+            /// What grew.
             what: Counted,
             /// About how many there were.
             from: u64,
             /// About how many there are.
             to: u64,
-            /// Over which time.
+            /// The time over which it grew, in milliseconds.
             over_ms: u64,
             /// When the limit is reached at this rate, from now on; absent where no limit is known.
             limit_reached_in_ms: Option<u64>,
         },
         /// Why growth counts as steady: most later samples are above earlier ones, and the lowest values rise too.
         SteadyGrowth {
-            /// Samples.
+            /// Number of samples the trend was computed from.
             points: u64,
             /// The time they cover.
             over_ms: u64,
@@ -31,7 +31,7 @@ facts! {
 }
 
 facts! {
-    /// What is counted.
+    /// Something that is counted and can grow.
     pub choice Counted {
         /// Open file descriptors of the process.
         OpenDescriptors,

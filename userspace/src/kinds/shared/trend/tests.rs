@@ -131,7 +131,7 @@ fn statements_are_values_first() {
             {"type":"count_grew","what":"processes","from":100,"to":400,"over_ms":575000,"limit_reached_in_ms":500}
               they grew from 100 to 400 in 9 min: at this rate the limit is reached in 500 ms
             {"type":"steady_growth","points":24,"over_ms":575000,"rising_percent":97}
-              it is steady: of all pairs of the 24 samples in 9 min, 97 % more rise than fall, and the lowest values rise too
+              it is steady: of all pairs of the 24 samples in 9 min, 97 % rise more than they fall, and the lowest values rise too
         "#]],
     );
 }

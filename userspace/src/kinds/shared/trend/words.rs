@@ -18,8 +18,8 @@ pub fn sentence(fact: &TrendFact) -> String {
             format!("{who} grew {}{end}", from_to(*from, *to, *over_ms))
         }
         TrendFact::SteadyGrowth { points, over_ms, rising_percent } => format!(
-            "it is steady: of all pairs of the {points} samples in {}, {rising_percent} % more rise than fall, and the \
-             lowest values rise too",
+            "it is steady: of all pairs of the {points} samples in {}, {rising_percent} % rise more than \
+             they fall, and the lowest values rise too",
             duration_ms(*over_ms)
         ),
     }

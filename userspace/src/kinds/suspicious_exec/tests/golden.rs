@@ -21,14 +21,14 @@ fn each_statement_in_words() {
         it("/proc/self/fd/3", &["x"]),
         memory,
         &expect![[r#"
-        Critical 3 runs from memory, without a file and poses as a kernel thread.
-        - it runs from memory: its executable is the memfd �[2Jx, no file (proc:exe)
-          {"memfd":"\u001b[2Jx","type":"exec_from_memory"}
-        - it is named 3 (argv[0] [kworker/0:1]), as only kernel threads are, and it is a program of user space (kernel:sched_process_exec)
-          {"argv0":"[kworker/0:1]","name":"3","type":"exec_named_as_kernel_thread"}
-        - it was started from /proc/self/fd/3 as user 0 by bash (pid 7) (kernel:sched_process_exec)
-          {"parent":{"name":"bash","pid":7},"path":"/proc/self/fd/3","type":"exec_started","uid":0}
-    "#]],
+            Critical 3 runs from memory, without a file and poses as a kernel thread.
+            - it runs from memory: its executable is the memfd �[2Jx, not a file (proc:exe)
+              {"memfd":"\u001b[2Jx","type":"exec_from_memory"}
+            - it is named 3 (argv[0] [kworker/0:1]), as only kernel threads are, but it is a user-space program (kernel:sched_process_exec)
+              {"argv0":"[kworker/0:1]","name":"3","type":"exec_named_as_kernel_thread"}
+            - it was started from /proc/self/fd/3 as user 0 by bash (pid 7) (kernel:sched_process_exec)
+              {"parent":{"name":"bash","pid":7},"path":"/proc/self/fd/3","type":"exec_started","uid":0}
+        "#]],
     );
     let gone = |it: &mut It| {
         (it.process.name, it.process.argv, it.look) = ("kswapd0".into(), Vec::new(), None);
@@ -39,11 +39,11 @@ fn each_statement_in_words() {
         gone,
         &expect![[r#"
         Warning kswapd0 poses as a kernel thread.
-        - it is named kswapd0 (argv[0] not known), as only kernel threads are, and it is a program of user space (kernel:sched_process_exec)
+        - it is named kswapd0 (argv[0] not known), as only kernel threads are, but it is a user-space program (kernel:sched_process_exec)
           {"argv0":null,"name":"kswapd0","type":"exec_named_as_kernel_thread"}
         - it was started by bash (pid 7) (kernel:sched_process_exec)
           {"parent":{"name":"bash","pid":7},"path":null,"type":"exec_started","uid":null}
-        - it was gone before it could be looked at: the kernel's record of the exec is all there is (monitor:process)
+        - it ended before it could be examined: only the kernel's record of the exec is known (monitor:process)
           {"type":"exec_unseen"}
     "#]],
     );
@@ -52,7 +52,7 @@ fn each_statement_in_words() {
         |it| seen(it, "/opt/x y (deleted)", true),
         &expect![[r#"
         Warning x runs from a deleted file.
-        - its executable /opt/x y was deleted when it had just begun, and nothing is in its place (proc:exe)
+        - its executable /opt/x y was deleted right after it started, and nothing took its place (proc:exe)
           {"path":"/opt/x y","type":"exec_file_deleted"}
         - it was started from /opt/x as user 0 by bash (pid 7) (kernel:sched_process_exec)
           {"parent":{"name":"bash","pid":7},"path":"/opt/x","type":"exec_started","uid":0}
@@ -66,16 +66,16 @@ fn each_statement_in_words() {
         it("/dev/shm/.x", &["x"]),
         place,
         &expect![[r#"
-        Warning .x was run from a place where everybody may write.
-        - it was run from /dev/shm, where everybody may write (kernel:sched_process_exec)
+        Warning .x was run from a world-writable folder.
+        - it was run from /dev/shm, which is world-writable (kernel:sched_process_exec)
           {"folder":"/dev/shm","type":"exec_from_open_folder"}
         - the file belongs to user 1000, who can change what root runs (monitor:process)
           {"type":"exec_file_owner","uid":1000}
         - its name is hidden (monitor:process)
           {"type":"exec_name_hidden"}
-        - /dev/shm is no place for programs: it is gone with the next boot (monitor:process)
+        - programs do not belong in /dev/shm: it is emptied at the next boot (monitor:process)
           {"type":"exec_from_shared_memory"}
-        - php-fpm8.2 serves the network and seldom starts programs (monitor:process)
+        - php-fpm8.2 is a network service and seldom starts programs (monitor:process)
           {"service":"php-fpm8.2","type":"exec_by_network_service"}
         - it was started from /dev/shm/.x as user 0 by php-fpm8.2 (pid 7) (kernel:sched_process_exec)
           {"parent":{"name":"php-fpm8.2","pid":7},"path":"/dev/shm/.x","type":"exec_started","uid":0}
@@ -107,7 +107,7 @@ fn each_statement_in_words() {
             Stdin::OtherSocket,
             expect![[r#"
             Warning sh is a shell that takes its commands from a socket.
-            - its standard input is a socket of a family that is neither local nor the internet's: it takes its commands from there (proc:fd)
+            - its standard input is a socket that is neither local nor an internet socket: it takes its commands from there (proc:fd)
               {"socket":"other_family","type":"exec_shell_on_socket"}
             - it was started from /bin/sh as user 0 by bash (pid 7) (kernel:sched_process_exec)
               {"parent":{"name":"bash","pid":7},"path":"/bin/sh","type":"exec_started","uid":0}
@@ -136,7 +136,7 @@ fn the_cause_is_that_of_the_most_telling_sign() {
         ("/opt/x", posing, "gives itself the name of a kernel thread"),
         ("/bin/sh", network, "is a shell whose commands come over the network"),
         ("/bin/sh", local, "is a shell that takes its commands from a socket"),
-        ("/tmp/it is named ", |_| {}, "was run from a place where everybody may write"),
+        ("/tmp/.it is named ", |_| {}, "was run from a world-writable folder"),
         ("/opt/x", both, "gives itself the name of a kernel thread"),
     ] {
         for parent in ["bash", "its standard input is ", "\x1b[2J: it runs from memory"] {

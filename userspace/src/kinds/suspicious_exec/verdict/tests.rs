@@ -28,7 +28,7 @@ fn check(file: &CaseFile, want: &Expect) {
 fn without_data_there_is_still_a_sentence() {
     let mut file = began(Severity::Info, "/tmp/x", ExecFact::ExecUnseen {});
     file.facts.clear();
-    assert_eq!(words::summary(&file, &file.findings[0]), "python3 began in an unusual way.");
+    assert_eq!(words::summary(&file, &file.findings[0]), "python3 started in an unusual way.");
 }
 
 #[test]
@@ -38,16 +38,16 @@ fn a_program_without_a_file() {
         &began(Severity::Warning, "/memfd:x (deleted)", fact),
         &expect![[r#"
             python3 runs from memory, without a file.
-            python3 (pid 13674) was loaded into memory and run without a file, as malware is to leave no trace and to pass by what checks files.
+            python3 (pid 13674) was loaded into memory and run without a file, as malware does to leave no trace and to avoid file checks.
             Low, by F1 F2
-            ? A program that protects or unpacks itself so: a container runtime, a sealed helper, a packer [F1 F2]
-            - Secure the program while it runs: a copy, its digest
+            ? A program that protects or unpacks itself like this: a container runtime, a sealed helper, a packer [F1 F2]
+            - Save the program while it runs: a copy and its digest
               $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe
             - Who started it, and who is logged in
               $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-            - Whom it talks to
+            - Its network connections and open files
               $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-            - To stop it without losing it
+            - To pause it without losing it
               $ kill -STOP 13674
         "#]],
     );
@@ -60,16 +60,16 @@ fn a_reverse_shell() {
         &began(Severity::Critical, "/usr/bin/dash", fact),
         &expect![[r#"
             python3 is a shell that takes its commands from a socket.
-            python3 (pid 13674) is a shell whose commands come over the network: a reverse shell, or a service that hands a connection to a shell.
+            python3 (pid 13674) is a shell whose commands come over the network: a reverse shell, or a service that passes a connection to a shell.
             Medium, by F1 F2
-            ? An administrator's own tool, such as socat or a console server, that is meant to do this [F1 F2]
-            - Secure the program while it runs: a copy, its digest
+            ? An administrator's tool, such as socat or a console server, that is intended to do this [F1 F2]
+            - Save the program while it runs: a copy and its digest
               $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- /usr/bin/dash
             - Who started it, and who is logged in
               $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-            - Whom it talks to
+            - Its network connections and open files
               $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-            - To stop it without losing it
+            - To pause it without losing it
               $ kill -STOP 13674
         "#]],
     );
@@ -81,17 +81,17 @@ fn a_program_in_a_temporary_folder() {
     check(
         &began(Severity::Info, "/tmp/$(reboot) x", fact),
         &expect![[r#"
-            python3 was run from a place where everybody may write.
-            python3 (pid 13674) was run from a place where everybody may write: whoever can put a file there may have had it run.
+            python3 was run from a world-writable folder.
+            python3 (pid 13674) was run from a world-writable folder: anyone who can put a file there may have caused it to run.
             Low, by F1 F2
             ? A build, a test suite, an installer or a self-extracting tool that unpacks itself there [F1 F2]
-            - Secure the program while it runs: a copy, its digest
+            - Save the program while it runs: a copy and its digest
               $ cp /proc/13674/exe /root/suspicious-13674 && sha256sum /proc/13674/exe; ls -la -- '/tmp/$(reboot) x'
             - Who started it, and who is logged in
               $ pstree -sp 13674 || ps -o pid,ppid,lstart,user,args -p 13674,13671; who
-            - Whom it talks to
+            - Its network connections and open files
               $ ss -tunap | grep 'pid=13674,'; ls -l /proc/13674/fd
-            - What it said last
+            - Recent log output
               $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' _PID=13674
         "#]],
     );

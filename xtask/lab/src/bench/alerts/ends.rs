@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use super::super::Bench;
 use super::faults::Faults;
 use super::matrix::Cell;
-use super::subject::{Setup, settled};
+use super::subject::{BenchedDaemon, settled};
 use crate::model::IncidentKind::{self, Crash, FdExhaustion, OomKill, SuspiciousExec};
 use crate::model::{Incident, Severity};
 use crate::peers::{Message, Mood, Receivers, Service, messages};
@@ -38,9 +38,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         good += one(bench, &faults, mood, &mut table, &mut leaks)?;
     }
     table.notes.push(format!(
-        "The real daemon, walking /proc every second; the faults are {} s apart. Slack is told by a bot where the \
-         model refuses, else by a webhook; a signed webhook and Alertmanager are told as well, and a row is right \
-         only if each of them got one alert, in time, as grave, and marked.",
+        "The real daemon, scanning /proc every second; the faults are {} s apart. Slack gets its alerts \
+         from a bot if the model refuses, and otherwise from a webhook; a signed webhook and Alertmanager get them too, and a row is right only if each of them got one alert, in time, with the right severity, and marked.",
         APART.as_secs()
     ));
     findings.tables.push(table);
@@ -67,10 +66,11 @@ fn one(bench: &Bench, faults: &Faults, mood: Mood, table: &mut Table, leaks: &mu
     // By a bot where it has nothing to add to its first message.
     let (model, receivers) = (mood.start()?, Receivers::at_once(!mood.is_heard())?);
     let dir = empty_dir(&bench.dir.join("alerts-ends"))?;
-    let setup = Setup { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
+    let setup =
+        BenchedDaemon { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
     let subject = setup.start()?;
     let secrets = secrets();
-    // The condition first: it takes two walks to be one.
+    // The condition first: it takes two scans to be one.
     let fds = faults.fds("bars-fds")?;
     sleep(APART);
     crash_with(faults, &secrets)?;
@@ -167,18 +167,18 @@ const fn expected(kind: IncidentKind) -> &'static [Severity] {
 }
 
 /// What is planted: shapes that everybody knows, and words that only their keys give away.
-struct Secret {
+struct PlantedSecret {
     value: String,
-    /// In argv.
+    /// The secret, planted in argv.
     arg: Option<String>,
     /// In the environment, under this name.
     key: Option<&'static str>,
 }
 
-fn secrets() -> Vec<Secret> {
+fn secrets() -> Vec<PlantedSecret> {
     // Written in parts, for scanners that take this file for a leak.
-    let arg = |value: &str, arg: String| Secret { value: value.to_owned(), arg: Some(arg), key: None };
-    let environment = |value: &str, key| Secret { value: value.to_owned(), arg: None, key: Some(key) };
+    let arg = |value: &str, arg: String| PlantedSecret { value: value.to_owned(), arg: Some(arg), key: None };
+    let environment = |value: &str, key| PlantedSecret { value: value.to_owned(), arg: None, key: Some(key) };
     let github = format!("ghp_{}", "q7ZtR2mX9cVb4LwK8sYd1NfH6gJp3aTeU5rB");
     let aws = format!("AKIA{}", "Q3EGRT7YXW2ZPLMN");
     let slack = format!("xoxb-{}", "748201936457-902847561230-Zk3mQx8RtY2wPvL6nBc4HsDf");
@@ -192,12 +192,12 @@ fn secrets() -> Vec<Secret> {
         environment("env-only-p4ssphrase", "DB_PASSWORD"),
         environment(&slack, "SLACK_TOKEN"),
         // In the path of the program.
-        Secret { value: "path-s3cret-9917".to_owned(), arg: None, key: None },
+        PlantedSecret { value: "path-s3cret-9917".to_owned(), arg: None, key: None },
     ]
 }
 
 /// A crash with all of them around it.
-fn crash_with(faults: &Faults, secrets: &[Secret]) -> Result<()> {
+fn crash_with(faults: &Faults, secrets: &[PlantedSecret]) -> Result<()> {
     let program = faults.crashing("bars-crash", "token=path-s3cret-9917")?;
     let mut command = Command::new(&program);
     command.arg(HARMLESS).args(secrets.iter().filter_map(|it| it.arg.as_deref()));
@@ -218,7 +218,7 @@ struct Leaks {
 }
 
 impl Leaks {
-    fn look(&mut self, place: &'static str, bytes: &[u8], secrets: &[Secret]) {
+    fn look(&mut self, place: &'static str, bytes: &[u8], secrets: &[PlantedSecret]) {
         for secret in secrets.iter().filter(|it| holds(bytes, &it.value)) {
             eprintln!("bench: a secret in {place}: {}", secret.value);
             self.found.push((place, secret.value.clone()));
@@ -236,8 +236,8 @@ impl Leaks {
             table.row([(*place).to_owned(), bytes.to_string(), planted.to_string(), found.to_string()]);
         }
         table.notes.push(
-            "Planted in argv, environment and path of a process that crashes. What is harmless beside them was \
-             found in each place, so the search does find."
+            "Planted in argv, environment and path of a process that crashes. Harmless text next to them \
+             was found in each place, which shows that the search works."
                 .to_owned(),
         );
         let blind = self.places.values().filter(|(_, seen)| *seen == 0).count();

@@ -78,7 +78,7 @@ impl Faults {
         Ok(Going { child: quiet(Command::new(&program).arg("fds")).spawn()?, remove: vec![program] })
     }
 
-    /// One that crashes when it is told to: after a while of work that is graver than at once.
+    /// One that crashes when it is told to: after a while of work that is more severe than at once.
     pub(super) fn waiting(&self, name: &str) -> Result<Going> {
         let program = link(&self.faults, &self.dir.join(name))?;
         let mut command = Command::new(&program);

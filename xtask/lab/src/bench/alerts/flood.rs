@@ -11,7 +11,7 @@ use super::super::Bench;
 use super::super::events::lost_grave;
 use super::faults::{Faults, Going};
 use super::score::{Delivery, busiest_minute, off_schedule, out_of_order};
-use super::subject::{Setup, incidents, settled};
+use super::subject::{BenchedDaemon, incidents, settled};
 use crate::daemon::Daemon;
 use crate::model::{Incident, IncidentKind, Severity, told_with};
 use crate::peers::{Message, Mood, Receivers, SIGNED, messages};
@@ -50,7 +50,7 @@ fn one_fault(bench: &Bench, faults: &Faults) -> Result<Findings> {
     let slack = &receivers.slack;
     let dir = empty_dir(&bench.dir.join("alerts-flood"))?;
     let program = faults.crashing("bars-flood", "")?;
-    let setup = Setup {
+    let setup = BenchedDaemon {
         program: &bench.daemon,
         dir: &dir,
         model: &model,
@@ -165,11 +165,12 @@ fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>
     let (model, receivers) = (Mood::Answers.start()?, Receivers::at_once(false)?);
     let slack = &receivers.slack;
     let dir = empty_dir(&bench.dir.join("alerts-flood"))?;
-    let setup = Setup { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
+    let setup =
+        BenchedDaemon { program: &bench.daemon, dir: &dir, model: &model, receivers: &receivers, flags: &[] };
     let subject = setup.start()?;
     let (graves, wanted) = (grave.len(), usize::try_from(count)?);
     let began = Instant::now();
-    // The less grave first, so that order of arrival is not enough.
+    // The less severe first, so that order of arrival is not enough.
     for number in 0..wanted - graves {
         faults.crash(&format!("bars-w{number:03}"))?;
     }
@@ -239,7 +240,7 @@ fn many_faults(bench: &Bench, faults: &Faults, count: u64, mut grave: Vec<Going>
             super::count(wanted),
         ),
         Figure::at_most(name("told twice by one of those"), super::count(elsewhere_twice), "", 0),
-        Figure::at_most(name("told before what was graver and due"), super::count(disorder), "", 0),
+        Figure::at_most(name("told before what was more severe and due"), super::count(disorder), "", 0),
         Figure::at_least(
             name("critical ones, to be put first"),
             super::count(critical),

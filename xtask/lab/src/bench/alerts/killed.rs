@@ -12,7 +12,7 @@ use super::super::Bench;
 use super::faults::Faults;
 use super::flood::is_told;
 use super::score::{self, missing, repeats};
-use super::subject::{Setup, incidents, settled};
+use super::subject::{BenchedDaemon, incidents, settled};
 use crate::model::Incident;
 use crate::peers::{Message, Mood, Receivers, messages, now_ms};
 use crate::report::{Figure, Findings, Table};
@@ -43,7 +43,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     })?;
     let dir = empty_dir(&bench.dir.join("alerts-killed"))?;
     let faults = Faults::build(bench)?;
-    let setup = Setup {
+    let setup = BenchedDaemon {
         program: &bench.daemon,
         dir: &dir,
         model: &model,
@@ -59,12 +59,12 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     let subject = setup.start()?;
     let within = Duration::from_secs(60 + 2 * kills);
     let incidents = settled(&subject, PREFIX, run.visible.len(), within)?;
-    let told = Told { slack: messages(&receivers.slack), others: receivers.others() };
+    let told = ToldIncidents { slack: messages(&receivers.slack), others: receivers.others() };
     Ok(findings(&run, &incidents, &told, seed, began.elapsed()))
 }
 
 /// One life of the daemon: two faults, what it shows of them, and its end.
-fn live(setup: &Setup<'_>, faults: &Faults, dice: &mut Rng, life: u64, run: &mut Run) -> Result<()> {
+fn live(setup: &BenchedDaemon<'_>, faults: &Faults, dice: &mut Rng, life: u64, run: &mut Run) -> Result<()> {
     let subject = setup.start()?;
     let ready = Instant::now();
     let end = Duration::from_millis(dice.u64(..LIFE_MS));
@@ -83,12 +83,12 @@ fn live(setup: &Setup<'_>, faults: &Faults, dice: &mut Rng, life: u64, run: &mut
 }
 
 /// What each receiver got.
-struct Told {
+struct ToldIncidents {
     slack: Vec<Message>,
     others: [(&'static str, Vec<Message>); 2],
 }
 
-fn findings(run: &Run, incidents: &[Incident], told: &Told, seed: u64, took: Duration) -> Findings {
+fn findings(run: &Run, incidents: &[Incident], told: &ToldIncidents, seed: u64, took: Duration) -> Findings {
     let messages = &told.slack;
     let there: BTreeSet<String> = incidents.iter().map(|it| it.id.clone()).collect();
     let lost = missing(&run.visible, &there);
@@ -174,7 +174,8 @@ mod tests {
         let message = |about: &str| Message { about: about.into(), ..Message::default() };
         let both = || vec![message("A"), message("B")];
         let missed = |visible: &[&str], messages: &[Message]| -> Vec<String> {
-            let told = Told { slack: messages.to_vec(), others: [("webhook", both()), ("x", both())] };
+            let told =
+                ToldIncidents { slack: messages.to_vec(), others: [("webhook", both()), ("x", both())] };
             let found = findings(&run(visible), &incidents, &told, 1, Duration::ZERO);
             found.figures.into_iter().filter(|it| !it.is_met()).map(|it| it.name).collect()
         };

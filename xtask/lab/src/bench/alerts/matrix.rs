@@ -1,4 +1,5 @@
-//! Every kind × every mood of the model: does the alert go out once, in time, as grave as it is, and marked. Below
+//! Every kind × every behaviour of the model: does the alert go out once, in time, as grave as it is, and marked.
+//! Below
 //! the kernel: case files of all kinds through recorder, analyst, store and alerts in one process.
 
 use std::process::Command;
@@ -10,7 +11,7 @@ use xtask::process;
 
 use super::super::Bench;
 use crate::model::{Incident, IncidentKind, Severity, cites_facts_only};
-use crate::peers::{EVIL, Message, Mood, Receivers, SIGNED, Seen, Service, base_url, messages};
+use crate::peers::{EVIL, Message, Mood, PeerRequest, Receivers, SIGNED, Service, base_url, messages};
 use crate::report::{Figure, Findings, Table};
 use crate::workspace::empty_dir;
 
@@ -67,9 +68,9 @@ fn obeys(body: &str) -> bool {
 
 /// What the example says of one case.
 #[derive(Deserialize)]
-struct Outcome {
+struct MoodOutcome {
     kind: IncidentKind,
-    /// By the rules.
+    /// The severity by the rules.
     severity: Severity,
     event_ms: i64,
     by_bot: bool,
@@ -83,11 +84,11 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         "once",
         "by 10 s",
         "severity",
-        "marked by whom",
+        "verdict marked",
         "no attack obeyed",
         "slowest s",
     ];
-    let mut table = Table::new("Every kind × every mood of the model", &header);
+    let mut table = Table::new("Every kind × every behaviour of the model", &header);
     let mut findings = Findings::default();
     let (mut good, mut all, mut slowest_ms) = (0, 0, 0);
     for moods in Mood::ALL.chunks(AT_ONCE) {
@@ -116,20 +117,20 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
     findings.tables.push(table);
     let cells = IncidentKind::ALL.len() * (Mood::ALL.len() + BOT.len());
     findings.figures.push(Figure::at_least(
-        "kind × mood: all right",
+        "kind × behaviour: all right",
         super::count(good),
         "",
         super::count(cells),
     ));
     findings.figures.push(Figure::at_most(
-        "kind × mood: all right, of",
+        "kind × behaviour: all right, of",
         super::count(all),
         "",
         super::count(cells),
     ));
     let slowest_s = super::seconds(slowest_ms);
     findings.figures.push(Figure::at_most(
-        "kind × mood: slowest alert",
+        "kind × behaviour: slowest alert",
         slowest_s,
         "s",
         super::seconds(DEADLINE_MS),
@@ -156,7 +157,7 @@ fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
     let (seen, messages) = (slack.seen(), messages(slack));
     let others = receivers.others();
     let cell = |line: &str| -> Result<Cell> {
-        let it: Outcome = serde_json::from_str(line)?;
+        let it: MoodOutcome = serde_json::from_str(line)?;
         let severity = mood.severity(it.severity);
         if it.by_bot {
             return Ok(bot_cell(mood, &it, severity, &bot.slack));
@@ -190,13 +191,13 @@ fn cells(bench: &Bench, mood: Mood) -> Result<Vec<Cell>> {
 
 /// How a bot told of it: at once by the rules' verdict, and where the model was heard, better: in the thread, and in
 /// the message itself.
-fn bot_cell(mood: Mood, it: &Outcome, severity: Severity, slack: &Service) -> Cell {
+fn bot_cell(mood: Mood, it: &MoodOutcome, severity: Severity, slack: &Service) -> Cell {
     let kind = it.kind;
     let seen = slack.seen();
-    let of = |method: &str| -> Vec<&Seen> {
+    let of = |method: &str| -> Vec<&PeerRequest> {
         seen.iter().filter(|seen| seen.path == format!("/api/{kind}/chat.{method}")).collect()
     };
-    let (in_thread, roots): (Vec<&Seen>, Vec<&Seen>) =
+    let (in_thread, roots): (Vec<&PeerRequest>, Vec<&PeerRequest>) =
         of("postMessage").into_iter().partition(|seen| seen.body.contains("\"thread_ts\""));
     let roots: Vec<Message> = roots.into_iter().map(Message::of).collect();
     let mut cell = Cell::of(mood, severity, it.event_ms, &roots.iter().collect::<Vec<_>>());

@@ -20,7 +20,7 @@ use crate::report::{Findings, Table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Bars {
-    /// Every kind × every mood of the model, below the kernel.
+    /// Every kind × every behaviour of the model, below the kernel.
     Moods,
     /// Real faults from the kernel to Slack, and planted secrets.
     Faults,
@@ -28,7 +28,7 @@ pub(super) enum Bars {
     Floods,
     /// kill -9 at random moments.
     Kills,
-    /// What masking costs.
+    /// How much time masking takes.
     Masking,
 }
 

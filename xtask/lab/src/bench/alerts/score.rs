@@ -17,7 +17,7 @@ pub(super) fn busiest_minute(at_ms: &[i64]) -> usize {
         .unwrap_or(0)
 }
 
-/// An alert of its own: how grave, when it was due, when it came.
+/// An alert of its own: how severe, when it was due, when it came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivery {
     pub(super) grave: bool,
@@ -25,7 +25,7 @@ pub(super) struct Delivery {
     pub(super) sent_ms: i64,
 }
 
-/// Less grave alerts that went out while a graver one had been due for longer than the pace allows for.
+/// Less severe alerts that went out while a more severe one had been due for longer than the pace allows for.
 pub(super) fn out_of_order(deliveries: &[Delivery], allowed_ms: i64) -> usize {
     let overtaken = |it: &Delivery| {
         deliveries

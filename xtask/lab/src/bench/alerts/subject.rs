@@ -13,7 +13,7 @@ use crate::running::guarded;
 const POLL: Duration = Duration::from_millis(100);
 
 /// How to start one.
-pub(super) struct Setup<'a> {
+pub(super) struct BenchedDaemon<'a> {
     pub(super) program: &'a Path,
     /// Its data and its log are in there.
     pub(super) dir: &'a Path,
@@ -22,7 +22,7 @@ pub(super) struct Setup<'a> {
     pub(super) flags: &'a [&'a str],
 }
 
-impl Setup<'_> {
+impl BenchedDaemon<'_> {
     pub(super) fn data(&self) -> PathBuf {
         self.dir.join("data")
     }

@@ -13,20 +13,23 @@ pub(super) const ALL: &[Case] = &[
         name agent stripped
         exec ./agent deleted",
     ),
-    Case::fault(SuspiciousExec, "suspicious_exec/tmp", "by root from where anybody may write", r#"
+    Case::near_miss(SuspiciousExec, "suspicious_exec/tmp", "by root from where anybody may write, and nothing more", r#"
         cp "$PROGRAMS/stripped" "$LOOSE/update"
         "$LOOSE/update" idle 0"#,
-    ).info_by_design().quick(),
+    ).quick(),
+    Case::fault(SuspiciousExec, "suspicious_exec/tmp-hidden", "the same under a hidden name", r#"
+        cp "$PROGRAMS/stripped" "$LOOSE/.update"
+        exec "$LOOSE/.update" idle 300"#,
+    ).quick(),
     Case::fault(SuspiciousExec, "suspicious_exec/shm", "by root from /dev/shm, hidden", r#"
         cp "$PROGRAMS/fault" "/dev/shm/.$$"
         (sleep 1; rm "/dev/shm/.$$") &
         exec "/dev/shm/.$$" idle 300"#,
     ),
-    Case::fault(SuspiciousExec, "suspicious_exec/tmp-script", "a script by root from where anybody may write", r#"
+    Case::near_miss(SuspiciousExec, "suspicious_exec/tmp-script", "a script by root from where anybody may write", r#"
         printf '#!/bin/sh\nsleep 1\n' > "$LOOSE/install.sh"; chmod +x "$LOOSE/install.sh"
-        culprit $$; crossed
         exec "$LOOSE/install.sh""#,
-    ).info_by_design(),
+    ),
     Case::fault(SuspiciousExec, "suspicious_exec/kernel-thread", "a program that calls itself [kworker/u8:3]", "
         name miner
         exec bash -c 'exec -a \"[kworker/u8:3]\" ./miner idle 3000'",

@@ -39,7 +39,6 @@ fn rows_count_what_is_right_and_what_is_not() {
         faults: 4,
         noticed: 3,
         found: 2,
-        by_design: 0,
         delays_s: vec![0.25, 0.0],
         right: 2,
         raised: 4,
@@ -67,7 +66,7 @@ fn a_missed_bar_is_seen_and_a_broken_case_is_no_success() {
         &[
             ("crash: recall, right process", false),
             ("crash: time to detect, median", true),
-            ("false incidents beside faults", true),
+            ("false incidents during faults", true),
             ("false incidents on near misses", false),
             ("cases that did not do what they are for", true),
         ],
@@ -76,7 +75,7 @@ fn a_missed_bar_is_seen_and_a_broken_case_is_no_success() {
     broken.outcome.broken = Some("no".into());
     check(
         &[broken],
-        &[("false incidents beside faults", true), ("cases that did not do what they are for", false)],
+        &[("false incidents during faults", true), ("cases that did not do what they are for", false)],
     );
     let late = Score { delay_s: Some(1.5), right: vec![incident("1", Kind::Crash)], ..Score::default() };
     check(
@@ -84,7 +83,7 @@ fn a_missed_bar_is_seen_and_a_broken_case_is_no_success() {
         &[
             ("crash: recall, right process", true),
             ("crash: time to detect, median", false),
-            ("false incidents beside faults", true),
+            ("false incidents during faults", true),
             ("cases that did not do what they are for", true),
         ],
     );

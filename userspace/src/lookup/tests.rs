@@ -1,0 +1,77 @@
+//! Names that lead astray, and what may not be opened.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use rustix::fs::mknodat;
+
+use super::*;
+
+#[test]
+fn only_regular_files_are_opened_and_nothing_blocks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("file"), "x").unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    symlink("file", path("link")).unwrap();
+    symlink("../././file", path("folder/up")).unwrap();
+    symlink("/dev/zero", path("zero")).unwrap();
+    symlink("loop", path("loop")).unwrap();
+    mknodat(CWD, path("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let ours = base(&Root::Ours).unwrap();
+    for (name, fits) in [
+        ("file", true),
+        ("link", true),
+        ("folder/up", true),
+        ("folder/../link", true),
+        ("folder/.//../file", true),
+        ("zero", false),
+        ("loop", false),
+        ("fifo", false),
+        ("folder", false),
+        ("none", false),
+        ("file/..", false),
+        ("file/x", false),
+        ("none/../file", false),
+        ("", false),
+    ] {
+        assert_eq!(open(&ours, &path(name)).is_ok(), fits, "{name}");
+    }
+    assert!(open(&ours, Path::new("Cargo.toml")).is_err(), "a relative name");
+    assert!(open(&ours, Path::new("/proc/self/exe")).is_err(), "a magic link");
+    assert!(open(&ours, Path::new(&"/..".repeat(1000))).is_err(), "a long way round");
+    assert_eq!(find(&ours, Path::new("/.."), LastLink::Followed).unwrap().kind, FileType::Directory);
+}
+
+#[test]
+fn names_are_resolved_inside_the_root() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("lib.so"), "x").unwrap();
+    symlink("/lib.so", directory.path().join("absolute")).unwrap();
+    symlink("../../../../../etc/passwd", directory.path().join("upwards")).unwrap();
+    let way = directory.path().to_owned();
+    let inside = base(&Root::Host(vec!["/nonexistent".into(), way.clone()])).unwrap();
+    let another = |ways| Root::Another { ways, host: "/".into() };
+    assert!(base(&another(vec![])).is_err() && base(&another(vec!["/usr/..".into()])).is_err());
+    assert!(base(&another(vec!["/".into(), way])).unwrap().is(&inside));
+    for (name, fits) in [
+        ("/lib.so", true),
+        ("/absolute", true),
+        ("/../../../../../../lib.so", true),
+        ("/upwards", false),
+        ("/etc/passwd", false),
+    ] {
+        assert_eq!(open(&inside, Path::new(name)).is_ok(), fits, "{name}");
+    }
+}
+
+#[test]
+fn what_others_can_write_is_not_roots() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (mode, want) in [(0o644, true), (0o664, false), (0o646, false)] {
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(is_roots(file.as_file()), want && rustix::process::geteuid().is_root(), "{mode:o}");
+    }
+}
