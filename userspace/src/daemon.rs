@@ -250,7 +250,7 @@ impl Judge {
         )
         .show_secrets(config.show_secrets);
         let alerts = alerts::run(store.clone(), sinks, metrics, health, stop_others.clone());
-        let life = lifecycle::run(store.clone(), audience.sinks, visibility, stop_others.clone());
+        let life = lifecycle::run(store.clone(), audience, visibility, stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());
         // No stage: it ends when it has looked.
@@ -287,6 +287,7 @@ fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
     Audience {
         sinks: sinks.names(),
         editing: sinks.editing(),
+        level: sinks.level(),
         min_severity: config.alerts.min_severity,
         quiet_until: quiet_until.unwrap_or(Timestamp::MAX),
         since_ticks: host.ticks_from_boot_ns(since_boot_ns),

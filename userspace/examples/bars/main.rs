@@ -114,6 +114,7 @@ async fn pipeline(
     let audience = Audience {
         sinks: sinks.names(),
         editing: sinks.editing(),
+        level: sinks.level(),
         min_severity: Severity::Info,
         quiet_until: Timestamp::MIN,
         since_ticks: 0,
