@@ -25,6 +25,7 @@ pub(crate) mod sample;
 pub mod shared;
 pub mod suspicious_exec;
 pub mod thread_explosion;
+pub mod unclean_stop;
 pub mod watch;
 pub mod words;
 mod written;
@@ -79,6 +80,8 @@ macro_rules! statements {
             MemoryPressure(PressureFact) as_memory_pressure in memory_pressure,
             /// Of zombies.
             Zombie(ZombieFact) as_zombie in zombie_pileup,
+            /// Of how this monitor ended.
+            UncleanStop(StopFact) as_unclean_stop in unclean_stop,
         }
     };
 }
@@ -100,6 +103,7 @@ pub const fn room(kind: IncidentKind) -> &'static Room {
         IncidentKind::ForkStorm => &fork_storm::ROOM,
         IncidentKind::MemoryPressure => &memory_pressure::ROOM,
         IncidentKind::ZombiePileup => &zombie_pileup::ROOM,
+        IncidentKind::UncleanStop => &unclean_stop::ROOM,
     }
 }
 

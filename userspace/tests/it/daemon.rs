@@ -31,6 +31,7 @@ pub(crate) struct Setup<'a> {
     variables: Vec<(&'static str, String)>,
     user: Option<u32>,
     log: Option<File>,
+    small_disk: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -39,7 +40,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, log: None }
+        Self { data_dir, variables, user: None, log: None, small_disk: false }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -69,6 +70,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// On a disk of 16 MiB that only it sees: a tmpfs over its data folder, in a mount namespace of its own.
+    pub(crate) fn on_small_disk(mut self) -> Self {
+        self.small_disk = true;
+        self
+    }
+
     /// Its log goes into this file instead of the tests' own.
     pub(crate) fn log(mut self, file: File) -> Self {
         self.log = Some(file);
@@ -77,7 +84,14 @@ impl<'a> Setup<'a> {
 
     /// Starts it and waits for the line that says it is ready.
     pub(crate) fn start(self) -> Daemon {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ai-debugger"));
+        let program = env!("CARGO_BIN_EXE_ai-debugger");
+        let mut command = Command::new(if self.small_disk { "unshare" } else { program });
+        if self.small_disk {
+            // `exec`, so that the daemon is this process's child.
+            let script = "mount -t tmpfs -o size=16m,mode=700 tmpfs \"$0\" && exec \"$@\"";
+            command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+            command.arg(self.data_dir).arg(program);
+        }
         command
             .args(["run", "--listen", "127.0.0.1:0", "--key", KEY, "--data-dir"])
             .arg(self.data_dir)
@@ -86,6 +100,9 @@ impl<'a> Setup<'a> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(self.log.map_or_else(Stdio::inherit, Stdio::from));
+        if self.small_disk {
+            command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        }
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
