@@ -4,6 +4,7 @@
 mod alerts;
 mod events;
 mod idle;
+mod incidents;
 mod kernel;
 mod latency;
 mod load;
@@ -75,6 +76,8 @@ enum BenchPart {
     Memory,
     /// Memory and CPU with nothing going on.
     Idle,
+    /// 10,000 different incidents at once: who is told when, and what they cost stored. Fails when a bar is missed.
+    Incidents,
     /// Alerts: once, in time and right, whatever happens to model, Slack and daemon. Fails when a bar is missed.
     Alerts,
 }
@@ -113,11 +116,12 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<ExitCode> {
             BenchPart::Stop => stop::measure(&bench),
             BenchPart::Memory => memory::measure(&bench),
             BenchPart::Idle => idle::measure(&bench),
+            BenchPart::Incidents => incidents::measure(&bench),
             BenchPart::Alerts => alerts::measure(&bench, &options.only),
         };
         let found = found.with_context(|| format!("{part:?}"))?;
         // Counts of what must not happen. The others are figures of this machine, now: reported, not judged.
-        if *part == BenchPart::Alerts {
+        if matches!(part, BenchPart::Alerts | BenchPart::Incidents) {
             missed.extend(found.figures.iter().filter(|it| !it.is_met()).map(|it| it.name.clone()));
         }
         findings.add(found);
