@@ -1,6 +1,7 @@
 //! The daemon: starts every stage, joins them by their channels, and ends them in the order the data flows.
 
 mod reload;
+mod presence;
 mod stage;
 
 use std::path::{Path, PathBuf};
@@ -19,18 +20,20 @@ use crate::analyst::Analyst;
 use crate::cgroup::{Hierarchy, of_process};
 use crate::children::{Nursery, Share, Symboliser, Toucher};
 use crate::config::Config;
-use crate::evidence::Sources;
+use crate::evidence::{self, Sources};
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds::case::Case;
+use crate::kinds::unclean_stop;
 use crate::metrics::Metrics;
-use crate::monitor::{Inputs, Monitor};
-use crate::queue::Queue;
-use crate::queue::cases::case_queue;
+use crate::monitor::{self, Inputs, Monitor};
+use crate::queue::cases::{case_queue, entry};
+use crate::queue::{Pushed, Queue};
 use crate::recorder::{Audience, Recorder, ask_model, lifecycle, model_queue};
 use crate::store::{DataLock, Store};
 use crate::{http, kmsg, probes, programs, scan};
 pub use http::{Listener, Reached};
+use presence::{Felled, Presence};
 use stage::{Stage, within};
 
 /// Batches of observations that may wait for the monitor.
@@ -76,6 +79,13 @@ pub async fn run(
     }
     let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
+    // From here on nothing fails: what does not end in order was felled.
+    let (presence, felled) = Presence::begin(&config.data_dir, &host, own_start());
+    if let Some(felled) = felled {
+        tell_of_end(&felled, &cases);
+    }
+    let stop_presence = CancellationToken::new();
+    let presence = tokio::spawn(presence.keep(store.clone(), stop_presence.clone()));
 
     let (ended, mut ends) = mpsc::channel(ENDS);
     let nursery = Nursery::new(PathBuf::from(OWN_PROGRAM), Arc::clone(&metrics), health.clone());
@@ -128,8 +138,30 @@ pub async fn run(
     reload.cancel().await;
     watch.stop(deadline).await;
     judge.stop(deadline).await;
+    stop_presence.cancel();
+    if let Ok(presence) = presence.await {
+        match &result {
+            Ok(()) => presence.end(),
+            Err(err) => presence.end_by(&format!("{err:#}")),
+        }
+    }
     info!("stopped");
     result
+}
+
+/// When this process started, in the kernel's ticks.
+fn own_start() -> u64 {
+    evidence::start_ticks(Path::new("/proc/self")).unwrap_or(0)
+}
+
+/// Opens an incident about the daemon before this one.
+fn tell_of_end(felled: &Felled, cases: &Queue<Case>) {
+    warn!("the daemon before this one (pid {}) did not end in order; an incident says more", felled.pid);
+    let process = unclean_stop::process(felled.pid, felled.start_ticks);
+    let case = monitor::case_of(unclean_stop::detect(felled.before), process, boot_time());
+    if !matches!(cases.push(entry(case)), Pushed::Queued) {
+        warn!("there is no room for that incident");
+    }
 }
 
 /// A daemon without one of its stages looks alive and is of no use: it ends, for its supervisor to start anew.
@@ -165,7 +197,7 @@ fn memory_limit(cgroup_root: &Path) -> Option<u64> {
 
 /// What sees: probes, kernel log, scan, monitor.
 struct WatchStages {
-    monitor: crate::monitor::Handle,
+    monitor: monitor::Handle,
     task: Stage,
     probes: Option<probes::Probes>,
     log: Option<kmsg::Follower>,
@@ -294,7 +326,7 @@ impl Judge {
         )
         .show_secrets(config.show_secrets);
         let alerts = alerts::run(store.clone(), sinks, metrics, health, stop_others.clone());
-        let life = lifecycle::run(store.clone(), audience.sinks, visibility, stop_others.clone());
+        let life = lifecycle::run(store.clone(), audience, visibility, stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());
         // No stage: it ends when it has looked.
@@ -331,6 +363,7 @@ fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
     Audience {
         sinks: sinks.names(),
         editing: sinks.editing(),
+        level: sinks.level(),
         min_severity: config.alerts.min_severity,
         quiet_until: quiet_until.unwrap_or(Timestamp::MAX),
         since_ticks: host.ticks_from_boot_ns(since_boot_ns),

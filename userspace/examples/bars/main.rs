@@ -3,6 +3,7 @@
 //! of. Prints a line of JSON for each kind once it is settled.
 
 mod cases;
+mod incidents;
 mod masking;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +43,14 @@ async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args == ["masking"] {
         return masking::measure();
+    }
+    if let [part, count, dir, slack, hook, alertmanager] = args.as_slice()
+        && part == "incidents"
+    {
+        let receivers = with_webhook(slack, hook, alertmanager);
+        // By the bot's address, where it is one.
+        let slack = if slack.ends_with("/api") { with_bot(slack).slack } else { receivers.slack.clone() };
+        return incidents::play(count.parse()?, Path::new(dir), Receivers { slack, ..receivers }).await;
     }
     let mut parts = args.split(|it| it == "--");
     let (Some(urls), Some([dir])) = (parts.next(), parts.next()) else { bail!(USAGE) };
@@ -114,6 +123,7 @@ async fn pipeline(
     let audience = Audience {
         sinks: sinks.names(),
         editing: sinks.editing(),
+        level: sinks.level(),
         min_severity: Severity::Info,
         quiet_until: Timestamp::MIN,
         since_ticks: 0,

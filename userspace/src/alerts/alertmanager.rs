@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-use super::post::{self, PostResult};
+use super::post::{self, PostReply, PostResult};
 use super::redacted::redacted;
-use crate::model::{Incident, Occasion, Severity};
+use crate::model::{Incident, IncidentStatus, Occasion, Severity};
 use crate::outbound;
 use crate::store::DueAlert;
 use crate::text::{printable, truncate};
@@ -39,9 +39,38 @@ impl Alertmanager {
     }
 
     pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {
-        let payload = payload(alert, self.public_url.as_deref(), Timestamp::now());
-        post::deliver(WHO, self.client.post(&self.url).json(&payload), remedy).await
+        self.post(std::slice::from_ref(alert)).await
     }
+
+    /// All in one request. Where one of them is no alert to it, it takes none: then each half is tried by itself, until
+    /// it is known which.
+    pub(super) async fn tell_all(&self, alerts: &[DueAlert]) -> Vec<PostResult> {
+        let mut answers = Vec::new();
+        let mut todo = vec![alerts];
+        while let Some(part) = todo.pop() {
+            match self.post(part).await {
+                PostResult::Refused { remedy: None, .. } if part.len() > 1 => {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    todo.extend([right, left]);
+                }
+                answer => answers.extend(part.iter().map(|_| answer.clone())),
+            }
+        }
+        answers
+    }
+
+    async fn post(&self, alerts: &[DueAlert]) -> PostResult {
+        let (public_url, now) = (self.public_url.as_deref(), Timestamp::now());
+        let all: Vec<Value> = alerts.iter().flat_map(|alert| postables(alert, public_url, now)).collect();
+        post::deliver(WHO, self.client.post(&self.url).json(&all), is_delivered, remedy).await
+    }
+}
+
+/// Its answer is 200 without a body, as its API says; by who speaks its API, perhaps with some JSON.
+fn is_delivered(reply: &PostReply) -> bool {
+    reply.status == StatusCode::OK
+        && !reply.is_page()
+        && (reply.body.is_empty() || serde_json::from_str::<Value>(&reply.body).is_ok())
 }
 
 fn remedy(status: StatusCode) -> Option<&'static str> {
@@ -57,10 +86,22 @@ fn remedy(status: StatusCode) -> Option<&'static str> {
     }
 }
 
-/// The alert; behind it, where the incident escalated, what was known of it by another severity: that is over.
+/// One alert as it is sent alone.
+#[cfg(test)]
 pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Value {
+    Value::Array(postables(alert, public_url, now))
+}
+
+/// The alert; behind it, where the incident became graver, what was known of it by another severity: that is over. It
+/// takes states: what is over by now is told so, whatever was to be told.
+fn postables(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Vec<Value> {
     let mut incident = redacted(&alert.incident);
-    let mut all = vec![postable(&incident, alert.occasion == Occasion::Resolved, public_url, now)];
+    let over = alert.occasion == Occasion::Resolved || incident.status == IncidentStatus::Resolved;
+    let mut first = postable(&incident, over, public_url, now);
+    if alert.unstored {
+        first["annotations"]["stored"] = json!("no: the incident is in the daemon's memory alone");
+    }
+    let mut all = vec![first];
     if alert.occasion == Occasion::Escalated {
         for lesser in
             [Severity::Warning, Severity::Info].into_iter().filter(|it| *it < alert.incident.severity)
@@ -69,7 +110,7 @@ pub(super) fn payload(alert: &DueAlert, public_url: Option<&str>, now: Timestamp
             all.push(postable(&incident, true, public_url, now));
         }
     }
-    Value::Array(all)
+    all
 }
 
 fn postable(incident: &Incident, over: bool, public_url: Option<&str>, now: Timestamp) -> Value {

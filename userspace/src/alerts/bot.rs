@@ -62,7 +62,9 @@ impl Bot {
 
     /// Posts the incident's message, or adds to it.
     pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {
-        let first = alert.first_receipt.as_deref().and_then(Posted::parse);
+        // A summary is of many: it belongs to none of their threads.
+        let first = alert.first_receipt.as_deref().filter(|_| alert.occasion != Occasion::Summary);
+        let first = first.and_then(Posted::parse);
         let Some(first) = first else {
             let mut payload = message(alert, self.public_url.as_deref());
             payload["channel"] = json!(self.channel);
@@ -112,9 +114,8 @@ impl Bot {
                     PostResult::Refused { error, remedy: remedy(&code) }
                 })
             }
-            _ if reply.is_passing() || reply.status == StatusCode::OK => {
-                Err(reply.later(reply.error("Slack")))
-            }
+            _ if reply.is_passing() => Err(reply.later(reply.error("Slack"))),
+            _ if reply.status.is_success() => Err(reply.later(reply.not_its_own("Slack"))),
             _ => Err(PostResult::Refused { error: reply.error("Slack"), remedy: None }),
         }
     }

@@ -26,6 +26,8 @@ const CONTAINER: usize = 20;
 
 const REPEAT: &str = " (may be a repeat)";
 
+const UNSTORED: &str = "*Not stored yet:* the database can't be written. /healthz says why and what to do; it is kept in memory.";
+
 /// The webhook's payload; `public_url`: where people reach this daemon.
 pub fn message(alert: &DueAlert, public_url: Option<&str>) -> Value {
     let incident = &redacted(&alert.incident);
@@ -38,6 +40,7 @@ pub fn message(alert: &DueAlert, public_url: Option<&str>) -> Value {
         json!({"type": "header", "text": {"type": "plain_text", "text": format!("{mark} {lead}{title}{repeat}"), "emoji": false}}),
         section(&place(incident)),
     ];
+    blocks.extend(occasion::tally(alert).map(|text| section(&text)));
     blocks.extend(occasion::news(alert).map(|text| section(&text)));
     if alert.occasion != Occasion::Resolved {
         blocks.push(section(&why(&incident.verdict)));
@@ -48,6 +51,9 @@ pub fn message(alert: &DueAlert, public_url: Option<&str>) -> Value {
         }
     }
     blocks.extend(occasion::also(alert).map(|text| section(&text)));
+    if alert.unstored {
+        blocks.push(section(UNSTORED));
+    }
     blocks.push(json!({"type": "context", "elements": [mrkdwn(&footer(incident, public_url))]}));
     json!({
         "text": notification(incident, &lead, repeat),

@@ -13,6 +13,7 @@ mod sinks;
 mod slack;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod webhook;
 mod worker;
 

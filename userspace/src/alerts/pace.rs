@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
+use crate::store::Backlog;
+
 /// The times a receiver is treated by.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Between two requests to one receiver: Slack takes one message a second per webhook.
+    /// Between two messages to Slack, which takes one a second per webhook. Others have no such rule.
     pub between: Duration,
     /// From the first failed try to the second; doubles with each further one.
     pub first_retry: Duration,
@@ -18,6 +22,26 @@ pub struct Pace {
     /// For one request, from name resolution to the answer.
     pub timeout: Duration,
 }
+
+/// How one receiver is told: how much at once, how soon again, and when it is too much.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Between two requests.
+    pub(super) between: Duration,
+    /// Alerts in one step.
+    pub(super) batch: usize,
+    /// When messages become a summary; `None`: who reads them is a program, and takes each.
+    pub(super) backlog: Option<Backlog>,
+}
+
+/// From the moment a backlog is seen to its summary: what else comes in a burst is in it.
+pub(super) const SUMMARY_WAIT: SignedDuration = SignedDuration::from_secs(5);
+/// Between two summaries.
+pub(super) const SUMMARY_APART: SignedDuration = SignedDuration::from_secs(60);
+
+/// More than 20 messages to people are told of in one, but for ten critical ones: at a message a second these are
+/// told within ten seconds.
+pub(super) const PEOPLE: Backlog = Backlog { above: 20, singly: 10 };
 
 impl Default for Pace {
     fn default() -> Self {

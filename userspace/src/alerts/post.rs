@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 use crate::text::{printable, truncate};
@@ -12,8 +12,11 @@ const ANSWER_BYTES: usize = 16 << 10;
 /// Characters of a reason that are kept.
 const REASON: usize = 200;
 
+/// Bytes that tell a page.
+const PAGE_START: usize = 14;
+
 /// What became of one alert's delivery.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PostResult {
     /// The receiver has it; what it calls it, where later messages can refer to it.
     Delivered { receipt: Option<String> },
@@ -29,15 +32,27 @@ pub(super) struct PostReply {
     pub(super) status: StatusCode,
     /// What the receiver asked for, in seconds; the other form, a date, is treated as none given.
     pub(super) retry_after: Option<Duration>,
+    /// Whether its type says that it is a page.
+    pub(super) html: bool,
     /// The body, or its beginning.
     pub(super) body: String,
 }
 
 impl PostReply {
-    /// What the status means for the alert; `remedy`: what helps where it is refused.
-    pub(super) fn judge(&self, who: &str, remedy: fn(StatusCode) -> Option<&'static str>) -> PostResult {
-        if self.status.is_success() {
+    /// What the answer means for the alert. `is_delivered`: what the receiver's contract says of one that has it;
+    /// `remedy`: what helps where it is refused.
+    pub(super) fn judge(
+        &self,
+        who: &str,
+        is_delivered: fn(&Self) -> bool,
+        remedy: fn(StatusCode) -> Option<&'static str>,
+    ) -> PostResult {
+        if is_delivered(self) {
             return PostResult::Delivered { receipt: None };
+        }
+        if self.status.is_success() {
+            // Somebody else answered, such as a proxy that wants a login: nobody was told.
+            return self.later(self.not_its_own(who));
         }
         let error = self.error(who);
         if self.is_passing() {
@@ -45,6 +60,21 @@ impl PostReply {
         } else {
             PostResult::Refused { error, remedy: remedy(self.status) }
         }
+    }
+
+    /// A success that `who` does not answer with.
+    pub(super) fn not_its_own(&self, who: &str) -> String {
+        let status = self.status.as_u16();
+        reason(&format!(
+            "{who} answered {status}, but not as it does (is it a proxy that answers?): {}",
+            self.body
+        ))
+    }
+
+    /// Whether it is a page for people.
+    pub(super) fn is_page(&self) -> bool {
+        let start = self.body.get(..PAGE_START).unwrap_or(&self.body).to_ascii_lowercase();
+        self.html || start.starts_with("<!doctype html") || start.starts_with("<html")
     }
 
     /// Why `who` does not have it.
@@ -64,13 +94,14 @@ impl PostReply {
     }
 }
 
-/// Sends it to a receiver whose answer is its status.
+/// Sends it to a receiver that has it when `is_delivered` says so.
 pub(super) async fn deliver(
     who: &str,
     request: RequestBuilder,
+    is_delivered: fn(&PostReply) -> bool,
     remedy: fn(StatusCode) -> Option<&'static str>,
 ) -> PostResult {
-    send(who, request).await.map_or_else(|answer| answer, |reply| reply.judge(who, remedy))
+    send(who, request).await.map_or_else(|answer| answer, |reply| reply.judge(who, is_delivered, remedy))
 }
 
 /// Sends it; `Err` where no answer came.
@@ -79,6 +110,7 @@ pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<PostReply
         Ok(response) => Ok(PostReply {
             status: response.status(),
             retry_after: retry_after(&response),
+            html: is_html(&response),
             body: body_start(response).await,
         }),
         Err(err) => {
@@ -98,6 +130,11 @@ pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<PostReply
 fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+fn is_html(response: &Response) -> bool {
+    let mime = response.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    mime.trim_start().to_ascii_lowercase().starts_with("text/html")
 }
 
 async fn body_start(mut response: Response) -> String {

@@ -1,11 +1,14 @@
 //! The receivers of alerts, each under the name it has in the outbox.
 
+use std::time::Duration;
+
 use anyhow::Result;
+use futures_util::future::join_all;
 
 use super::alertmanager::Alertmanager;
 use super::bot::Bot;
 use super::message::message;
-use super::pace::Pace;
+use super::pace::{Manner, PEOPLE, Pace};
 use super::post::PostResult;
 use super::slack::Webhook;
 use super::webhook::Hook;
@@ -14,6 +17,11 @@ use crate::store::DueAlert;
 
 /// Where people reach this daemon, for links.
 type Link = Option<String>;
+
+/// Requests to the webhook at once.
+const HOOK_BATCH: usize = 32;
+/// Alerts in one request to Alertmanager: about a megabyte.
+const ALERTMANAGER_BATCH: usize = 250;
 
 /// The name of Slack as a receiver, by a webhook or a bot.
 pub const SLACK: &str = "slack";
@@ -88,6 +96,32 @@ impl Receiver {
     /// Whether what was told can be told better later: then nothing is gained by waiting for the model.
     pub(super) const fn can_edit(&self) -> bool {
         matches!(self, Self::SlackBot(_))
+    }
+
+    /// Whether it takes the state of each incident, and fires as long as it is told so.
+    pub(super) const fn is_level_triggered(&self) -> bool {
+        matches!(self, Self::Alertmanager(_))
+    }
+
+    /// How it is told.
+    pub(super) const fn manner(&self, pace: Pace) -> Manner {
+        match self {
+            Self::Slack(..) | Self::SlackBot(_) => {
+                Manner { between: pace.between, batch: 1, backlog: Some(PEOPLE) }
+            }
+            Self::Webhook(_) => Manner { between: Duration::ZERO, batch: HOOK_BATCH, backlog: None },
+            Self::Alertmanager(_) => {
+                Manner { between: Duration::ZERO, batch: ALERTMANAGER_BATCH, backlog: None }
+            }
+        }
+    }
+
+    /// Tells it of all of these, which are about different incidents: an answer each, in their order.
+    pub(super) async fn tell_all(&self, alerts: &[DueAlert]) -> Vec<PostResult> {
+        match self {
+            Self::Alertmanager(it) => it.tell_all(alerts).await,
+            _ => join_all(alerts.iter().map(|alert| self.tell(alert))).await,
+        }
     }
 
     pub(super) async fn tell(&self, alert: &DueAlert) -> PostResult {

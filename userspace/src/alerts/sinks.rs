@@ -36,4 +36,9 @@ impl Sinks {
     pub fn editing(&self) -> Vec<&'static str> {
         self.receivers.iter().filter(|it| it.can_edit()).map(|it| it.name()).collect()
     }
+
+    /// Of these, those that take the state of each incident, not messages.
+    pub fn level(&self) -> Vec<&'static str> {
+        self.receivers.iter().filter(|it| it.is_level_triggered()).map(|it| it.name()).collect()
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! `X-AI-Debugger-Signature: v1=HEX` is HMAC-SHA256 by the shared secret of `TIMESTAMP.BODY`, where TIMESTAMP is
 //! the decimal text of `X-AI-Debugger-Timestamp` (Unix seconds); refuse old ones to refuse replays. The same
-//! `Idempotency-Key` means the same alert, delivered again because the answer to the first was not read.
+//! `Idempotency-Key` means the same alert, delivered again because the answer to the first was not read. The receiver has
+//! it when it answers 200, 201, 202 or 204, and not with a page. Up to 32 come at once, of one incident one.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::post::{self, PostResult};
+use super::post::{self, PostReply, PostResult};
 use super::redacted::{redacted, redacted_title};
 use crate::outbound;
 use crate::store::DueAlert;
@@ -49,8 +50,16 @@ impl Hook {
             let signature = signature(secret.expose_secret().as_bytes(), &now, &body);
             request = request.header("X-AI-Debugger-Signature", signature);
         }
-        post::deliver(WHO, request.body(body), remedy).await
+        post::deliver(WHO, request.body(body), is_delivered, remedy).await
     }
+}
+
+/// What is documented: one of these, and no page for people, as a login is.
+fn is_delivered(reply: &PostReply) -> bool {
+    matches!(
+        reply.status,
+        StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT
+    ) && !reply.is_page()
 }
 
 fn remedy(status: StatusCode) -> Option<&'static str> {
@@ -81,6 +90,8 @@ pub(super) fn body(alert: &DueAlert) -> String {
         "may_be_repeat": alert.may_repeat,
         "incident": redacted(&alert.incident),
         "also": also,
+        "also_count": alert.also_count,
+        "stored": !alert.unstored,
     })
     .to_string()
 }

@@ -10,13 +10,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::pace::Pace;
+use super::pace::{Pace, SUMMARY_APART, SUMMARY_WAIT};
 use super::post::PostResult;
 use super::receiver::Receiver;
 use super::sinks::Sinks;
+use super::trouble::Trouble;
 use crate::health::Health;
 use crate::metrics::{AlertLabels, Metrics};
-use crate::store::{self, DeliveryFailure, DueAlert, Store};
+use crate::model::Occasion;
+use crate::store::{self, DeliveryFailure, DeliveryOutcome, DueAlert, Settled, Store};
 
 /// The name under which health knows that nobody is told.
 const COMPONENT: &str = "alerts";
@@ -63,6 +65,8 @@ pub async fn run(
             shutdown: shutdown.clone(),
             quiet_until: Instant::now(),
             outbox_fails: false,
+            trouble: Trouble::default(),
+            summary_after: Timestamp::MIN,
         };
         workers.spawn(worker.work());
     }
@@ -87,13 +91,10 @@ struct Worker {
     quiet_until: Instant,
     /// Whether health has been told that the outbox can't be used.
     outbox_fails: bool,
-}
-
-/// What to write down about a try.
-enum DeliveryOutcome {
-    Sent(Option<String>),
-    Retry(DeliveryFailure, Timestamp),
-    Failed(DeliveryFailure),
+    /// Whether the receiver does not take alerts.
+    trouble: Trouble,
+    /// The next summary comes no sooner.
+    summary_after: Timestamp,
 }
 
 impl Worker {
@@ -133,56 +134,87 @@ impl Worker {
         }
     }
 
-    /// Sends at most one alert; how long to sleep then, if nothing changes.
+    /// Sends what is due, as much as the receiver takes at once; how long to sleep then, if nothing changes.
     async fn step(&mut self) -> Result<Duration> {
         let quiet = self.quiet_until.saturating_duration_since(Instant::now());
         if !quiet.is_zero() {
             return Ok(quiet);
         }
         let now = Timestamp::now();
-        let Some(due) = self.store.due_alerts(self.receiver.name(), now, 1).await?.pop() else {
-            let next = self.store.next_due(self.receiver.name()).await?;
+        let next = self.store.next_due(self.receiver.name()).await?;
+        if next.is_none_or(|next| next > now) {
             let wait = next.map_or(LONGEST_SLEEP, |next| {
                 // Due times are whole milliseconds: a little late finds it due, a little early spins.
                 let wait = next.duration_since(Timestamp::now()) + SignedDuration::from_millis(1);
                 Duration::try_from(wait).unwrap_or_default()
             });
             return Ok(wait.min(LONGEST_SLEEP));
-        };
-        // Written down before it is sent, and read again: the verdict may have come in between.
-        if let Some(alert) = self.store.start_attempt(due.id, now).await? {
-            let outcome = self.deliver(&alert).await;
-            self.settle(&alert, &outcome).await;
+        }
+        let manner = self.receiver.manner(self.pace);
+        if let Some(backlog) = manner.backlog {
+            let told_at = (now + SUMMARY_WAIT).max(self.summary_after);
+            self.store.summarise(self.receiver.name(), backlog, now, told_at).await?;
+        }
+        // One alert is enough to see whether it is back.
+        let limit = if self.trouble.is_on() { 1 } else { manner.batch };
+        // Written down before they are sent, and read then: the verdict may have come in between.
+        let alerts = self.store.begin(self.receiver.name(), now, limit).await?;
+        if !alerts.is_empty() {
+            let answers = self.receiver.tell_all(&alerts).await;
+            self.quiet_until = self.quiet_until.max(Instant::now() + manner.between);
+            let outcomes = self.judge(&alerts, answers);
+            self.settle(outcomes).await;
         }
         Ok(Duration::ZERO)
     }
 
-    async fn deliver(&mut self, alert: &DueAlert) -> DeliveryOutcome {
-        let answer = self.receiver.tell(alert).await;
-        let outcome = self.judge(alert, answer);
-        self.quiet_until = self.quiet_until.max(Instant::now() + self.pace.between);
-        outcome
-    }
-
-    fn judge(&mut self, alert: &DueAlert, answer: PostResult) -> DeliveryOutcome {
+    fn judge(&mut self, alerts: &[DueAlert], answers: Vec<PostResult>) -> Vec<Settled> {
         let at = Timestamp::now();
-        match answer {
-            PostResult::Delivered { receipt } => {
-                self.health.recover(self.receiver.component());
-                DeliveryOutcome::Sent(receipt)
-            }
-            PostResult::Refused { error, remedy } => {
-                tracing::error!("gave up on the alert for incident {}: {error}", alert.incident.id);
-                if let Some(remedy) = remedy {
-                    let reason = format!("{} does not accept alerts: {error}", self.receiver.title());
-                    self.health.degrade(self.receiver.component(), reason, remedy);
+        let (mut retried, mut given_up, mut told) = (0, 0, false);
+        let mut why = None;
+        let mut outcomes = Vec::new();
+        for (alert, answer) in alerts.iter().zip(answers) {
+            let outcome = match answer {
+                PostResult::Delivered { receipt } => {
+                    told = true;
+                    if alert.occasion == Occasion::Summary {
+                        self.summary_after = at + SUMMARY_APART;
+                    }
+                    DeliveryOutcome::Sent { by: alert.incident.verdict.by, receipt, at }
                 }
-                DeliveryOutcome::Failed(DeliveryFailure { at, error, may_have_arrived: false })
-            }
-            PostResult::Later { error, retry_after, may_have_arrived } => {
-                self.later(alert, DeliveryFailure { at, error, may_have_arrived }, retry_after)
+                PostResult::Refused { error, remedy } => {
+                    given_up += 1;
+                    if let Some(remedy) = remedy {
+                        let reason = format!("{} takes no alerts: {error}", self.receiver.title());
+                        self.health.degrade(self.receiver.component(), reason, remedy);
+                    }
+                    why.get_or_insert_with(|| error.clone());
+                    DeliveryOutcome::Failed(DeliveryFailure { at, error, may_have_arrived: false })
+                }
+                PostResult::Later { error, retry_after, may_have_arrived } => {
+                    why.get_or_insert_with(|| error.clone());
+                    let outcome =
+                        self.later(alert, DeliveryFailure { at, error, may_have_arrived }, retry_after);
+                    let again = matches!(outcome, DeliveryOutcome::Retry(..));
+                    *(if again { &mut retried } else { &mut given_up }) += 1;
+                    outcome
+                }
+            };
+            outcomes.push(Settled { alert: alert.id, outcome });
+        }
+        if told {
+            self.health.recover(self.receiver.component());
+            self.trouble.taken(self.receiver.title());
+        }
+        if let Some(error) = why {
+            let rounds = self.trouble.failed(self.receiver.title(), &error, retried, given_up);
+            if retried > 0 && !told {
+                // It is about the receiver: until it is back, no other alert fares better.
+                let wait = self.pace.delay(rounds, getrandom::u32().unwrap_or(u32::MAX));
+                self.quiet_until = self.quiet_until.max(Instant::now() + wait);
             }
         }
+        outcomes
     }
 
     fn later(
@@ -202,12 +234,12 @@ impl Worker {
             Some(asked) => {
                 // It is about the receiver, not about this one message.
                 let asked = asked.min(pace.longest_retry_after);
-                self.quiet_until = Instant::now() + asked;
+                self.quiet_until = self.quiet_until.max(Instant::now() + asked);
                 asked
             }
             None => pace.delay(alert.attempts.saturating_add(1), getrandom::u32().unwrap_or(u32::MAX)),
         };
-        tracing::warn!("the alert for incident {id} is retried in {delay:?}: {error}");
+        tracing::debug!("the alert of incident {id} is retried in {delay:?}: {error}");
         let remedy =
             format!("alerts are kept and retried; check this host's connection to {}", self.receiver.title());
         self.health.degrade(self.receiver.component(), error.as_str(), remedy);
@@ -217,32 +249,19 @@ impl Worker {
 
     /// Writes it down, and does not go on before it is: else a full disk would make the same message go out
     /// again and again.
-    async fn settle(&mut self, alert: &DueAlert, outcome: &DeliveryOutcome) {
-        let outcome_name = match outcome {
-            DeliveryOutcome::Sent(_) => "sent",
-            DeliveryOutcome::Retry(..) => "retried",
-            DeliveryOutcome::Failed(_) => "failed",
-        };
-        let labels = AlertLabels { sink: self.receiver.name(), outcome: outcome_name };
-        self.metrics.alerts.get_or_create(&labels).inc();
-        loop {
-            let written = match outcome {
-                DeliveryOutcome::Sent(receipt) => {
-                    let told = (alert.incident.verdict.by, receipt.clone());
-                    self.store.mark_sent(alert.id, told, Timestamp::now()).await
-                }
-                DeliveryOutcome::Retry(failure, next) => {
-                    self.store.mark_retry(alert.id, failure.clone(), *next).await
-                }
-                DeliveryOutcome::Failed(failure) => self.store.mark_failed(alert.id, failure.clone()).await,
-            };
-            let Err(err) = written else { return self.outbox_works() };
-            tracing::warn!("an alert was {outcome_name}, but that cannot be recorded");
+    async fn settle(&mut self, outcomes: Vec<Settled>) {
+        for it in &outcomes {
+            let labels = AlertLabels { sink: self.receiver.name(), outcome: it.outcome.name() };
+            self.metrics.alerts.get_or_create(&labels).inc();
+        }
+        while let Err(err) = self.store.settle(outcomes.clone()).await {
+            tracing::warn!("the outcome of {} alerts cannot be recorded", outcomes.len());
             let wait = self.outbox_fails(&err);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
                 () = sleep(wait) => {}
             }
         }
+        self.outbox_works();
     }
 }

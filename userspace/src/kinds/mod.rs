@@ -26,6 +26,7 @@ pub mod shared;
 pub(crate) mod statements;
 pub mod suspicious_exec;
 pub mod thread_explosion;
+pub mod unclean_stop;
 pub mod watch;
 pub mod words;
 mod written;
@@ -51,6 +52,7 @@ pub const fn room(kind: IncidentKind) -> &'static Room {
         IncidentKind::ForkStorm => &fork_storm::ROOM,
         IncidentKind::MemoryPressure => &memory_pressure::ROOM,
         IncidentKind::ZombiePileup => &zombie_pileup::ROOM,
+        IncidentKind::UncleanStop => &unclean_stop::ROOM,
     }
 }
 

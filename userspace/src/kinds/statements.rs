@@ -46,6 +46,8 @@ macro_rules! statements {
             MemoryPressure(PressureFact) as_memory_pressure in (memory_pressure),
             /// Of zombies.
             Zombie(ZombieFact) as_zombie in (zombie_pileup),
+            /// Of how this monitor ended.
+            UncleanStop(StopFact) as_unclean_stop in (unclean_stop),
         }
     };
 }

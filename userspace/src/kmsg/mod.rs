@@ -2,6 +2,7 @@
 //! which no event says. Where it cannot be read, OOM incidents go on without the report.
 
 mod clock;
+mod last_word;
 mod lines;
 mod reader;
 mod record;
@@ -23,6 +24,7 @@ use tracing::warn;
 use crate::coverage::Coverage;
 use crate::health::Health;
 use crate::observation::Observation;
+pub use last_word::{LastWord, last_word_of};
 use reader::LogReader;
 
 /// Where the kernel shows its log, one record a read.

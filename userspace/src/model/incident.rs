@@ -77,11 +77,13 @@ pub enum Occasion {
     Resolved,
     /// What the daemon found when it started, all in one message.
     Digest,
+    /// Many that waited for a receiver, or were open before there was one, all in one message.
+    Summary,
 }
 
 impl Occasion {
     /// Every occasion.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::New,
         Self::Verdict,
         Self::Escalated,
@@ -89,6 +91,7 @@ impl Occasion {
         Self::Reminder,
         Self::Resolved,
         Self::Digest,
+        Self::Summary,
     ];
 
     /// The spelling used in JSON and SQL.
@@ -101,6 +104,7 @@ impl Occasion {
             Self::Reminder => "reminder",
             Self::Resolved => "resolved",
             Self::Digest => "digest",
+            Self::Summary => "summary",
         }
     }
 }

@@ -104,6 +104,8 @@ kinds! {
     ThreadExplosion = "thread_explosion",
     /// Executed from a place programs are not executed from.
     SuspiciousExec = "suspicious_exec",
+    /// This monitor itself was killed, aborted, or went down with its host.
+    UncleanStop = "unclean_stop",
 }
 
 impl fmt::Display for IncidentKind {

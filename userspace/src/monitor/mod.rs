@@ -35,10 +35,10 @@ use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds;
-use crate::kinds::case::Case;
+use crate::kinds::case::{Case, Draft};
 use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
 use crate::metrics::Metrics;
-use crate::model::{ProcessKey, ProcessView};
+use crate::model::{ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
 use crate::queue::Queue;
 use crate::state::{History, Process, Table, Zombies};
@@ -77,6 +77,11 @@ pub struct Inputs {
     pub metrics: Arc<Metrics>,
     /// The state of health.
     pub health: Health,
+}
+
+/// A case that no observation makes, found at `at` on CLOCK_BOOTTIME.
+pub fn case_of(draft: Draft, process: ProcessInfo, at: Duration) -> Case {
+    case::build(draft, case::Material { process, at, events_lost: 0 })
 }
 
 /// The owner of the process table: a task that observations feed.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::kinds;
 use crate::kinds::case::Case;
 use crate::model::Severity;
-use crate::store::AlertPlan;
+use crate::store::{AlertPlan, Greeting};
 
 /// Who is told of what.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Audience {
     pub sinks: Vec<&'static str>,
     /// Those of them that can improve on what they told.
     pub editing: Vec<&'static str>,
+    /// Those of them that take the state of each incident, not messages.
+    pub level: Vec<&'static str>,
     /// What is less severe is told to nobody.
     pub min_severity: Severity,
     /// Conditions found until then are told in one message,
@@ -23,6 +25,12 @@ pub struct Audience {
 }
 
 impl Audience {
+    /// Who is there to be told, at a start.
+    pub(super) fn greeting(&self) -> Greeting {
+        let (sinks, level) = (self.sinks.clone(), self.level.clone());
+        Greeting { sinks, level, min_severity: self.min_severity }
+    }
+
     pub(super) fn plan(&self, case: &Case, hold_until: Option<Timestamp>, now: Timestamp) -> AlertPlan {
         if case.severity < self.min_severity {
             return AlertPlan::default();
@@ -40,6 +48,7 @@ impl Audience {
         // What the kernel reports happens now, whatever was there before.
         let was_there = kinds::room(case.kind).lasts() && case.file.process.start_ticks < self.since_ticks;
         let digest_until = (was_there && now < self.quiet_until).then_some(self.quiet_until);
-        AlertPlan { sinks: self.sinks.clone(), hold_until: None, editing: self.editing.clone(), digest_until }
+        let Self { sinks, editing, level, .. } = self.clone();
+        AlertPlan { sinks, hold_until: None, editing, level, digest_until }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::audience::Audience;
 use crate::coverage::{Coverage, CoverageState, Hook, Way};
 use crate::kinds::case::Case;
 use crate::queue::Queue;
@@ -29,12 +30,11 @@ pub struct Visibility {
 }
 
 /// Resolves and reminds, step by step, until `shutdown`.
-pub async fn run(
-    store: Store,
-    sinks: Vec<&'static str>,
-    visibility: Visibility,
-    shutdown: CancellationToken,
-) {
+pub async fn run(store: Store, audience: Audience, visibility: Visibility, shutdown: CancellationToken) {
+    if let Err(err) = store.greet(audience.greeting(), Timestamp::now()).await {
+        tracing::warn!("new receivers cannot be told of what is open: {err:#}");
+    }
+    let sinks = audience.sinks;
     let mut timer = interval(visibility.scan_interval.clamp(PACE.0, PACE.1));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut observer = Observer::new(&visibility, Instant::now());
@@ -53,7 +53,20 @@ pub async fn run(
             }
         }
     };
-    shutdown.run_until_cancelled(work).await;
+    let looking = async { tokio::join!(work, look_after(&store)) };
+    shutdown.run_until_cancelled(looking).await;
+}
+
+/// Looks after the store's file, every second.
+async fn look_after(store: &Store) {
+    let mut timer = interval(PACE.0);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        if let Err(err) = store.tend().await {
+            tracing::warn!("the store can't be looked after: {err:#}");
+        }
+    }
 }
 
 /// What was seen at the last look.

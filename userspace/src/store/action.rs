@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use jiff::Timestamp;
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
-use super::{advance, read};
+use super::tx::Tx;
+use super::{advance, read, truth};
 use crate::model::{Incident, IncidentStatus};
 
 /// What a person does to an incident.
@@ -29,7 +30,7 @@ pub enum ActionOutcome {
 
 /// Does what a person asks, and tells those who were told of the incident that it is over.
 pub(super) fn act(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: &str,
     action: IncidentAction,
     sinks: &[&str],
@@ -48,6 +49,7 @@ pub(super) fn act(
             let sql = "UPDATE incidents SET status = 'acknowledged', acknowledged_ms = ?2 WHERE id = ?1";
             tx.prepare_cached(sql)?.execute(params![id, now.as_millisecond()])?;
             advance::forget_reminders(tx, id)?;
+            truth::take_back(tx, id, now)?;
         }
         (IncidentAction::Resolve, IncidentStatus::Open | IncidentStatus::Acknowledged) => {
             advance::resolve(tx, id, sinks, now)?;

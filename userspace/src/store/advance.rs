@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use rusqlite::{Row, Transaction, named_params, params};
+use rusqlite::{Row, named_params, params};
 
 use super::reminders::reminder_after;
 use super::row::{collect, milliseconds, signed};
+use super::truth;
+use super::tx::Tx;
 use crate::config::LifeRules;
 use crate::kinds;
 use crate::model::{IncidentKind, Occasion};
@@ -42,12 +44,14 @@ const CLEAR_WALKS: i64 = 4;
 const STILL_CAUSED_MS: i64 = 60_000;
 
 /// Whether there is anything whose life goes on.
-pub(super) fn is_needed(tx: &Transaction<'_>) -> Result<bool> {
-    Ok(tx.prepare_cached("SELECT 1 FROM incidents WHERE status <> 'resolved' LIMIT 1")?.exists([])?)
+pub(super) fn is_needed(tx: &Tx<'_>) -> Result<bool> {
+    Ok(tx
+        .prepare_cached("SELECT 1 FROM incidents WHERE status IN ('open', 'acknowledged') LIMIT 1")?
+        .exists([])?)
 }
 
 pub(super) fn advance(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     watched: Watched,
     rules: &LifeRules,
     sinks: &[&str],
@@ -64,16 +68,23 @@ pub(super) fn advance(
     Ok(done)
 }
 
-/// Those that have been silent for long enough.
-fn silent(tx: &Transaction<'_>, rules: &LifeRules) -> Result<Vec<String>> {
-    let conditions: Vec<_> =
-        IncidentKind::ALL.into_iter().filter(|kind| kinds::room(*kind).lasts()).collect();
-    let sql = "SELECT id FROM incidents, watch WHERE status <> 'resolved' AND
-                   CASE WHEN kind IN (SELECT value FROM json_each(:conditions))
-                   THEN walks - seen_walks >= :walks AND walked_ms - seen_walked_ms >= :clear_ms
-                   ELSE events_ms - seen_events_ms >= :quiet_ms END";
+/// Those that have been silent for long enough, the oldest first.
+fn silent(tx: &Tx<'_>, rules: &LifeRules) -> Result<Vec<String>> {
+    let (conditions, events): (Vec<_>, Vec<_>) =
+        IncidentKind::ALL.into_iter().partition(|kind| kinds::room(*kind).lasts());
+    // By kind, so that each half goes to those that are due by its index and looks at no other.
+    let sql = "SELECT id FROM incidents WHERE status <> 'resolved'
+                   AND kind IN (SELECT value FROM json_each(:events))
+                   AND seen_events_ms <= (SELECT events_ms FROM watch) - :quiet_ms
+               UNION ALL
+               SELECT id FROM incidents WHERE status <> 'resolved'
+                   AND kind IN (SELECT value FROM json_each(:conditions))
+                   AND seen_walked_ms <= (SELECT walked_ms FROM watch) - :clear_ms
+                   AND seen_walks <= (SELECT walks FROM watch) - :walks
+               ORDER BY 1";
     let mut statement = tx.prepare_cached(sql)?;
     let rows = statement.query(named_params! {
+        ":events": serde_json::to_string(&events)?,
         ":conditions": serde_json::to_string(&conditions)?,
         ":walks": CLEAR_WALKS,
         ":clear_ms": milliseconds(rules.clear),
@@ -83,10 +94,11 @@ fn silent(tx: &Transaction<'_>, rules: &LifeRules) -> Result<Vec<String>> {
 }
 
 /// Resolves an incident and puts a note into the outbox for each receiver that was told of it; how many.
-pub(super) fn resolve(tx: &Transaction<'_>, id: &str, sinks: &[&str], now: Timestamp) -> Result<u64> {
-    let sql = "UPDATE incidents SET status = 'resolved', resolved_ms = ?2 WHERE id = ?1";
+pub(super) fn resolve(tx: &Tx<'_>, id: &str, sinks: &[&str], now: Timestamp) -> Result<u64> {
+    let sql = "UPDATE incidents SET status = 'resolved', resolved_ms = ?2, remind_ms = NULL WHERE id = ?1";
     tx.prepare_cached(sql)?.execute(params![id, now.as_millisecond()])?;
     forget_reminders(tx, id)?;
+    truth::take_back(tx, id, now)?;
     let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms)
                SELECT ?1, ?2, 'pending', 'resolved', ?3, ?3
                WHERE 'resolved' <> (SELECT occasion FROM alerts WHERE incident = ?1 AND sink = ?2
@@ -102,7 +114,7 @@ pub(super) fn resolve(tx: &Transaction<'_>, id: &str, sinks: &[&str], now: Times
 }
 
 /// Takes back what would only say that it goes on.
-pub(super) fn forget_reminders(tx: &Transaction<'_>, id: &str) -> Result<()> {
+pub(super) fn forget_reminders(tx: &Tx<'_>, id: &str) -> Result<()> {
     // What its reminder would have told of besides is reminded of by another.
     let sql =
         "DELETE FROM alerts AS folded WHERE folded_into = ?1 AND status = 'folded' AND occasion = 'reminder'
@@ -118,7 +130,6 @@ pub(super) fn forget_reminders(tx: &Transaction<'_>, id: &str) -> Result<()> {
 
 /// What one receiver was told of one open incident that has been seen since.
 struct ToldReceiver {
-    incident: String,
     sink: String,
     /// When it was told last.
     at_ms: i64,
@@ -128,32 +139,44 @@ struct ToldReceiver {
     itself: bool,
     /// What the last message was, as `sent`.
     last: Option<String>,
-    /// Whether it was there at the start, and nothing else was ever told of it: such are told of together.
-    at_start: bool,
+    /// Whether one message told of it and of others, and nothing else ever did: such are told of together.
+    in_a_digest: bool,
 }
 
-/// Puts reminders into the outbox; how many.
-fn remind(tx: &Transaction<'_>, rules: &LifeRules, sinks: &[&str], now: Timestamp) -> Result<u64> {
+/// Puts reminders into the outbox; how many. Looks at those alone whose time has come: `remind_ms` is when, at the
+/// earliest, there may be something to remind of. A repeat sets it, and an alert that is settled.
+fn remind(tx: &Tx<'_>, rules: &LifeRules, sinks: &[&str], now: Timestamp) -> Result<u64> {
     let (mut put, mut together) = (0, BTreeMap::<String, Vec<String>>::new());
-    for told in told(tx)? {
-        let Some(wait) = reminder_after(rules, told.steps) else { continue };
-        let due = told.at_ms.saturating_add(milliseconds(wait)) <= now.as_millisecond();
-        if !due || !sinks.contains(&told.sink.as_str()) {
-            continue;
+    for incident in to_look_at(tx, now)? {
+        let mut next = None::<i64>;
+        for told in told(tx, &incident)? {
+            if !sinks.contains(&told.sink.as_str()) {
+                // Not before there are other receivers, as of another start.
+                next = Some(next.unwrap_or(i64::MAX));
+                continue;
+            }
+            let Some(wait) = reminder_after(rules, told.steps) else { continue };
+            let due_ms = told.at_ms.saturating_add(milliseconds(wait));
+            if due_ms > now.as_millisecond() {
+                next = Some(next.map_or(due_ms, |next| next.min(due_ms)));
+                continue;
+            }
+            if told.in_a_digest {
+                together.entry(told.sink).or_default().push(incident.clone());
+                continue;
+            }
+            let occasion = match (told.itself, told.last.as_deref()) {
+                (false, _) => Occasion::New,
+                (true, Some("resolved")) => Occasion::Reopened,
+                (true, _) => Occasion::Reminder,
+            };
+            let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms)
+                       VALUES (?1, ?2, 'pending', ?3, ?4, ?4)";
+            let row = params![incident, told.sink, occasion.as_str(), now.as_millisecond()];
+            put += u64::try_from(tx.prepare_cached(sql)?.execute(row)?)?;
         }
-        if told.at_start {
-            together.entry(told.sink).or_default().push(told.incident);
-            continue;
-        }
-        let occasion = match (told.itself, told.last.as_deref()) {
-            (false, _) => Occasion::New,
-            (true, Some("resolved")) => Occasion::Reopened,
-            (true, _) => Occasion::Reminder,
-        };
-        let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms)
-                   VALUES (?1, ?2, 'pending', ?3, ?4, ?4)";
-        let row = params![told.incident, told.sink, occasion.as_str(), now.as_millisecond()];
-        put += u64::try_from(tx.prepare_cached(sql)?.execute(row)?)?;
+        let sql = "UPDATE incidents SET remind_ms = ?2 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute(params![incident, next])?;
     }
     for (sink, incidents) in together {
         put += remind_together(tx, &sink, &incidents, now)?;
@@ -161,8 +184,15 @@ fn remind(tx: &Transaction<'_>, rules: &LifeRules, sinks: &[&str], now: Timestam
     Ok(put)
 }
 
+/// Incidents of which somebody may have to be reminded, worst first.
+fn to_look_at(tx: &Tx<'_>, now: Timestamp) -> Result<Vec<String>> {
+    let sql = "SELECT id FROM incidents WHERE remind_ms <= ?1
+               ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, id";
+    collect(tx.prepare_cached(sql)?.query([now.as_millisecond()])?, |row| Ok(row.get(0)?))
+}
+
 /// One reminder of what a digest told of: the first's, and the others are told of in it.
-fn remind_together(tx: &Transaction<'_>, sink: &str, incidents: &[String], now: Timestamp) -> Result<u64> {
+fn remind_together(tx: &Tx<'_>, sink: &str, incidents: &[String], now: Timestamp) -> Result<u64> {
     let Some(head) = incidents.first() else { return Ok(0) };
     let sql =
         "INSERT INTO alerts (incident, sink, status, occasion, created_ms, due_ms, folded_into, told_seen_ms)
@@ -176,44 +206,43 @@ fn remind_together(tx: &Transaction<'_>, sink: &str, incidents: &[String], now: 
     Ok(1)
 }
 
-/// Open incidents that were seen since a receiver was told of them, worst first. Not what was told of by its
-/// cause's alert, while that goes on as well, nor by a digest or a reminder that still waits. What another's
-/// message told of was told when that was sent.
-fn told(tx: &Transaction<'_>) -> Result<Vec<ToldReceiver>> {
-    let sql = "SELECT a.incident, a.sink, max(coalesce(a.at_ms,
+/// Who was told of this incident, where it is open and was seen since. Not what was told of by its cause's alert,
+/// while that goes on as well, nor by a digest or a reminder that still waits. What another's message told of was
+/// told when that was sent.
+fn told(tx: &Tx<'_>, incident: &str) -> Result<Vec<ToldReceiver>> {
+    let sql = "SELECT a.sink, max(coalesce(a.at_ms,
                        (SELECT max(at_ms) FROM alerts AS head WHERE head.incident = a.folded_into
                         AND head.sink = a.sink AND head.status = 'sent' AND head.occasion = a.occasion
-                        AND a.occasion IN ('digest', 'reminder')), a.created_ms)) AS told_ms,
+                        AND a.occasion IN ('digest', 'summary', 'reminder')), a.created_ms)) AS told_ms,
                    sum(a.occasion IN ('reminder', 'reopened')) AS steps, max(a.status = 'sent') AS itself,
                    (SELECT occasion FROM alerts WHERE incident = a.incident AND sink = a.sink
                     AND status = 'sent' ORDER BY id DESC LIMIT 1) AS last,
-                   max(a.occasion = 'digest') AND min(a.occasion IN ('digest', 'reminder')) AS at_start
+                   max(a.occasion IN ('digest', 'summary'))
+                       AND min(a.occasion IN ('digest', 'summary', 'reminder')) AS in_a_digest
                FROM incidents i JOIN alerts a ON a.incident = i.id
-               WHERE i.status = 'open' AND a.status IN ('sent', 'folded')
+               WHERE i.id = ?2 AND i.status = 'open' AND a.status IN ('sent', 'folded')
                  AND NOT EXISTS (SELECT 1 FROM alerts WHERE incident = i.id AND sink = a.sink
                                  AND status = 'pending')
                  AND NOT EXISTS (SELECT 1 FROM alerts AS own JOIN alerts AS head
                                  ON head.incident = own.folded_into AND head.sink = own.sink
                                  WHERE own.incident = i.id AND own.sink = a.sink AND own.status = 'folded'
-                                 AND own.occasion IN ('digest', 'reminder') AND head.status = 'pending'
-                                 AND head.occasion = own.occasion)
-               GROUP BY a.incident, a.sink
+                                 AND own.occasion IN ('digest', 'summary', 'reminder')
+                                 AND head.status = 'pending' AND head.occasion = own.occasion)
+               GROUP BY a.sink
                HAVING i.last_seen_ms > max(coalesce(a.told_seen_ms, a.at_ms, a.created_ms))
-                 AND (itself OR at_start OR NOT EXISTS (SELECT 1 FROM incidents AS cause
-                      WHERE cause.id = a.folded_into AND cause.last_seen_ms >= i.last_seen_ms - ?1))
-               ORDER BY CASE i.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, a.incident";
+                 AND (itself OR in_a_digest OR NOT EXISTS (SELECT 1 FROM incidents AS cause
+                      WHERE cause.id = a.folded_into AND cause.last_seen_ms >= i.last_seen_ms - ?1))";
     let mut statement = tx.prepare_cached(sql)?;
-    collect(statement.query([STILL_CAUSED_MS])?, read_told)
+    collect(statement.query(params![STILL_CAUSED_MS, incident])?, read_told)
 }
 
 fn read_told(row: &Row<'_>) -> Result<ToldReceiver> {
     Ok(ToldReceiver {
-        incident: row.get("incident")?,
         sink: row.get("sink")?,
         at_ms: row.get("told_ms")?,
         steps: row.get("steps")?,
         itself: row.get("itself")?,
         last: row.get("last")?,
-        at_start: row.get("at_start")?,
+        in_a_digest: row.get("in_a_digest")?,
     })
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, named_params, params};
+use rusqlite::{OptionalExtension as _, named_params, params};
 
+use super::plan::AlertPlan;
 use super::recording::Recording;
 use super::related::{self, Cause};
 use super::reminders::reminder_after;
 use super::row::{collect, milliseconds};
+use super::truth;
+use super::tx::Tx;
 use crate::config::LifeRules;
 use crate::model::{Occasion, Severity};
 
@@ -23,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// Puts an alert into the outbox for each receiver that has none waiting untried. One that waits untried
 /// will show what the incident is by then.
 pub(super) fn announce(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: &str,
     recording: &Recording<'_>,
     occasion: Occasion,
@@ -31,11 +34,6 @@ pub(super) fn announce(
     causes: &[Cause],
 ) -> Result<()> {
     for sink in &recording.plan.sinks {
-        // Nobody has been told that it is over, and it is not.
-        let sql =
-            "DELETE FROM alerts WHERE incident = ?1 AND sink = ?2 AND status = 'pending' AND attempts = 0
-                   AND occasion = 'resolved'";
-        tx.prepare_cached(sql)?.execute([id, *sink])?;
         if waits_untried(tx, id, sink)? {
             continue;
         }
@@ -50,19 +48,15 @@ pub(super) fn announce(
     Ok(())
 }
 
-fn put_own(
-    tx: &Transaction<'_>,
-    id: &str,
-    recording: &Recording<'_>,
-    sink: &str,
-    occasion: Occasion,
-) -> Result<()> {
+fn put_own(tx: &Tx<'_>, id: &str, recording: &Recording<'_>, sink: &str, occasion: Occasion) -> Result<()> {
     let mut occasion = occasion;
     let mut floor = recording.now_ms();
     if related::may_be_an_effect(recording.case.kind) {
         floor = floor.saturating_add(milliseconds(GROUP_WAIT));
     }
-    if let Some(until) = recording.plan.digest_until.filter(|_| occasion == Occasion::New) {
+    // Who takes states wants each: it groups by itself.
+    let digest = recording.plan.digest_until.filter(|_| !recording.plan.level.contains(&sink));
+    if let Some(until) = digest.filter(|_| occasion == Occasion::New) {
         if let Some(head) = waiting_digest(tx, sink)? {
             return put_grouped(tx, id, recording, sink, Occasion::Digest, &head);
         }
@@ -84,7 +78,7 @@ fn put_own(
 }
 
 fn put_grouped(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: &str,
     recording: &Recording<'_>,
     sink: &str,
@@ -107,7 +101,7 @@ fn put_grouped(
 
 /// Groups the waiting alerts of this incident's effects with its own, where it has one.
 pub(super) fn group_effects(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     id: &str,
     recording: &Recording<'_>,
     severity: Severity,
@@ -137,7 +131,7 @@ pub(super) fn group_effects(
 
 /// The incident whose alert tells of something this severe that one of `causes` made happen.
 fn told_by(
-    tx: &Transaction<'_>,
+    tx: &Tx<'_>,
     causes: &[Cause],
     severity: Severity,
     sink: &str,
@@ -159,17 +153,17 @@ fn told_by(
     Ok(None)
 }
 
-fn waits_untried(tx: &Transaction<'_>, id: &str, sink: &str) -> Result<bool> {
+fn waits_untried(tx: &Tx<'_>, id: &str, sink: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM alerts WHERE incident = ?1 AND sink = ?2 AND status = 'pending' AND attempts = 0
                AND occasion <> 'verdict'";
     Ok(tx.prepare_cached(sql)?.exists([id, sink])?)
 }
 
 /// Tells those of the model's verdict who had the rules' and can be told more; once.
-pub(super) fn announce_verdict(tx: &Transaction<'_>, id: &str, now: Timestamp) -> Result<()> {
+pub(super) fn announce_verdict(tx: &Tx<'_>, id: &str, now: Timestamp) -> Result<()> {
     let sql = "INSERT INTO alerts (incident, sink, status, occasion, created_ms, floor_ms, due_ms)
                SELECT incident, sink, 'pending', 'verdict', ?2, ?2, ?2 FROM alerts AS told
-               WHERE incident = ?1 AND status = 'sent' AND receipt IS NOT NULL
+               WHERE incident = ?1 AND status = 'sent' AND receipt IS NOT NULL AND occasion <> 'summary'
                  AND NOT EXISTS (SELECT 1 FROM alerts AS other WHERE other.incident = ?1
                                  AND other.sink = told.sink AND other.id > told.id AND other.status <> 'folded')
                GROUP BY sink";
@@ -178,20 +172,20 @@ pub(super) fn announce_verdict(tx: &Transaction<'_>, id: &str, now: Timestamp) -
 }
 
 /// Whether the receiver has, or will have, heard of it on its own.
-fn was_told(tx: &Transaction<'_>, id: &str, sink: &str) -> Result<bool> {
+fn was_told(tx: &Tx<'_>, id: &str, sink: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM alerts WHERE incident = ?1 AND sink = ?2 AND status <> 'folded'";
     Ok(tx.prepare_cached(sql)?.exists([id, sink])?)
 }
 
 /// The incident that heads the digest which waits to be sent.
-fn waiting_digest(tx: &Transaction<'_>, sink: &str) -> Result<Option<String>> {
+fn waiting_digest(tx: &Tx<'_>, sink: &str) -> Result<Option<String>> {
     let sql = "SELECT incident FROM alerts WHERE sink = ?1 AND status = 'pending' AND attempts = 0
                AND occasion = 'digest' ORDER BY id LIMIT 1";
     Ok(tx.prepare_cached(sql)?.query_row([sink], |row| row.get(0)).optional()?)
 }
 
 /// Receivers whose digest of the start, still to be sent, tells of this incident too.
-pub(super) fn digests_waiting(tx: &Transaction<'_>, id: &str) -> Result<Vec<String>> {
+pub(super) fn digests_waiting(tx: &Tx<'_>, id: &str) -> Result<Vec<String>> {
     let sql =
         "SELECT a.sink FROM alerts a JOIN alerts head ON head.incident = a.folded_into AND head.sink = a.sink
                WHERE a.incident = ?1 AND a.status = 'folded' AND a.occasion = 'digest'
@@ -200,7 +194,7 @@ pub(super) fn digests_waiting(tx: &Transaction<'_>, id: &str) -> Result<Vec<Stri
 }
 
 /// Whether what is back may be told at once: what comes and goes is told of no more often than what stays.
-pub(super) fn may_reopen_now(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
+pub(super) fn may_reopen_now(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
     let sql =
         "SELECT max(coalesce(at_ms, created_ms)), coalesce(sum(occasion IN ('reminder', 'reopened')), 0)
                FROM alerts WHERE incident = ?1 AND status IN ('sent', 'pending') AND occasion <> 'resolved'";
@@ -208,4 +202,23 @@ pub(super) fn may_reopen_now(tx: &Transaction<'_>, id: &str, recording: &Recordi
     let (told_ms, steps) = tx.prepare_cached(sql)?.query_row([id], read)?;
     let wait = milliseconds(reminder_after(recording.rules, steps).unwrap_or(LifeRules::default().remind));
     Ok(told_ms.is_none_or(|at| at.saturating_add(wait) <= recording.now_ms()))
+}
+
+/// Takes back what is no longer true of an incident that is back, and tells at once those who take it for over: a
+/// receiver of states, always, since its own is wrong; and whoever was being told of the end as it came back.
+pub(super) fn announce_back(
+    tx: &Tx<'_>,
+    id: &str,
+    recording: &Recording<'_>,
+    severity: Severity,
+) -> Result<()> {
+    let mut plan = AlertPlan { hold_until: None, sinks: Vec::new(), ..recording.plan.clone() };
+    for sink in &recording.plan.sinks {
+        let level = recording.plan.level.contains(sink);
+        if truth::takes_for_over(tx, id, sink, level)? {
+            plan.sinks.push(sink);
+        }
+    }
+    truth::take_back(tx, id, recording.now)?;
+    announce(tx, id, &Recording { plan: &plan, ..*recording }, Occasion::Reopened, severity, &[])
 }

@@ -24,14 +24,29 @@ pub struct DueAlert {
     pub also: Vec<Brief>,
     /// How many those are in all.
     pub also_count: u64,
+    /// Of a summary: all that it tells of, this one included, by kind and severity, the worst first.
+    pub tally: Vec<Tally>,
     /// How often it was tried before.
     pub attempts: u32,
     /// Whether an earlier try may have arrived: the daemon, or the connection, ended before the answer came.
     pub may_repeat: bool,
     /// When it was put in the outbox.
     pub created: Timestamp,
+    /// Whether it is in memory alone, because the database can't be written: a crash of the daemon would lose it.
+    pub unstored: bool,
     /// What it is about.
     pub incident: Incident,
+}
+
+/// So many of one kind, as bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// What happened.
+    pub kind: IncidentKind,
+    /// How bad.
+    pub severity: Severity,
+    /// How many incidents.
+    pub count: u64,
 }
 
 /// An incident in one line of another's message.

@@ -1,20 +1,21 @@
 //! The handle to the store: each question is one transaction on the blocking pool.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::params;
 use tokio::sync::watch;
 
 use super::action::{ActionOutcome, IncidentAction, act};
 use super::advance::{self, Advanced, Watched};
 use super::announce;
-use super::due::DueAlert;
+use super::live;
+use super::noise::Noise;
 use super::open::open;
-use super::outbox::{self, DeliveryFailure};
+use super::outbox;
 use super::page::{Filter, Page};
 use super::plan::AlertPlan;
 use super::raise::{self, Judged};
@@ -22,7 +23,9 @@ use super::read;
 use super::record::{Recorded, record};
 use super::recording::Recording;
 use super::retention::{Limits, enforce};
+use super::sides::Sides;
 use super::trouble;
+use super::tx::Tx;
 use super::unreadable::{REMEDY, Unreadable};
 use crate::config::LifeRules;
 use crate::health::Health;
@@ -37,9 +40,7 @@ use crate::text;
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    /// std Mutexes: SQLite blocks, so they are locked on threads of the blocking pool only.
-    writer: Mutex<Connection>,
-    reader: Mutex<Connection>,
+    sides: Sides,
     alerts_changed: watch::Sender<()>,
     revision: AtomicU64,
     dir: PathBuf,
@@ -48,6 +49,7 @@ struct Inner {
     rules: LifeRules,
     metrics: Arc<Metrics>,
     health: Health,
+    noise: Noise,
     moved_aside: Option<PathBuf>,
 }
 
@@ -79,10 +81,10 @@ impl Store {
         limits: Limits,
         rules: LifeRules,
     ) -> Result<Self> {
-        let opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
+        let mut opened = open(dir).map_err(|err| trouble::explain(err, dir))?;
+        let moved_aside = opened.moved_aside.take();
         Ok(Self(Arc::new(Inner {
-            writer: Mutex::new(opened.writer),
-            reader: Mutex::new(opened.reader),
+            sides: Sides::new(dir, opened, health.clone()).map_err(|err| trouble::explain(err, dir))?,
             alerts_changed: watch::Sender::new(()),
             revision: AtomicU64::new(0),
             dir: dir.to_owned(),
@@ -90,8 +92,9 @@ impl Store {
             limits,
             rules,
             metrics,
+            noise: Noise::new(health.clone()),
             health,
-            moved_aside: opened.moved_aside,
+            moved_aside,
         })))
     }
 
@@ -122,17 +125,20 @@ impl Store {
         now: Timestamp,
     ) -> Result<Recorded> {
         let (host, limits, rules) = (self.0.host.clone(), self.0.limits, self.0.rules.clone());
+        let inner = Arc::clone(&self.0);
         let (recorded, removed) = self
             .write(move |tx| {
                 let (plan, rules) = (&plan, &rules);
                 let recording = Recording { case: &case, verdict: &verdict, plan, rules, host: &host, now };
                 let recorded = record(tx, &recording)?;
+                let limits = if inner.sides.is_away() { live::LIMITS } else { limits };
                 let removed = enforce(tx, limits, &recorded.id)?;
                 Ok((recorded, removed))
             })
             .await?;
         self.count_turned_away("incidents", removed.incidents);
         self.count_turned_away("alerts", removed.pending_alerts);
+        self.0.noise.note(&removed, now);
         if recorded.new || recorded.escalated || recorded.reopened {
             self.tell_alerts_changed();
         }
@@ -227,7 +233,11 @@ impl Store {
 
     /// One page. Incidents that can't be read are left out and counted.
     pub async fn list(&self, filter: Filter) -> Result<Page> {
-        let (page, broken) = self.read(move |tx| read::list(tx, &filter)).await?;
+        let in_file = filter.clone();
+        let (mut page, broken) = self.read(move |tx| read::list(tx, &filter)).await?;
+        if let Some((stored, _)) = self.read_file(move |tx| read::list(tx, &in_file)).await {
+            page = page.over(stored);
+        }
         if let Some(first) = broken.first() {
             self.tell_unreadable(&first.to_string(), broken.len());
         }
@@ -242,8 +252,11 @@ impl Store {
 
     /// One incident with its evidence index. One that is there and can't be read is an [`Unreadable`].
     pub async fn get(&self, id: &str) -> Result<Option<Incident>> {
-        let id = id.to_owned();
-        let found = self.read(move |tx| read::get(tx, &id)).await;
+        let (id, again) = (id.to_owned(), id.to_owned());
+        let mut found = self.read(move |tx| read::get(tx, &id)).await;
+        if matches!(found, Ok(None)) {
+            found = Ok(self.read_file(move |tx| read::get(tx, &again)).await.flatten());
+        }
         if let Some(broken) = found.as_ref().err().and_then(|err| err.downcast_ref::<Unreadable>()) {
             self.tell_unreadable(&broken.to_string(), 1);
         }
@@ -253,68 +266,12 @@ impl Store {
     /// One frozen file of an incident, by name.
     pub async fn evidence(&self, id: &str, name: &str) -> Result<Option<EvidenceFile>> {
         let (id, name) = (id.to_owned(), name.to_owned());
-        self.read(move |tx| read::evidence(tx, &id, &name)).await
-    }
-
-    /// The alerts that are due, the longest due first. Those whose incident can't be read are given up, with
-    /// the reason: nothing could be said in them, and they must not hold the others.
-    pub async fn due_alerts(
-        &self,
-        sink: &'static str,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<DueAlert>> {
-        loop {
-            let (due, broken) = self.read(move |tx| outbox::due(tx, sink, now, limit)).await?;
-            let (Some(first), count) = (broken.first(), broken.len()) else { return Ok(due) };
-            self.tell_unreadable(&first.reason, count);
-            self.write(move |tx| {
-                broken.into_iter().try_for_each(|outbox::Broken { alert, reason }| {
-                    let failure = DeliveryFailure { at: now, error: reason, may_have_arrived: false };
-                    outbox::mark_failed(tx, alert, &failure)
-                })
-            })
-            .await?;
-            self.count_turned_away("unreadable_alerts", u64::try_from(count)?);
+        let (in_file, its_name) = (id.clone(), name.clone());
+        let found = self.read(move |tx| read::evidence(tx, &id, &name)).await?;
+        if found.is_some() {
+            return Ok(found);
         }
-    }
-
-    /// When the next alert is due; `None`: none waits.
-    pub async fn next_due(&self, sink: &'static str) -> Result<Option<Timestamp>> {
-        self.read(move |tx| outbox::next_due(tx, sink)).await
-    }
-
-    /// Notes that a try begins, before anything is sent, so that after a crash it is known that the alert may
-    /// have arrived. Returns it as it stands now; `None`: it does not wait any more.
-    pub async fn start_attempt(&self, alert: i64, at: Timestamp) -> Result<Option<DueAlert>> {
-        self.write(move |tx| outbox::start_attempt(tx, alert, at)).await
-    }
-
-    /// Notes that the receiver has it: with whose verdict, and what it calls it.
-    pub async fn mark_sent(
-        &self,
-        alert: i64,
-        told: (VerdictBy, Option<String>),
-        at: Timestamp,
-    ) -> Result<()> {
-        self.write(move |tx| outbox::mark_sent(tx, alert, &told, at)).await?;
-        self.tell_alerts_changed();
-        Ok(())
-    }
-
-    /// Gives up what waits for a receiver that is none of `sinks`; how many.
-    pub async fn give_up_without(&self, sinks: Vec<&'static str>, at: Timestamp) -> Result<u64> {
-        self.write(move |tx| outbox::give_up_without(tx, &sinks, at)).await
-    }
-
-    /// Notes that it did not go well, and when to try again.
-    pub async fn mark_retry(&self, alert: i64, failure: DeliveryFailure, next_due: Timestamp) -> Result<()> {
-        self.write(move |tx| outbox::mark_retry(tx, alert, &failure, next_due)).await
-    }
-
-    /// Notes that it is given up.
-    pub async fn mark_failed(&self, alert: i64, failure: DeliveryFailure) -> Result<()> {
-        self.write(move |tx| outbox::mark_failed(tx, alert, &failure)).await
+        Ok(self.read_file(move |tx| read::evidence(tx, &in_file, &its_name)).await.flatten())
     }
 
     /// Changes when the outbox may have something due that it had not before.
@@ -327,55 +284,76 @@ impl Store {
         self.0.revision.load(Ordering::Relaxed)
     }
 
-    fn tell_alerts_changed(&self) {
+    fn tell_revised(&self) {
+        self.0.revision.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn tell_alerts_changed(&self) {
         self.0.alerts_changed.send_replace(());
     }
 
     /// Makes the disk full at so many pages.
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: u32) {
-        self.0.writer.lock().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
+        self.0.sides.limit_pages(pages);
     }
 
-    async fn write<T: Send + 'static>(
+    /// Looks after the database's file: see [`Sides::tend`]. To be called every second or so.
+    pub async fn tend(&self) -> Result<()> {
+        let inner = Arc::clone(&self.0);
+        let changed = tokio::task::spawn_blocking(move || inner.sides.tend()).await;
+        if changed.context("the store's thread ended early")? {
+            self.tell_revised();
+            self.tell_alerts_changed();
+        }
+        self.0.noise.settle(Timestamp::now());
+        Ok(())
+    }
+
+    /// Whether incidents are in memory alone for now, because the database can't be used.
+    pub fn is_in_memory(&self) -> bool {
+        self.0.sides.is_away()
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+        act: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        // IMMEDIATE takes the write lock at once: a transaction that reads first can't be refused it later.
-        let done = self.run(|inner| &inner.writer, TransactionBehavior::Immediate, act).await;
-        self.0.revision.fetch_add(1, Ordering::Relaxed);
+        let done = self.run(move |sides| sides.write(act)).await;
+        self.tell_revised();
         done
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+        act: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        // A transaction here too: what an incident's several queries see is one moment.
-        self.run(|inner| &inner.reader, TransactionBehavior::Deferred, act).await
+        self.run(move |sides| sides.read(act)).await
+    }
+
+    /// Of what is not in memory, while that stands in for the file: as far as the file can be read.
+    async fn read_file<T: Send + 'static>(
+        &self,
+        act: impl Fn(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Option<T> {
+        if !self.is_in_memory() {
+            return None;
+        }
+        self.run(move |sides| sides.read_file(&act)).await.ok()
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        side: fn(&Inner) -> &Mutex<Connection>,
-        behavior: TransactionBehavior,
-        act: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+        act: impl FnOnce(&Sides) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        let work = move || {
-            // A panic in `act` rolled its transaction back: the connection is as good as before.
-            let mut conn = side(&inner).lock().unwrap_or_else(PoisonError::into_inner);
-            let tx = conn.transaction_with_behavior(behavior)?;
-            let value = act(&tx)?;
-            tx.commit()?;
-            Ok(value)
-        };
-        let result = tokio::task::spawn_blocking(work).await.context("the store's thread ended early")?;
+        let work = tokio::task::spawn_blocking(move || act(&inner.sides));
+        let result = work.await.context("the store's thread ended early")?;
         result.map_err(|err| trouble::explain(err, &self.0.dir))
     }
 
     /// Such a row stays what it is, so health says it until the next start.
-    fn tell_unreadable(&self, first: &str, count: usize) {
+    pub(super) fn tell_unreadable(&self, first: &str, count: usize) {
         let first = text::printable(first);
         let reason = match count {
             1 => first,
@@ -385,7 +363,7 @@ impl Store {
         self.0.health.degrade("store", reason, REMEDY);
     }
 
-    fn count_turned_away(&self, limit: &'static str, count: u64) {
+    pub(super) fn count_turned_away(&self, limit: &'static str, count: u64) {
         if count > 0 {
             self.0.metrics.turned_away.get_or_create(&LimitLabel { limit }).inc_by(count);
         }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use rusqlite::{Transaction, named_params, params};
+use rusqlite::{named_params, params};
 
 use super::recording::Recording;
 use super::row::{milliseconds, signed};
+use super::tx::Tx;
 
 /// A condition of the same process that is reported again within this time has not ended in between.
 pub(super) const GOING_ON: Duration = Duration::from_secs(300);
@@ -15,7 +16,7 @@ pub(super) const GOING_ON: Duration = Duration::from_secs(300);
 const OCCURRENCES: i64 = 100;
 
 /// Whether the process had this condition a short while ago; then only that occurrence's time moves.
-pub(super) fn goes_on(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
+pub(super) fn goes_on(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
     let process = &recording.case.file.process;
     let at_ms = recording.seen_ms();
     let sql = "UPDATE occurrences SET at_ms = max(at_ms, :at_ms)
@@ -34,7 +35,7 @@ pub(super) fn goes_on(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>)
 }
 
 /// Whether this very process is among them.
-pub(super) fn has_occurrence(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
+pub(super) fn has_occurrence(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<bool> {
     let process = &recording.case.file.process;
     let sql =
         "SELECT 1 FROM occurrences WHERE incident = ?1 AND boot_id = ?2 AND pid = ?3 AND start_ticks = ?4";
@@ -44,7 +45,7 @@ pub(super) fn has_occurrence(tx: &Transaction<'_>, id: &str, recording: &Recordi
 
 /// Adds an occurrence. One by the same process as the latest is the same one going on: only its time moves,
 /// else the scans of one sick process would push out all others.
-pub(super) fn put_occurrence(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
+pub(super) fn put_occurrence(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
     let process = &recording.case.file.process;
     let key = named_params! {
         ":incident": id,

@@ -14,7 +14,7 @@ use rusqlite_migration::{Error as MigrationError, MigrationDefinitionError};
 use super::schema::MIGRATIONS;
 use super::trouble::sqlite_code;
 
-const FILE: &str = "incidents.db";
+pub(super) const FILE: &str = "incidents.db";
 
 /// How long one connection waits for another's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -126,13 +126,22 @@ fn is_damaged(err: &anyhow::Error) -> bool {
         || matches!(sqlite_code(err), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+/// Renames what is left of a database that was harmed while it was in use; where to, `None` where nothing is left.
+pub(super) fn put_aside(dir: &Path) -> Result<Option<PathBuf>> {
+    let path = dir.join(FILE);
+    let left = ["", "-wal", "-shm"].into_iter().any(|it| with_suffix(&path, it).exists());
+    if !left {
+        return Ok(None);
+    }
+    move_aside(&path).map(Some)
+}
+
 /// Renames the database and its companions, and deletes the oldest of those moved before.
 fn move_aside(path: &Path) -> Result<PathBuf> {
     // In UTC, sorts by time, and stays unique when it happens twice in a second.
     let suffix = format!("corrupt-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ"));
     let aside = with_suffix(path, &format!(".{suffix}"));
-    fs::rename(path, &aside).with_context(|| format!("cannot move the damaged {} aside", path.display()))?;
-    for companion in ["-wal", "-shm"] {
+    for companion in ["", "-wal", "-shm"] {
         match fs::rename(with_suffix(path, companion), with_suffix(&aside, companion)) {
             Err(err) if err.kind() != ErrorKind::NotFound => {
                 return Err(err).with_context(|| format!("cannot move {}{companion} aside", path.display()));
@@ -163,7 +172,7 @@ fn forget_oldest_damaged(path: &Path) {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

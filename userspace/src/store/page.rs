@@ -32,3 +32,25 @@ pub struct Page {
     /// How many were left out because their rows can't be read.
     pub unreadable: u64,
 }
+
+impl Page {
+    /// This page, and what another place has beside it; of what is in both, this one's.
+    pub(super) fn over(self, other: Self) -> Self {
+        let limit = self.incidents.len().max(other.incidents.len());
+        let more = self.next_cursor.is_some() || other.next_cursor.is_some();
+        let mut incidents = self.incidents;
+        for it in other.incidents {
+            if !incidents.iter().any(|known| known.id == it.id) {
+                incidents.push(it);
+            }
+        }
+        incidents.sort_by(|a, b| b.id.cmp(&a.id));
+        // Where both end, all that there is stands here.
+        let cut = more && incidents.len() > limit;
+        if cut {
+            incidents.truncate(limit);
+        }
+        let next_cursor = incidents.last().filter(|_| more).map(|it| it.id.clone());
+        Self { incidents, next_cursor, unreadable: self.unreadable + other.unreadable }
+    }
+}

@@ -2,11 +2,12 @@
 //! one step and never down. What the rules say stays beside it.
 
 use anyhow::Result;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 
 use super::announce::{announce, announce_verdict, digests_waiting};
 use super::outbox;
 use super::recording::Recording;
+use super::tx::Tx;
 use crate::model::{Occasion, Severity, VerdictBy};
 
 /// What became of a verdict.
@@ -22,7 +23,7 @@ pub(super) enum Judged {
 
 /// Makes the verdict the incident's, as long as the incident shows the file of `recording`: a file is replaced only by
 /// one that the rules take for more severe. `recording.plan`: who is to be told if it is raised.
-pub(super) fn judge(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<Judged> {
+pub(super) fn judge(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<Judged> {
     let rules = recording.case.severity;
     let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND coalesce(rules_severity, severity) = ?3";
     let verdict = serde_json::to_string(recording.verdict)?;
@@ -42,7 +43,7 @@ pub(super) fn judge(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -
 }
 
 /// Whether that is news: not when an earlier verdict said so already.
-fn raise(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>, to: Severity) -> Result<bool> {
+fn raise(tx: &Tx<'_>, id: &str, recording: &Recording<'_>, to: Severity) -> Result<bool> {
     let sql = "UPDATE incidents SET severity = ?2, rules_severity = ?3
                WHERE id = ?1 AND severity = ?3 AND status <> 'resolved' RETURNING 1";
     let row = params![id, to.as_str(), recording.case.severity.as_str()];

@@ -1,14 +1,16 @@
 //! Recording a case: which incident it belongs to, and what that changes.
 
 use anyhow::Result;
-use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
+use rusqlite::{OptionalExtension as _, Row, named_params, params};
 use ulid::Ulid;
 
-use super::announce::{announce, group_effects, may_reopen_now};
+use super::announce::{announce, announce_back, group_effects, may_reopen_now};
 use super::occurrences::{goes_on, has_occurrence, put_occurrence};
+use super::owner::owner;
 use super::recording::Recording;
 use super::related;
 use super::row::{milliseconds, signed, to_json};
+use super::tx::Tx;
 use crate::kinds;
 use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 
@@ -30,7 +32,7 @@ pub struct Recorded {
 }
 
 /// Opens an incident, or counts on the one with the same fingerprint, which may come back by it.
-pub(super) fn record(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded> {
+pub(super) fn record(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Recorded> {
     match find(tx, recording)? {
         Some(known) => count_on(tx, recording, known),
         None => open_new(tx, recording),
@@ -51,7 +53,7 @@ struct KnownIncident {
 }
 
 /// One that is not resolved, else one that was resolved a short while ago.
-fn find(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Option<KnownIncident>> {
+fn find(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Option<KnownIncident>> {
     let since_ms = recording.seen_ms().saturating_sub(milliseconds(recording.rules.reopen));
     // Two questions in one, so that each has its index. Not resolved sorts first: NULL does.
     let sql = "SELECT id, severity, count, resolved_ms, process, rules_severity FROM incidents
@@ -83,14 +85,14 @@ fn find(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Option<KnownI
     Ok(Some(KnownIncident { id, severity, rules_severity, count, over, process: process.map(|it| it.key()) }))
 }
 
-fn open_new(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded> {
+fn open_new(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Recorded> {
     let (case, id) = (recording.case, next_id(tx)?);
     // Of a condition, what was merged while it waited are the scans that saw it.
     let count = if kinds::room(case.kind).lasts() { 1 } else { case.count.max(1) };
     let sql = "INSERT INTO incidents (id, kind, severity, status, fingerprint, host, boot_id, first_seen_ms,
-                   last_seen_ms, count, evidence_bytes, title, process, findings, facts, completeness, verdict)
+                   last_seen_ms, count, evidence_bytes, owner, title, process, findings, facts, completeness, verdict)
                VALUES (:id, :kind, :severity, :status, :fingerprint, :host, :boot_id, :seen_ms, :seen_ms, :count,
-                   0, '', '', '', '', '', '')";
+                   0, :owner, '', '', '', '', '', '')";
     tx.prepare_cached(sql)?.execute(named_params! {
         ":id": id,
         ":kind": case.kind.as_str(),
@@ -101,6 +103,7 @@ fn open_new(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded>
         ":boot_id": recording.host.boot_id,
         ":seen_ms": recording.seen_ms(),
         ":count": signed(count),
+        ":owner": owner(&case.file.process),
     })?;
     put_file(tx, &id, recording)?;
     end_silence(tx, &id)?;
@@ -111,7 +114,7 @@ fn open_new(tx: &Transaction<'_>, recording: &Recording<'_>) -> Result<Recorded>
     Ok(Recorded { id, new: true, escalated: false, reopened: false, shown: true, count })
 }
 
-fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownIncident) -> Result<Recorded> {
+fn count_on(tx: &Tx<'_>, recording: &Recording<'_>, known: KnownIncident) -> Result<Recorded> {
     let (case, id) = (recording.case, known.id);
     let condition = kinds::room(case.kind).lasts();
     let counted = if condition {
@@ -127,7 +130,7 @@ fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownInciden
     let escalated = case.severity > known.severity;
     let (severity, rules) = (case.severity.max(known.severity), case.severity.max(known.rules_severity));
     let sql = "UPDATE incidents SET count = ?2, severity = ?3, rules_severity = nullif(?4, ?3),
-                   last_seen_ms = max(last_seen_ms, ?5) WHERE id = ?1";
+                   last_seen_ms = max(last_seen_ms, ?5), remind_ms = coalesce(remind_ms, 0) WHERE id = ?1";
     let row = params![id, signed(count), severity.as_str(), rules.as_str(), recording.seen_ms()];
     tx.prepare_cached(sql)?.execute(row)?;
     end_silence(tx, &id)?;
@@ -135,6 +138,7 @@ fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownInciden
         let sql =
             "UPDATE incidents SET status = 'open', resolved_ms = NULL, acknowledged_ms = NULL WHERE id = ?1";
         tx.prepare_cached(sql)?.execute([&id])?;
+        announce_back(tx, &id, recording, severity)?;
     }
     let other = known.process != Some(case.file.process.key());
     // What is back is shown as it is now: commands with the pid of a process that is gone help nobody.
@@ -161,7 +165,7 @@ fn count_on(tx: &Transaction<'_>, recording: &Recording<'_>, known: KnownInciden
 }
 
 /// It was there just now: what the daemon has watched so far does not count as silence.
-fn end_silence(tx: &Transaction<'_>, id: &str) -> Result<()> {
+fn end_silence(tx: &Tx<'_>, id: &str) -> Result<()> {
     let sql = "UPDATE incidents SET (seen_walks, seen_walked_ms, seen_events_ms) =
                    (SELECT walks, walked_ms, events_ms FROM watch) WHERE id = ?1";
     tx.prepare_cached(sql)?.execute([id])?;
@@ -170,8 +174,9 @@ fn end_silence(tx: &Transaction<'_>, id: &str) -> Result<()> {
 
 /// Grows within this database, whatever the clock does and however many are made in a millisecond: pages are
 /// cut by id.
-fn next_id(tx: &Transaction<'_>) -> Result<String> {
-    let newest: Option<String> = tx.query_row("SELECT max(id) FROM incidents", [], |row| row.get(0))?;
+fn next_id(tx: &Tx<'_>) -> Result<String> {
+    let sql = "SELECT max(id) FROM incidents";
+    let newest: Option<String> = tx.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
     let newest = newest.and_then(|id| id.parse::<Ulid>().ok());
     let fresh = Ulid::new();
     let id = match newest {
@@ -182,7 +187,7 @@ fn next_id(tx: &Transaction<'_>) -> Result<String> {
 }
 
 /// Makes the case's file, its evidence and verdict the incident's.
-fn put_file(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
+fn put_file(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
     let file = &recording.case.file;
     tx.prepare_cached("DELETE FROM evidence WHERE incident = ?1")?.execute([id])?;
     // REPLACE: two files of one name are the collector's mistake, and must not cost the incident.

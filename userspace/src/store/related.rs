@@ -2,10 +2,11 @@
 //! what is stable: the kinds, the process or the cgroup, and the same minute, whichever is recorded first.
 
 use anyhow::Result;
-use rusqlite::{Row, Transaction, named_params, params};
+use rusqlite::{Row, named_params, params};
 
 use super::recording::Recording;
 use super::row::{collect, signed, unsigned, word};
+use super::tx::Tx;
 use crate::cgroup;
 use crate::kinds;
 use crate::kinds::room::Tie;
@@ -76,7 +77,7 @@ fn is_one_job(path: &str) -> bool {
 }
 
 /// Links the case's incident with its causes and effects of the same minute; the causes that can tell of it.
-pub(super) fn link(tx: &Transaction<'_>, id: &str, recording: &Recording<'_>) -> Result<Vec<Cause>> {
+pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<Vec<Cause>> {
     let this = Trace::of(recording);
     let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, i.kind, i.severity
                FROM occurrences o JOIN incidents i ON i.id = o.incident
@@ -126,7 +127,7 @@ fn candidate(row: &Row<'_>) -> Result<(String, Severity, Trace)> {
     Ok((row.get("incident")?, word(row, "severity")?, trace))
 }
 
-fn put_link(tx: &Transaction<'_>, effect: &str, cause: &str) -> Result<()> {
+fn put_link(tx: &Tx<'_>, effect: &str, cause: &str) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO links (effect, cause) SELECT ?1, ?2
                WHERE (SELECT count(*) FROM links WHERE effect = ?1) < ?3
                  AND (SELECT count(*) FROM links WHERE cause = ?2) < ?3";
@@ -135,7 +136,7 @@ fn put_link(tx: &Transaction<'_>, effect: &str, cause: &str) -> Result<()> {
 }
 
 /// Effects of this incident whose alerts its own can tell of: those of the same kind of tie that are linked.
-pub(super) fn effects(tx: &Transaction<'_>, id: &str, kind: IncidentKind) -> Result<Vec<(String, Severity)>> {
+pub(super) fn effects(tx: &Tx<'_>, id: &str, kind: IncidentKind) -> Result<Vec<(String, Severity)>> {
     let sql = "SELECT i.id, i.kind, i.severity FROM links JOIN incidents i ON i.id = links.effect
                WHERE links.cause = ?1 ORDER BY i.id";
     let mut statement = tx.prepare_cached(sql)?;
@@ -152,7 +153,7 @@ fn effect(row: &Row<'_>) -> Result<(String, IncidentKind, Severity)> {
 }
 
 /// What is related to an incident, causes first, the older first.
-pub(super) fn of(tx: &Transaction<'_>, id: &str) -> Result<Vec<Related>> {
+pub(super) fn of(tx: &Tx<'_>, id: &str) -> Result<Vec<Related>> {
     let sql = "SELECT i.id, i.kind, i.severity, i.title, 'caused_by' AS relation
                FROM links JOIN incidents i ON i.id = links.cause WHERE links.effect = ?1
                UNION ALL

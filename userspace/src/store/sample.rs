@@ -42,9 +42,11 @@ pub(crate) fn due_alert(incident: Incident) -> DueAlert {
         first_receipt: None,
         also: Vec::new(),
         also_count: 0,
+        tally: Vec::new(),
         attempts: 0,
         may_repeat: false,
         created: incident.last_seen,
+        unstored: false,
         incident,
     }
 }

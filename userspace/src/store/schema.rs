@@ -6,7 +6,7 @@ use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first; SQLite's `user_version` says how many a database has had.
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4), M::up(V5)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4), M::up(V5), M::up(V6)]));
 
 /// Times are milliseconds since the Unix epoch, as the contract shows no more than that. What is only ever
 /// read whole is JSON. Blobs stand last in their row, so that nothing else has to be read through them.
@@ -133,6 +133,92 @@ WHERE json_valid(findings) AND json_type(findings) = 'array';
 CREATE INDEX occurrences_by_process ON occurrences (pid, start_ticks);
 ";
 
+/// So that no step costs what is stored, but what is due: when a reminder has to be looked at, whose noise an incident
+/// is and what it is worth, how much there is in all; who is a receiver since when; and which alert is the more urgent.
+/// What keeps these true are triggers: no statement can forget it.
+const V6: &str = "
+ALTER TABLE incidents ADD COLUMN remind_ms INTEGER;
+ALTER TABLE incidents ADD COLUMN owner     TEXT NOT NULL DEFAULT '';
+ALTER TABLE incidents ADD COLUMN worth     INTEGER NOT NULL AS (
+    CASE status WHEN 'resolved' THEN 0 ELSE 3 END
+    + CASE severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END) VIRTUAL;
+UPDATE incidents SET remind_ms = 0 WHERE status = 'open';
+UPDATE incidents SET owner = CASE
+    WHEN json_extract(process, '$.container_id') IS NOT NULL
+        THEN 'container ' || substr(json_extract(process, '$.container_id'), 1, 12)
+    WHEN json_extract(process, '$.uid') > 0 THEN 'uid ' || json_extract(process, '$.uid')
+    ELSE 'uid 0' END
+WHERE json_valid(process);
+DROP INDEX incidents_by_size;
+CREATE INDEX incidents_by_status ON incidents (status, id);
+CREATE INDEX incidents_by_kind   ON incidents (kind, id);
+CREATE INDEX incidents_by_time   ON incidents (last_seen_ms, id);
+CREATE INDEX incidents_by_worth  ON incidents (worth, id);
+CREATE INDEX incidents_by_owner  ON incidents (owner, worth, id);
+CREATE INDEX incidents_by_events ON incidents (kind, seen_events_ms) WHERE status <> 'resolved';
+CREATE INDEX incidents_by_walks  ON incidents (kind, seen_walked_ms) WHERE status <> 'resolved';
+CREATE INDEX incidents_to_remind ON incidents (remind_ms) WHERE remind_ms IS NOT NULL;
+
+CREATE TABLE totals (
+    one            INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    incidents      INTEGER NOT NULL,
+    evidence_bytes INTEGER NOT NULL
+) STRICT;
+INSERT INTO totals SELECT 1, count(*), coalesce(sum(evidence_bytes), 0) FROM incidents;
+CREATE TABLE owners (
+    owner     TEXT    NOT NULL PRIMARY KEY,
+    incidents INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO owners SELECT owner, count(*) FROM incidents GROUP BY owner;
+CREATE INDEX owners_by_size ON owners (incidents);
+CREATE TRIGGER incidents_added AFTER INSERT ON incidents BEGIN
+    UPDATE totals SET incidents = incidents + 1, evidence_bytes = evidence_bytes + NEW.evidence_bytes;
+    INSERT INTO owners VALUES (NEW.owner, 1) ON CONFLICT (owner) DO UPDATE SET incidents = incidents + 1;
+END;
+CREATE TRIGGER incidents_removed AFTER DELETE ON incidents BEGIN
+    UPDATE totals SET incidents = incidents - 1, evidence_bytes = evidence_bytes - OLD.evidence_bytes;
+    UPDATE owners SET incidents = incidents - 1 WHERE owner = OLD.owner;
+    DELETE FROM owners WHERE owner = OLD.owner AND incidents <= 0;
+END;
+CREATE TRIGGER incidents_grown AFTER UPDATE OF evidence_bytes ON incidents BEGIN
+    UPDATE totals SET evidence_bytes = evidence_bytes + NEW.evidence_bytes - OLD.evidence_bytes;
+END;
+
+CREATE TABLE receivers (
+    sink     TEXT    NOT NULL PRIMARY KEY,
+    since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO receivers SELECT sink, min(created_ms) FROM alerts GROUP BY sink;
+
+ALTER TABLE alerts ADD COLUMN tier INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alerts ADD COLUMN head INTEGER;
+UPDATE alerts SET tier = (SELECT 2 - worth % 3 FROM incidents WHERE id = alerts.incident)
+    + (occasion IN ('reminder', 'resolved')) WHERE status = 'pending';
+DROP INDEX alerts_due;
+DROP INDEX alerts_by_incident;
+CREATE INDEX alerts_due         ON alerts (sink, tier, due_ms, id) WHERE status = 'pending';
+CREATE INDEX alerts_by_occasion ON alerts (sink, occasion, id) WHERE status = 'pending';
+CREATE INDEX alerts_by_incident ON alerts (incident, sink, id);
+CREATE INDEX alerts_by_head     ON alerts (head) WHERE head IS NOT NULL;
+CREATE TRIGGER alerts_put AFTER INSERT ON alerts WHEN NEW.status = 'pending' BEGIN
+    UPDATE alerts SET tier = (SELECT 2 - worth % 3 FROM incidents WHERE id = NEW.incident)
+        + (NEW.occasion IN ('reminder', 'resolved')) WHERE id = NEW.id;
+END;
+CREATE TRIGGER incidents_graded AFTER UPDATE OF severity ON incidents WHEN NEW.severity <> OLD.severity BEGIN
+    UPDATE alerts SET tier = 2 - NEW.worth % 3 + (occasion IN ('reminder', 'resolved'))
+    WHERE incident = NEW.id AND status = 'pending';
+END;
+CREATE TRIGGER alerts_settled AFTER UPDATE OF status ON alerts
+    WHEN OLD.status = 'pending' AND NEW.status <> 'pending' BEGIN
+    UPDATE incidents SET remind_ms = 0 WHERE id = NEW.incident AND status = 'open'
+        AND (NEW.status = 'failed' OR last_seen_ms > coalesce(NEW.told_seen_ms, 0));
+    UPDATE incidents SET remind_ms = 0 FROM alerts AS told
+    WHERE told.folded_into = NEW.incident AND told.sink = NEW.sink AND told.status = 'folded'
+        AND incidents.id = told.incident AND incidents.status = 'open'
+        AND incidents.last_seen_ms > coalesce(told.told_seen_ms, 0);
+END;
+";
+
 /// The migrations up to the first version, as a database of then has had them.
 #[cfg(test)]
 pub(super) fn first_version() -> Migrations<'static> {
@@ -156,7 +242,17 @@ mod tests {
         assert!(schema(&conn).is_empty());
         MIGRATIONS.to_latest(&mut conn).unwrap();
         let first = schema(&conn);
-        for table in ["alerts", "evidence", "incidents", "links", "occurrences", "watch"] {
+        for table in [
+            "alerts",
+            "evidence",
+            "incidents",
+            "links",
+            "occurrences",
+            "owners",
+            "receivers",
+            "totals",
+            "watch",
+        ] {
             assert!(first.iter().any(|name| name == table), "{table} is missing from {first:?}");
         }
         MIGRATIONS.to_latest(&mut conn).unwrap();

@@ -10,20 +10,49 @@ pub(super) fn sqlite_code(err: &Error) -> Option<ErrorCode> {
     err.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code)
 }
 
+/// Whether the file can't be used, for now or for ever, and what was to be written is as good as before.
+pub(super) fn is_of_the_disk(err: &Error) -> bool {
+    matches!(
+        sqlite_code(err),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+        )
+    )
+}
+
+/// What an error means, in words.
+pub(super) fn explained(err: &Error, dir: &Path) -> String {
+    let means = sqlite_code(err).and_then(|code| meaning(code, dir));
+    means.map_or_else(|| format!("{err:#}"), |means| format!("{means}: {err:#}"))
+}
+
 /// The error with what it means in front.
 pub(super) fn explain(err: Error, dir: &Path) -> Error {
+    match sqlite_code(&err).and_then(|code| meaning(code, dir)) {
+        Some(means) => err.context(means),
+        None => err,
+    }
+}
+
+fn meaning(code: ErrorCode, dir: &Path) -> Option<String> {
     let dir = dir.display();
-    match sqlite_code(&err) {
-        Some(ErrorCode::DiskFull) => err.context(format!("the disk that holds {dir} is full")),
-        Some(ErrorCode::ReadOnly) => err.context(format!("the incident database in {dir} cannot be written")),
-        Some(ErrorCode::SystemIoFailure) => err.context(format!("the disk that holds {dir} has errors")),
-        Some(ErrorCode::DatabaseBusy) => {
-            err.context(format!("another program has locked the database in {dir}"))
+    match code {
+        ErrorCode::DiskFull => Some(format!("the disk that holds {dir} is full")),
+        ErrorCode::ReadOnly => Some(format!("the incident database in {dir} cannot be written")),
+        ErrorCode::SystemIoFailure => Some(format!("the disk that holds {dir} has errors")),
+        ErrorCode::DatabaseBusy => Some(format!("another program has locked the database in {dir}")),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+            Some(format!("the incident database in {dir} is damaged"))
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            err.context(format!("the incident database in {dir} is damaged"))
-        }
-        _ => err,
+        _ => None,
     }
 }
 
@@ -35,7 +64,7 @@ pub(crate) fn remedy(err: &Error) -> &'static str {
         Some(ErrorCode::SystemIoFailure) => "check the disk (dmesg), or move the data folder with --data-dir",
         Some(ErrorCode::DatabaseBusy) => "stop the other program that uses the data folder",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "restart ai-debugger: it moves the damaged database aside and starts a new one"
+            "nothing now: the damaged file is moved aside and a new one begun; restart ai-debugger if this stays"
         }
         _ => "see the log",
     }
@@ -63,7 +92,7 @@ mod tests {
             (ffi::SQLITE_READONLY, "the incident database in /d cannot be written", "writable", false),
             (ffi::SQLITE_IOERR, "the disk that holds /d has errors", "dmesg", false),
             (ffi::SQLITE_BUSY, "another program has locked the database in /d", "stop the other", false),
-            (ffi::SQLITE_CORRUPT, "the incident database in /d is damaged", "restart", false),
+            (ffi::SQLITE_CORRUPT, "the incident database in /d is damaged", "moved aside", false),
             (ffi::SQLITE_CONSTRAINT, "inserting", "see the log", true),
             (ffi::SQLITE_TOOBIG, "inserting", "see the log", true),
         ] {

@@ -35,6 +35,7 @@ pub(crate) struct Setup<'a> {
     cgroup: Option<&'a Path>,
     log: Option<File>,
     key_file: Option<&'a Path>,
+    small_disk: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -43,7 +44,15 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, cgroup: None, log: None, key_file: None }
+        Self {
+            data_dir,
+            variables,
+            user: None,
+            cgroup: None,
+            log: None,
+            key_file: None,
+            small_disk: false,
+        }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -85,6 +94,12 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// On a disk of 16 MiB that only it sees: a tmpfs over its data folder, in a mount namespace of its own.
+    pub(crate) fn on_small_disk(mut self) -> Self {
+        self.small_disk = true;
+        self
+    }
+
     /// Its log goes into this file instead of the tests' own.
     pub(crate) fn log(mut self, file: File) -> Self {
         self.log = Some(file);
@@ -95,13 +110,21 @@ impl<'a> Setup<'a> {
     pub(crate) fn start(self) -> Daemon {
         let program = env!("CARGO_BIN_EXE_ai-debugger");
         let mut command = match self.cgroup {
-            None => Command::new(program),
             Some(directory) => {
                 let mut shell = Command::new("/bin/sh");
                 let enter = r#"echo $$ > "$1/cgroup.procs" && shift && exec "$@""#;
                 shell.args(["-c", enter, "sh"]).arg(directory).arg(program);
                 shell
             }
+            None if self.small_disk => {
+                let mut command = Command::new("unshare");
+                // `exec`, so that the daemon is this process's child.
+                let script = "mount -t tmpfs -o size=16m,mode=700 tmpfs \"$0\" && exec \"$@\"";
+                command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+                command.arg(self.data_dir).arg(program);
+                command
+            }
+            None => Command::new(program),
         };
         command
             .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -115,6 +138,9 @@ impl<'a> Setup<'a> {
             Some(file) => command.arg("--key-file").arg(file),
             None => command.args(["--key", KEY]),
         };
+        if self.small_disk {
+            command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        }
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }

@@ -9,6 +9,7 @@ mod conditions;
 mod containers;
 mod crash_paths;
 mod daemon;
+mod disk;
 mod ends;
 mod execs;
 mod fallback;

@@ -11,6 +11,8 @@ use crate::store::{Brief, DueAlert};
 pub(super) const NAME: usize = 200;
 /// A command line, or a sentence.
 pub(super) const SENTENCE: usize = 700;
+/// Lines of a summary: kinds by severity, the worst first.
+const TALLIES: usize = 15;
 /// Causes named in one message.
 const CAUSES: usize = 3;
 
@@ -35,6 +37,7 @@ pub(super) fn lead(alert: &DueAlert) -> String {
         (Occasion::Resolved, _) => "Resolved: ".to_owned(),
         (Occasion::Digest, 0) => "Found at start: ".to_owned(),
         (Occasion::Digest, others) => format!("{} found at start: ", others.saturating_add(1)),
+        (Occasion::Summary, others) => format!("{} incidents, the worst: ", others.saturating_add(1)),
     }
 }
 
@@ -42,7 +45,7 @@ pub(super) fn lead(alert: &DueAlert) -> String {
 pub(super) fn news(alert: &DueAlert) -> Option<String> {
     let more = alert.told_before.map(|before| alert.count.saturating_sub(before));
     let since = match (alert.occasion, more) {
-        (Occasion::New | Occasion::Verdict | Occasion::Digest, _) => None,
+        (Occasion::New | Occasion::Verdict | Occasion::Digest | Occasion::Summary, _) => None,
         (Occasion::Resolved, _) => Some(match alert.count {
             1 => "*Resolved:* it happened once.".to_owned(),
             count => format!("*Resolved:* it happened {count} times in total."),
@@ -51,9 +54,11 @@ pub(super) fn news(alert: &DueAlert) -> Option<String> {
         (_, Some(1)) => Some("*Since the last message:* one more time.".to_owned()),
         (_, Some(more)) => Some(format!("*Since the last message:* {more} more times.")),
     };
+    let over = (alert.occasion != Occasion::Resolved).then_some(alert.incident.resolved_at).flatten();
+    let over = over.map(|at| format!("*Over by now:* resolved at {}.", at.strftime("%H:%M:%S UTC")));
     let causes = alert.incident.related.iter().filter(|it| it.relation == Relation::CausedBy);
     let causes = causes.take(CAUSES).map(cause);
-    let lines: Vec<_> = causes.chain(since).collect();
+    let lines: Vec<_> = causes.chain(since).chain(over).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
@@ -68,6 +73,7 @@ pub(super) fn also(alert: &DueAlert) -> Option<String> {
     }
     let heading = match alert.occasion {
         Occasion::Digest => "*Also found:*",
+        Occasion::Summary => "*The next:*",
         // What lasts explains no other's alert away: these were found with it at the start.
         Occasion::Reminder if kinds::room(alert.incident.kind).lasts() => "*Also ongoing:*",
         _ => "*This explains:*",
@@ -79,6 +85,21 @@ pub(super) fn also(alert: &DueAlert) -> Option<String> {
         lines.push(format!("… and {} more", alert.also_count - shown));
     }
     Some(lines.join("\n"))
+}
+
+/// All that a summary tells of, by kind.
+pub(super) fn tally(alert: &DueAlert) -> Option<String> {
+    let lines: Vec<_> = alert
+        .tally
+        .iter()
+        .map(|it| {
+            let label = kinds::room(it.kind).label;
+            format!("{} {} × {label}, {}", mark(Occasion::New, it.severity), it.count, it.severity)
+        })
+        .take(TALLIES)
+        .collect();
+    (!lines.is_empty())
+        .then(|| format!("*In all, told in one message because they are many:*\n{}", lines.join("\n")))
 }
 
 fn line(it: &Brief) -> String {

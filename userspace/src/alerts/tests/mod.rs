@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::config::Receivers;
 use crate::kinds::sample::{case, verdict};
-use crate::model::{AlertStatus, Occasion, Verdict, VerdictBy};
+use crate::model::{AlertStatus, Occasion, Severity, Verdict, VerdictBy};
 use crate::store::AlertPlan;
 use crate::store::sample::until;
 use receivers::bot;
@@ -25,7 +25,18 @@ async fn answers_are_understood() {
     let later = Status(500, "rollup_error");
     for (replies, requests, status, error, degraded) in [
         (&[][..], 1, Sent, "", ""),
-        (&[Status(204, "")], 1, Sent, "", ""),
+        // Not Slack's answer, but somebody's in between: nobody was told.
+        (&[Status(204, "")], 2, Sent, "", ""),
+        (&[Status(200, "<!DOCTYPE html><title>Log in</title>")], 2, Sent, "", ""),
+        (&[Status(200, "")], 2, Sent, "", ""),
+        (&[Status(200, "invalid_payload")], 1, Failed, "Slack answered 200: invalid_payload", ""),
+        (
+            &[Status(200, "no_service")],
+            1,
+            Failed,
+            "Slack answered 200: no_service",
+            "make a new incoming webhook",
+        ),
         (&[later, later, later], 4, Sent, "", ""),
         (&[Status(503, "")], 2, Sent, "", ""),
         (&[Reply::RetryAfter("nonsense")], 2, Sent, "", ""),
@@ -328,5 +339,48 @@ async fn without_a_receiver_health_says_so() {
     until(|| !rig.health.degraded().is_empty()).await;
     let shown = rig.health.degraded().remove(0);
     assert!(shown.component == "alerts" && shown.remedy.contains("SLACK_WEBHOOK_URL"), "{shown:?}");
+    worker.abort();
+}
+
+#[tokio::test]
+async fn a_backlog_is_a_summary_and_what_is_critical_goes_before_it_singly() {
+    let mut rig = Rig::new(&[]).await;
+    rig.serve().await;
+    for number in 0..60 {
+        rig.record_as(&format!("w{number}"), Severity::Warning).await;
+    }
+    rig.record_as("critical", Severity::Critical).await;
+    let worker = rig.work(rig.sinks(quick()));
+    let (_, first) = rig.request().await;
+    assert!(first["text"].as_str().unwrap().starts_with("CRITICAL"), "{first}");
+    let (_, second) = rig.request().await;
+    let said = second["blocks"].to_string();
+    assert!(second["text"].as_str().unwrap().contains("60 incidents, the worst"), "{second}");
+    assert!(said.contains("60 × OOM kill, warning") && said.contains("… and 49 more"), "{said}");
+    until(|| rig.counted("sent", 2)).await;
+    let told = rig.store.list(crate::store::Filter { limit: 100, ..Default::default() }).await.unwrap();
+    let grouped = told.incidents.iter().filter(|it| it.alerts[0].status == AlertStatus::Grouped).count();
+    assert_eq!(grouped, 59, "one of them leads");
+    worker.abort();
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_down_is_asked_about_one_alert_at_a_time() {
+    // Alertmanager's own answers have no body.
+    let replies = [&[Reply::Status(500, "down"); 3][..], &[Reply::Status(200, ""); 50]].concat();
+    let mut rig = Rig::new(&replies).await;
+    rig.serve().await;
+    let config = Receivers { alertmanager_url: Some(rig.url()), ..Receivers::default() };
+    let sinks = Sinks::with_pace(config, quick()).unwrap();
+    for number in 0..50 {
+        let plan = AlertPlan { sinks: sinks.names(), level: sinks.level(), ..AlertPlan::default() };
+        rig.store.record(case(&number.to_string()), verdict("1"), plan).await.unwrap();
+    }
+    let worker = rig.work(sinks);
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < 50 + 50 + 2 {
+        sizes.push(rig.request().await.1.as_array().unwrap().len());
+    }
+    assert_eq!(sizes[..3], [50, 1, 1], "{sizes:?}");
     worker.abort();
 }

@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::Pace;
 use super::super::post::PostResult;
@@ -36,15 +36,23 @@ struct StandInReceiver {
 impl StandInReceiver {
     /// Answers every request by `answer`, with its number.
     async fn start(answer: impl Fn(usize) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
+        let number = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        Self::start_seeing(move |_| answer(number.fetch_add(1, std::sync::atomic::Ordering::Relaxed))).await
+    }
+
+    /// Answers every request by `answer`.
+    async fn start_seeing(
+        answer: impl Fn(&PostedRequest) -> (u16, &'static str) + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<PostedRequest>>> = Arc::default();
         let kept = Arc::clone(&seen);
         let app = Router::new().fallback(move |uri: Uri, headers: HeaderMap, bytes: Bytes| {
-            let mut seen = kept.lock().unwrap();
-            let (status, text) = answer(seen.len());
             let body = serde_json::from_slice(&bytes).unwrap();
-            seen.push(PostedRequest { path: uri.path().to_owned(), headers, body, bytes });
+            let this = PostedRequest { path: uri.path().to_owned(), headers, body, bytes };
+            let (status, text) = answer(&this);
+            kept.lock().unwrap().push(this);
             std::future::ready((StatusCode::from_u16(status).unwrap(), [("retry-after", "7")], text))
         });
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -134,6 +142,12 @@ async fn what_receivers_answer_decides_what_becomes_of_the_alert() {
         (bot, 200, r#"{"ok":false,"error":"invalid_auth"}"#, REFUSED, Some("SLACK_BOT_TOKEN")),
         (bot, 200, r#"{"ok":false,"error":"not_in_channel"}"#, REFUSED, Some("invite")),
         (bot, 200, r#"{"ok":false,"error":"invalid_blocks"}"#, REFUSED, None),
+        (bot, 204, "", LATER, None),
+        (hook, 200, "<!doctype html><html>Log in</html>", LATER, None),
+        (hook, 203, "", LATER, None),
+        (alertmanager, 200, "<html>Log in</html>", LATER, None),
+        (alertmanager, 200, "Welcome", LATER, None),
+        (alertmanager, 202, "", LATER, None),
         (hook, 503, "", LATER, None),
         (hook, 408, "", LATER, None),
         (hook, 400, "no", REFUSED, None),
@@ -162,9 +176,10 @@ async fn what_receivers_answer_decides_what_becomes_of_the_alert() {
 #[tokio::test]
 async fn nobody_there_is_not_now_and_nothing_of_a_secret_is_said() {
     for of in [bot, hook, alertmanager] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
+        // Bound and not listening: nobody else gets this port meanwhile.
+        let nobody = TcpSocket::new_v4().unwrap();
+        nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url = format!("http://{}", nobody.local_addr().unwrap());
         let receiver = Receiver::all(of(&url), Pace::default()).unwrap().remove(0);
         let PostResult::Later { error, may_have_arrived, .. } = receiver.tell(&due_alert(incident())).await
         else {
@@ -207,4 +222,41 @@ async fn alertmanager_is_told_of_what_was_less_grave_that_it_is_over() {
         seen.body.as_array().unwrap().iter().map(|it| it["labels"]["severity"].clone()).collect();
     assert_eq!(severities, ["critical", "warning", "info"]);
     assert!(seen.body[0]["endsAt"].as_str() > seen.body[1]["endsAt"].as_str(), "{}", seen.body);
+}
+
+#[tokio::test]
+async fn alertmanager_is_told_of_many_in_one_request_and_one_it_refuses_costs_no_other() {
+    let peer = StandInReceiver::start_seeing(|seen| {
+        let refused = seen.body.as_array().unwrap().iter().any(|it| it["labels"]["process"] == "bad");
+        if refused { (400, "bad label") } else { (200, "") }
+    })
+    .await;
+    let receiver = peer.receiver(alertmanager);
+    let alerts: Vec<_> = (0..16)
+        .map(|number| {
+            let mut it = incident();
+            it.process.name = if number == 5 { "bad".into() } else { format!("p{number}") };
+            due_alert(it)
+        })
+        .collect();
+    let answers = receiver.tell_all(&alerts).await;
+    for (number, answer) in answers.iter().enumerate() {
+        let refused = matches!(answer, PostResult::Refused { .. });
+        assert_eq!((refused, answers.len()), (number == 5, 16), "{number}: {answer:?}");
+    }
+    // Halves, not each by itself.
+    assert_eq!(peer.seen().len(), 9);
+    let firing = receiver.tell_all(&alerts[..5]).await;
+    assert!(firing.iter().all(|it| matches!(it, PostResult::Delivered { .. })));
+    assert_eq!(peer.seen().len(), 10);
+}
+
+#[tokio::test]
+async fn alertmanager_is_told_how_it_stands_whatever_was_to_be_told() {
+    let peer = StandInReceiver::start(|_| (200, "")).await;
+    let mut alert = due_alert(incident());
+    alert.incident.status = crate::model::IncidentStatus::Resolved;
+    peer.receiver(alertmanager).tell(&alert).await;
+    let ends: jiff::Timestamp = peer.seen()[0].body[0]["endsAt"].as_str().unwrap().parse().unwrap();
+    assert!(ends <= jiff::Timestamp::now(), "{ends}");
 }

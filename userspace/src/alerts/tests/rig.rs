@@ -22,9 +22,10 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Pace, SLACK, Sinks, run};
 use crate::config::{Receivers, SlackConfig};
 use crate::health::Health;
+use crate::kinds::case::Case;
 use crate::kinds::sample::{case, verdict};
 use crate::metrics::Metrics;
-use crate::model::{AlertDelivery, AlertStatus};
+use crate::model::{AlertDelivery, AlertStatus, Severity};
 use crate::store::sample::open_counting;
 use crate::store::{AlertPlan, Store};
 
@@ -128,6 +129,12 @@ impl Rig {
     pub(super) async fn record(&self, name: &str) -> String {
         let plan = AlertPlan { sinks: vec![SLACK], ..AlertPlan::default() };
         self.store.record(case(name), verdict(name), plan).await.unwrap().id
+    }
+
+    pub(super) async fn record_as(&self, name: &str, severity: Severity) {
+        let plan = AlertPlan { sinks: vec![SLACK], ..AlertPlan::default() };
+        let case = Case { severity, ..case(name) };
+        self.store.record(case, verdict(name), plan).await.unwrap();
     }
 
     pub(super) async fn request(&mut self) -> (Instant, Value) {

@@ -10,7 +10,7 @@ use super::*;
 use crate::kinds::sample::{at, case, case_by, verdict};
 use crate::model::{Incident, IncidentKind, Severity};
 use crate::queue::cases::{case_queue, entry};
-use crate::store::sample::{open, until};
+use crate::store::sample::open;
 use crate::store::{DueAlert, Filter};
 
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -39,6 +39,7 @@ impl RecorderRig {
             health: Health::default(),
             audience: Audience {
                 editing: vec![],
+                level: vec![],
                 sinks: vec!["slack"],
                 min_severity: Severity::Warning,
                 quiet_until: Timestamp::UNIX_EPOCH,
@@ -133,6 +134,7 @@ fn who_is_told_of_what() {
     let (start, end) = (at(0), at(120));
     let audience = Audience {
         editing: vec![],
+        level: vec![],
         sinks: vec!["slack"],
         min_severity: Severity::Warning,
         quiet_until: end,
@@ -245,39 +247,26 @@ async fn at_shutdown_what_waits_is_recorded_first() {
 }
 
 #[tokio::test]
-async fn a_full_disk_holds_the_case_until_there_is_room() {
+async fn a_full_disk_holds_no_case_up() {
     let rig = RecorderRig::new(8);
     rig.store.limit_pages(1);
     let mut big = case("a");
     big.file.evidence[0].body = vec![7; 1_000_000];
     rig.push(big);
-    let recorder = tokio::spawn(rig.recorder(None).run(rig.cases.clone(), rig.shutdown.clone()));
-    until(|| !rig.health.degraded().is_empty()).await;
-    let shown = rig.health.degraded().remove(0);
-    assert_eq!(shown.component, "store");
-    assert!(shown.reason.contains("is full") && shown.remedy.contains("free up space"), "{shown:?}");
-    assert!(rig.incidents().await.is_empty());
-    // What comes meanwhile waits behind it.
     rig.push(case("b"));
+    rig.record_all(None).await;
+    let names = async || {
+        let all = rig.incidents().await;
+        all.into_iter().map(|it| it.fingerprint).collect::<Vec<_>>().join("")
+    };
+    assert_eq!((names().await.as_str(), rig.due().await.len()), ("ba", 2), "from memory");
+    assert!(rig.store.is_in_memory());
     rig.store.limit_pages(1_000_000);
-    until(|| rig.health.degraded().is_empty()).await;
-    rig.shutdown.cancel();
-    recorder.await.unwrap();
-    let names: Vec<_> = rig.incidents().await.into_iter().map(|it| it.fingerprint).collect();
-    assert_eq!(names, ["b", "a"]);
-}
-
-#[tokio::test]
-async fn what_a_full_disk_costs_at_shutdown_is_counted() {
-    let rig = RecorderRig::new(8);
-    rig.store.limit_pages(1);
-    let mut big = case("a");
-    (big.count, big.file.evidence[0].body) = (3, vec![7; 1_000_000]);
-    rig.push(big);
-    rig.shutdown.cancel();
-    rig.recorder(None).run(rig.cases.clone(), rig.shutdown.clone()).await;
-    let text = rig.metrics.render();
-    assert!(text.contains(r#"turned_away_total{limit="store"} 3"#), "{text}");
+    rig.store.tend().await.unwrap();
+    assert!(!rig.store.is_in_memory());
+    assert_eq!((names().await.as_str(), rig.due().await.len()), ("ba", 2), "from the file");
+    let id = &rig.incidents().await[1].id;
+    assert_eq!(rig.store.evidence(id, "status").await.unwrap().unwrap().body.len(), 1_000_000);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::model::Occasion;
 const UNTIL: i64 = 120;
 
 fn at_start() -> AlertPlan {
-    AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: None, digest_until: Some(at(UNTIL)) }
+    AlertPlan { sinks: vec!["slack"], digest_until: Some(at(UNTIL)), ..AlertPlan::default() }
 }
 
 fn zombies(name: &str, severity: Severity) -> crate::kinds::case::Case {

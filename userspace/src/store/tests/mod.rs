@@ -1,11 +1,16 @@
 //! The store from outside: recording, reading back, surviving.
 
 mod about;
+mod back;
+mod backlog;
 mod digest;
+mod harm;
 mod life;
+mod noise;
 mod outbox;
 mod raise;
 mod related;
+mod scale;
 mod survival;
 mod unreadable;
 mod upgrade;
@@ -18,7 +23,7 @@ use crate::render;
 use crate::store::sample::{host, open};
 
 fn slack_now() -> AlertPlan {
-    AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: None, digest_until: None }
+    AlertPlan { sinks: vec!["slack"], ..AlertPlan::default() }
 }
 
 async fn get(store: &Store, id: &str) -> Incident {

@@ -15,7 +15,7 @@ async fn due(store: &Store) -> Vec<DueAlert> {
 
 fn held() -> AlertPlan {
     let hold_until = Timestamp::now() + SignedDuration::from_secs(3600);
-    AlertPlan { sinks: vec!["slack"], editing: vec![], hold_until: Some(hold_until), digest_until: None }
+    AlertPlan { sinks: vec!["slack"], hold_until: Some(hold_until), ..AlertPlan::default() }
 }
 
 #[tokio::test]

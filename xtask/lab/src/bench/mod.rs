@@ -5,6 +5,7 @@ mod alerts;
 mod events;
 mod http;
 mod idle;
+mod incidents;
 mod kernel;
 mod latency;
 mod load;
@@ -78,6 +79,8 @@ enum BenchPart {
     Idle,
     /// Requests a second, beside a bare handler and the seed's way of serving; memory under many clients.
     Http,
+    /// 10,000 different incidents at once: who is told when, and what they cost stored. Fails when a bar is missed.
+    Incidents,
     /// Alerts: once, in time and right, whatever happens to model, Slack and daemon. Fails when a bar is missed.
     Alerts,
 }
@@ -119,11 +122,12 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<ExitCode> {
             BenchPart::Memory => memory::measure(&bench),
             BenchPart::Idle => idle::measure(&bench),
             BenchPart::Http => http::measure(&bench),
+            BenchPart::Incidents => incidents::measure(&bench),
             BenchPart::Alerts => alerts::measure(&bench, &options.only),
         };
         let found = found.with_context(|| format!("{part:?}"))?;
         // Counts of what must not happen. The others are figures of this machine, now: reported, not judged.
-        if *part == BenchPart::Alerts {
+        if matches!(part, BenchPart::Alerts | BenchPart::Incidents) {
             missed.extend(found.figures.iter().filter(|it| !it.is_met()).map(|it| it.name.clone()));
         }
         findings.add(found);

@@ -58,10 +58,18 @@ impl Message {
         }
     }
 
-    /// As Alertmanager got it, which has no place for by whom, and takes the same alert twice for one.
-    pub(crate) fn of_alertmanager(seen: &PeerRequest) -> Self {
+    /// As Alertmanager got them, many in a request; of one incident the first, as behind it stands by which severities
+    /// it is over.
+    pub(crate) fn of_alertmanager(seen: &PeerRequest) -> Vec<Self> {
         let json: Value = serde_json::from_str(&seen.body).unwrap_or_default();
-        let alert = &json[0];
+        let mut all: Vec<_> =
+            json.as_array().into_iter().flatten().map(|alert| Self::of_alert(seen, alert)).collect();
+        all.dedup_by(|later, first| later.about == first.about);
+        all
+    }
+
+    /// It has no place for by whom, and takes the same alert twice for one.
+    fn of_alert(seen: &Seen, alert: &Value) -> Self {
         let texts = &alert["annotations"];
         Self {
             may_repeat: true,
@@ -131,9 +139,13 @@ mod tests {
         ));
         assert_eq!((it.about.as_str(), it.severity), ("01A", Some(Severity::Warning)));
         assert!(it.may_repeat && it.is_marked(false) && !it.body.contains('<'), "{it:?}");
-        let it = Message::of_alertmanager(&seen(
-            r#"[{"labels":{"severity":"critical"},"annotations":{"incident":"01B","description":"d","cause":"c"}}]"#,
+        let all = Message::of_alertmanager(&seen(
+            r#"[{"labels":{"severity":"critical"},"annotations":{"incident":"01B","description":"d","cause":"c"}},
+                {"labels":{"severity":"warning"},"annotations":{"incident":"01B"}},
+                {"labels":{"severity":"warning"},"annotations":{"incident":"01C"}}]"#,
         ));
+        assert_eq!(all.iter().map(|it| it.about.as_str()).collect::<Vec<_>>(), ["01B", "01C"]);
+        let it = &all[0];
         assert_eq!(
             (it.about.as_str(), it.severity, it.body.as_str()),
             ("01B", Some(Severity::Critical), "\"d\" \"c\"")

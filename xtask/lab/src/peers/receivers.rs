@@ -33,11 +33,18 @@ impl Receivers {
             body: if seen.path.contains("/chat.") { posted(seen) } else { "ok".to_owned() },
             after: after(seen),
         };
+        // Alertmanager says nothing but its status.
+        let silent = move |seen: &Seen| Reply::Answer {
+            status: 200,
+            header: None,
+            body: String::new(),
+            after: after(seen),
+        };
         Ok(Self {
             slack: Service::start(answers)?,
             by_bot,
             hook: Service::start(answers)?,
-            alertmanager: Service::start(answers)?,
+            alertmanager: Service::start(silent)?,
         })
     }
 
@@ -69,12 +76,9 @@ impl Receivers {
 
     /// What the two beside Slack got.
     pub(crate) fn others(&self) -> [(&'static str, Vec<Message>); 2] {
-        let all =
-            |service: &Service, of: fn(&PeerRequest) -> Message| service.seen().iter().map(of).collect();
-        [
-            ("webhook", all(&self.hook, Message::of_hook)),
-            ("Alertmanager", all(&self.alertmanager, Message::of_alertmanager)),
-        ]
+        let hook = self.hook.seen().iter().map(Message::of_hook).collect();
+        let alertmanager = self.alertmanager.seen().iter().flat_map(Message::of_alertmanager).collect();
+        [("webhook", hook), ("Alertmanager", alertmanager)]
     }
 
     /// Bodies at the webhook whose signature is not theirs.
