@@ -15,7 +15,7 @@ use ai_debugger::metrics::Metrics;
 use ai_debugger::model::{IncidentKind, Severity};
 use ai_debugger::queue::Pushed;
 use ai_debugger::queue::cases::{case_queue, entry};
-use ai_debugger::recorder::{Audience, Recorder, model_queue};
+use ai_debugger::recorder::{Audience, Recorder, lifecycle, model_queue};
 use ai_debugger::store::Store;
 use anyhow::Result;
 use jiff::Timestamp;
@@ -49,6 +49,12 @@ pub(crate) async fn play(count: u32, dir: &Path, receivers: Receivers) -> Result
         since_ticks: 0,
     };
     let (queue, pending) = (case_queue(&metrics), model_queue(&metrics));
+    let visibility = lifecycle::Visibility {
+        coverage: metrics.coverage.clone(),
+        cases: queue.clone(),
+        scan_interval: Duration::from_secs(10),
+    };
+    let living = tokio::spawn(lifecycle::run(store.clone(), audience.clone(), visibility, stop.clone()));
     let recorder =
         Recorder::new(store.clone(), &analyst, audience, pending, Arc::clone(&metrics), health.clone());
     let recording = tokio::spawn(recorder.run(queue.clone(), stop.clone()));
@@ -94,6 +100,7 @@ pub(crate) async fn play(count: u32, dir: &Path, receivers: Receivers) -> Result
     stop.cancel();
     recording.await?;
     telling.await?;
+    living.await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub struct Pace {
 /// How one receiver is told: how much at once, how soon again, and when it is too much.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner {
-    /// Between two requests.
+    /// Between two steps; not after a full batch of many, behind which more waits.
     pub(super) between: Duration,
     /// Alerts in one step.
     pub(super) batch: usize,

@@ -23,6 +23,9 @@ const HOOK_BATCH: usize = 32;
 /// Alerts in one request to Alertmanager: about a megabyte.
 const ALERTMANAGER_BATCH: usize = 250;
 
+/// So long more gathers for the next step, where there is less than a batch.
+const GATHER: Duration = Duration::from_millis(200);
+
 /// The name of Slack as a receiver, by a webhook or a bot.
 pub const SLACK: &str = "slack";
 /// The name of the generic webhook.
@@ -109,10 +112,8 @@ impl Receiver {
             Self::Slack(..) | Self::SlackBot(_) => {
                 Manner { between: pace.between, batch: 1, backlog: Some(PEOPLE) }
             }
-            Self::Webhook(_) => Manner { between: Duration::ZERO, batch: HOOK_BATCH, backlog: None },
-            Self::Alertmanager(_) => {
-                Manner { between: Duration::ZERO, batch: ALERTMANAGER_BATCH, backlog: None }
-            }
+            Self::Webhook(_) => Manner { between: GATHER, batch: HOOK_BATCH, backlog: None },
+            Self::Alertmanager(_) => Manner { between: GATHER, batch: ALERTMANAGER_BATCH, backlog: None },
         }
     }
 

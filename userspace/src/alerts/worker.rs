@@ -161,7 +161,9 @@ impl Worker {
         let alerts = self.store.begin(self.receiver.name(), now, limit).await?;
         if !alerts.is_empty() {
             let answers = self.receiver.tell_all(&alerts).await;
-            self.quiet_until = self.quiet_until.max(Instant::now() + manner.between);
+            if manner.batch == 1 || alerts.len() < manner.batch {
+                self.quiet_until = self.quiet_until.max(Instant::now() + manner.between);
+            }
             let outcomes = self.judge(&alerts, answers);
             self.settle(outcomes).await;
         }

@@ -182,6 +182,14 @@ impl<T> Queue<T> {
         }
     }
 
+    /// What waits, in the order of [`Queue::pop`]: so many at the most, at once.
+    pub fn take(&self, most: usize) -> Vec<T> {
+        let mut state = self.state();
+        let taken = std::iter::from_fn(|| state.take_next()).take(most).collect();
+        self.show_depth(&state);
+        taken
+    }
+
     /// Number of entries that wait.
     pub fn len(&self) -> usize {
         self.state().waiting.len()

@@ -134,3 +134,16 @@ fn draining_takes_everything_in_order_of_arrival() {
     assert_eq!(queue.drain(), [entry("a", 1, "a"), entry("b", 2, "b")]);
     assert!(queue.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_can_be_taken_at_once_in_the_same_order() {
+    let metrics = Metrics::new();
+    let queue: Queue<u32> = Queue::new("test", 9, |_, _| {}, &metrics);
+    for (item, priority) in [(1, 5), (2, 9), (3, 5), (4, 1)] {
+        let entry = QueueEntry { fingerprint: item.to_string(), priority, item };
+        assert_eq!(queue.push(entry), Pushed::Queued);
+    }
+    for (most, want) in [(0, vec![]), (3, vec![2, 1, 3]), (9, vec![4]), (9, vec![])] {
+        assert_eq!(queue.take(most), want, "and it does not wait");
+    }
+}

@@ -18,11 +18,14 @@ use crate::model::{Confidence, Verdict};
 use crate::queue::rank::{RankInputs, rank};
 use crate::queue::{Pushed, Queue, QueueEntry};
 use crate::redact;
-use crate::store::{self, Recorded, Store};
+use crate::store::{self, AlertPlan, Recorded, Store};
 use crate::text::printable;
 
 /// Between two tries to record a case, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// Cases in one transaction.
+const AT_ONCE: usize = 16;
 
 /// On top of the model's deadline, for its verdict, or the note that there is none, to be in the store before
 /// the alert goes out. With the default deadline of 8 s the alert still leaves within 10 s of the event.
@@ -83,29 +86,57 @@ impl Recorder {
                 biased;
                 () = shutdown.cancelled() => break,
                 case = cases.pop() => match case {
-                    Some(case) => self.take(case, &shutdown).await,
+                    Some(case) => self.take(case, &cases, &shutdown).await,
                     None => return,
                 },
             }
         }
         cases.close();
         while let Some(case) = cases.pop().await {
-            self.take(case, &shutdown).await;
+            self.take(case, &cases, &shutdown).await;
         }
     }
 
-    /// Records one case, for as long as it takes, and hands it on.
-    async fn take(&self, case: Case, shutdown: &CancellationToken) {
-        let kind = KindLabel { kind: case.kind.as_str() };
-        self.metrics.cases.get_or_create(&kind).inc_by(case.count);
+    /// Records a case and what waits behind it, for as long as it takes, and hands them on. Many are one transaction:
+    /// each waits for the disk.
+    async fn take(&self, case: Case, waiting: &Queue<Case>, shutdown: &CancellationToken) {
+        let mut judged = vec![self.judge(case)];
+        judged.extend(waiting.take(AT_ONCE - 1).into_iter().map(|case| self.judge(case)));
+        let mut recorded = Vec::new();
+        if judged.len() > 1 {
+            let now = Timestamp::now();
+            let all =
+                judged.iter().map(|(case, verdict)| (case.clone(), verdict.clone(), self.plan(case, now)));
+            // Where one of them is no good the others are not lost with it.
+            recorded = self.store.record_all(all.collect()).await.unwrap_or_default();
+        }
+        let mut recorded = recorded.into_iter();
+        for (case, verdict) in judged {
+            let done = match recorded.next() {
+                Some(done) => Some(done),
+                None => self.record(&case, &verdict, shutdown).await,
+            };
+            if let Some(done) = done {
+                self.tell(done, case, &verdict).await;
+            }
+        }
+    }
+
+    /// As it is stored, with the rules' verdict.
+    fn judge(&self, case: Case) -> (Case, Verdict) {
+        self.metrics.cases.get_or_create(&KindLabel { kind: case.kind.as_str() }).inc_by(case.count);
         let mut case = if self.show_secrets { case } else { redact::records::masked(case) };
         case.file = case.file.dated();
         let mut verdict = (self.rules)(&case.file);
         if self.model_deadline.is_some() {
             verdict.note.get_or_insert_with(|| UNHEARD.to_owned());
         }
-        let verdict_confidence = verdict.confidence;
-        let Some(recorded) = self.record(&case, &verdict, shutdown).await else { return };
+        (case, verdict)
+    }
+
+    /// Tells the log, and the model.
+    async fn tell(&self, recorded: Recorded, case: Case, verdict: &Verdict) {
+        let kind = KindLabel { kind: case.kind.as_str() };
         if recorded.new {
             self.metrics.incidents.get_or_create(&kind).inc();
         }
@@ -115,8 +146,14 @@ impl Recorder {
             tracing::info!(id = recorded.id, kind = kind.kind, severity, "{news}");
         }
         if self.model_deadline.is_some() && recorded.shown {
-            self.hand_on(recorded, case, verdict_confidence).await;
+            self.hand_on(recorded, case, verdict.confidence).await;
         }
+    }
+
+    /// Whom to tell when. The deadline of the model counts from when the incident is in the store.
+    fn plan(&self, case: &Case, now: Timestamp) -> AlertPlan {
+        let hold = self.model_deadline.map(|wait| now.saturating_add(wait + SETTLING));
+        self.audience.plan(case, hold.map(|until| until.unwrap_or(Timestamp::MAX)), now)
     }
 
     /// Tries until the store has it: a full disk passes, and the queue holds the rest meanwhile. `None`: the
@@ -125,11 +162,8 @@ impl Recorder {
         let (mut delay, longest) = RETRY;
         let mut degraded = false;
         loop {
-            // Made anew for each try: the deadline counts from when the incident is in the store.
-            let now = Timestamp::now();
-            let hold = self.model_deadline.map(|wait| now.saturating_add(wait + SETTLING));
-            let hold = hold.map(|until| until.unwrap_or(Timestamp::MAX));
-            let plan = self.audience.plan(case, hold, now);
+            // Made anew for each try.
+            let plan = self.plan(case, Timestamp::now());
             let err = match self.store.record(case.clone(), verdict.clone(), plan).await {
                 Ok(recorded) => {
                     // Not what others said of the store: a damaged row does not mend by recording.

@@ -124,25 +124,45 @@ impl Store {
         plan: AlertPlan,
         now: Timestamp,
     ) -> Result<Recorded> {
+        let mut recorded = self.record_all_at(vec![(case, verdict, plan)], now).await?;
+        recorded.pop().context("one case, and nothing recorded")
+    }
+
+    /// As [`Store::record`], of many in one transaction: all or none of them.
+    pub(crate) async fn record_all(&self, cases: Vec<(Case, Verdict, AlertPlan)>) -> Result<Vec<Recorded>> {
+        self.record_all_at(cases, Timestamp::now()).await
+    }
+
+    async fn record_all_at(
+        &self,
+        cases: Vec<(Case, Verdict, AlertPlan)>,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>> {
         let (host, limits, rules) = (self.0.host.clone(), self.0.limits, self.0.rules.clone());
         let inner = Arc::clone(&self.0);
-        let (recorded, removed) = self
+        let all = self
             .write(move |tx| {
-                let (plan, rules) = (&plan, &rules);
-                let recording = Recording { case: &case, verdict: &verdict, plan, rules, host: &host, now };
-                let recorded = record(tx, &recording)?;
                 let limits = if inner.sides.is_away() { live::LIMITS } else { limits };
-                let removed = enforce(tx, limits, &recorded.id)?;
-                Ok((recorded, removed))
+                let one = |(case, verdict, plan): &(Case, Verdict, AlertPlan)| {
+                    let recording = Recording { case, verdict, plan, rules: &rules, host: &host, now };
+                    let recorded = record(tx, &recording)?;
+                    let removed = enforce(tx, limits, &recorded.id)?;
+                    Ok((recorded, removed))
+                };
+                cases.iter().map(one).collect::<Result<Vec<_>>>()
             })
             .await?;
-        self.count_turned_away("incidents", removed.incidents);
-        self.count_turned_away("alerts", removed.pending_alerts);
-        self.0.noise.note(&removed, now);
-        if recorded.new || recorded.escalated || recorded.reopened {
+        let mut done = Vec::new();
+        for (recorded, removed) in all {
+            self.count_turned_away("incidents", removed.incidents);
+            self.count_turned_away("alerts", removed.pending_alerts);
+            self.0.noise.note(&removed, now);
+            done.push(recorded);
+        }
+        if done.iter().any(|it| it.new || it.escalated || it.reopened) {
             self.tell_alerts_changed();
         }
-        Ok(recorded)
+        Ok(done)
     }
 
     /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.

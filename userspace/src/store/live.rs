@@ -2,13 +2,13 @@
 //! their alerts. It follows the file change by change, takes the file's place when that can't be used, and is what a new
 //! file is made of.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use rusqlite::hooks::Action;
 use rusqlite::types::{ToSqlOutput, Value};
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::retention::Limits;
 use super::schema::MIGRATIONS;
@@ -104,38 +104,58 @@ impl Live {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut incidents: BTreeSet<i64> = BTreeSet::new();
-        for (table, rowid) in changes {
+        // One transaction here as well, and in the order of the tables: an alert's incident first.
+        let tx = self.conn.unchecked_transaction()?;
+        let mut more = false;
+        for (table, rowid) in &changes {
             match table {
-                Table::Incidents => drop(incidents.insert(rowid)),
-                Table::Watch => drop(copy(file, &self.conn, "watch", "one = 1", &[], Rowid::Kept)?),
-                Table::Alerts => incidents.extend(self.incident_of(file, rowid)?),
+                Table::Incidents => {
+                    self.copy_incident(file, *rowid)?;
+                    more = true;
+                }
+                // Those of an incident that changed came with it.
+                Table::Alerts => self.copy_alert(file, *rowid, &changes)?,
+                Table::Watch => copy(file, &self.conn, "watch", "one = 1", &[], Rowid::Kept)?,
             }
         }
-        let all = !incidents.is_empty();
-        for rowid in incidents {
-            self.copy_incident(file, rowid)?;
+        if more {
+            self.bound()?;
         }
-        if all { self.bound() } else { Ok(()) }
+        Ok(tx.commit()?)
     }
 
-    /// The incident an alert is, or was, of.
-    fn incident_of(&self, file: &Connection, alert: i64) -> Result<Option<i64>> {
+    /// Makes this alert here what it is in the file. It brings no incident in that is not here: what makes an alert wait
+    /// changes its incident too.
+    fn copy_alert(&self, file: &Connection, alert: i64, changes: &BTreeSet<(Table, i64)>) -> Result<()> {
         let sql = "SELECT i.rowid FROM alerts a JOIN incidents i ON i.id = a.incident WHERE a.id = ?1";
-        let here =
-            |conn: &Connection| conn.prepare_cached(sql)?.query_row([alert], |row| row.get(0)).optional();
-        Ok(match here(file)? {
-            Some(rowid) => Some(rowid),
-            None => here(&self.conn)?,
-        })
+        let incident: Option<i64> =
+            file.prepare_cached(sql)?.query_row([alert], |row| row.get(0)).optional()?;
+        let Some(incident) = incident else {
+            self.conn.prepare_cached("DELETE FROM alerts WHERE id = ?1")?.execute([alert])?;
+            return Ok(());
+        };
+        if changes.contains(&(Table::Incidents, incident)) {
+            return Ok(());
+        }
+        let here = "SELECT status = 'resolved' FROM incidents WHERE rowid = ?1";
+        let over =
+            self.conn.prepare_cached(here)?.query_row([incident], |row| row.get::<_, bool>(0)).optional()?;
+        match over {
+            None => {}
+            // It is here for what waits, which this may have been.
+            Some(true) => self.copy_incident(file, incident)?,
+            Some(false) => copy(file, &self.conn, "alerts", "id = ?1", &[Value::Integer(alert)], Rowid::New)?,
+        }
+        Ok(())
     }
 
     /// Makes this incident here what it is in the file: with its alerts where it goes on, else gone.
     fn copy_incident(&self, file: &Connection, rowid: i64) -> Result<()> {
-        let sql = "SELECT id FROM incidents WHERE rowid = ?1 AND (status IN ('open', 'acknowledged')
+        let sql = "SELECT id, remind_ms FROM incidents WHERE rowid = ?1 AND (status IN ('open', 'acknowledged')
                        OR EXISTS (SELECT 1 FROM alerts WHERE incident = incidents.id AND status = 'pending'))";
-        let id: Option<String> = file.prepare_cached(sql)?.query_row([rowid], |row| row.get(0)).optional()?;
-        let Some(id) = id else {
+        let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?));
+        let found = file.prepare_cached(sql)?.query_row([rowid], read).optional()?;
+        let Some((id, remind_ms)) = found else {
             self.conn.prepare_cached("DELETE FROM incidents WHERE rowid = ?1")?.execute([rowid])?;
             return Ok(());
         };
@@ -146,7 +166,8 @@ impl Live {
         copy(file, &self.conn, "incidents", "rowid = ?1", &[Value::Integer(rowid)], Rowid::Kept)?;
         replace_alerts(file, &self.conn, &id)?;
         // The triggers of its alerts may have changed what was copied.
-        copy(file, &self.conn, "incidents", "rowid = ?1", &[Value::Integer(rowid)], Rowid::Kept)?;
+        let sql = "UPDATE incidents SET remind_ms = ?2 WHERE rowid = ?1 AND remind_ms IS NOT ?2";
+        self.conn.prepare_cached(sql)?.execute((rowid, remind_ms))?;
         Ok(())
     }
 
@@ -196,55 +217,64 @@ fn replace_alerts(from: &Connection, to: &Connection, id: &str) -> Result<()> {
 }
 
 /// Whether rows have the same rowid on both sides, where it is no column of theirs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rowid {
     Kept,
     New,
 }
 
-/// Copies rows of a table, over those with the same key; how many.
-fn copy(
-    from: &Connection,
-    to: &Connection,
-    table: &str,
-    which: &str,
-    values: &[Value],
-    rowid: Rowid,
-) -> Result<usize> {
-    let columns = columns(from, table, rowid)?;
-    let list = columns.join(", ");
-    let sql = format!("SELECT {list} FROM {table} WHERE {which}");
-    let mut select = from.prepare_cached(&sql)?;
-    let marks = vec!["?"; columns.len()].join(", ");
-    let key = match table {
-        "incidents" | "alerts" => "id",
-        "watch" => "one",
-        "evidence" => "incident, name",
-        _ => "rowid",
+/// How rows of one table are copied.
+struct Way {
+    columns: usize,
+    select: String,
+    insert: String,
+}
+
+/// Tables and what tells their rows apart; nothing where each copy is a new row.
+const TABLES: [(&str, &str); 5] = [
+    ("incidents", "id"),
+    ("alerts", "id"),
+    ("watch", "one"),
+    ("evidence", "incident, name"),
+    ("occurrences", ""),
+];
+
+/// By what the schema says now: a column that is added is copied.
+static WAYS: LazyLock<BTreeMap<(&str, Rowid), Way>> = LazyLock::new(|| {
+    let ways = || -> Result<_> {
+        let mut conn = Connection::open_in_memory()?;
+        MIGRATIONS.to_latest(&mut conn)?;
+        let mut ways = BTreeMap::new();
+        for (table, key) in TABLES {
+            for rowid in [Rowid::Kept, Rowid::New] {
+                ways.insert((table, rowid), way(table, key, &columns(&conn, table, rowid)?));
+            }
+        }
+        Ok(ways)
     };
+    ways().expect("the schema can be made in memory")
+});
+
+fn way(table: &str, key: &str, columns: &[String]) -> Way {
+    let list = columns.join(", ");
     let set: Vec<_> =
         columns.iter().filter(|it| *it != "rowid").map(|it| format!("{it} = excluded.{it}")).collect();
-    let on_conflict = if key == "rowid" {
+    let over = if key.is_empty() {
         String::new()
     } else {
         format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
     };
-    let mut insert =
-        to.prepare_cached(&format!("INSERT INTO {table} ({list}) VALUES ({marks}){on_conflict}"))?;
-    let mut rows = select.query(params_from_iter(values))?;
-    let mut copied = 0;
-    while let Some(row) = rows.next()? {
-        // As they are: a text that is none is for those to find who read it.
-        let values = (0..columns.len()).map(|index| Ok(ToSqlOutput::Borrowed(row.get_ref(index)?)));
-        let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
-        copied += insert.execute(params_from_iter(values))?;
+    let marks = vec!["?"; columns.len()].join(", ");
+    Way {
+        columns: columns.len(),
+        select: format!("SELECT {list} FROM {table} WHERE "),
+        insert: format!("INSERT INTO {table} ({list}) VALUES ({marks}){over}"),
     }
-    Ok(copied)
 }
 
 /// What is written of a row: not what SQLite computes, nor a number that only tells rows of this table apart.
 fn columns(conn: &Connection, table: &str, rowid: Rowid) -> Result<Vec<String>> {
-    let mut statement = conn.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
+    let mut statement = conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
     let mut names: Vec<String> =
         statement.query_map([table], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     if table == "occurrences" {
@@ -254,4 +284,26 @@ fn columns(conn: &Connection, table: &str, rowid: Rowid) -> Result<Vec<String>> 
         names.insert(0, "rowid".to_owned());
     }
     Ok(names)
+}
+
+/// Copies rows of a table, over those with the same key.
+fn copy(
+    from: &Connection,
+    to: &Connection,
+    table: &'static str,
+    which: &str,
+    values: &[Value],
+    rowid: Rowid,
+) -> Result<()> {
+    let way = WAYS.get(&(table, rowid)).context("a table that is not copied")?;
+    let mut select = from.prepare_cached(&format!("{}{which}", way.select))?;
+    let mut insert = to.prepare_cached(&way.insert)?;
+    let mut rows = select.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        // As they are: a text that is none is for those to find who read it.
+        let values = (0..way.columns).map(|index| Ok(ToSqlOutput::Borrowed(row.get_ref(index)?)));
+        let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
+        insert.execute(params_from_iter(values))?;
+    }
+    Ok(())
 }

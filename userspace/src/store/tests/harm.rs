@@ -137,3 +137,23 @@ async fn on_a_full_disk_all_goes_on_in_memory_and_comes_back_by_itself() {
     assert_eq!((it.count, it.status, it.evidence.len()), (2, IncidentStatus::Acknowledged, 1));
     assert_eq!(store.due_alerts("slack", jiff::Timestamp::now(), 99).await.unwrap().len(), 41);
 }
+
+#[tokio::test]
+async fn what_was_told_before_is_not_told_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for name in ["a", "b", "c"] {
+        store.record(case(name), verdict(name), slack_now()).await.unwrap();
+    }
+    let sent = store.begin("slack", jiff::Timestamp::now(), 1).await.unwrap().remove(0);
+    store.mark_sent(sent.id, (crate::model::VerdictBy::Rules, None), at(1)).await.unwrap();
+    // Over, and nobody waits for it: it is in the file alone.
+    let over = store.list(Filter::default()).await.unwrap().incidents.remove(0);
+    let waits = store.due_alerts("slack", jiff::Timestamp::now(), 9).await.unwrap();
+    let its = waits.iter().find(|it| it.incident.id == over.id).unwrap().id;
+    set_status(&store, &over.id, IncidentStatus::Resolved).await;
+    store.mark_sent(its, (crate::model::VerdictBy::Rules, None), at(2)).await.unwrap();
+    OpenOptions::new().write(true).open(dir.path().join(DB)).unwrap().set_len(0).unwrap();
+    store.tend().await.unwrap();
+    assert_eq!((due(&store).await.as_str(), names(&store).await.contains('a')), ("b", true));
+}

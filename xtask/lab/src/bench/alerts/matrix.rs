@@ -107,10 +107,10 @@ pub(super) fn measure(bench: &Bench) -> Result<Findings> {
         }
     }
     table.notes.push(
-        "Below the kernel: a case file of each of the 13 kinds, as the detectors write them and with orders to the \
+        "Below the kernel: a case file of each kind, as the detectors write them and with orders to the \
          model in its argv, goes through recorder, analyst, store and alerts in one process, by HTTP to a model of \
          ours, and to a Slack webhook, a signed webhook and an Alertmanager, all of which have to be right. In three \
-         moods a Slack bot is told as well, in pipelines of its own: 26 instead of 13. Deadlines are the daemon's \
+         moods a Slack bot is told as well, in pipelines of its own: twice as many. Deadlines are the daemon's \
          defaults."
             .to_owned(),
     );
