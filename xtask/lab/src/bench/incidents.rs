@@ -11,7 +11,7 @@ use xtask::process;
 
 use super::{Bench, float};
 use crate::daemon::{Daemon, bare};
-use crate::peers::{Receivers, Seen};
+use crate::peers::{Receivers, PeerRequest};
 use crate::report::{Figure, Findings, Table, number};
 use crate::running::guarded;
 use crate::workspace::empty_dir;
@@ -109,7 +109,7 @@ fn idle(bench: &Bench) -> Result<f64> {
     Ok(cpu_ns / began.elapsed().as_secs_f64() / 1e7)
 }
 
-fn by_hook(seen: &[Seen]) -> Told {
+fn by_hook(seen: &[PeerRequest]) -> Told {
     let mut told = Told::new();
     for it in seen {
         let body: Value = serde_json::from_str(&it.body).unwrap_or_default();
@@ -118,7 +118,7 @@ fn by_hook(seen: &[Seen]) -> Told {
     told
 }
 
-fn by_alertmanager(seen: &[Seen]) -> Told {
+fn by_alertmanager(seen: &[PeerRequest]) -> Told {
     let mut told = Told::new();
     for it in seen {
         let body: Value = serde_json::from_str(&it.body).unwrap_or_default();

@@ -69,7 +69,7 @@ impl Message {
     }
 
     /// It has no place for by whom, and takes the same alert twice for one.
-    fn of_alert(seen: &Seen, alert: &Value) -> Self {
+    fn of_alert(seen: &PeerRequest, alert: &Value) -> Self {
         let texts = &alert["annotations"];
         Self {
             may_repeat: true,

@@ -34,7 +34,7 @@ impl Receivers {
             after: after(seen),
         };
         // Alertmanager says nothing but its status.
-        let silent = move |seen: &Seen| Reply::Answer {
+        let silent = move |seen: &PeerRequest| ServedReply::Answer {
             status: 200,
             header: None,
             body: String::new(),
