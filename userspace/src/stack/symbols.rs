@@ -81,22 +81,32 @@ impl Symbols {
     }
 
     /// Inlined functions first, the innermost before all; the function that holds them last. Empty: unknown.
-    pub(super) fn at(&self, address: u64) -> Vec<Named> {
-        let by = |debug: bool| {
-            // A damaged file may trip the reader's own checks.
-            let found = catch_unwind(AssertUnwindSafe(|| {
-                let mut source = Elf::new(&self.path);
-                source.debug_syms = debug;
-                let found = self
-                    .symbolizer
-                    .symbolize_single(&Source::Elf(source), Input::VirtOffset(address))
-                    .ok()?;
-                Some(found.into_sym().map(|sym| named(&sym)).unwrap_or_default())
-            }));
-            found.ok().flatten().filter(|it| !it.is_empty())
-        };
-        let with_lines = if self.snapshot.debug { by(true) } else { None };
-        with_lines.or_else(|| by(false)).unwrap_or_default()
+    /// Beside them: why its debug information said nothing, where that could not be read.
+    pub(super) fn at(&self, address: u64) -> (Vec<Named>, Option<String>) {
+        let mut unreadable = None;
+        if self.snapshot.debug {
+            match self.by(address, true) {
+                Ok(found) if !found.is_empty() => return (found, None),
+                Ok(_) => {}
+                Err(reason) => {
+                    unreadable = Some(format!("its debug information cannot be read: {reason}"));
+                }
+            }
+        }
+        (self.by(address, false).unwrap_or_default(), unreadable)
+    }
+
+    fn by(&self, address: u64, debug: bool) -> Result<Vec<Named>, String> {
+        let mut source = Elf::new(&self.path);
+        source.debug_syms = debug;
+        let source = Source::Elf(source);
+        let find = || self.symbolizer.symbolize_single(&source, Input::VirtOffset(address));
+        // A damaged file may trip the reader's own checks.
+        match catch_unwind(AssertUnwindSafe(find)) {
+            Ok(Ok(found)) => Ok(found.into_sym().map(|sym| named(&sym)).unwrap_or_default()),
+            Ok(Err(error)) => Err(format!("{error:#}")),
+            Err(_) => Err("it trips its reader".to_owned()),
+        }
     }
 }
 

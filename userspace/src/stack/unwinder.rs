@@ -89,7 +89,8 @@ impl Names<'_> {
         let place = found.place().filter(|_| in_time && frame.function.is_none());
         let Some((module, address)) = place else { return vec![frame] };
         let Some(symbols) = self.symbols(module, notes) else { return vec![frame] };
-        let named = symbols.at(address);
+        let (named, unreadable) = symbols.at(address);
+        unreadable.iter().for_each(|it| notes.add(format!("{}: {it}", module.name)));
         let last = named.len().saturating_sub(1);
         if named.is_empty() {
             return vec![frame];
