@@ -205,7 +205,10 @@ async fn attack(daemon: &Daemon, folder: &Path, rounds: usize) -> Duration {
             assert!(text.contains(" in inner at "), "after {trap:?}\n{text}");
             let text = stack(daemon, &name).await;
             assert!(text.starts_with("#0") && text.contains("boom"), "{trap:?}\n{text}");
-            let answered = text.contains("boom at boom.c") || text.contains("debug information");
+            // Empty units have no line to tell: who reads them to their end has nothing to say.
+            let answered = matches!(trap, Trap::Units)
+                || text.contains("boom at boom.c")
+                || text.contains("debug information");
             assert!(answered, "no reason is said: {trap:?}\n{text}");
             fs::remove_file(&path).unwrap();
             fs::remove_file(&program).unwrap();
