@@ -1,7 +1,7 @@
 //! The daemon: starts every stage, joins them by their channels, and ends them in the order the data flows.
 
-mod reload;
 mod presence;
+mod reload;
 mod stage;
 
 use std::path::{Path, PathBuf};
@@ -20,20 +20,19 @@ use crate::analyst::Analyst;
 use crate::cgroup::{Hierarchy, of_process};
 use crate::children::{Nursery, Share, Symboliser, Toucher};
 use crate::config::Config;
-use crate::evidence::{self, Sources};
+use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
 use crate::kinds::case::Case;
-use crate::kinds::unclean_stop;
 use crate::metrics::Metrics;
 use crate::monitor::{self, Inputs, Monitor};
-use crate::queue::cases::{case_queue, entry};
-use crate::queue::{Pushed, Queue};
+use crate::queue::Queue;
+use crate::queue::cases::case_queue;
 use crate::recorder::{Audience, Recorder, ask_model, lifecycle, model_queue};
 use crate::store::{DataLock, Store};
 use crate::{http, kmsg, probes, programs, scan};
 pub use http::{Listener, Reached};
-use presence::{Felled, Presence};
+use presence::Presence;
 use stage::{Stage, within};
 
 /// Batches of observations that may wait for the monitor.
@@ -80,9 +79,9 @@ pub async fn run(
     let sinks = Sinks::new(config.receivers.clone())?;
     let cases = case_queue(&metrics);
     // From here on nothing fails: what does not end in order was felled.
-    let (presence, felled) = Presence::begin(&config.data_dir, &host, own_start());
+    let (presence, felled) = Presence::begin(&config.data_dir, &host, presence::own_start());
     if let Some(felled) = felled {
-        tell_of_end(&felled, &cases);
+        felled.tell(&cases);
     }
     let stop_presence = CancellationToken::new();
     let presence = tokio::spawn(presence.keep(store.clone(), stop_presence.clone()));
@@ -147,21 +146,6 @@ pub async fn run(
     }
     info!("stopped");
     result
-}
-
-/// When this process started, in the kernel's ticks.
-fn own_start() -> u64 {
-    evidence::start_ticks(Path::new("/proc/self")).unwrap_or(0)
-}
-
-/// Opens an incident about the daemon before this one.
-fn tell_of_end(felled: &Felled, cases: &Queue<Case>) {
-    warn!("the daemon before this one (pid {}) did not end in order; an incident says more", felled.pid);
-    let process = unclean_stop::process(felled.pid, felled.start_ticks);
-    let case = monitor::case_of(unclean_stop::detect(felled.before), process, boot_time());
-    if !matches!(cases.push(entry(case)), Pushed::Queued) {
-        warn!("there is no room for that incident");
-    }
 }
 
 /// A daemon without one of its stages looks alive and is of no use: it ends, for its supervisor to start anew.

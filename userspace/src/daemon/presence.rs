@@ -11,12 +11,16 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use crate::host::Host;
-use crate::kinds::unclean_stop::Before;
+use crate::host::{Host, boot_time};
+use crate::kinds::case::Case;
 use crate::kinds::unclean_stop::facts::HowEnded;
-use crate::kmsg;
+use crate::kinds::unclean_stop::{self, Before};
+use crate::queue::cases::entry;
+use crate::queue::{Pushed, Queue};
 use crate::store::Store;
+use crate::{evidence, kmsg, monitor};
 
 const FILE: &str = "running";
 /// Between two signs of life: so far off the end's time may be.
@@ -50,9 +54,26 @@ pub(super) struct Presence {
 /// The daemon before this one, which did not end in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Felled {
-    pub(super) pid: u32,
-    pub(super) start_ticks: u64,
-    pub(super) before: Before,
+    pid: u32,
+    start_ticks: u64,
+    before: Before,
+}
+
+/// When this process started, in the kernel's ticks.
+pub(super) fn own_start() -> u64 {
+    evidence::start_ticks(Path::new("/proc/self")).unwrap_or(0)
+}
+
+impl Felled {
+    /// Opens an incident about it.
+    pub(super) fn tell(self, cases: &Queue<Case>) {
+        warn!("the daemon before this one (pid {}) did not end in order; an incident says more", self.pid);
+        let process = unclean_stop::process(self.pid, self.start_ticks);
+        let case = monitor::case_of(unclean_stop::detect(self.before), process, boot_time());
+        if !matches!(cases.push(entry(case)), Pushed::Queued) {
+            warn!("there is no room for that incident");
+        }
+    }
 }
 
 impl Presence {
@@ -94,7 +115,7 @@ impl Presence {
     /// Takes it away: this daemon ends in order.
     pub(super) fn end(self) {
         if let Err(err) = fs::remove_file(&self.path) {
-            tracing::warn!(
+            warn!(
                 "cannot remove {}: {err}; the next start will take this end for a crash",
                 self.path.display()
             );

@@ -44,15 +44,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self {
-            data_dir,
-            variables,
-            user: None,
-            cgroup: None,
-            log: None,
-            key_file: None,
-            small_disk: false,
-        }
+        Self { data_dir, variables, user: None, cgroup: None, log: None, key_file: None, small_disk: false }
     }
 
     /// Five scans a second, for what takes several of them to be seen.

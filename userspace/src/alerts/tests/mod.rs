@@ -35,7 +35,7 @@ async fn answers_are_understood() {
             1,
             Failed,
             "Slack answered 200: no_service",
-            "make a new incoming webhook",
+            "create a new incoming webhook",
         ),
         (&[later, later, later], 4, Sent, "", ""),
         (&[Status(503, "")], 2, Sent, "", ""),

@@ -11,7 +11,7 @@ use xtask::process;
 
 use super::{Bench, float};
 use crate::daemon::{Daemon, bare};
-use crate::peers::{Receivers, PeerRequest};
+use crate::peers::{PeerRequest, Receivers};
 use crate::report::{Figure, Findings, Table, number};
 use crate::running::guarded;
 use crate::workspace::empty_dir;
