@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statvfs;
 
-/// Room for some thousand incidents without evidence, or some hundred with it.
-const BYTES: u64 = 4 << 20;
+/// Room for some thousand incidents without evidence, or some hundred with it. Less for the many stores of tests.
+const BYTES: u64 = if cfg!(test) { 64 << 10 } else { 4 << 20 };
 /// It is made, or made anew, only where that leaves as much to others several times over.
 const FREE_TIMES: u64 = 8;
 const FILE: &str = "reserve";
