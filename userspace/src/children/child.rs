@@ -119,11 +119,8 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().ok();
-            if matches!(process.try_wait(), Ok(None)) {
-                self.nursery.leave(process);
-            }
+        if let Some(process) = self.process.take() {
+            self.nursery.end(process);
         }
     }
 }

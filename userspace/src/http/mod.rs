@@ -47,7 +47,7 @@ use crate::store::Store;
 pub use self::access::Access;
 use self::answers::Answers;
 use self::core::Core;
-pub use self::listener::{Listener, Reached};
+pub use self::listener::{Bound, Listener, Reached};
 
 /// Everything the endpoints read from.
 pub struct App {

@@ -55,7 +55,64 @@ impl Probes {
     }
 }
 
-/// Attaches what can be attached and starts reading. `None`, and the reason in `health`, when nothing can.
+/// The programs as they were attached, or not; nobody reads what they send yet.
+pub struct Attached {
+    outcome: object::LoadOutcome,
+    proc_root: PathBuf,
+}
+
+/// Attaches what can be attached. Parsing BTF and the verifier take a fraction of a second: it blocks.
+pub fn attach(options: &ProbeOptions) -> Attached {
+    let proc_root = options.proc_root.clone().unwrap_or_else(|| PathBuf::from("/proc"));
+    Attached { outcome: load::load(options), proc_root }
+}
+
+impl Attached {
+    /// Starts reading, which takes no privilege but that of the counters. `None`, and the reason in `health`, when
+    /// nothing is attached.
+    pub fn read(
+        self,
+        host: Host,
+        batches: Sender<Vec<Observation>>,
+        metrics: Arc<Metrics>,
+        health: &Health,
+    ) -> Option<Probes> {
+        let (loaded, states) = self.outcome;
+        for (hook, delivery) in &states {
+            metrics.coverage.set_hook(*hook, delivery.clone());
+        }
+        let missing: Vec<_> = states.iter().filter_map(|(hook, it)| Some((hook, it.reason()?))).collect();
+        if let Some((hook, reason)) = missing.first() {
+            let count = missing.len();
+            health.degrade(
+                "probes",
+                format!(
+                    "{count} of {} hooks are missing or use the fallback; {hook}: {reason}",
+                    states.len()
+                ),
+                remedy(reason),
+            );
+        }
+        let attached = states.iter().filter(|(_, delivery)| delivery.is_attached()).count();
+        match loaded.and_then(|loaded| spawn(loaded, self.proc_root, batches, host, metrics)) {
+            Ok(probes) => {
+                info!(attached, of = states.len(), "kernel probes are attached");
+                Some(probes)
+            }
+            Err(error) => {
+                warn!("no kernel events, periodic scans only: {error:#}");
+                health.degrade(
+                    "probes",
+                    format!("no kernel events: {error:#}"),
+                    remedy(&format!("{error:#}")),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// Attaches what can be attached and starts reading, from within a runtime.
 pub async fn start(
     options: ProbeOptions,
     host: Host,
@@ -63,34 +120,8 @@ pub async fn start(
     metrics: Arc<Metrics>,
     health: &Health,
 ) -> Option<Probes> {
-    // Parsing BTF and the verifier take a fraction of a second: not on a runtime thread.
-    let proc_root = options.proc_root.clone().unwrap_or_else(|| PathBuf::from("/proc"));
-    let loading = tokio::task::spawn_blocking(move || load::load(&options));
-    let (loaded, states) = loading.await.ok()?;
-    for (hook, delivery) in &states {
-        metrics.coverage.set_hook(*hook, delivery.clone());
-    }
-    let missing: Vec<_> = states.iter().filter_map(|(hook, it)| Some((hook, it.reason()?))).collect();
-    if let Some((hook, reason)) = missing.first() {
-        let count = missing.len();
-        health.degrade(
-            "probes",
-            format!("{count} of {} hooks are missing or use the fallback; {hook}: {reason}", states.len()),
-            remedy(reason),
-        );
-    }
-    let attached = states.iter().filter(|(_, delivery)| delivery.is_attached()).count();
-    match loaded.and_then(|loaded| spawn(loaded, proc_root, batches, host, metrics)) {
-        Ok(probes) => {
-            info!(attached, of = states.len(), "kernel probes are attached");
-            Some(probes)
-        }
-        Err(error) => {
-            warn!("no kernel events, periodic scans only: {error:#}");
-            health.degrade("probes", format!("no kernel events: {error:#}"), remedy(&format!("{error:#}")));
-            None
-        }
-    }
+    let attached = tokio::task::spawn_blocking(move || attach(&options)).await.ok()?;
+    attached.read(host, batches, metrics, health)
 }
 
 /// Attaches everything and detaches it again: what this host can give.
