@@ -4,6 +4,7 @@ mod begin;
 mod presence;
 mod reload;
 mod stage;
+mod supervisor;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant as Moment, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -36,7 +37,10 @@ use crate::{http, kmsg, probes, scan};
 pub use begin::{Begun, Ready};
 pub use http::{Bound, Listener, Reached};
 use presence::{Felled, Presence};
+pub use reload::Origin;
+use reload::{Reload, Told};
 use stage::{Stage, within};
+use supervisor::Vital;
 
 /// Batches of observations that may wait for the monitor.
 const BATCHES: usize = 64;
@@ -52,8 +56,19 @@ impl Ready {
     /// error is only what makes the daemon useless.
     pub async fn run(self, listener: Listener, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let Self { begun, nursery } = self;
-        let Begun { config, host, metrics, health, lock: _lock, store, felled, log, attached, started } =
-            begun;
+        let Begun {
+            config,
+            origin,
+            host,
+            metrics,
+            health,
+            lock: _lock,
+            store,
+            felled,
+            log,
+            attached,
+            started,
+        } = begun;
         if config.llm.is_none() && !config.no_llm {
             let remedy = "set GROQ_API_KEY (or GROQ_API_KEY_FILE), or --no-llm if that is intended";
             health.degrade("analyst", "no GROQ_API_KEY: the built-in analyst works alone", remedy);
@@ -90,11 +105,15 @@ impl Ready {
         let shared =
             StageInputs { cases: cases.clone(), metrics: Arc::clone(&metrics), health: health.clone() };
         let audience = audience(&config, &host, &sinks);
-        let receivers = sinks.names();
-        let judge = Judge::start(&config, &store, &analyst, sinks, audience, shared, &ended);
+        let told = Told::new(sinks, audience);
+        let judge = Judge::start(&config, &store, &analyst, &told, shared, &ended);
         let access = http::Access::new(Arc::clone(&config), Arc::clone(&metrics), health.clone())?;
         let access = Arc::new(access);
-        let reload = Stage::start("the reload on SIGHUP", &ended, reload::on_hangup(Arc::clone(&access))?);
+        let reload = Reload::new(Arc::clone(&access), origin, &config, told.clone(), health.clone());
+        let reload = Stage::start("the reload on SIGHUP", &ended, reload.on_hangup()?);
+        let turns = watch.probes.as_ref().map(probes::Probes::turns);
+        let vital = Vital::new(watch.monitor.clone(), metrics.coverage.clone(), turns, config.scan_interval);
+        let vital = tokio::spawn(vital.watch());
         let app = http::App {
             config: Arc::clone(&config),
             access,
@@ -103,7 +122,7 @@ impl Ready {
             // One of its own: who asks over HTTP can't keep the scan waiting.
             toucher: Toucher::new(&nursery, share),
             store,
-            sinks: receivers,
+            sinks: told.names.subscribe(),
             analyst,
             metrics,
             health: health.clone(),
@@ -122,12 +141,14 @@ impl Ready {
             () = shutdown => Ok(()),
             name = first_end(&mut ends, &watch) => stopped_by_itself(name, &health),
         };
+        supervisor::stopping();
         let deadline = Moment::now() + STOP_DEADLINE;
         // Requests under way still need the other stages; these then end in the order the data flows, so that
         // what was seen last is still recorded.
         stop_http.cancel();
         server.end(deadline).await;
         reload.cancel().await;
+        vital.abort();
         watch.stop(deadline).await;
         judge.stop(deadline).await;
         stop_presence.cancel();
@@ -294,8 +315,7 @@ impl Judge {
         config: &Config,
         store: &Store,
         analyst: &Analyst,
-        sinks: Sinks,
-        audience: Audience,
+        told: &Told,
         shared: StageInputs,
         ended: &mpsc::Sender<&'static str>,
     ) -> Self {
@@ -310,14 +330,15 @@ impl Judge {
         let recorder = Recorder::new(
             store.clone(),
             analyst,
-            audience.clone(),
+            told.audience.borrow().clone(),
             pending.clone(),
             Arc::clone(&metrics),
             health.clone(),
         )
+        .to(told.audience.subscribe())
         .show_secrets(config.show_secrets);
-        let alerts = alerts::run(store.clone(), sinks, metrics, health, stop_others.clone());
-        let life = lifecycle::run(store.clone(), audience, visibility, stop_others.clone());
+        let alerts = tell(store.clone(), told.sinks.subscribe(), metrics, health, stop_others.clone());
+        let life = lifecycle::run(store.clone(), told.audience.subscribe(), visibility, stop_others.clone());
         let model = ask_model(pending, store.clone(), analyst.clone(), stop_others.clone());
         let (analyst, stop) = (analyst.clone(), stop_others.clone());
         // No stage: it ends when it has looked.
@@ -343,6 +364,29 @@ impl Judge {
         self.stop_others.cancel();
         for stage in self.others {
             stage.end(deadline).await;
+        }
+    }
+}
+
+/// Tells the receivers there are, anew whenever they change: what is under way is finished first.
+async fn tell(
+    store: Store,
+    mut sinks: watch::Receiver<Sinks>,
+    metrics: Arc<Metrics>,
+    health: Health,
+    shutdown: CancellationToken,
+) {
+    while !shutdown.is_cancelled() {
+        let (current, change) = (sinks.borrow_and_update().clone(), shutdown.child_token());
+        let telling =
+            alerts::run(store.clone(), current, Arc::clone(&metrics), health.clone(), change.clone());
+        tokio::pin!(telling);
+        tokio::select! {
+            () = &mut telling => {}
+            Ok(()) = sinks.changed() => {
+                change.cancel();
+                telling.await;
+            }
         }
     }
 }

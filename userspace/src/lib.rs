@@ -49,4 +49,4 @@ pub mod state;
 pub mod store;
 pub mod text;
 
-pub use daemon::{Begun, Bound, Listener, Reached, Ready};
+pub use daemon::{Begun, Bound, Listener, Origin, Reached, Ready};

@@ -15,7 +15,7 @@ use super::output;
 use super::protect::protect;
 use super::signals::{self, Signals};
 use crate::config::{self, KeySource, Listen, Sources};
-use crate::{Bound, Reached, Ready, logging};
+use crate::{Bound, Origin, Reached, Ready, logging};
 
 /// HTTP answers within this time of the start, or the daemon is never called ready.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -36,6 +36,7 @@ pub fn begin(sources: &Sources) -> Result<Service> {
     signals::ignore_early()?;
     protect();
     let access = Access::of(&draft.key);
+    let origin = Origin { sources: sources.clone(), given: draft.given.clone() };
     let (config, warnings) = draft.prepare()?;
     for warning in warnings {
         tracing::warn!("{warning}");
@@ -45,7 +46,7 @@ pub fn begin(sources: &Sources) -> Result<Service> {
     // On a terminal a person waits to open it; a journal keeps what it is given, and others read it.
     let shown = access.shown(io::stdout().is_terminal());
     let line = ready_line(&reached, config.tls.is_some(), &config.key, shown)?;
-    let ready = crate::Begun::new(config)?.confine();
+    let ready = crate::Begun::new(config, origin)?.confine();
     Ok(Service { ready, bound, reached, line })
 }
 
@@ -69,12 +70,16 @@ impl Service {
     }
 }
 
-/// Says on stdout that HTTP answers, once it does.
+/// Says on stdout, and to a supervisor, that HTTP answers, once it does.
 async fn announce(reached: &Reached, line: &str) {
     match timeout(READY_DEADLINE, first_answer(reached)).await {
         Ok(Ok(())) => {
             if let Err(error) = output::print(line) {
                 tracing::warn!("cannot print the ready message: {error:#}");
+            }
+            // The programs are attached since before there was a server. Without a supervisor this is nothing.
+            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+                tracing::warn!("cannot tell the supervisor that it is ready: {error}");
             }
         }
         Ok(Err(error)) => tracing::error!("HTTP does not answer: {error}"),

@@ -9,6 +9,7 @@ use anyhow::Result;
 use tracing::{debug, info, warn};
 
 use super::presence::{Felled, Presence};
+use super::reload::Origin;
 use crate::children::Nursery;
 use crate::config::Config;
 use crate::health::Health;
@@ -24,6 +25,7 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// What only a privileged daemon can have: its programs attached, the kernel's log open; and the folder that it writes.
 pub struct Begun {
     pub(super) config: Arc<Config>,
+    pub(super) origin: Origin,
     pub(super) host: Host,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Health,
@@ -44,7 +46,7 @@ pub struct Ready {
 
 impl Begun {
     /// Takes the data folder, opens the store, and attaches. Blocks for a fraction of a second.
-    pub fn new(config: Config) -> Result<Self> {
+    pub fn new(config: Config, origin: Origin) -> Result<Self> {
         let started = Instant::now();
         programs::extend(&config.own_programs())?;
         let host = Host::read(&config.proc_root);
@@ -55,7 +57,7 @@ impl Begun {
         let log = kmsg::Log::open(&health);
         let attached = probes::attach(&probe_options(&config));
         let config = Arc::new(config);
-        Ok(Self { config, host, metrics, health, lock, store, felled, log, attached, started })
+        Ok(Self { config, origin, host, metrics, health, lock, store, felled, log, attached, started })
     }
 
     /// Gives up all other privilege, for good: of this thread and of those that it starts from now on.
