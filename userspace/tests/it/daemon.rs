@@ -216,11 +216,16 @@ impl Daemon {
         }
     }
 
+    /// Waits for its end, and says how it ended.
+    pub(crate) fn wait(mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("a child can be waited for")
+    }
+
     /// Ends it as an operator would, and says how it ended: with 0 only if it kept its own deadline for that.
-    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) fn terminate(self) -> std::process::ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the daemon runs");
-        self.child.wait().expect("a child can be waited for")
+        self.wait()
     }
 }
 
