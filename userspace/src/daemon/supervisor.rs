@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 use tracing::{debug, error};
 
 use crate::coverage::Coverage;
@@ -57,7 +57,7 @@ impl Vital {
     /// Gives signs of life for as long as the stages do; where nobody wants any, it is nothing.
     pub(super) async fn watch(mut self) {
         let Some(limit) = sd_notify::watchdog_enabled() else { return };
-        let mut timer = interval(limit / BEATS);
+        let mut timer = interval_at(Instant::now() + limit / BEATS, limit / BEATS);
         loop {
             timer.tick().await;
             match self.stuck(limit / BEATS).await {

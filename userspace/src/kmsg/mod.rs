@@ -120,10 +120,15 @@ impl Follower {
 }
 
 fn open(device: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let log = rustix::fs::open(device, flags, Mode::empty()).or_else(|error| given().ok_or(error))?;
+    let log = shown(device).or_else(|error| given().ok_or(error))?;
     // What was logged before the start belongs to deaths nobody saw.
     rustix::fs::seek(&log, SeekFrom::End(0))?;
+    Ok(log)
+}
+
+fn shown(device: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let log = rustix::fs::open(device, flags, Mode::empty())?;
     // Some containers have another device there, or a file.
     if is_log(&log) { Ok(log) } else { Err(Errno::NODEV) }
 }

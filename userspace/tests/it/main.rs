@@ -27,4 +27,6 @@ mod peers;
 mod requires;
 mod secrets;
 mod signals;
+mod supervised;
+mod unit;
 mod unprivileged;
