@@ -19,6 +19,11 @@ const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
 /// Most processes to ask for.
 const PROCESSES_MAX: usize = 10_000;
 
+/// What signals do to the daemon.
+const SIGNALS: &str = "Signals:\n  SIGTERM, SIGINT, SIGQUIT  stop in order, within 5 s\n  SIGHUP                    \
+                       read the configuration file, secrets in files, the access key and the certificate again\n  \
+                       SIGUSR1, SIGUSR2, SIGALRM, and others that would end it: ignored";
+
 /// A command with its arguments.
 pub enum Action {
     /// Run the daemon.
@@ -134,7 +139,7 @@ pub fn command() -> Command {
         .about("Shows what just died or is going wrong on a Linux host, why, and what to do about it, with evidence")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(with_settings(Command::new("run").about("Run the daemon")))
+        .subcommand(with_settings(Command::new("run").about("Run the daemon").after_help(SIGNALS)))
         .subcommand(
             with_settings(
                 Command::new("doctor").about("Check what works on this host, and say how to fix what does not"),
