@@ -5,19 +5,19 @@ mod presence;
 mod reload;
 mod stage;
 mod supervisor;
+mod told;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant as Moment, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::alerts::{self, Sinks};
+use crate::alerts::Sinks;
 use crate::analyst::Analyst;
 use crate::cgroup::{Hierarchy, of_process};
 use crate::children::{Share, Symboliser, Toucher};
@@ -31,16 +31,17 @@ use crate::metrics::Metrics;
 use crate::monitor::{self, Inputs, Monitor};
 use crate::queue::cases::{case_queue, entry};
 use crate::queue::{Pushed, Queue};
-use crate::recorder::{Audience, Recorder, ask_model, lifecycle, model_queue};
+use crate::recorder::{Recorder, ask_model, lifecycle, model_queue};
 use crate::store::Store;
 use crate::{http, kmsg, probes, scan};
 pub use begin::{Begun, Ready};
 pub use http::{Bound, Listener, Reached};
 use presence::{Felled, Presence};
 pub use reload::Origin;
-use reload::{Reload, Told};
+use reload::Reload;
 use stage::{Stage, within};
 use supervisor::Vital;
+use told::{Told, audience, tell};
 
 /// Batches of observations that may wait for the monitor.
 const BATCHES: usize = 64;
@@ -365,43 +366,6 @@ impl Judge {
         for stage in self.others {
             stage.end(deadline).await;
         }
-    }
-}
-
-/// Tells the receivers there are, anew whenever they change: what is under way is finished first.
-async fn tell(
-    store: Store,
-    mut sinks: watch::Receiver<Sinks>,
-    metrics: Arc<Metrics>,
-    health: Health,
-    shutdown: CancellationToken,
-) {
-    while !shutdown.is_cancelled() {
-        let (current, change) = (sinks.borrow_and_update().clone(), shutdown.child_token());
-        let telling =
-            alerts::run(store.clone(), current, Arc::clone(&metrics), health.clone(), change.clone());
-        tokio::pin!(telling);
-        tokio::select! {
-            () = &mut telling => {}
-            Ok(()) = sinks.changed() => {
-                change.cancel();
-                telling.await;
-            }
-        }
-    }
-}
-
-/// Who is told of what, by a daemon that starts now.
-fn audience(config: &Config, host: &Host, sinks: &Sinks) -> Audience {
-    let quiet_until = Timestamp::now().saturating_add(config.alerts.quiet_start);
-    let since_boot_ns = u64::try_from(boot_time().as_nanos()).unwrap_or(u64::MAX);
-    Audience {
-        sinks: sinks.names(),
-        editing: sinks.editing(),
-        level: sinks.level(),
-        min_severity: config.alerts.min_severity,
-        quiet_until: quiet_until.unwrap_or(Timestamp::MAX),
-        since_ticks: host.ticks_from_boot_ns(since_boot_ns),
     }
 }
 

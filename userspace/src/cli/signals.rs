@@ -90,6 +90,27 @@ impl Watched {
         })
         .await
     }
+
+    /// The first asks the daemon to stop; a second one, or no end in time, ends it at once.
+    async fn stop(&mut self, stop: oneshot::Sender<()>) {
+        tracing::info!("{}: stopping", self.next().await);
+        // No receiver: the daemon is ending by itself.
+        let _ = stop.send(());
+        // timeout(1) and some supervisors signal a process and then its group: that is one request.
+        while timeout(SAME_REQUEST, self.next()).await.is_ok() {}
+        let code = tokio::select! {
+            again = self.next() => {
+                tracing::warn!("{again} again: exiting immediately");
+                ENDED_BY + again.number
+            }
+            () = sleep(STOP_DEADLINE.saturating_sub(SAME_REQUEST)) => {
+                tracing::error!("not stopped within {} s: exiting immediately", STOP_DEADLINE.as_secs());
+                1
+            }
+        };
+        // Whoever asks twice does not want to wait for anything.
+        exit(code);
+    }
 }
 
 /// All that are waited for while the daemon runs.
@@ -114,30 +135,10 @@ impl Signals {
             }
         };
         tokio::select! {
-            () = stopped(&mut stopping, stop) => {}
+            () = stopping.stop(stop) => {}
             () = saying => {}
         }
     }
-}
-
-async fn stopped(stopping: &mut Watched, stop: oneshot::Sender<()>) {
-    tracing::info!("{}: stopping", stopping.next().await);
-    // No receiver: the daemon is ending by itself.
-    let _ = stop.send(());
-    // timeout(1) and some supervisors signal a process and then its group: that is one request.
-    while timeout(SAME_REQUEST, stopping.next()).await.is_ok() {}
-    let code = tokio::select! {
-        again = stopping.next() => {
-            tracing::warn!("{again} again: exiting immediately");
-            ENDED_BY + again.number
-        }
-        () = sleep(STOP_DEADLINE.saturating_sub(SAME_REQUEST)) => {
-            tracing::error!("not stopped within {} s: exiting immediately", STOP_DEADLINE.as_secs());
-            1
-        }
-    };
-    // Whoever asks twice does not want to wait for anything.
-    exit(code);
 }
 
 #[cfg(test)]

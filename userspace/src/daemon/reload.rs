@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::told::Told;
 use crate::alerts::{COMPONENTS, Sinks};
 use crate::config::{self, Config, Given, Sources, find_setting};
 use crate::health::Health;
 use crate::http::Access;
-use crate::recorder::Audience;
 
 /// Settings that a reload puts in force: what their names begin with.
 const IN_FORCE: [&str; 5] =
@@ -27,21 +26,6 @@ pub struct Origin {
     pub sources: Sources,
     /// What they gave at the start.
     pub given: Given,
-}
-
-/// Who is told of what, for those who tell: it changes under way.
-#[derive(Clone)]
-pub(super) struct Told {
-    pub(super) sinks: watch::Sender<Sinks>,
-    pub(super) audience: watch::Sender<Audience>,
-    pub(super) names: watch::Sender<Vec<&'static str>>,
-}
-
-impl Told {
-    pub(super) fn new(sinks: Sinks, audience: Audience) -> Self {
-        let names = watch::Sender::new(sinks.names());
-        Self { sinks: watch::Sender::new(sinks), audience: watch::Sender::new(audience), names }
-    }
 }
 
 /// See the module.

@@ -39,7 +39,7 @@ const ARROWS: [(&str, &[&str]); 34] = [
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
     ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "sandbox", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "sandbox", "scan", "store"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "sandbox", "scan", "store"]),
     ("logging", &["config"]),
     ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "text"]),
 ];

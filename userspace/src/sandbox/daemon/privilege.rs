@@ -38,7 +38,7 @@ impl NoHelpers {
 }
 
 pub(super) fn drop_capabilities(data_dir: &Path) -> (Step, NoHelpers) {
-    let had = capabilities(None).map(|it| it.permitted).unwrap_or_else(|_| CapabilitySet::empty());
+    let had = capabilities(None).map_or_else(|_| CapabilitySet::empty(), |it| it.permitted);
     let user = geteuid();
     let wanted = wanted(had, user.as_raw(), owner(data_dir));
     let helpers = if user.is_root() { had & HELPERS } else { CapabilitySet::empty() };
@@ -71,9 +71,14 @@ fn keep(wanted: CapabilitySet, helpers: CapabilitySet) -> Result<()> {
     }
     // What is not inheritable is not ambient either: a helper of a user's daemon gets what it looks with.
     let inheritable = now.inheritable & LOOKING;
-    let effective = permitted.difference(MOMENTS);
+    let effective = permitted.difference(moments(wanted));
     set_capabilities(None, CapabilitySets { effective, permitted, inheritable })
         .context("cannot drop capabilities")
+}
+
+/// What is kept and not in force. Before kernel 5.8 there is no CAP_BPF, and an administrator reads the counters.
+fn moments(wanted: CapabilitySet) -> CapabilitySet {
+    if wanted.contains(COUNTERS) { MOMENTS } else { CapabilitySet::empty() }
 }
 
 /// What is kept, by the names of capabilities(7).
@@ -82,11 +87,12 @@ fn said(wanted: CapabilitySet, helpers: CapabilitySet) -> String {
         let names: Vec<_> = set.iter_names().map(|(name, _)| format!("CAP_{name}")).collect();
         names.join(", ")
     };
-    let mut said = match names(wanted.difference(MOMENTS)) {
+    let moments = wanted & moments(wanted);
+    let mut said = match names(wanted.difference(moments)) {
         none if none.is_empty() => "none is kept".to_owned(),
         kept => format!("keeps {kept}"),
     };
-    if wanted.contains(MOMENTS) {
+    if !moments.is_empty() {
         said.push_str("; CAP_SYS_ADMIN only while a kernel stack is opened");
     }
     if !helpers.is_empty() {
@@ -118,11 +124,12 @@ mod tests {
     #[test]
     fn what_is_kept_is_said() {
         assert_eq!(said(CapabilitySet::empty(), CapabilitySet::empty()), "none is kept");
-        let said = said(LOOKING | MOMENTS, HELPERS);
+        assert_eq!(said(MOMENTS, CapabilitySet::empty()), "keeps CAP_SYS_ADMIN", "before kernel 5.8");
+        let said = said(LOOKING | COUNTERS | MOMENTS, HELPERS);
         assert_eq!(
             said,
-            "keeps CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE; CAP_SYS_ADMIN only while a kernel stack is opened; CAP_KILL, \
-             CAP_SETGID, CAP_SETUID only in the thread that starts and ends the helpers"
+            "keeps CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF; CAP_SYS_ADMIN only while a kernel stack is opened; \
+             CAP_KILL, CAP_SETGID, CAP_SETUID only in the thread that starts and ends the helpers"
         );
     }
 }
