@@ -49,4 +49,4 @@ pub mod state;
 pub mod store;
 pub mod text;
 
-pub use daemon::{Listener, Reached, run};
+pub use daemon::{Begun, Bound, Listener, Origin, Reached, Ready};

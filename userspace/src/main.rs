@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ai_debugger::{children, cli};
-use anyhow::Context as _;
+use anyhow::{Context as _, Result};
 
 /// The work is in the kernel, on disk and on the network: two threads are plenty beside what is watched.
 const WORKERS: usize = 2;
@@ -23,19 +23,25 @@ fn main() -> ExitCode {
         Ok(action) => action,
         Err(said) => return cli::usage(&said),
     };
-    if matches!(action, cli::Action::Run(_)) {
-        cli::protect();
-    }
+    let result = match action {
+        // Before there is a runtime: what it gives up, each thread has to, and a thread gets what the one has that
+        // starts it.
+        cli::Action::Run(sources) => {
+            cli::begin(&sources).and_then(|begun| in_runtime(begun.serve()).map(|()| true))
+        }
+        cli::Action::Ask(question) => in_runtime(cli::answer(question)),
+    };
+    cli::exit_code(result)
+}
+
+fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)
         .enable_all()
-        .build();
-    let runtime = match runtime.context("cannot start the runtime") {
-        Ok(runtime) => runtime,
-        Err(error) => return cli::exit_code(Err(error)),
-    };
-    let result = runtime.block_on(cli::perform(action));
+        .build()
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(work);
     runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
-    cli::exit_code(result)
+    result
 }

@@ -20,6 +20,7 @@ use ai_debugger::store::Store;
 use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +55,12 @@ pub(crate) async fn play(count: u32, dir: &Path, receivers: Receivers) -> Result
         cases: queue.clone(),
         scan_interval: Duration::from_secs(10),
     };
-    let living = tokio::spawn(lifecycle::run(store.clone(), audience.clone(), visibility, stop.clone()));
+    let living = tokio::spawn(lifecycle::run(
+        store.clone(),
+        watch::channel(audience.clone()).1,
+        visibility,
+        stop.clone(),
+    ));
     let recorder =
         Recorder::new(store.clone(), &analyst, audience, pending, Arc::clone(&metrics), health.clone());
     let recording = tokio::spawn(recorder.run(queue.clone(), stop.clone()));

@@ -19,7 +19,7 @@ mod worker;
 
 pub use message::message;
 pub use pace::Pace;
-pub use receiver::{ALERTMANAGER, SLACK, WEBHOOK};
+pub use receiver::{ALERTMANAGER, COMPONENTS, SLACK, WEBHOOK};
 pub use sinks::Sinks;
 pub use worker::run;
 

@@ -30,6 +30,8 @@ const GATHER: Duration = Duration::from_millis(200);
 pub const SLACK: &str = "slack";
 /// The name of the generic webhook.
 pub const WEBHOOK: &str = "webhook";
+/// The names under which health knows the ways to all of them.
+pub const COMPONENTS: [&str; 3] = ["alerts", "alerts.webhook", "alerts.alertmanager"];
 /// The name of Alertmanager.
 pub const ALERTMANAGER: &str = "alertmanager";
 

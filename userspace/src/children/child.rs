@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::link::{Link, Lost};
 use super::message::{Begin, Ready};
 use super::nursery::Nursery;
-use crate::sandbox::{Limits, Work};
+use crate::sandbox::{Limits, Step, Work};
 
 /// One is ready within milliseconds; on a host in trouble it may take longer.
 const READY_DEADLINE: Duration = Duration::from_secs(2);
@@ -86,7 +86,7 @@ impl Helper {
         let (process, link) = nursery.bear().inspect_err(|_| nursery.count(name, "refused"))?;
         let helper = Self { process: Some(process), link, name, nursery: Arc::clone(nursery) };
         let until = Some(Instant::now() + READY_DEADLINE);
-        let begun = helper.link.send(&Begin { work, limits }, None, until);
+        let begun = helper.link.send(&Begin::Work { work, limits }, None, until);
         match begun.and_then(|()| helper.link.receive::<Ready>(until)) {
             Ok((Ready { steps }, _)) => {
                 nursery.metrics().confinement.set(name, steps);
@@ -97,6 +97,16 @@ impl Helper {
                 Err("a helper process did not start")
             }
         }
+    }
+
+    /// What is in force in a process that gives up what the daemon does.
+    pub(super) fn trial(nursery: &Arc<Nursery>) -> Result<Vec<Step>, &'static str> {
+        let (process, link) = nursery.bear()?;
+        let trial = Self { process: Some(process), link, name: "trial", nursery: Arc::clone(nursery) };
+        let until = Some(Instant::now() + READY_DEADLINE);
+        let begun = trial.link.send(&Begin::Trial, None, until);
+        let said = begun.and_then(|()| trial.link.receive::<Ready>(until));
+        said.map(|(Ready { steps }, _)| steps).map_err(|_| "a helper process did not start")
     }
 
     /// Its work is done.
@@ -119,11 +129,8 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().ok();
-            if matches!(process.try_wait(), Ok(None)) {
-                self.nursery.leave(process);
-            }
+        if let Some(process) = self.process.take() {
+            self.nursery.end(process);
         }
     }
 }

@@ -9,9 +9,11 @@ use crate::stack::{BuildId, Capture, Stack};
 /// To a child that has just started.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Begin {
-    pub(super) work: Work,
-    pub(super) limits: Limits,
+pub(super) enum Begin {
+    /// Give up what this work does not need, and do it.
+    Work { work: Work, limits: Limits },
+    /// Give up what the daemon does, say what is in force, and end.
+    Trial,
 }
 
 /// Its first word.

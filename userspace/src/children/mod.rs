@@ -13,6 +13,7 @@
 //! The daemon itself never has a descriptor of such a file: to close one on a file system that hangs would hang it.
 //! A child that does not even die of SIGKILL, as one that waits for a FUSE server, is left behind and counted.
 
+mod check;
 mod child;
 mod entry;
 mod lane;
@@ -26,6 +27,7 @@ mod symboliser;
 mod toucher;
 mod waiting;
 
+pub use check::{Confined, check};
 pub use entry::{COMMAND, run};
 pub use nursery::Nursery;
 pub use share::Share;

@@ -1,5 +1,6 @@
 //! Where children come from and where those go that do not end: one thread starts them all, for the kernel ends a child
-//! with the thread that started it. It lives as long as the daemon.
+//! with the thread that started it, and ends them all, for where they are another user's it alone may do either
+//! (`sandbox/daemon`). It lives as long as the daemon.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -24,9 +25,17 @@ const COMPONENT: &str = "stacks";
 /// Where a child that is wanted goes.
 type Birth = SyncSender<io::Result<(Child, Link)>>;
 
+/// What the thread is asked for.
+enum Order {
+    /// A child.
+    Birth(Birth),
+    /// The end of one.
+    Death(Child),
+}
+
 /// See the module.
 pub struct Nursery {
-    births: Option<SyncSender<Birth>>,
+    orders: Option<SyncSender<Order>>,
     hung: Arc<Mutex<Vec<Child>>>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -35,18 +44,18 @@ pub struct Nursery {
 impl Nursery {
     /// Of children that are this program. The daemon's own is `/proc/self/exe`, whatever became of its file.
     pub fn new(program: PathBuf, metrics: Arc<Metrics>, health: Health) -> Arc<Self> {
-        let (births, asked) = sync_channel(1);
+        let (orders, asked) = sync_channel(1);
         let hung = Arc::new(Mutex::new(Vec::new()));
         let leaving = Arc::clone(&hung);
         let started = std::thread::Builder::new()
             .name("helpers".to_owned())
             .spawn(move || run(&program, &asked, &leaving));
-        Arc::new(Self { births: started.is_ok().then_some(births), hung, metrics, health })
+        Arc::new(Self { orders: started.is_ok().then_some(orders), hung, metrics, health })
     }
 
     /// One without children, for what must do without.
     pub fn empty(metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { births: None, hung: Arc::default(), metrics, health: Health::default() })
+        Arc::new(Self { orders: None, hung: Arc::default(), metrics, health: Health::default() })
     }
 
     pub(super) fn bear(&self) -> Result<(Child, Link), &'static str> {
@@ -62,7 +71,7 @@ impl Nursery {
             return Err("too many file systems hang");
         }
         let (reply, answer) = sync_channel(1);
-        let asked = self.births.as_ref().is_some_and(|births| births.send(reply).is_ok());
+        let asked = self.orders.as_ref().is_some_and(|orders| orders.send(Order::Birth(reply)).is_ok());
         let born = asked.then(|| answer.recv().ok()).flatten();
         match born {
             Some(Ok(child)) => {
@@ -78,9 +87,12 @@ impl Nursery {
         }
     }
 
-    /// Takes one that was killed: it is waited for aside.
-    pub(super) fn leave(&self, child: Child) {
-        self.hung.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+    /// Ends one: it is killed, and waited for aside.
+    pub(super) fn end(&self, child: Child) {
+        // Without the thread there is no child either: the kernel has ended them all.
+        if let Some(orders) = &self.orders {
+            orders.send(Order::Death(child)).ok();
+        }
     }
 
     /// How many were killed and have not ended.
@@ -97,10 +109,16 @@ impl Nursery {
     }
 }
 
-fn run(program: &std::path::Path, asked: &Receiver<Birth>, hung: &Mutex<Vec<Child>>) {
+fn run(program: &std::path::Path, asked: &Receiver<Order>, hung: &Mutex<Vec<Child>>) {
     loop {
         match asked.recv_timeout(SWEEP) {
-            Ok(reply) => drop(reply.send(start(program))),
+            Ok(Order::Birth(reply)) => drop(reply.send(start(program))),
+            Ok(Order::Death(mut child)) => {
+                child.kill().ok();
+                if matches!(child.try_wait(), Ok(None)) {
+                    hung.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+                }
+            }
             Err(RecvTimeoutError::Timeout) => drop(sweep(hung)),
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -19,10 +19,21 @@ const CLIENT_SETTINGS: [&str; 4] = ["key", "key_file", "data_dir", "config"];
 /// Most processes to ask for.
 const PROCESSES_MAX: usize = 10_000;
 
+/// What signals do to the daemon.
+const SIGNALS: &str = "Signals:\n  SIGTERM, SIGINT, SIGQUIT  stop in order, within 5 s\n  SIGHUP                    \
+                       read the configuration file, secrets in files, the access key and the certificate again\n  \
+                       SIGUSR1, SIGUSR2, SIGALRM, and others that would end it: ignored";
+
 /// A command with its arguments.
 pub enum Action {
     /// Run the daemon.
     Run(Sources),
+    /// Answer a question.
+    Ask(Question),
+}
+
+/// A command that ends with an answer.
+pub enum Question {
     /// What this host can give.
     Doctor {
         /// Flags, environment and file that the configuration is made of.
@@ -77,13 +88,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
     let mut matches = command().try_get_matches_from(args)?;
     let (name, mut matches) = matches.remove_subcommand().expect("clap asks for a command");
     let json = matches.try_get_one::<bool>("json").ok().flatten().copied().unwrap_or(false);
-    Ok(match name.as_str() {
-        "run" => Action::Run(sources(&matches)),
-        "doctor" => Action::Doctor { sources: sources(&matches), json },
+    if name == "run" {
+        return Ok(Action::Run(sources(&matches)));
+    }
+    Ok(Action::Ask(match name.as_str() {
+        "doctor" => Question::Doctor { sources: sources(&matches), json },
         "analyze" => {
             let pid = matches.remove_one("pid").expect("clap asks for PID");
             let prompt = matches.get_flag("prompt");
-            Action::Analyze { target: target(&mut matches), pid, prompt, json }
+            Question::Analyze { target: target(&mut matches), pid, prompt, json }
         }
         "ps" => {
             let query = ps::ProcessQuery {
@@ -91,7 +104,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
                 limit: matches.remove_one("limit"),
                 text: matches.remove_one("query"),
             };
-            Action::Ps { target: target(&mut matches), query, json }
+            Question::Ps { target: target(&mut matches), query, json }
         }
         "incidents" => match matches.remove_one("id") {
             Some(id) => {
@@ -100,7 +113,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
                     (_, true) => Some(IncidentAction::Resolve),
                     _ => None,
                 };
-                Action::Incident { target: target(&mut matches), id, action, json }
+                Question::Incident { target: target(&mut matches), id, action, json }
             }
             None => {
                 let query = Query {
@@ -109,11 +122,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, clap::E
                     since: matches.remove_one("since"),
                     limit: matches.remove_one("limit"),
                 };
-                Action::Incidents { target: target(&mut matches), query, json }
+                Question::Incidents { target: target(&mut matches), query, json }
             }
         },
         other => unreachable!("the command {other} is declared and not handled"),
-    })
+    }))
 }
 
 /// Every command and flag.
@@ -126,7 +139,7 @@ pub fn command() -> Command {
         .about("Shows what just died or is going wrong on a Linux host, why, and what to do about it, with evidence")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(with_settings(Command::new("run").about("Run the daemon")))
+        .subcommand(with_settings(Command::new("run").about("Run the daemon").after_help(SIGNALS)))
         .subcommand(
             with_settings(
                 Command::new("doctor").about("Check what works on this host, and say how to fix what does not"),
@@ -260,26 +273,37 @@ mod tests {
 
     #[test]
     fn commands_and_their_flags() {
-        assert!(matches!(check("doctor --json --no-llm"), Ok(Action::Doctor { json: true, .. })));
+        assert!(matches!(
+            check("doctor --json --no-llm"),
+            Ok(Action::Ask(Question::Doctor { json: true, .. }))
+        ));
         assert!(matches!(
             check("analyze 42"),
-            Ok(Action::Analyze { pid: 42, prompt: false, json: false, .. })
+            Ok(Action::Ask(Question::Analyze { pid: 42, prompt: false, json: false, .. }))
         ));
-        assert!(matches!(check("analyze 42 --prompt"), Ok(Action::Analyze { prompt: true, .. })));
+        assert!(matches!(
+            check("analyze 42 --prompt"),
+            Ok(Action::Ask(Question::Analyze { prompt: true, .. }))
+        ));
         let ps = check("ps --sort rss --limit 5 -q nginx --url http://h:1 --json");
-        let Ok(Action::Ps { target, query, json: true }) = ps else { panic!("not understood") };
+        let Ok(Action::Ask(Question::Ps { target, query, json: true })) = ps else {
+            panic!("not understood")
+        };
         assert_eq!((target.url.as_deref(), query.limit), (Some("http://h:1"), Some(5)));
         assert_eq!((query.sort.as_str(), query.text.as_deref()), ("rss", Some("nginx")));
         assert!(
-            matches!(check("incidents 01JABC"), Ok(Action::Incident { id, action: None, .. }) if id == "01JABC")
+            matches!(check("incidents 01JABC"), Ok(Action::Ask(Question::Incident { id, action: None, .. })) if id == "01JABC")
         );
         for (flag, want) in [("--ack", IncidentAction::Acknowledge), ("--resolve", IncidentAction::Resolve)] {
-            let Ok(Action::Incident { action, .. }) = check(&format!("incidents 01JABC {flag}")) else {
+            let Ok(Action::Ask(Question::Incident { action, .. })) =
+                check(&format!("incidents 01JABC {flag}"))
+            else {
                 panic!("not understood")
             };
             assert_eq!(action, Some(want));
         }
-        let Ok(Action::Incidents { query, .. }) = check("incidents --kind oom_kill --status open --since 2h")
+        let Ok(Action::Ask(Question::Incidents { query, .. })) =
+            check("incidents --kind oom_kill --status open --since 2h")
         else {
             panic!("not understood")
         };

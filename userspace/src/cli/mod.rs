@@ -10,6 +10,7 @@ mod output;
 mod protect;
 mod ps;
 mod serve;
+mod signals;
 mod table;
 pub(crate) mod view;
 
@@ -17,30 +18,30 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-pub use args::{Action, command, parse};
+pub use args::{Action, Question, command, parse};
 pub use output::{complain, print};
-pub use protect::protect;
-pub use serve::serve;
+pub use serve::{Service, begin};
 
-use crate::config::{self, ConfigErrors};
+use crate::config::ConfigErrors;
 
 /// Exit code for what went wrong at run time.
 const FAILED: u8 = 1;
 /// Exit code for a command line or a configuration that is wrong.
 const USAGE: u8 = 2;
 
-/// Does what the command line asks for, the daemon excepted. `false`: done, and the answer is bad news.
-pub async fn perform(action: Action) -> Result<bool> {
-    match action {
-        Action::Run(sources) => serve(config::load(&sources)?).await.map(|()| true),
-        Action::Doctor { sources, json } => doctor::doctor(&sources, json).await,
-        Action::Analyze { target, pid, prompt: true, json } => analyze::show_prompt(&target, pid, json).await,
-        Action::Analyze { target, pid, prompt: false, json } => analyze::analyze(&target, pid, json).await,
-        Action::Ps { target, query, json } => ps::ps(&target, &query, json).await.map(|()| true),
-        Action::Incidents { target, query, json } => {
+/// Answers a question. `false`: the answer is bad news.
+pub async fn answer(question: Question) -> Result<bool> {
+    match question {
+        Question::Doctor { sources, json } => doctor::doctor(&sources, json).await,
+        Question::Analyze { target, pid, prompt: true, json } => {
+            analyze::show_prompt(&target, pid, json).await
+        }
+        Question::Analyze { target, pid, prompt: false, json } => analyze::analyze(&target, pid, json).await,
+        Question::Ps { target, query, json } => ps::ps(&target, &query, json).await.map(|()| true),
+        Question::Incidents { target, query, json } => {
             incidents::list(&target, &query, json).await.map(|()| true)
         }
-        Action::Incident { target, id, action, json } => {
+        Question::Incident { target, id, action, json } => {
             incidents::show(&target, &id, action, json).await.map(|()| true)
         }
     }

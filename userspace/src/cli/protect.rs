@@ -14,7 +14,7 @@ const OOM_FILE: &str = "/proc/self/oom_score_adj";
 
 /// To be called before there are other threads: a priority is a thread's own, and threads inherit it
 /// (setpriority(2)).
-pub fn protect() {
+pub(super) fn protect() {
     if getpriority_process(None).is_ok_and(|nice| nice == 0) {
         setpriority_process(None, NICE).ok();
     }

@@ -1,4 +1,4 @@
-//! `run` around the daemon: the listening socket before, the line that says it is ready, signals until the end.
+//! `run` around the daemon: what takes privilege first, the line that says it is ready, signals until the end.
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -8,60 +8,78 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::output;
-use crate::config::{KeySource, Listen, LoadedConfig};
-use crate::{Listener, Reached, logging};
+use super::protect::protect;
+use super::signals::{self, Signals};
+use crate::config::{self, KeySource, Listen, Sources};
+use crate::{Bound, Origin, Reached, Ready, logging};
 
-/// After a signal the daemon has this long to end in order.
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
-/// Signals that follow each other so closely are one request to stop.
-const SAME_REQUEST: Duration = Duration::from_millis(300);
 /// HTTP answers within this time of the start, or the daemon is never called ready.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
-/// Exit code of what SIGINT ended, as shells have it.
-const ENDED_BY_SIGINT: i32 = 130;
-/// Exit code of what SIGTERM ended.
-const ENDED_BY_SIGTERM: i32 = 143;
 
-/// The daemon, from a checked configuration to its end.
-pub async fn serve(draft: LoadedConfig) -> Result<()> {
+/// A daemon that has begun, without the privilege that took, and waits for its runtime.
+pub struct Service {
+    ready: Ready,
+    bound: Bound,
+    reached: Reached,
+    /// What says on stdout that it is ready.
+    line: String,
+}
+
+/// From the configuration to what takes privilege, while there is one thread.
+pub fn begin(sources: &Sources) -> Result<Service> {
+    let draft = config::load(sources)?;
     logging::init(&draft.logging)?;
-    let signals = Signals::watch()?;
+    signals::ignore_early()?;
+    protect();
     let access = Access::of(&draft.key);
+    let origin = Origin { sources: sources.clone(), given: draft.given.clone() };
     let (config, warnings) = draft.prepare()?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let listener = Listener::bind(&config.listen).await?;
-    let reached = listener.reached()?;
-    let (stop, stopped) = oneshot::channel();
-    let watching = tokio::spawn(signals.handle(stop));
+    let bound = Bound::at(&config.listen)?;
+    let reached = bound.reached()?;
     // On a terminal a person waits to open it; a journal keeps what it is given, and others read it.
     let shown = access.shown(io::stdout().is_terminal());
     let line = ready_line(&reached, config.tls.is_some(), &config.key, shown)?;
-    let daemon = crate::run(config, listener, async {
-        // A sender that is gone means the signals are not watched any more: that is a reason to stop, too.
-        drop(stopped.await);
-    });
-    tokio::pin!(daemon);
-    let result = tokio::select! {
-        result = &mut daemon => result,
-        () = announce(&reached, &line) => daemon.await,
-    };
-    watching.abort();
-    result
+    let ready = crate::Begun::new(config, origin)?.confine();
+    Ok(Service { ready, bound, reached, line })
 }
 
-/// Says on stdout that HTTP answers, once it does.
+impl Service {
+    /// Until a signal stops it.
+    pub async fn serve(self) -> Result<()> {
+        let Self { ready, bound, reached, line } = self;
+        let (stop, stopped) = oneshot::channel();
+        let watching = tokio::spawn(Signals::watch()?.handle(stop));
+        let daemon = ready.run(bound.listener()?, async {
+            // A sender that is gone means the signals are not watched any more: that is a reason to stop, too.
+            drop(stopped.await);
+        });
+        tokio::pin!(daemon);
+        let result = tokio::select! {
+            result = &mut daemon => result,
+            () = announce(&reached, &line) => daemon.await,
+        };
+        watching.abort();
+        result
+    }
+}
+
+/// Says on stdout, and to a supervisor, that HTTP answers, once it does.
 async fn announce(reached: &Reached, line: &str) {
     match timeout(READY_DEADLINE, first_answer(reached)).await {
         Ok(Ok(())) => {
             if let Err(error) = output::print(line) {
                 tracing::warn!("cannot print the ready message: {error:#}");
+            }
+            // The programs are attached since before there was a server. Without a supervisor this is nothing.
+            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+                tracing::warn!("cannot tell the supervisor that it is ready: {error}");
             }
         }
         Ok(Err(error)) => tracing::error!("HTTP does not answer: {error}"),
@@ -126,47 +144,6 @@ fn ready_line(reached: &Reached, tls: bool, key: &SecretString, place: Option<&s
     Ok(format!("ai-debugger is ready: {url}{place}\n"))
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn watch() -> Result<Self> {
-        let watch = |kind| signal(kind).context("cannot watch for signals");
-        Ok(Self { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? })
-    }
-
-    /// The first signal asks the daemon to stop; a second one, or no end in time, ends it at once.
-    async fn handle(mut self, stop: oneshot::Sender<()>) {
-        let (name, _) = self.next().await;
-        tracing::info!("{name}: stopping");
-        // No receiver: the daemon is ending by itself.
-        let _ = stop.send(());
-        // timeout(1) and some supervisors signal a process and then its group: that is one request.
-        while timeout(SAME_REQUEST, self.next()).await.is_ok() {}
-        let code = tokio::select! {
-            (name, code) = self.next() => {
-                tracing::warn!("{name} again: exiting immediately");
-                code
-            }
-            () = sleep(STOP_DEADLINE.saturating_sub(SAME_REQUEST)) => {
-                tracing::error!("not stopped within {} s: exiting immediately", STOP_DEADLINE.as_secs());
-                1
-            }
-        };
-        // Whoever asks twice does not want to wait for anything.
-        std::process::exit(code);
-    }
-
-    async fn next(&mut self) -> (&'static str, i32) {
-        tokio::select! {
-            _ = self.interrupt.recv() => ("SIGINT", ENDED_BY_SIGINT),
-            _ = self.terminate.recv() => ("SIGTERM", ENDED_BY_SIGTERM),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,12 +186,12 @@ mod tests {
         assert_eq!(given.shown(false), Some("from AI_DEBUGGER_KEY"));
     }
 
-    #[tokio::test]
-    async fn port_zero_is_a_real_port_and_a_taken_one_says_so() {
-        let listener = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
-        let Reached::At(address) = listener.reached().unwrap() else { panic!("an address") };
+    #[test]
+    fn port_zero_is_a_real_port_and_a_taken_one_says_so() {
+        let bound = Bound::at(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).unwrap();
+        let Reached::At(address) = bound.reached().unwrap() else { panic!("an address") };
         assert_ne!(address.port(), 0);
-        let error = Listener::bind(&Listen::Tcp(address)).await.err().unwrap().to_string();
+        let error = Bound::at(&Listen::Tcp(address)).err().unwrap().to_string();
         assert!(error.contains("in use") && error.contains("--listen"), "{error}");
     }
 

@@ -10,7 +10,7 @@ use super::layers::{Either, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::registry::Root;
 use super::sources::{self, Sources};
-use super::{Config, Listen, LogSettings, key};
+use super::{Config, Given, Listen, LogSettings, key};
 
 /// Where the access key comes from.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct LoadedConfig {
     pub logging: LogSettings,
     /// Worth a word, not wrong.
     pub warnings: Vec<String>,
+    /// What it was made of.
+    pub given: Given,
 }
 
 impl LoadedConfig {
@@ -81,9 +83,10 @@ pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
             Rejected::new("a unix socket never leaves this host", "leave --tls-cert and --tls-key away");
         reader.problem(Problem { origin: "--listen".to_owned(), rejected });
     }
+    let given = Given::of(&reader.layers);
     let Layers { problems, warnings, .. } = reader.layers;
     if problems.is_empty() {
-        Ok(LoadedConfig { config, key, logging, warnings })
+        Ok(LoadedConfig { config, key, logging, warnings, given })
     } else {
         Err(ConfigErrors(problems))
     }

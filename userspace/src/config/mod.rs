@@ -6,6 +6,7 @@ mod client_key;
 mod declare;
 mod detect;
 mod exec;
+mod given;
 mod growth;
 mod key;
 mod layers;
@@ -30,6 +31,7 @@ mod tls;
 
 pub use detect::DetectLimits;
 pub use exec::ExecLimits;
+pub use given::Given;
 pub use growth::GrowthLimits;
 pub use life::{AlertRules, LifeRules};
 pub use listen::Listen;

@@ -43,21 +43,22 @@ pub struct ConfigErrors(pub Vec<Problem>);
 
 impl std::error::Error for ConfigErrors {}
 
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, rejected: Rejected { what, accepted } } = self;
+        let [origin, what, accepted] = [origin, what, accepted].map(|it| text::printable(it));
+        write!(f, "{origin}: {what}; {accepted}")
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
             1 => write!(f, "the configuration has an error:")?,
             n => write!(f, "the configuration has {n} errors:")?,
         }
-        for Problem { origin, rejected } in &self.0 {
-            let Rejected { what, accepted } = rejected;
-            write!(
-                f,
-                "\n  {}: {}; {}",
-                text::printable(origin),
-                text::printable(what),
-                text::printable(accepted)
-            )?;
+        for problem in &self.0 {
+            write!(f, "\n  {problem}")?;
         }
         Ok(())
     }

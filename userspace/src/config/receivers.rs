@@ -24,6 +24,36 @@ settings! {
     }
 }
 
+impl Receivers {
+    /// What of them must not be shown.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        let slack = self.slack.as_ref().map(|it| match it {
+            SlackConfig::Webhook { url } => url,
+            SlackConfig::Bot { token, .. } => token,
+        });
+        let webhook = self.webhook.as_ref();
+        let secrets = [slack, webhook.map(|it| &it.url), webhook.and_then(|it| it.secret.as_ref())];
+        secrets.into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether these are the same, secrets included.
+    pub fn same(&self, other: &Self) -> bool {
+        let slack = |it: &Self| match &it.slack {
+            None => Vec::new(),
+            Some(SlackConfig::Webhook { url }) => vec![url.expose_secret().to_owned()],
+            Some(SlackConfig::Bot { token, channel, api_url }) => {
+                vec![token.expose_secret().to_owned(), channel.clone(), api_url.clone()]
+            }
+        };
+        let webhook = |it: &Self| {
+            let secret = |it: &HookConfig| it.secret.as_ref().map(|it| it.expose_secret().to_owned());
+            it.webhook.as_ref().map(|it| (it.url.expose_secret().to_owned(), secret(it)))
+        };
+        let urls = |it: &Self| (it.alertmanager_url.clone(), it.public_url.clone());
+        slack(self) == slack(other) && webhook(self) == webhook(other) && urls(self) == urls(other)
+    }
+}
+
 /// The way to Slack.
 #[derive(Clone, Debug)]
 pub enum SlackConfig {

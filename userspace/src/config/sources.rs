@@ -19,6 +19,7 @@ const DEFAULT_FILE: &str = "/etc/ai-debugger.toml";
 const FILE_MAX_BYTES: u64 = 1 << 20;
 
 /// The raw material. No `Debug`: it holds secrets.
+#[derive(Clone)]
 pub struct Sources {
     /// Values by setting name, as the command line had them.
     pub flags: BTreeMap<&'static str, Vec<String>>,

@@ -77,11 +77,14 @@ impl Felled {
 }
 
 impl Presence {
-    /// Notes that this daemon runs; and what the note of one before says, if there is any.
-    pub(super) fn begin(dir: &Path, host: &Host, start_ticks: u64) -> (Self, Option<Felled>) {
-        let path = dir.join(FILE);
+    /// What the note of a daemon before says, if there is any. To be asked before [`Self::begin`].
+    pub(super) fn before(dir: &Path, host: &Host) -> Option<Felled> {
         let now = SystemTime::now();
-        let felled = read(&path).map(|(note, seen)| felled(&note, seen, now, host));
+        read(&dir.join(FILE)).map(|(note, seen)| felled(&note, seen, now, host))
+    }
+
+    /// Notes that this daemon runs.
+    pub(super) fn begin(dir: &Path, host: &Host, start_ticks: u64) -> Self {
         let note = Note {
             pid: std::process::id(),
             start_ticks,
@@ -90,9 +93,9 @@ impl Presence {
             unstored: false,
             ends: None,
         };
-        let presence = Self { path, note };
+        let presence = Self { path: dir.join(FILE), note };
         presence.write_or_say();
-        (presence, felled)
+        presence
     }
 
     /// Keeps it fresh until `shutdown`, and then gives it back.
@@ -185,7 +188,10 @@ mod tests {
     #[tokio::test]
     async fn only_an_end_in_order_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let begin = |host: &Host| Presence::begin(dir.path(), host, 7);
+        let begin = |host: &Host| {
+            let felled = Presence::before(dir.path(), host);
+            (Presence::begin(dir.path(), host, 7), felled)
+        };
         let (presence, felled) = begin(&host());
         assert_eq!(felled, None, "the first start");
         presence.end();
@@ -225,7 +231,7 @@ mod tests {
     async fn it_is_kept_fresh_and_put_back_where_somebody_takes_it() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
-        let (presence, _) = Presence::begin(dir.path(), &host(), 7);
+        let presence = Presence::begin(dir.path(), &host(), 7);
         let stop = CancellationToken::new();
         let keeping = tokio::spawn(presence.keep(store, stop.clone()));
         tokio::time::sleep(BEAT).await;

@@ -36,6 +36,8 @@ pub(super) enum Carrier {
 pub struct Access {
     config: Arc<Config>,
     key: RwLock<Key>,
+    /// Secrets that must not come out with the words of somebody else; those that are no more are kept, too.
+    hidden: RwLock<Vec<SecretString>>,
     certificate: Option<Arc<Certificate>>,
     pub(super) sessions: Sessions,
     throttle: Throttle,
@@ -62,9 +64,11 @@ impl Access {
         let pair = config.tls.as_ref().map(TlsFiles::read).transpose();
         let pair = pair.map_err(|it| anyhow!("{}; {}", it.what, it.accepted))?;
         let key = RwLock::new(Key::new(config.key.clone()));
+        let hidden = RwLock::new(config.receivers.secrets());
         Ok(Self {
             config,
             key,
+            hidden,
             certificate: pair.map(Certificate::new),
             sessions: Sessions::default(),
             throttle: Throttle::default(),
@@ -137,6 +141,16 @@ impl Access {
     /// The key in force, for those who must not let it out.
     pub(super) fn key(&self) -> SecretString {
         self.key.read().unwrap_or_else(PoisonError::into_inner).text.clone()
+    }
+
+    /// From now on these are hidden, too.
+    pub fn hide(&self, secrets: Vec<SecretString>) {
+        self.hidden.write().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+    }
+
+    /// The secrets beside the key that must not be let out.
+    pub(super) fn hidden(&self) -> Vec<SecretString> {
+        self.hidden.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How the request may come in; else 401 without a key, 403 with a wrong one or from a foreign page. Whoever has

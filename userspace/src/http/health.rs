@@ -12,7 +12,6 @@ use serde_json::json;
 use super::core::Core;
 use super::error::Error;
 use super::places::Place;
-use crate::config::SlackConfig;
 use crate::health::Degradation;
 use crate::text;
 
@@ -47,18 +46,9 @@ pub(super) async fn readyz(State(core): State<Arc<Core>>) -> Response {
 pub(super) fn degraded(core: &Core) -> Vec<Degradation> {
     let Core { config, health, access, .. } = core;
     let key = access.key();
-    let keys = [
-        Some(&key),
-        config.llm.as_ref().map(|it| &it.api_key),
-        config.receivers.slack.as_ref().map(|it| match it {
-            SlackConfig::Webhook { url } => url,
-            SlackConfig::Bot { token, .. } => token,
-        }),
-        config.receivers.webhook.as_ref().map(|it| &it.url),
-        config.receivers.webhook.as_ref().and_then(|it| it.secret.as_ref()),
-    ];
-    let secrets: Vec<&str> =
-        keys.into_iter().flatten().map(SecretString::expose_secret).filter(|it| !it.is_empty()).collect();
+    let hidden = access.hidden();
+    let keys = [Some(&key), config.llm.as_ref().map(|it| &it.api_key)].into_iter().flatten().chain(&hidden);
+    let secrets: Vec<&str> = keys.map(SecretString::expose_secret).filter(|it| !it.is_empty()).collect();
     let clean = |text: &str| {
         let bare = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
         text::truncate(&text::printable(&bare), MAX_REASON)

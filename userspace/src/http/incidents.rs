@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::watch;
 use ulid::Ulid;
 
 use super::answers::Answers;
@@ -27,7 +28,7 @@ use source::{Incidents, failed, unknown};
 
 pub(super) fn routes(
     store: Store,
-    sinks: Vec<&'static str>,
+    sinks: watch::Receiver<Vec<&'static str>>,
     analyst: Analyst,
     answers: Arc<Answers>,
     config: &Config,
@@ -115,7 +116,8 @@ async fn resolve(
 }
 
 async fn change(it: &Incidents, id: &str, action: IncidentAction) -> Result<Json<Incident>, Error> {
-    match it.store.act(id, action, it.sinks.clone(), Timestamp::now()).await.map_err(failed)? {
+    let sinks = it.sinks.borrow().clone();
+    match it.store.act(id, action, sinks, Timestamp::now()).await.map_err(failed)? {
         ActionOutcome::Done(incident) => Ok(Json(it.shown(*incident))),
         ActionOutcome::Unknown => Err(unknown()),
         ActionOutcome::Conflict(status) => {
@@ -169,7 +171,7 @@ mod tests {
         let answers = Arc::new(Answers::new(Metrics::new()));
         let it = Incidents {
             store,
-            sinks: Vec::new(),
+            sinks: watch::channel(Vec::new()).1,
             analyst,
             answers,
             show_environ: false,

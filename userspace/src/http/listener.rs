@@ -7,12 +7,22 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::config::Listen;
 
 /// Of a socket's file: its owner and group may connect; who that is, the peer's credentials say.
 const SOCKET_MODE: u32 = 0o660;
+
+/// A socket that listens already, and that nobody serves yet: that takes privilege for some, and no runtime.
+pub enum Bound {
+    /// On an address.
+    Tcp(std::net::TcpListener),
+    /// On a file.
+    Unix(std::os::unix::net::UnixListener, SocketFile),
+}
 
 /// A listening socket.
 pub enum Listener {
@@ -31,20 +41,20 @@ pub enum Reached {
     By(PathBuf),
 }
 
-impl Listener {
+impl Bound {
     /// Listens there; an error says what is in the way and what to do.
-    pub async fn bind(listen: &Listen) -> Result<Self> {
+    pub fn at(listen: &Listen) -> Result<Self> {
         match listen {
             Listen::Unix(path) => {
-                clear_stale(path).await?;
-                let bound = UnixListener::bind(path);
+                clear_stale(path)?;
+                let bound = std::os::unix::net::UnixListener::bind(path);
                 let listener = bound.with_context(|| format!("cannot listen on {listen}"))?;
                 let file = SocketFile::new(path)?;
                 fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))
                     .with_context(|| format!("cannot close {} to others", path.display()))?;
                 Ok(Self::Unix(listener, file))
             }
-            Listen::Tcp(address) => match TcpListener::bind(address).await {
+            Listen::Tcp(address) => match std::net::TcpListener::bind(address) {
                 Ok(listener) => Ok(Self::Tcp(listener)),
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {
                     bail!(
@@ -72,6 +82,21 @@ impl Listener {
                 Ok(Reached::At(SocketAddr::new(ip, address.port())))
             }
         }
+    }
+
+    /// To be served by the runtime that this is called in.
+    pub fn listener(self) -> Result<Listener> {
+        let listener = match self {
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::Tcp(TcpListener::from_std(listener)?)
+            }
+            Self::Unix(listener, file) => {
+                listener.set_nonblocking(true)?;
+                Listener::Unix(UnixListener::from_std(listener)?, file)
+            }
+        };
+        Ok(listener)
     }
 }
 
@@ -105,18 +130,21 @@ fn identity(path: &Path) -> Option<Identity> {
 }
 
 /// Takes away a socket that nobody listens on any more: a daemon that was killed leaves one. Nothing else is touched.
-async fn clear_stale(path: &Path) -> Result<()> {
+fn clear_stale(path: &Path) -> Result<()> {
     let shown = path.display();
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if !found.file_type().is_socket() {
         bail!("{shown} is there and is no socket; choose another path with --listen unix:/PATH");
     }
-    match UnixStream::connect(path).await {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+    match knock(path) {
+        Err(Errno::CONNREFUSED) => {
             fs::remove_file(path).with_context(|| format!("cannot remove the old socket {shown}"))
         }
-        Err(error) => bail!("cannot see who listens on {shown}: {error}; choose another with --listen"),
-        Ok(_) => {
+        Err(error) if error != Errno::AGAIN => {
+            bail!("cannot see who listens on {shown}: {error}; choose another with --listen")
+        }
+        // Or so many wait there that there is no more room.
+        _ => {
             bail!(
                 "{shown} is in use, maybe by another ai-debugger; stop that or choose another with --listen"
             )
@@ -124,32 +152,39 @@ async fn clear_stale(path: &Path) -> Result<()> {
     }
 }
 
+/// Without waiting for whoever listens there.
+fn knock(path: &Path) -> std::result::Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_stale_socket_is_replaced_and_nothing_else_is() {
+    #[test]
+    fn a_stale_socket_is_replaced_and_nothing_else_is() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.sock");
         let listen = Listen::Unix(path.clone());
-        let refused = async || Listener::bind(&listen).await.err().map(|it| it.to_string());
+        let refused = || Bound::at(&listen).err().map(|it| it.to_string());
 
-        let first = Listener::bind(&listen).await.unwrap();
+        let first = Bound::at(&listen).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
         assert_eq!(first.reached().unwrap(), Reached::By(path.clone()));
-        assert!(refused().await.unwrap().contains("in use"));
-        let Listener::Unix(first, file) = first else { panic!("a socket") };
+        assert!(refused().unwrap().contains("in use"));
+        let Bound::Unix(first, file) = first else { panic!("a socket") };
         // As after a kill: nobody listens, the file stays.
         drop(first);
         let made = identity(&path).unwrap();
         let second = loop {
-            let second = Listener::bind(&listen).await.unwrap();
+            let second = Bound::at(&listen).unwrap();
             if identity(&path) != Some(made) {
                 break second;
             }
             // Within one tick of the kernel's clock.
-            let Listener::Unix(listener, file) = second else { panic!("a socket") };
+            let Bound::Unix(listener, file) = second else { panic!("a socket") };
             std::mem::forget(file);
             drop(listener);
         };
@@ -159,17 +194,17 @@ mod tests {
         assert!(!path.exists());
 
         fs::write(&path, "precious").unwrap();
-        assert!(refused().await.unwrap().contains("no socket"));
+        assert!(refused().unwrap().contains("no socket"));
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/nonexistent", &path).unwrap();
-        assert!(refused().await.unwrap().contains("no socket"));
+        assert!(refused().unwrap().contains("no socket"));
     }
 
-    #[tokio::test]
-    async fn an_address_that_means_all_is_reached_on_loopback() {
+    #[test]
+    fn an_address_that_means_all_is_reached_on_loopback() {
         for (text, ip) in [("0.0.0.0:0", "127.0.0.1"), ("127.0.0.1:0", "127.0.0.1")] {
-            let listener = Listener::bind(&Listen::Tcp(text.parse().unwrap())).await.unwrap();
+            let listener = Bound::at(&Listen::Tcp(text.parse().unwrap())).unwrap();
             let Reached::At(address) = listener.reached().unwrap() else { panic!("an address") };
             assert_eq!((address.ip().to_string().as_str(), address.port() > 0), (ip, true));
         }

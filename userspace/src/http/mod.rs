@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::analyst::Analyst;
@@ -47,7 +48,7 @@ use crate::store::Store;
 pub use self::access::Access;
 use self::answers::Answers;
 use self::core::Core;
-pub use self::listener::{Listener, Reached};
+pub use self::listener::{Bound, Listener, Reached};
 
 /// Everything the endpoints read from.
 pub struct App {
@@ -64,7 +65,7 @@ pub struct App {
     /// The store of incidents.
     pub store: Store,
     /// The receivers of alerts.
-    pub sinks: Vec<&'static str>,
+    pub sinks: watch::Receiver<Vec<&'static str>>,
     /// Who judges on request.
     pub analyst: Analyst,
     /// The metrics that `/metrics` prints.

@@ -42,7 +42,8 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "queue": {"cases": queue(metrics, "cases"), "model": queue(metrics, "model")},
         "model": core.analyst.status(),
         "processes": {"live": processes(metrics, "live"), "ended": processes(metrics, "ended")},
-        "helpers": metrics.confinement.now(),
+        "confinement": metrics.confinement.daemon(),
+        "helpers": metrics.confinement.helpers(),
         "secrets": if config.show_secrets { "shown" } else { "masked" },
         "degraded": health::degraded(&core),
     }))

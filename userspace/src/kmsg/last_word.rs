@@ -1,10 +1,10 @@
 //! What the kernel's log says of the end of one process: for the daemon that starts after one that was felled.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 
-use rustix::fs::OFlags;
+use super::{DEVICE, open};
 
 /// Records read at the most: the log's ring holds fewer.
 const RECORDS: usize = 200_000;
@@ -22,8 +22,8 @@ pub enum LastWord {
 
 /// The last the kernel's log has of how this process ended; `None`: nothing, or it can't be read.
 pub fn last_word_of(pid: u32) -> Option<LastWord> {
-    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut log = OpenOptions::new().read(true).custom_flags(nonblock).open("/dev/kmsg").ok()?;
+    let mut log = File::from(open(Path::new(DEVICE)).ok()?);
+    log.seek(SeekFrom::Start(0)).ok()?;
     let (mut record, mut last) = ([0; RECORD], None);
     for _ in 0..RECORDS {
         match log.read(&mut record) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, major, minor};
 use rustix::io::Errno;
 use tokio::sync::mpsc::Sender;
@@ -120,17 +120,33 @@ impl Follower {
 }
 
 fn open(device: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let log = rustix::fs::open(device, flags, Mode::empty())?;
+    let log = shown(device).or_else(|error| given().ok_or(error))?;
     // What was logged before the start belongs to deaths nobody saw.
     rustix::fs::seek(&log, SeekFrom::End(0))?;
-    // Some containers have another device there, or a file.
-    let stat = rustix::fs::fstat(&log)?;
-    let is_device = FileType::from_raw_mode(stat.st_mode).is_char_device();
-    if !is_device || (major(stat.st_rdev), minor(stat.st_rdev)) != NUMBER {
-        return Err(Errno::NODEV);
-    }
     Ok(log)
+}
+
+fn shown(device: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let log = rustix::fs::open(device, flags, Mode::empty())?;
+    // Some containers have another device there, or a file.
+    if is_log(&log) { Ok(log) } else { Err(Errno::NODEV) }
+}
+
+/// The log as standard input, where whoever started the daemon has opened it: the unit does, which then can take away the
+/// device and the privilege to open it.
+fn given() -> Option<OwnedFd> {
+    let input = io::stdin();
+    let log = is_log(&input).then(|| rustix::io::fcntl_dupfd_cloexec(&input, 3).ok()).flatten()?;
+    rustix::fs::fcntl_setfl(&log, OFlags::NONBLOCK).ok()?;
+    Some(log)
+}
+
+fn is_log(file: impl AsFd) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| {
+        let is_device = FileType::from_raw_mode(stat.st_mode).is_char_device();
+        is_device && (major(stat.st_rdev), minor(stat.st_rdev)) == NUMBER
+    })
 }
 
 /// Why, and what to do.

@@ -68,6 +68,14 @@ impl Handle {
         handle
     }
 
+    /// A handle to a monitor that never answers.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        let (handle, questions, _) = Self::new();
+        std::mem::forget(questions);
+        handle
+    }
+
     /// Every live process, in no particular order.
     pub async fn processes(&self) -> Result<Vec<ProcessView>> {
         self.ask(Question::Processes).await

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -98,11 +98,12 @@ impl RingReader {
         })
     }
 
-    /// Until `stop`; then detaches and takes what was sent before, so that nothing of it is lost.
-    pub(super) fn run(mut self, stop: &AtomicBool) {
+    /// Until `stop`, counting its turns; then detaches and takes what was sent before, so that nothing of it is lost.
+    pub(super) fn run(mut self, stop: &AtomicBool, turns: &AtomicU64) {
         let mut counted = Instant::now();
         let mut forks_read = Instant::now();
         while !stop.load(Ordering::Relaxed) && !self.batches.is_closed() {
+            turns.fetch_add(1, Ordering::Relaxed);
             if self.drain() == Drained::NoRoom {
                 std::thread::sleep(FULL_PAUSE);
             } else {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +38,7 @@ const UNHEARD: &str = "no answer from the model so far; this is the built-in ana
 /// Takes cases from the queue into the store.
 pub struct Recorder {
     store: Store,
-    audience: Audience,
+    audience: watch::Receiver<Audience>,
     model: Queue<PendingQuestion>,
     metrics: Arc<Metrics>,
     health: Health,
@@ -62,7 +63,7 @@ impl Recorder {
         let model_deadline = analyst.has_model().then(|| analyst.deadline());
         Self {
             store,
-            audience,
+            audience: watch::channel(audience).1,
             model,
             metrics,
             health,
@@ -70,6 +71,12 @@ impl Recorder {
             model_deadline,
             show_secrets: false,
         }
+    }
+
+    /// To an audience that changes.
+    #[must_use]
+    pub fn to(self, audience: watch::Receiver<Audience>) -> Self {
+        Self { audience, ..self }
     }
 
     /// Whether secrets are stored as they are.
@@ -153,7 +160,7 @@ impl Recorder {
     /// Whom to tell when. The deadline of the model counts from when the incident is in the store.
     fn plan(&self, case: &Case, now: Timestamp) -> AlertPlan {
         let hold = self.model_deadline.map(|wait| now.saturating_add(wait + SETTLING));
-        self.audience.plan(case, hold.map(|until| until.unwrap_or(Timestamp::MAX)), now)
+        self.audience.borrow().plan(case, hold.map(|until| until.unwrap_or(Timestamp::MAX)), now)
     }
 
     /// Tries until the store has it: a full disk passes, and the queue holds the rest meanwhile. `None`: the
@@ -196,7 +203,7 @@ impl Recorder {
         let Recorded { id, new, count, .. } = recorded;
         let priority =
             rank(&RankInputs { confidence: Some(confidence), novel: new, count, ..RankInputs::of(&case) });
-        let plan = self.audience.raised_plan(&case, Timestamp::now());
+        let plan = self.audience.borrow().raised_plan(&case, Timestamp::now());
         let pending = PendingQuestion { id: id.clone(), case, plan };
         let entry = QueueEntry { fingerprint: id, priority, item: pending };
         let left_out = match self.model.push(entry) {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -30,19 +31,25 @@ pub struct Visibility {
 }
 
 /// Resolves and reminds, step by step, until `shutdown`.
-pub async fn run(store: Store, audience: Audience, visibility: Visibility, shutdown: CancellationToken) {
-    if let Err(err) = store.greet(audience.greeting(), Timestamp::now()).await {
-        tracing::warn!("new receivers cannot be told of what is open: {err:#}");
-    }
-    let sinks = audience.sinks;
+pub async fn run(
+    store: Store,
+    mut audience: watch::Receiver<Audience>,
+    visibility: Visibility,
+    shutdown: CancellationToken,
+) {
+    greet(&store, &mut audience).await;
     let mut timer = interval(visibility.scan_interval.clamp(PACE.0, PACE.1));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut observer = Observer::new(&visibility, Instant::now());
     let work = async {
         loop {
             timer.tick().await;
+            if audience.has_changed().unwrap_or(false) {
+                greet(&store, &mut audience).await;
+            }
+            let sinks = audience.borrow().sinks.clone();
             let watched = observer.look(&visibility, Instant::now());
-            match store.advance(watched, sinks.clone(), Timestamp::now()).await {
+            match store.advance(watched, sinks, Timestamp::now()).await {
                 Ok(advanced) => {
                     for id in advanced.resolved {
                         tracing::info!(id, "resolved an incident: it has not been seen for a while");
@@ -55,6 +62,14 @@ pub async fn run(store: Store, audience: Audience, visibility: Visibility, shutd
     };
     let looking = async { tokio::join!(work, look_after(&store)) };
     shutdown.run_until_cancelled(looking).await;
+}
+
+/// Tells receivers that were not there before of what is open.
+async fn greet(store: &Store, audience: &mut watch::Receiver<Audience>) {
+    let greeting = audience.borrow_and_update().greeting();
+    if let Err(err) = store.greet(greeting, Timestamp::now()).await {
+        tracing::warn!("new receivers cannot be told of what is open: {err:#}");
+    }
 }
 
 /// Looks after the store's file, every second.

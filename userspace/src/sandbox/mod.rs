@@ -1,6 +1,7 @@
 //! What a process of ours gives up before it touches what others made: memory, time, files, privilege, system calls.
 //! Each step stands alone: where the kernel has it not, the others are taken all the same, and it is said.
 
+mod daemon;
 mod files;
 mod limits;
 mod privilege;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
+pub use daemon::{NoHelpers, as_admin, confine_daemon};
 pub use limits::{Limits, cpu_used, renew_cpu};
 pub use privilege::first_to_go;
 pub use work::Work;
@@ -28,12 +30,19 @@ pub struct Step {
     /// Why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is left, where that is worth a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl Step {
     fn of<E: Display>(name: &str, result: Result<(), E>) -> Self {
         let reason = result.err().map(|it| it.to_string());
-        Self { name: name.to_owned(), in_force: reason.is_none(), reason }
+        Self { name: name.to_owned(), in_force: reason.is_none(), reason, detail: None }
+    }
+
+    fn saying(self, detail: String) -> Self {
+        Self { detail: Some(detail), ..self }
     }
 }
 
@@ -58,7 +67,10 @@ pub fn confine(work: Work, limits: &Limits, parent: Pid) -> Vec<Step> {
     steps
 }
 
-/// What is in force in each kind of child, as the last one of it said. A cheap-to-clone handle.
+/// The daemon itself, among those that are confined.
+const DAEMON: &str = "daemon";
+
+/// What is in force in the daemon, and in each kind of child as the last one of it said. A cheap-to-clone handle.
 ///
 /// A std Mutex: held for one map operation, never across an await.
 #[derive(Clone, Debug, Default)]
@@ -70,9 +82,24 @@ impl Confinement {
         self.with(|it| it.insert(child, steps));
     }
 
-    /// All of it.
-    pub fn now(&self) -> BTreeMap<&'static str, Vec<Step>> {
-        self.with(|it| it.clone())
+    /// What the daemon has done.
+    pub fn set_daemon(&self, steps: Vec<Step>) {
+        self.set(DAEMON, steps);
+    }
+
+    /// What is in force in the daemon itself.
+    pub fn daemon(&self) -> Vec<Step> {
+        self.with(|it| it.get(DAEMON).cloned().unwrap_or_default())
+    }
+
+    /// What is in force in each kind of child.
+    pub fn helpers(&self) -> BTreeMap<&'static str, Vec<Step>> {
+        self.with(|it| {
+            it.iter()
+                .filter(|(name, _)| **name != DAEMON)
+                .map(|(name, steps)| (*name, steps.clone()))
+                .collect()
+        })
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<&'static str, Vec<Step>>) -> T) -> T {

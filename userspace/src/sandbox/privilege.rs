@@ -17,7 +17,7 @@ use super::work::Work;
 /// The user and group of nobody, and what an unmapped one is shown as (kernel kernel/sys.c, `overflowuid`).
 const NOBODY: u32 = 65_534;
 /// Looking into other users' processes (proc(5)) and their files.
-const LOOKING: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
+pub(super) const LOOKING: CapabilitySet = CapabilitySet::SYS_PTRACE.union(CapabilitySet::DAC_READ_SEARCH);
 
 /// From root to nobody; who is no root stays who they are.
 pub(super) fn become_nobody(work: Work) -> Result<()> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cmdline::Cmdlines as PatientReader;
 use crate::observation::{IoCounts, SystemCall, ThreadLook};
+use crate::sandbox::as_admin;
 
 /// Functions kept of a kernel stack.
 const STACK_FRAMES: usize = 12;
@@ -21,7 +22,11 @@ pub(super) struct Careful<'a> {
 
 impl Careful<'_> {
     fn read(&mut self, path: &Path) -> Option<String> {
-        let file = File::open(path).ok().filter(|_| !self.held_up)?;
+        self.read_open(File::open(path).ok()?)
+    }
+
+    fn read_open(&mut self, file: File) -> Option<String> {
+        let file = Some(file).filter(|_| !self.held_up)?;
         let bytes = self.reader.read(file);
         self.held_up = bytes.is_none();
         // What must not be read comes as nothing, and so does what is gone.
@@ -50,7 +55,8 @@ pub(super) fn detail(process: &Path, thread: &mut ThreadLook, reader: &mut Caref
     thread.wchan = fs::read_to_string(task.join("wchan")).ok().and_then(|it| symbol(&it));
     thread.child_is_ready = thread.wchan.as_deref().is_some_and(is_vfork) && child_is_ready(process, &task);
     thread.syscall = reader.read(&task.join("syscall")).and_then(|it| SystemCall::parse(&it));
-    let stack = reader.read(&task.join("stack")).unwrap_or_default();
+    let stack = as_admin(|| File::open(task.join("stack"))).ok();
+    let stack = stack.and_then(|it| reader.read_open(it)).unwrap_or_default();
     thread.stack = stack.lines().filter_map(frame).take(STACK_FRAMES).collect();
     thread.file = thread.syscall.and_then(|call| call.descriptor()).and_then(|fd| {
         let target = fs::read_link(process.join("fd").join(fd.to_string())).ok()?;

@@ -35,7 +35,8 @@ pub(crate) struct Setup<'a> {
     cgroup: Option<&'a Path>,
     log: Option<File>,
     key_file: Option<&'a Path>,
-    small_disk: bool,
+    /// What a shell does in a mount namespace of its own before it becomes the daemon.
+    script: Option<&'static str>,
 }
 
 impl<'a> Setup<'a> {
@@ -44,7 +45,7 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, cgroup: None, log: None, key_file: None, small_disk: false }
+        Self { data_dir, variables, user: None, cgroup: None, log: None, key_file: None, script: None }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -88,7 +89,13 @@ impl<'a> Setup<'a> {
 
     /// On a disk of 16 MiB that only it sees: a tmpfs over its data folder, in a mount namespace of its own.
     pub(crate) fn on_small_disk(mut self) -> Self {
-        self.small_disk = true;
+        self.script = Some("mount -t tmpfs -o size=16m,mode=700 tmpfs \"$0\" && exec \"$@\"");
+        self
+    }
+
+    /// Its standard input is the kernel's log, and there is no other way to it.
+    pub(crate) fn kernel_log_as_input(mut self) -> Self {
+        self.script = Some("exec 0</dev/kmsg && mount --bind /dev/null /dev/kmsg && exec \"$@\"");
         self
     }
 
@@ -101,22 +108,21 @@ impl<'a> Setup<'a> {
     /// Starts it and waits for the line that says it is ready.
     pub(crate) fn start(self) -> Daemon {
         let program = env!("CARGO_BIN_EXE_ai-debugger");
-        let mut command = match self.cgroup {
-            Some(directory) => {
+        let mut command = match (self.cgroup, self.script) {
+            (Some(directory), _) => {
                 let mut shell = Command::new("/bin/sh");
                 let enter = r#"echo $$ > "$1/cgroup.procs" && shift && exec "$@""#;
                 shell.args(["-c", enter, "sh"]).arg(directory).arg(program);
                 shell
             }
-            None if self.small_disk => {
+            (None, Some(script)) => {
                 let mut command = Command::new("unshare");
                 // `exec`, so that the daemon is this process's child.
-                let script = "mount -t tmpfs -o size=16m,mode=700 tmpfs \"$0\" && exec \"$@\"";
                 command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
                 command.arg(self.data_dir).arg(program);
                 command
             }
-            None => Command::new(program),
+            (None, None) => Command::new(program),
         };
         command
             .args(["run", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -130,7 +136,7 @@ impl<'a> Setup<'a> {
             Some(file) => command.arg("--key-file").arg(file),
             None => command.args(["--key", KEY]),
         };
-        if self.small_disk {
+        if self.script.is_some() {
             command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         }
         if let Some(user) = self.user {
@@ -208,11 +214,16 @@ impl Daemon {
         }
     }
 
+    /// Waits for its end, and says how it ended.
+    pub(crate) fn wait(mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("a child can be waited for")
+    }
+
     /// Ends it as an operator would, and says how it ended: with 0 only if it kept its own deadline for that.
-    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) fn terminate(self) -> std::process::ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the daemon runs");
-        self.child.wait().expect("a child can be waited for")
+        self.wait()
     }
 }
 

@@ -6,6 +6,7 @@
 mod alerts;
 mod cli;
 mod conditions;
+mod confinement;
 mod containers;
 mod crash_paths;
 mod daemon;
@@ -25,4 +26,7 @@ mod oom;
 mod peers;
 mod requires;
 mod secrets;
+mod signals;
+mod supervised;
+mod unit;
 mod unprivileged;

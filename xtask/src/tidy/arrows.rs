@@ -22,10 +22,10 @@ const ARROWS: [(&str, &[&str]); 34] = [
     ("metrics", &["coverage", "sandbox"]),
     ("stack", &["lookup", "text"]),
     ("children", &["health", "lookup", "metrics", "sandbox", "stack"]),
-    ("evidence", &["cgroup", "model", "text"]),
+    ("evidence", &["cgroup", "model", "sandbox", "text"]),
     ("outbound", &[]),
     ("config", &["model", "programs", "text"]),
-    ("scan", &["cgroup", "children", "evidence", "health", "host", "metrics", "model", "observation"]),
+    ("scan", &["cgroup", "children", "evidence", "health", "host", "metrics", "model", "observation", "sandbox"]),
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
     ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs"]),
@@ -38,10 +38,10 @@ const ARROWS: [(&str, &[&str]); 34] = [
     ("store", &["cgroup", "config", "health", "host", "kinds", "metrics", "model", "render", "text"]),
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
-    ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "scan", "store"]),
+    ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "sandbox", "store", "text"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "sandbox", "scan", "store"]),
     ("logging", &["config"]),
-    ("cli", &["analyst", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "store", "text"]),
+    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "text"]),
 ];
 
 /// Modules that are being emptied into others: until they are gone their arrows are not looked at.

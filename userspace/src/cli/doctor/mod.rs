@@ -2,6 +2,7 @@
 //! nothing and posts nothing.
 
 mod capabilities;
+mod confinement;
 mod host;
 mod report;
 mod roots;
@@ -31,6 +32,7 @@ pub(super) async fn doctor(sources: &Sources, json: bool) -> Result<bool> {
     };
     let mut checks = host::checks(&roots);
     checks.extend(capabilities::checks(&roots));
+    checks.extend(confinement::checks().await);
     checks.extend(hooks(&attach(draft.config.btf_path.clone()).await?));
     checks.extend(services::checks(&draft).await);
     checks.extend(draft.warnings.iter().map(|warning| Check::warn("configuration", warning.as_str(), "")));

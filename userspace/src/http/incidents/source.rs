@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use tokio::sync::watch;
 
 use crate::analyst::Analyst;
 use crate::http::answers::Answers;
@@ -16,7 +17,7 @@ use crate::text;
 pub(super) struct Incidents {
     pub(super) store: Store,
     /// Who may be told that an incident is over.
-    pub(super) sinks: Vec<&'static str>,
+    pub(super) sinks: watch::Receiver<Vec<&'static str>>,
     pub(super) analyst: Analyst,
     pub(super) answers: Arc<Answers>,
     pub(super) show_environ: bool,

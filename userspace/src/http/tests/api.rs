@@ -178,6 +178,7 @@ async fn status_tells_what_was_lost() {
     expect![[r#"
         {
           "boot_id": "boot",
+          "confinement": [],
           "degraded": [
             {
               "component": "probes",

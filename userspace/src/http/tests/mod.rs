@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::analyze::{self, AnalyzeService};
 use super::answers::Answers;
 use super::error::Error;
-use super::{Access, Core, Listener, Reached, routes, server};
+use super::{Access, Bound, Core, Reached, routes, server};
 use crate::analyst::Analyst;
 use crate::config::{
     AlertRules, Config, DetectLimits, LifeRules, Listen, LlmConfig, LlmLimits, Receivers, SlackConfig,
@@ -119,11 +119,12 @@ impl HttpSetup {
         let started = Instant::now();
         let analyst = Analyst::new(self.config.llm.clone(), health.clone(), Arc::clone(&metrics)).unwrap();
         let config = Arc::new(self.config);
-        let listener = Listener::bind(&config.listen).await.unwrap();
-        let address = match listener.reached().unwrap() {
+        let bound = Bound::at(&config.listen).unwrap();
+        let address = match bound.reached().unwrap() {
             Reached::At(address) => address,
             Reached::By(_) => ([0, 0, 0, 0], 0).into(),
         };
+        let listener = bound.listener().unwrap();
         let access = Access::new(Arc::clone(&config), Arc::clone(&metrics), health.clone()).unwrap();
         let access = Arc::new(access);
         let tls = access.server_config().unwrap();

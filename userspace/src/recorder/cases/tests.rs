@@ -52,7 +52,7 @@ impl RecorderRig {
     fn recorder(&self, model_deadline: Option<Duration>) -> Recorder {
         Recorder {
             store: self.store.clone(),
-            audience: self.audience.clone(),
+            audience: watch::channel(self.audience.clone()).1,
             model: self.model.clone(),
             metrics: Arc::clone(&self.metrics),
             health: self.health.clone(),
