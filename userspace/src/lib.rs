@@ -24,6 +24,7 @@ pub mod coverage;
 mod daemon;
 pub mod evidence;
 pub mod health;
+pub mod heap;
 pub mod host;
 pub mod http;
 pub mod kinds;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ai_debugger::{children, cli};
+use ai_debugger::{children, cli, heap};
 use anyhow::Context as _;
 
 /// The work is in the kernel, on disk and on the network: two threads are plenty beside what is watched.
@@ -15,6 +15,7 @@ const BLOCKING: usize = 14;
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    heap::tune();
     // Before all else: it starts a runtime, and reads a configuration, for nobody.
     if std::env::args_os().nth(1).is_some_and(|it| it == children::COMMAND) {
         return children::run();
@@ -35,6 +36,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return cli::exit_code(Err(error)),
     };
+    // A command that is over soon keeps nothing.
+    if matches!(action, cli::Action::Run(_)) {
+        runtime.spawn(heap::give_back());
+    }
     let result = runtime.block_on(cli::perform(action));
     runtime.shutdown_timeout(LEFTOVERS_TIMEOUT);
     cli::exit_code(result)
