@@ -23,6 +23,9 @@ pub mod config;
 pub mod coverage;
 mod daemon;
 pub mod evidence;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub mod heap;
 pub mod host;

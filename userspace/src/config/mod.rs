@@ -6,6 +6,8 @@ mod client_key;
 mod declare;
 mod detect;
 mod exec;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod growth;
 mod key;
 mod layers;
@@ -30,6 +32,8 @@ mod tls;
 
 pub use detect::DetectLimits;
 pub use exec::ExecLimits;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use growth::GrowthLimits;
 pub use life::{AlertRules, LifeRules};
 pub use listen::Listen;

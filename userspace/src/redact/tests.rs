@@ -2,6 +2,7 @@
 
 mod command_lines;
 mod planted;
+mod ordinary;
 mod properties;
 
 pub(super) use planted::Dice;

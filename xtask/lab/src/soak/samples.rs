@@ -38,6 +38,7 @@ pub(super) struct Course {
     /// The median of the last quarter above that of the quarter before it.
     pub(super) rise_mib: f64,
     pub(super) rss_mib_median: f64,
+    pub(super) own_mib_median: f64,
     pub(super) rss_mib_max: f64,
     pub(super) threads_max: f64,
     pub(super) descriptors_max: f64,
@@ -54,6 +55,7 @@ pub(super) fn course(samples: &[Sample]) -> Course {
         slope_mib_an_hour: slope(&points),
         rise_mib: median(&rss(last)) - median(&rss(third)),
         rss_mib_median: median(&rss(half)),
+        own_mib_median: median(&of(half, |it| it.anonymous_bytes / MIB)),
         rss_mib_max: max(&rss(samples)),
         threads_max: max(&of(samples, |it| it.threads)),
         descriptors_max: max(&of(samples, |it| it.descriptors)),
