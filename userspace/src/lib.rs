@@ -23,7 +23,11 @@ pub mod config;
 pub mod coverage;
 mod daemon;
 pub mod evidence;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
+pub mod heap;
 pub mod host;
 pub mod http;
 pub mod kinds;

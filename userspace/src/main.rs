@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ai_debugger::{children, cli};
+use ai_debugger::{children, cli, heap};
 use anyhow::{Context as _, Result};
 
 /// The work is in the kernel, on disk and on the network: two threads are plenty beside what is watched.
@@ -15,6 +15,7 @@ const BLOCKING: usize = 14;
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
+    heap::tune();
     // Before all else: it starts a runtime, and reads a configuration, for nobody.
     if std::env::args_os().nth(1).is_some_and(|it| it == children::COMMAND) {
         return children::run();
@@ -27,11 +28,17 @@ fn main() -> ExitCode {
         // Before there is a runtime: what it gives up, each thread has to, and a thread gets what the one has that
         // starts it.
         cli::Action::Run(sources) => {
-            cli::begin(&sources).and_then(|begun| in_runtime(begun.serve()).map(|()| true))
+            cli::begin(&sources).and_then(|begun| in_runtime(serve(begun)).map(|()| true))
         }
         cli::Action::Ask(question) => in_runtime(cli::answer(question)),
     };
     cli::exit_code(result)
+}
+
+async fn serve(begun: cli::Service) -> Result<()> {
+    // A command that is over soon keeps nothing, and has nothing to give back.
+    tokio::spawn(heap::give_back());
+    begun.serve().await
 }
 
 fn in_runtime<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

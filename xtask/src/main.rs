@@ -3,6 +3,7 @@
 
 mod bpf_object;
 mod ebpf;
+mod fuzz;
 mod lab;
 mod manifest;
 mod run;
@@ -48,6 +49,11 @@ enum Command {
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
     #[command(disable_help_flag = true)]
     Oracles(Passed),
+    /// Keeps a daemon with little memory and CPU busy for long, and watches what it uses and loses. As root.
+    #[command(disable_help_flag = true)]
+    Soak(Passed),
+    /// Runs the fuzzer on all that parses what others wrote.
+    Fuzz(fuzz::FuzzOptions),
     /// Checks the rules of the repository that neither rustfmt nor clippy knows.
     Tidy,
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
         Command::Bench(it) => lab::lab("bench", &it.args),
         Command::Eval(it) => lab::lab("eval", &it.args),
         Command::Oracles(it) => lab::lab("oracles", &it.args),
+        Command::Soak(it) => lab::lab("soak", &it.args),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Tidy => tidy::tidy(),
         Command::Vm(it) => lab::lab("vm", &it.args),
     };

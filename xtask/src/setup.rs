@@ -7,9 +7,9 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
-use crate::oracle_tools;
 use crate::process::{self, apt_install};
 use crate::toolchain::{self, Compiler, LINKER_LLVM, LINKER_VERSION, Linker, Toolchain};
+use crate::{fuzz, oracle_tools};
 
 const BY_HAND: &str = "\
 this machine is neither a Debian with rustc-web nor one with rustup, so do one of the two by hand:
@@ -57,6 +57,9 @@ pub(crate) struct SetupOptions {
     /// Only what `oracles` asks, as far as it can be had: from PyPI, npm and Debian, all under target/oracles.
     #[arg(long)]
     oracles: bool,
+    /// Only what `fuzz` needs: cargo-fuzz, and a nightly compiler by rustup.
+    #[arg(long)]
+    fuzz: bool,
 }
 
 pub(crate) fn setup(options: &SetupOptions) -> Result<ExitCode> {
@@ -70,7 +73,10 @@ pub(crate) fn setup(options: &SetupOptions) -> Result<ExitCode> {
     if options.oracles {
         oracle_tools::install();
     }
-    if (options.eval || options.oracles) && !options.vm && !options.peers {
+    if options.fuzz {
+        fuzz::install()?;
+    }
+    if (options.eval || options.oracles || options.fuzz) && !options.vm && !options.peers {
         return Ok(ExitCode::SUCCESS);
     }
     check_components();

@@ -73,6 +73,12 @@ fn is_delivered(reply: &PostReply) -> bool {
         && (reply.body.is_empty() || serde_json::from_str::<Value>(&reply.body).is_ok())
 }
 
+/// For the fuzzer: what an answer means.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn judge(reply: &PostReply) -> PostResult {
+    reply.judge(WHO, is_delivered, remedy)
+}
+
 fn remedy(status: StatusCode) -> Option<&'static str> {
     match status {
         StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::METHOD_NOT_ALLOWED => Some(

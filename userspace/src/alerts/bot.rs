@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::message::message;
-use super::post::{self, PostResult, reason};
+use super::post::{self, PostReply, PostResult, reason};
 use crate::model::Occasion;
 use crate::outbound;
 use crate::store::DueAlert;
@@ -36,7 +36,7 @@ pub(super) struct Bot {
 
 /// A message that Slack has: where, and its time stamp, which is its name there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Posted {
+pub(super) struct Posted {
     channel: String,
     ts: String,
 }
@@ -99,25 +99,29 @@ impl Bot {
     async fn call(&self, method: &str, payload: &Value) -> Result<Option<Posted>, PostResult> {
         let request = self.client.post(format!("{}/{method}", self.base_url));
         let request = request.bearer_auth(self.token.expose_secret()).json(payload);
-        let reply = post::send("Slack", request).await?;
-        let body = serde_json::from_str::<Body>(&reply.body).ok();
-        match (reply.status, body) {
-            (StatusCode::OK, Some(Body { ok: true, channel, ts, .. })) => {
-                Ok(channel.zip(ts).map(|(channel, ts)| Posted { channel, ts }))
-            }
-            (StatusCode::OK, Some(Body { error: Some(code), .. })) => {
-                let error = reason(&format!("Slack answered {method}: {code}"));
-                let passing = PASSING.contains(&code.as_str());
-                Err(if passing {
-                    reply.later(error)
-                } else {
-                    PostResult::Refused { error, remedy: remedy(&code) }
-                })
-            }
-            _ if reply.is_passing() => Err(reply.later(reply.error("Slack"))),
-            _ if reply.status.is_success() => Err(reply.later(reply.not_its_own("Slack"))),
-            _ => Err(PostResult::Refused { error: reply.error("Slack"), remedy: None }),
+        judge(method, &post::send("Slack", request).await?)
+    }
+}
+
+/// What Slack's answer to a call of this method means.
+pub(super) fn judge(method: &str, reply: &PostReply) -> Result<Option<Posted>, PostResult> {
+    let body = serde_json::from_str::<Body>(&reply.body).ok();
+    match (reply.status, body) {
+        (StatusCode::OK, Some(Body { ok: true, channel, ts, .. })) => {
+            Ok(channel.zip(ts).map(|(channel, ts)| Posted { channel, ts }))
         }
+        (StatusCode::OK, Some(Body { error: Some(code), .. })) => {
+            let error = reason(&format!("Slack answered {method}: {code}"));
+            let passing = PASSING.contains(&code.as_str());
+            Err(if passing {
+                reply.later(error)
+            } else {
+                PostResult::Refused { error, remedy: remedy(&code) }
+            })
+        }
+        _ if reply.is_passing() => Err(reply.later(reply.error("Slack"))),
+        _ if reply.status.is_success() => Err(reply.later(reply.not_its_own("Slack"))),
+        _ => Err(PostResult::Refused { error: reply.error("Slack"), remedy: None }),
     }
 }
 

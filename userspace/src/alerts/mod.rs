@@ -3,6 +3,8 @@
 
 mod alertmanager;
 mod bot;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod message;
 mod mrkdwn;
 mod pace;
@@ -17,6 +19,8 @@ mod trouble;
 mod webhook;
 mod worker;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use message::message;
 pub use pace::Pace;
 pub use receiver::{ALERTMANAGER, COMPONENTS, SLACK, WEBHOOK};

@@ -37,7 +37,7 @@ impl Webhook {
 
 /// Slack has it when it answers 200 and `ok`, and in no other case:
 /// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
-fn judge(reply: &PostReply) -> PostResult {
+pub(super) fn judge(reply: &PostReply) -> PostResult {
     let code = reply.body.as_str();
     if reply.status.is_success() && REFUSALS.contains(&code) {
         let error = reason(&format!("Slack answered {}: {code}", reply.status.as_u16()));

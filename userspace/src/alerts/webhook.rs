@@ -62,6 +62,12 @@ fn is_delivered(reply: &PostReply) -> bool {
     ) && !reply.is_page()
 }
 
+/// For the fuzzer: what an answer means.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn judge(reply: &PostReply) -> PostResult {
+    reply.judge(WHO, is_delivered, remedy)
+}
+
 fn remedy(status: StatusCode) -> Option<&'static str> {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

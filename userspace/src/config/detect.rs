@@ -52,8 +52,9 @@ settings! {
             pub exec: ExecLimits = Part;
             /// How long ended processes are kept: as long as, by default, the deaths of a crash loop are counted.
             pub ended_keep: Duration = Fixed(Duration::from_mins(10));
-            /// Size of the ring for OOM kills and deaths by signal: they are rare and small, and must all fit.
-            pub ring_grave_bytes: u32 = Fixed(256 << 10);
+            /// Size of the ring for OOM kills and deaths by signal: small, and all must fit, also where thousands of
+            /// processes are killed at once while the daemon waits for its share of the CPU.
+            pub ring_grave_bytes: u32 = Fixed(1 << 20);
             /// Size of the ring for crash captures, which are bulky and rarer still.
             pub ring_crash_bytes: u32 = Fixed(512 << 10);
             /// Size of the ring for everything else: a storm of forks fits until the reader gets the CPU. It counts

@@ -6,6 +6,8 @@ mod client_key;
 mod declare;
 mod detect;
 mod exec;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod given;
 mod growth;
 mod key;
@@ -31,6 +33,8 @@ mod tls;
 
 pub use detect::DetectLimits;
 pub use exec::ExecLimits;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use given::Given;
 pub use growth::GrowthLimits;
 pub use life::{AlertRules, LifeRules};

@@ -156,6 +156,14 @@ impl AnalyzeRequest {
     }
 }
 
+/// For the fuzzer: the body of a request.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz(body: &[u8]) {
+    if let Ok(asked) = AnalyzeRequest::parse(body) {
+        assert!(asked.pid > 0);
+    }
+}
+
 /// The verdict as text. Its first word is the rules' word: a model that finds nothing can't talk a finding away.
 fn analysis(anomaly: bool, verdict: &Verdict) -> String {
     let line = |text: &str| text::printable(text.trim());

@@ -10,6 +10,8 @@ mod certificate;
 mod core;
 mod error;
 mod exposition;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod health;
 mod incidents;
 mod index;
@@ -48,6 +50,8 @@ use crate::store::Store;
 pub use self::access::Access;
 use self::answers::Answers;
 use self::core::Core;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::fuzz::fuzz;
 pub use self::listener::{Bound, Listener, Reached};
 
 /// Everything the endpoints read from.

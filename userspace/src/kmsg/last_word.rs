@@ -40,7 +40,7 @@ pub fn last_word_of(pid: u32) -> Option<LastWord> {
 
 /// `Killed process 17 (x)` of mm/oom_kill.c; `x[17]: segfault at` and `traps: x[17] general protection fault` of
 /// arch/x86/mm/fault.c and arch/x86/kernel/traps.c; `x[17]: unhandled` of arch/arm64/kernel/traps.c.
-fn word(record: &str, pid: u32) -> Option<LastWord> {
+pub(super) fn word(record: &str, pid: u32) -> Option<LastWord> {
     // `6,1234,5678,-;text`: what a process wrote there itself has a facility, and is no word of the kernel's.
     let (prefix, text) = record.split_once(';')?;
     let level: u32 = prefix.split(',').next()?.parse().ok()?;

@@ -2,6 +2,8 @@
 //! which no event says. Where it cannot be read, OOM incidents go on without the report.
 
 mod clock;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod last_word;
 mod lines;
 mod reader;
@@ -24,6 +26,8 @@ use tracing::warn;
 use crate::coverage::Coverage;
 use crate::health::Health;
 use crate::observation::Observation;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use last_word::{LastWord, last_word_of};
 use reader::LogReader;
 

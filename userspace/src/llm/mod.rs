@@ -9,6 +9,8 @@ mod client;
 mod command;
 mod exhausted;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod models;
 #[cfg(test)]
 pub(crate) mod peer;
@@ -22,6 +24,8 @@ mod usage;
 pub(crate) use answer::Grounds;
 pub(crate) use client::Client;
 pub(crate) use failure::Failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub(crate) use models::ModelStanding;
 pub use prompt::Prompt;
 pub(crate) use prompt::SCHEMA_TOKENS;

@@ -6,7 +6,9 @@ use aya::Ebpf;
 use aya::programs::TracePoint;
 use tracing::warn;
 
-use super::object::{Fallback, LoadOutcome, ProbeOptions, attach, delivery, maps, object, short};
+use super::object::{
+    Fallback, LoadOutcome, ProbeOptions, attach, delivery, load_program, maps, object, short,
+};
 use super::{formats, tracefs};
 use crate::coverage::{Delivery, Hook};
 
@@ -108,7 +110,8 @@ fn attach_classic(ebpf: &mut Ebpf, classic: &Classic) -> Result<()> {
     let program =
         ebpf.program_mut(program).with_context(|| format!("the object has no program {program}"))?;
     let program: &mut TracePoint = program.try_into()?;
-    program.load().with_context(|| format!("the kernel refused the program on {category}:{name}"))?;
+    load_program(|| program.load())
+        .with_context(|| format!("the kernel refused the program on {category}:{name}"))?;
     program.attach(category, name).with_context(|| format!("cannot attach to {category}:{name}"))?;
     Ok(())
 }

@@ -6,6 +6,8 @@ mod decode;
 mod fallback;
 mod forks;
 mod formats;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod identities;
 mod layout;
 mod load;
@@ -24,6 +26,8 @@ use anyhow::{Context as _, Result};
 use tokio::sync::mpsc::Sender;
 use tracing::{info, warn};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use object::{BTF, ProbeOptions};
 
 use crate::coverage::{Delivery, Hook};

@@ -1,13 +1,14 @@
 //! The object with the programs: put into the kernel, its programs attached, its maps taken out; and how to say why
 //! something of that failed.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, PerCpuArray, PerCpuHashMap, RingBuf};
-use aya::programs::BtfTracePoint;
+use aya::programs::{BtfTracePoint, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -28,6 +29,8 @@ const REASON_BEGIN: usize = 150;
 const REASON_END: usize = 400;
 /// Births and fatal signals remembered in the kernel, each, where fallback needs them.
 const BIRTHS: u32 = 8192;
+/// How often a program is given to the verifier that a signal interrupts.
+const LOAD_TRIES: u32 = 5;
 
 /// Sizes and paths that loading needs.
 #[derive(Clone, Debug)]
@@ -147,9 +150,22 @@ pub(super) fn attach(ebpf: &mut Ebpf, hook: Hook, types: Option<&Types>) -> Resu
     let name = hook.as_str();
     let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {hook}"))?;
     let program: &mut BtfTracePoint = program.try_into()?;
-    program.load(name, btf).with_context(|| format!("the kernel refused the program on {hook}"))?;
+    load_program(|| program.load(name, btf))
+        .with_context(|| format!("the kernel refused the program on {hook}"))?;
     program.attach().with_context(|| format!("cannot attach to {hook}"))?;
     Ok(())
+}
+
+/// The verifier gives up with EAGAIN when a signal is pending (kernel kernel/bpf/verifier.c, `do_check`): not the
+/// program's fault, and no reason to go without it.
+pub(super) fn load_program(mut load: impl FnMut() -> Result<(), ProgramError>) -> Result<(), ProgramError> {
+    for _ in 1..LOAD_TRIES {
+        match load() {
+            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == ErrorKind::WouldBlock => {}
+            done => return done,
+        }
+    }
+    load()
 }
 
 pub(super) fn maps(mut ebpf: Ebpf, log: bool, fallback: Option<Fallback>) -> Result<Loaded> {

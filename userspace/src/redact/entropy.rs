@@ -3,9 +3,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use super::pattern::{Spans, compile};
+use super::pattern::{Pattern, Spans, compile};
 
 /// Shorter values are left alone: too many names and versions look like that.
 const MIN_MIXED_CHARS: usize = 20;
@@ -14,22 +12,22 @@ const MIN_ONE_CASE_CHARS: usize = 32;
 
 /// Random-looking values after `=` or `:`.
 pub(super) fn find(text: &str) -> Spans {
-    static VALUE: LazyLock<Regex> =
+    static VALUE: LazyLock<Pattern> =
         LazyLock::new(|| compile(r#"[=:][ \t]?["']?([A-Za-z0-9+/_\-]{20,}={0,2})"#));
-    static DIGEST: LazyLock<Regex> = LazyLock::new(|| {
+    static DIGEST: LazyLock<Pattern> = LazyLock::new(|| {
         compile(
             r#"(?i)(?:sha-?[0-9]+|md5|blake[0-9a-z]*|digest|checksum|integrity|fingerprint|build-?id)["']?$"#,
         )
     });
     let mut spans = Spans::new();
-    for found in VALUE.captures_iter(text) {
+    for found in VALUE.captures_all(text) {
         let (Some(all), Some(value)) = (found.get(0), found.get(1)) else { continue };
-        let mut before = all.start().saturating_sub(16);
+        let mut before = all.start.saturating_sub(16);
         while !text.is_char_boundary(before) {
             before -= 1;
         }
-        if is_random(value.as_str()) && !DIGEST.is_match(&text[before..all.start()]) {
-            spans.push(value.range());
+        if is_random(&text[value.clone()]) && DIGEST.find(&text[before..all.start]).is_none() {
+            spans.push(value);
         }
     }
     spans

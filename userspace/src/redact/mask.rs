@@ -4,6 +4,9 @@ use super::pattern::marker;
 use super::rule::Tally;
 use super::search::{FoundSecrets, in_argv, in_text};
 
+/// Masks in masks go deep only where somebody plays with them; each round leaves less to find.
+const ROUNDS: usize = 8;
+
 /// Masks the secrets in free text: messages, log lines, command lines, whole files.
 pub fn text(text: &str) -> String {
     text_without(&[], text)
@@ -11,12 +14,27 @@ pub fn text(text: &str) -> String {
 
 /// Masks the secrets in a process's arguments, one by one; knows that `--password` masks its neighbour.
 pub fn argv(argv: &[String]) -> Vec<String> {
-    argv.iter().zip(in_argv(argv)).map(|(arg, found)| mask(arg, found, &mut Tally::new())).collect()
+    settled(argv.to_vec(), |argv: &Vec<String>| {
+        argv.iter().zip(in_argv(argv)).map(|(arg, found)| mask(arg, found, &mut Tally::new())).collect()
+    })
 }
 
 /// As [`text`], and also masks these secrets wherever they stand.
 pub fn text_without(secrets: &[String], text: &str) -> String {
-    mask(text, in_text(secrets, text), &mut Tally::new())
+    settled(text.to_owned(), |text: &String| mask(text, in_text(secrets, text), &mut Tally::new()))
+}
+
+/// Masks until nothing is left to do: a mask may stand in the place of what ended another secret, such as the end of a key
+/// in PEM. What has no secret is looked at once.
+fn settled<T: PartialEq>(mut it: T, mask: impl Fn(&T) -> T) -> T {
+    for _ in 0..ROUNDS {
+        let masked = mask(&it);
+        if masked == it {
+            break;
+        }
+        it = masked;
+    }
+    it
 }
 
 /// Replaces the ranges, which may touch and overlap, and counts each once; what was masked before stays as it is.

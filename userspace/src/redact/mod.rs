@@ -7,6 +7,8 @@
 mod censor;
 mod entropy;
 mod environ;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod mask;
 mod names;
 mod operands;
@@ -21,6 +23,8 @@ mod words;
 
 pub use censor::Censor;
 pub use environ::environ;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use mask::{argv, text, text_without};
 pub use rule::{Rule, Tally};
 pub use search::secrets_in;

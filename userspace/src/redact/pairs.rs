@@ -4,10 +4,8 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
-
 use super::names::{self, Strength};
-use super::pattern::{Spans, compile, marker};
+use super::pattern::{Pattern, Spans, compile, marker};
 
 /// A longer value under a weak name is masked whatever it looks like, and so read only once.
 const MAX_PLAIN_BYTES: usize = 512;
@@ -16,7 +14,7 @@ const NEXT_NAME_BYTES: usize = 64;
 
 /// The values of names that say they are secrets.
 pub(super) fn find(text: &str) -> Spans {
-    static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+    static PAIR: LazyLock<Pattern> = LazyLock::new(|| {
         compile(r#"([A-Za-z][A-Za-z0-9_.\-]{0,127})(\\?["'])?\]?[ \t]{0,4}(=>|:=|==?|:|>)([ \t]{0,4})"#)
     });
     let mut spans = Spans::new();
@@ -25,19 +23,20 @@ pub(super) fn find(text: &str) -> Spans {
         let (Some(key), Some(separator), Some(gap)) = (found.get(1), found.get(3), found.get(4)) else {
             break;
         };
-        at = gap.end();
+        at = gap.end;
         // Only `<password>value</password>` has a `>` for a separator.
-        if separator.as_str() == ">" && !text[..key.start()].ends_with('<') {
+        let (name, sign) = (&text[key.clone()], &text[separator]);
+        if sign == ">" && !text[..key.start].ends_with('<') {
             continue;
         }
-        let Some(strength) = names::strength(key.as_str()) else { continue };
+        let Some(strength) = names::strength(name) else { continue };
         // `src/token.rs:12:5`
-        let numbered = text[gap.end()..].starts_with(|c: char| c.is_ascii_digit());
-        if separator.as_str() == ":" && numbered && is_file(key.as_str()) {
+        let numbered = text[gap.end..].starts_with(|c: char| c.is_ascii_digit());
+        if sign == ":" && numbered && is_file(name) {
             continue;
         }
-        let prose = separator.as_str() == ":" && !gap.is_empty();
-        if let Some(span) = value(text, gap.end(), key.as_str(), strength, prose) {
+        let prose = sign == ":" && !gap.is_empty();
+        if let Some(span) = value(text, gap.end, name, strength, prose) {
             at = span.end;
             spans.push(span);
         }
@@ -73,8 +72,10 @@ fn value(text: &str, start: usize, key: &str, strength: Strength, prose: bool) -
     if names::is_authorization(key) {
         return Some(offset(start, credentials(rest)));
     }
-    if names::is_cookie(key) && rest[..unquoted(rest)].contains('=') {
-        return Some(start..start + cookies(rest));
+    if names::is_cookie(key)
+        && let Some(end) = cookies(rest)
+    {
+        return Some(start..start + end);
     }
     // A Rust or C++ path, or a URL whose scheme happens to be such a word.
     if rest.starts_with(':') || rest.starts_with("//") {
@@ -157,12 +158,17 @@ fn credentials(rest: &str) -> Range<usize> {
     open..first
 }
 
-/// How long the run of `name=value; name=value` is that `rest` begins with.
-fn cookies(rest: &str) -> usize {
-    static COOKIES: LazyLock<Regex> =
-        LazyLock::new(|| compile(r#"^[^\s;"']*(?:;[ \t]*[^\s;="']+(?:=[^\s;"']*)?)*"#));
-    if let Some(masked) = marker(rest) {
-        return masked;
+/// How long the run of `name=value; name=value` is that `rest` begins with, or that goes on behind a mask; `None`: it is
+/// one value without a name.
+fn cookies(rest: &str) -> Option<usize> {
+    // What has no value may stand between two that have one. A colon ends it: then it is the next header.
+    const MORE: &str = r#"(?:(?:;[ \t]*[^\s;:="']+)*;[ \t]*[^\s;:="']+=[^\s;"']*)*"#;
+    static COOKIES: LazyLock<Pattern> = LazyLock::new(|| compile(&format!(r#"^[^\s;"']*{MORE}"#)));
+    static MORE_COOKIES: LazyLock<Pattern> =
+        LazyLock::new(|| compile(&format!(r#"^[^\s;"'`<&,\x00]*{MORE}"#)));
+    let end = |pattern: &Pattern, from: usize| pattern.find(&rest[from..]).map_or(from, |it| from + it.end);
+    match marker(rest) {
+        Some(masked) => Some(end(&MORE_COOKIES, masked)),
+        None => Some(end(&COOKIES, 0)).filter(|end| rest[..*end].contains('=')),
     }
-    COOKIES.find(rest).map_or(0, |found| found.end())
 }

@@ -4,11 +4,10 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
 use serde::Deserialize;
 
 use super::entropy;
-use super::pattern::{Spans, compile};
+use super::pattern::{Pattern, Spans, compile};
 
 /// A user without password in a web address is a token when it is this long.
 const TOKEN_USER_CHARS: usize = 12;
@@ -48,8 +47,8 @@ impl Table {
 /// The rules, compiled.
 struct Shapes {
     /// All that need no group, in one: a text is read once for all of them.
-    whole: Regex,
-    grouped: Vec<Regex>,
+    whole: Pattern,
+    grouped: Vec<Pattern>,
 }
 
 static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
@@ -64,43 +63,41 @@ static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
 /// Every secret known by its looks.
 pub(super) fn find(text: &str) -> Spans {
     let mut spans = in_urls(text);
-    spans.extend(SHAPES.whole.find_iter(text).map(|found| found.range()));
+    spans.extend(SHAPES.whole.find_all(text));
     for shape in &SHAPES.grouped {
-        let secrets = shape.captures_iter(text).filter_map(|found| found.get(1));
-        spans.extend(secrets.map(|secret| secret.range()));
+        spans.extend(shape.captures_all(text).iter().filter_map(|found| found.get(1)));
     }
     spans
 }
 
 /// `scheme://user:SECRET@host`, `scheme://TOKEN@host`, and `user:SECRET@host` as some databases have it.
 fn in_urls(text: &str) -> Spans {
-    static SCHEME: LazyLock<Regex> = LazyLock::new(|| compile(r"[A-Za-z][A-Za-z0-9+.\-]*://"));
-    static BARE: LazyLock<Regex> = LazyLock::new(|| {
+    static SCHEME: LazyLock<Pattern> = LazyLock::new(|| compile(r"[A-Za-z][A-Za-z0-9+.\-]*://"));
+    static BARE: LazyLock<Pattern> = LazyLock::new(|| {
         compile(
             r#"(?:^|[\s"'=,\x00])((?:[A-Za-z0-9._\-]+[/\\]{1,2})?[A-Za-z0-9._\-]+):([^\s:@/"'\x00]+)@([A-Za-z0-9\[(])"#,
         )
     });
     let mut spans = Spans::new();
-    for scheme in SCHEME.find_iter(text) {
-        let rest = &text[scheme.end()..];
+    for scheme in SCHEME.find_all(text) {
+        let rest = &text[scheme.end..];
         // Another URL may follow in the same word, as in a list of hosts.
         let rest = &rest[..rest.find("://").unwrap_or(rest.len())];
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '\0'));
         let rest = &rest[..end.unwrap_or(rest.len())];
-        let web = scheme.as_str().to_ascii_lowercase().contains("http");
+        let web = text[scheme.clone()].to_ascii_lowercase().contains("http");
         if let Some(span) = user_info(rest, web) {
-            spans.push(span.start + scheme.end()..span.end + scheme.end());
+            spans.push(span.start + scheme.end..span.end + scheme.end);
         }
     }
-    for found in BARE.captures_iter(text) {
+    for found in BARE.captures_all(text) {
         let (Some(user), Some(secret), Some(host)) = (found.get(1), found.get(2), found.get(3)) else {
             continue;
         };
-        let address =
-            matches!(user.as_str().to_ascii_lowercase().as_str(), "mailto" | "email" | "sip" | "xmpp");
-        let image = text[host.start()..].starts_with("sha256:");
+        let address = matches!(text[user].to_ascii_lowercase().as_str(), "mailto" | "email" | "sip" | "xmpp");
+        let image = text[host.start..].starts_with("sha256:");
         if !address && !image {
-            spans.push(secret.range());
+            spans.push(secret);
         }
     }
     spans
@@ -134,3 +131,5 @@ fn is_token(user: &str, web: bool) -> bool {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::samples;

@@ -1,7 +1,9 @@
 //! Secrets that must vanish, and everyday text that must not.
 
 mod command_lines;
+mod ordinary;
 mod planted;
+mod properties;
 
 pub(super) use planted::Dice;
 
@@ -63,6 +65,9 @@ fn secrets_in_headers() {
         ("authorization: raw-value x", "authorization: [redacted 9 chars] x"),
         ("Authorization: Digest u=\"x\", r=\"y\"", "Authorization: Digest [redacted 12 chars]"),
         ("Cookie: a=b; c=d http://h/", "Cookie: [redacted 8 chars] http://h/"),
+        ("Cookie: a=b; Secure; c=d x", "Cookie: [redacted 16 chars] x"),
+        ("Cookie: a=b; Cookie: c=d; ", "Cookie: [redacted 3 chars]; Cookie: [redacted 3 chars]; "),
+        ("Cookie: [redacted 3 chars]; c=d", "Cookie: [redacted 23 chars]"),
         ("X-Api-Key: abc", "X-Api-Key: [redacted 3 chars]"),
         ("sent bearer abcdefghijkl", "sent bearer [redacted 12 chars]"),
     ]);

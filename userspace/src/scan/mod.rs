@@ -1,6 +1,8 @@
 //! The scan of /proc: at the start and every interval, through the same channel as kernel events.
 
 mod cmdline;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod pressure;
 mod shared;
 mod suspects;
@@ -22,6 +24,8 @@ use crate::health::Health;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::observation::{Observation, SeenProcess};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use walk::Walker;
 
 /// Most observations in one message to the monitor.

@@ -31,6 +31,13 @@ fn stall(file: &Path) -> Option<Stall> {
     parse_stall(&fs::read_to_string(file).ok()?)
 }
 
+/// For the fuzzer: all that is parsed here.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz(text: &str) {
+    drop(parse_meminfo(text));
+    let _ = parse_stall(text);
+}
+
 fn parse_meminfo(text: &str) -> Option<HostMemory> {
     let bytes = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;

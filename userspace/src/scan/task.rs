@@ -105,6 +105,19 @@ fn parse_stat(stat: &[u8]) -> Option<ThreadLook> {
     })
 }
 
+/// For the fuzzer: all that is parsed here.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    drop(parse_stat(bytes));
+    let text = String::from_utf8_lossy(bytes);
+    let _ = parse_io(&text);
+    let _ = queued(&text);
+    for line in text.lines() {
+        drop(frame(line));
+        let _ = is_vfork(line);
+    }
+}
+
 fn parse_io(text: &str) -> Option<IoCounts> {
     let sum = |names: &[&str]| {
         names.iter().map(|name| field(text, name)).try_fold(0_u64, |sum, it| Some(sum.saturating_add(it?)))

@@ -238,7 +238,7 @@ fn anon_bytes(process: &Process) -> Option<u64> {
 }
 
 /// `None` where there is no RssAnon: a kernel thread, or an end just now. A kernel without swap shows no VmSwap.
-fn anon_bytes_in(status: &str) -> Option<u64> {
+pub(super) fn anon_bytes_in(status: &str) -> Option<u64> {
     let kb = |field| {
         let value = status.lines().find_map(|line| line.strip_prefix(field))?;
         value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()

@@ -15,6 +15,8 @@ mod contents;
 mod effort;
 mod files;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
 mod image;
 mod images;
 mod load_map;
@@ -34,6 +36,8 @@ pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Regis
 pub use effort::Effort;
 pub use files::{FILE_BYTES_MAX, Files, wanted};
 pub use frame::{FoundBy, Frame, Stack};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use fuzz::fuzz;
 pub use unwind::bare;
 pub use unwinder::Unwinder;
 

@@ -1,17 +1,20 @@
 //! The lab: measures and judges the daemon from outside, with real kernels, real faults and others' programs. Started by
-//! `cargo xtask bench`, `eval`, `oracles` and `vm`; each lives in a folder of its name.
+//! `cargo xtask bench`, `eval`, `oracles`, `soak` and `vm`; each lives in a folder of its name.
 
 mod bench;
+mod cgroup;
 mod daemon;
 mod environment;
 mod eval;
 mod http;
+mod janitor;
 mod metrics;
 mod model;
 mod oracles;
 mod peers;
 mod report;
 mod running;
+mod soak;
 mod stats;
 mod vm;
 mod workspace;
@@ -29,6 +32,8 @@ enum Command {
     Eval(eval::EvalOptions),
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
     Oracles,
+    /// Keeps a daemon with little memory and CPU busy for long, and watches what it uses and loses. As root.
+    Soak(soak::SoakOptions),
     /// Boots other kernels in qemu with the daemon in them and compares what it captures with what is true.
     Vm {
         /// 5.10, 6.1, 6.12, newest; all of them when none is named.
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::bench(&options),
         Command::Eval(options) => eval::eval(&options),
         Command::Oracles => oracles::oracles(),
+        Command::Soak(options) => soak::soak(&options),
         Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),
     };
     done.unwrap_or_else(|error| xtask::failed(&error))

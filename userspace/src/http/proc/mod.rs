@@ -44,6 +44,22 @@ pub(super) fn refuse(uri: &Uri) -> Option<Error> {
     ProcTarget::parse(uri.path().strip_prefix("/proc/")?).err()
 }
 
+/// For the fuzzer: a file of a process that is shown as JSON.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz(file: &[u8]) {
+    let json = format::Status::parse(&String::from_utf8_lossy(file)).json();
+    let parsed: Result<std::collections::BTreeMap<String, String>, _> = serde_json::from_slice(&json);
+    assert!(parsed.is_ok(), "{}", String::from_utf8_lossy(&json));
+}
+
+/// For the fuzzer: a path below /proc.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn fuzz_path(path: &str) {
+    if let Ok(ProcTarget::File(_, name)) = ProcTarget::parse(path.strip_prefix("/proc/").unwrap_or(path)) {
+        assert!(!name.contains("..") && !name.starts_with('/'), "{path:?}");
+    }
+}
+
 /// A file's bytes as a response.
 pub(super) fn plain_text(body: Bytes, truncated: bool, masked: bool) -> Response {
     let mut response = ([(CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response();

@@ -1,5 +1,7 @@
 //! The samples of the table: wherever one stands, nothing of it comes out.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::redact::tests::Dice;
 use crate::redact::{argv, text};
@@ -50,8 +52,35 @@ fn rules() -> Vec<(ShapeRule, bool)> {
 
 /// The secret of a sample by the rule's own pattern.
 fn secret(rule: &ShapeRule, grouped: bool, sample: &str) -> String {
-    let found = compile(&rule.pattern).captures(sample).unwrap_or_else(|| panic!("{}: {sample}", rule.of));
-    found[usize::from(grouped)].to_owned()
+    let found =
+        compile(&rule.pattern).captures_at(sample, 0).unwrap_or_else(|| panic!("{}: {sample}", rule.of));
+    sample[found.get(usize::from(grouped)).unwrap()].to_owned()
+}
+
+/// A sample of a rule.
+#[derive(Clone)]
+pub(in crate::redact) struct Sample {
+    rule: Arc<(ShapeRule, bool)>,
+    text: String,
+}
+
+impl Sample {
+    /// The sample with its placeholders filled, and the secret in it.
+    pub(in crate::redact) fn filled(&self, seed: u64) -> (String, String) {
+        let text = filled(&self.text, &mut Dice::new(seed | 1));
+        let secret = secret(&self.rule.0, self.rule.1, &text);
+        (text, secret)
+    }
+}
+
+/// All samples of secrets.
+pub(in crate::redact) fn samples() -> Vec<Sample> {
+    let rules = rules().into_iter().map(Arc::new);
+    let of = |rule: Arc<(ShapeRule, bool)>| {
+        let texts = rule.0.yes.clone().into_iter();
+        texts.map(move |text| Sample { rule: Arc::clone(&rule), text })
+    };
+    rules.flat_map(of).collect()
 }
 
 #[test]

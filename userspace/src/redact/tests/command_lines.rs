@@ -7,7 +7,7 @@ use super::*;
 const SECRET: &str = "hunter2x";
 
 /// A line's arguments as a shell would split them; quotes only around whole arguments or after a flag.
-fn split(line: &str) -> Vec<String> {
+pub(super) fn split(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
     for c in line.chars() {

@@ -15,7 +15,7 @@ use xtask::process;
 use crate::workspace::compile;
 
 /// The program a storm spawns, by the name that monitors show.
-pub(super) const NOOP: &str = "bench-noop";
+pub(crate) const NOOP: &str = "bench-noop";
 
 /// Less CPU than this within [`STEP`] is standing still.
 const STILL_NS: u64 = 2_000_000;
@@ -23,20 +23,20 @@ const STEP: Duration = Duration::from_millis(500);
 /// A monitor that does not come to rest in this time will not.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
-pub(super) struct Load {
+pub(crate) struct Load {
     dir: PathBuf,
 }
 
 /// What a storm was.
-pub(super) struct Storm {
-    pub(super) seconds: f64,
-    pub(super) made: u64,
+pub(crate) struct Storm {
+    pub(crate) seconds: f64,
+    pub(crate) made: u64,
     /// Of the last processes, one a line as the program printed them.
-    pub(super) last_pids: Vec<u32>,
+    pub(crate) last_pids: Vec<u32>,
 }
 
 impl Load {
-    pub(super) fn build(dir: &Path) -> Result<Self> {
+    pub(crate) fn build(dir: &Path) -> Result<Self> {
         let sources = [
             ("load", include_str!("load.c")),
             (NOOP, include_str!("noop.c")),
@@ -50,25 +50,25 @@ impl Load {
     }
 
     /// `count` spawns by so many workers; each process has `mark` as its argument.
-    pub(super) fn storm(&self, count: u64, workers: usize, mark: &str) -> Result<Storm> {
+    pub(crate) fn storm(&self, count: u64, workers: usize, mark: &str) -> Result<Storm> {
         self.storm_from(&self.dir, count, workers, mark)
     }
 
     /// The same, of programs in this folder.
-    pub(super) fn storm_from(&self, dir: &Path, count: u64, workers: usize, mark: &str) -> Result<Storm> {
+    pub(crate) fn storm_from(&self, dir: &Path, count: u64, workers: usize, mark: &str) -> Result<Storm> {
         let text = process::output(&mut self.storm_command(dir, count, workers, mark))?;
         storm(&text)
     }
 
     /// A folder below /tmp, which is world-writable, with the program that storms spawn.
-    pub(super) fn in_open_folder(&self) -> Result<tempfile::TempDir> {
+    pub(crate) fn in_open_folder(&self) -> Result<tempfile::TempDir> {
         let dir = tempfile::Builder::new().prefix("bench").tempdir_in("/tmp")?;
         fs::copy(self.dir.join(NOOP), dir.path().join(NOOP))?;
         Ok(dir)
     }
 
     /// A storm that lasts until it is ended.
-    pub(super) fn endless_storm(&self, workers: usize, mark: &str) -> Result<Background> {
+    pub(crate) fn endless_storm(&self, workers: usize, mark: &str) -> Result<Background> {
         Background::start(&mut self.storm_command(&self.dir, 0, workers, mark))
     }
 
@@ -79,7 +79,7 @@ impl Load {
     }
 
     /// Processes that do nothing until they are ended; how many there are, and why not more.
-    pub(super) fn sleepers(&self, count: u64) -> Result<(Background, u64, String)> {
+    pub(crate) fn sleepers(&self, count: u64) -> Result<(Background, u64, String)> {
         let mut background =
             Background::start(Command::new(self.dir.join("load")).args(["sleepers", &count.to_string()]))?;
         let line = background.line()?;
@@ -88,13 +88,13 @@ impl Load {
     }
 
     /// CPU time of a process so far, in nanoseconds.
-    pub(super) fn cpu_ns(&self, pid: u32) -> Result<u64> {
+    pub(crate) fn cpu_ns(&self, pid: u32) -> Result<u64> {
         let text = process::output(Command::new(self.dir.join("load")).args(["cpu", &pid.to_string()]))?;
         text.trim().parse().context("not a count of nanoseconds")
     }
 
     /// Waits until a process stands still: has done what it had to do; its CPU time then, in nanoseconds.
-    pub(super) fn settle(&self, pid: u32) -> Result<u64> {
+    pub(crate) fn settle(&self, pid: u32) -> Result<u64> {
         let began = Instant::now();
         let mut before = self.cpu_ns(pid)?;
         loop {
@@ -113,7 +113,7 @@ impl Load {
     }
 
     /// Starts a program of this name that ends by SIGSEGV, and waits for its end; when it was started.
-    pub(super) fn crash(&self, name: &str) -> Result<Instant> {
+    pub(crate) fn crash(&self, name: &str) -> Result<Instant> {
         let program = self.dir.join(name);
         // A name of its own makes each an incident of its own; a link takes no time.
         fs::hard_link(self.dir.join("crash"), &program)?;
@@ -126,24 +126,24 @@ impl Load {
 }
 
 /// A load in the background; ends with its stdin, so never later than this program.
-pub(super) struct Background {
+pub(crate) struct Background {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Background {
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().context("stdout is a pipe")?;
         Ok(Self { child, stdout: BufReader::new(stdout) })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// The next line it prints.
-    pub(super) fn line(&mut self) -> Result<String> {
+    pub(crate) fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         self.stdout.read_line(&mut line)?;
         ensure!(!line.is_empty(), "it ended before its time");
@@ -151,7 +151,7 @@ impl Background {
     }
 
     /// Ends it; the rest of what it printed.
-    pub(super) fn end(mut self) -> Result<String> {
+    pub(crate) fn end(mut self) -> Result<String> {
         drop(self.child.stdin.take());
         let mut text = String::new();
         std::io::Read::read_to_string(&mut self.stdout, &mut text)?;
@@ -169,7 +169,7 @@ impl Drop for Background {
 }
 
 /// What a storm printed: nanoseconds, spawned, failed; then pids.
-pub(super) fn storm(text: &str) -> Result<Storm> {
+pub(crate) fn storm(text: &str) -> Result<Storm> {
     let (first, rest) = text.split_once('\n').context("the storm said nothing")?;
     let numbers: Vec<u64> = first.split(' ').map_while(|it| it.parse().ok()).collect();
     let [ns, made, failed] = numbers[..] else { anyhow::bail!("not a storm's result: {first}") };

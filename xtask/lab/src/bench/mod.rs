@@ -8,7 +8,7 @@ mod idle;
 mod incidents;
 mod kernel;
 mod latency;
-mod load;
+pub(crate) mod load;
 mod memory;
 mod monitors;
 mod stop;

@@ -3,7 +3,6 @@
 //! was raised for nothing.
 
 mod case;
-mod cgroup;
 mod corpus;
 mod incident;
 mod report;
@@ -13,11 +12,9 @@ mod windows;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -26,13 +23,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use xtask::process::{self, RootAccess};
 
+use crate::cgroup::Cgroups;
 use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
+use crate::janitor::{self, Janitor};
 use crate::report::{Figure, Findings, json, markdown};
 use crate::running::guarded;
 use crate::workspace::{build_release, compile, empty_dir};
 use case::{Case, Role};
-use cgroup::Cgroups;
 use incident::{Sightings, now_s};
 use report::{Played, Results, Skipped};
 use score::{Outcome, score};
@@ -117,7 +115,7 @@ fn run(options: &EvalOptions, cases: Vec<Case>) -> Result<Findings> {
     };
     let dir = empty_dir(&target.join("eval"))?.canonicalize()?;
     let name = format!("ai-debugger-eval-{}", std::process::id());
-    let _janitor = Janitor::hire(&name)?;
+    let _janitor = Janitor::hire("eval", &name)?;
     let help = process::output(Command::new(&program).args(["run", "--help"]))?;
     let windows = Windows::of_help(&help);
     let sightings = Sightings::default();
@@ -240,28 +238,8 @@ fn loose_dir(name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Cleans up when this program is gone, however it went: a process in a process group of its own, so that Ctrl-C
-/// does not reach it, that waits for the end of its stdin.
-struct Janitor(Child);
-
-impl Janitor {
-    fn hire(run: &str) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["eval", "--janitor", run]).process_group(0).stdin(Stdio::piped());
-        Ok(Self(command.spawn().context("cannot start what cleans up")?))
-    }
-}
-
-impl Drop for Janitor {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        self.0.wait().ok();
-    }
-}
-
 fn clean_up_after(run: &str) -> Result<ExitCode> {
-    std::io::stdin().read_to_end(&mut Vec::new())?;
-    cgroup::sweep(run)?;
+    janitor::clean_up_after(run)?;
     fs::remove_dir_all(std::env::temp_dir().join(run)).ok();
     Ok(ExitCode::SUCCESS)
 }

@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, ensure};
 use xtask::process;
 
 use super::case::{Case, Role};
-use super::cgroup::{Cgroup, Cgroups};
 use super::incident::{Sightings, now_s};
 use super::score::{Outcome, score};
 use super::windows::{SCAN_INTERVAL, Windows};
+use crate::cgroup::{Cgroup, Cgroups};
 
 const STEP: Duration = Duration::from_millis(20);
 /// How long an incident may take before its fault is a missed one: far above the bar, so that one that is late is

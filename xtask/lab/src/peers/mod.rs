@@ -8,5 +8,5 @@ mod service;
 
 pub(crate) use message::{Message, messages};
 pub(crate) use mood::{EVIL, Mood, SIGNED, base_url};
-pub(crate) use receivers::{Receivers, slack};
-pub(crate) use service::{PeerRequest, Service, now_ms};
+pub(crate) use receivers::{Receivers, Reception, slack};
+pub(crate) use service::{PeerRequest, ServedReply, Service, now_ms};

@@ -16,6 +16,14 @@ use super::service::{PeerRequest, ServedReply, Service};
 /// What the webhook's bodies are signed with.
 const SECRET: &str = "benchmark-only-shared-secret";
 
+/// What a receiver does with a request.
+pub(crate) enum Reception {
+    /// It takes what it is told.
+    Takes { after: Duration },
+    /// It does not.
+    Fails(ServedReply),
+}
+
 /// Those of one daemon.
 pub(crate) struct Receivers {
     pub(crate) slack: Service,
@@ -27,19 +35,24 @@ pub(crate) struct Receivers {
 impl Receivers {
     /// `after`: how long each of them takes for an answer.
     pub(crate) fn start(by_bot: bool, after: fn(&PeerRequest) -> Duration) -> Result<Self> {
-        let answers = move |seen: &PeerRequest| ServedReply::Answer {
-            status: 200,
-            header: None,
-            body: if seen.path.contains("/chat.") { posted(seen) } else { "ok".to_owned() },
-            after: after(seen),
+        Self::in_mood(by_bot, move |seen| Reception::Takes { after: after(seen) })
+    }
+
+    /// Each does with a request what its mood says then.
+    pub(crate) fn in_mood(
+        by_bot: bool,
+        mood: impl Fn(&PeerRequest) -> Reception + Copy + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let reply = move |seen: &PeerRequest, body: String| match mood(seen) {
+            Reception::Takes { after } => ServedReply::Answer { status: 200, header: None, body, after },
+            Reception::Fails(reply) => reply,
+        };
+        let answers = move |seen: &PeerRequest| {
+            let body = if seen.path.contains("/chat.") { posted(seen) } else { "ok".to_owned() };
+            reply(seen, body)
         };
         // Alertmanager says nothing but its status.
-        let silent = move |seen: &PeerRequest| ServedReply::Answer {
-            status: 200,
-            header: None,
-            body: String::new(),
-            after: after(seen),
-        };
+        let silent = move |seen: &PeerRequest| reply(seen, String::new());
         Ok(Self {
             slack: Service::start(answers)?,
             by_bot,

@@ -1,5 +1,5 @@
-//! Cgroups for the cases, on v1 and v2: what a case does it does in one of its own, with limits that keep a fork
-//! bomb or a leak from the rest of the machine, and with a way to end all of it.
+//! Cgroups for the cases, and for a daemon with limits, on v1 and v2: what a case does it does in one of its own, with
+//! limits that keep a fork bomb or a leak from the rest of the machine, and with a way to end all of it.
 
 use std::fs;
 use std::io;
@@ -15,25 +15,38 @@ use xtask::process;
 const MOUNT: &str = "/sys/fs/cgroup";
 /// The v1 controllers whose hierarchies a case gets a cgroup in.
 const V1: [&str; 3] = ["memory", "pids", "freezer"];
+/// The one that a share of the CPUs needs besides.
+const CPU: &str = "cpu";
+/// The kernel's own default of how often a share is handed out.
+const CPU_PERIOD_US: u64 = 100_000;
 /// How long processes may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the kernel may take to bury what was killed.
 const BURIAL: Duration = Duration::from_secs(10);
 
 /// The cgroup that all cases of one run are in: its folders, one for each hierarchy.
-pub(super) struct Cgroups {
+pub(crate) struct Cgroups {
     name: String,
     dirs: Vec<PathBuf>,
     unified: bool,
 }
 
-pub(super) struct Cgroup {
-    pub(super) dirs: Vec<PathBuf>,
+pub(crate) struct Cgroup {
+    pub(crate) dirs: Vec<PathBuf>,
 }
 
 impl Cgroups {
-    pub(super) fn create(name: &str) -> Result<Self> {
-        let dirs = find(name);
+    pub(crate) fn create(name: &str) -> Result<Self> {
+        Self::with(name, &V1, "+memory +pids")
+    }
+
+    /// The same, with shares of the CPUs.
+    pub(crate) fn with_cpu(name: &str) -> Result<Self> {
+        Self::with(name, &[V1.as_slice(), &[CPU]].concat(), "+memory +pids +cpu")
+    }
+
+    fn with(name: &str, v1: &[&str], v2: &str) -> Result<Self> {
+        let dirs = find(name, v1);
         let unified = is_unified();
         ensure!(!dirs.is_empty(), "no cgroup hierarchy with a memory controller is mounted at {MOUNT}");
         for dir in &dirs {
@@ -41,21 +54,20 @@ impl Cgroups {
         }
         if unified {
             for dir in [Path::new(MOUNT), &dirs[0]] {
-                fs::write(dir.join("cgroup.subtree_control"), "+memory +pids").with_context(|| {
-                    format!("cannot hand on the memory and pids controllers in {}", dir.display())
-                })?;
+                fs::write(dir.join("cgroup.subtree_control"), v2)
+                    .with_context(|| format!("cannot hand on {v2} in {}", dir.display()))?;
             }
         }
         Ok(Self { name: name.to_owned(), dirs, unified })
     }
 
     /// A case's cgroup as the daemon tells it.
-    pub(super) fn path(&self, slug: &str) -> String {
+    pub(crate) fn path(&self, slug: &str) -> String {
         format!("/{}/{slug}", self.name)
     }
 
     /// A cgroup for one case.
-    pub(super) fn case(&self, slug: &str, memory_mib: Option<u64>, pids: Option<u64>) -> Result<Cgroup> {
+    pub(crate) fn case(&self, slug: &str, memory_mib: Option<u64>, pids: Option<u64>) -> Result<Cgroup> {
         let dirs: Vec<PathBuf> = self.dirs.iter().map(|dir| dir.join(slug)).collect();
         for dir in &dirs {
             fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -78,33 +90,61 @@ impl Cgroups {
 
 impl Cgroup {
     fn limit(&self, file: &str, value: u64) -> Result<()> {
-        let path = self.dirs.iter().map(|dir| dir.join(file)).find(|path| path.exists());
-        let path = path.with_context(|| format!("no hierarchy has {file}"))?;
+        let path = self.file(file).with_context(|| format!("no hierarchy has {file}"))?;
         fs::write(&path, value.to_string()).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// At most so many per cent of one core.
+    pub(crate) fn limit_cpu(&self, percent: u64) -> Result<()> {
+        let quota = CPU_PERIOD_US * percent / 100;
+        let Some(path) = self.file("cpu.max") else {
+            self.limit("cpu.cfs_period_us", CPU_PERIOD_US)?;
+            return self.limit("cpu.cfs_quota_us", quota);
+        };
+        fs::write(&path, format!("{quota} {CPU_PERIOD_US}"))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Bytes in use by all that is in it, page cache and the kernel's own included.
+    pub(crate) fn memory_bytes(&self) -> Result<u64> {
+        let path = self.file("memory.current").or_else(|| self.file("memory.usage_in_bytes"));
+        let path = path.context("no hierarchy tells the memory in use")?;
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        text.trim().parse().with_context(|| format!("{} is no number", path.display()))
+    }
+
+    /// In words of the shell: enters it.
+    pub(crate) fn enter(&self) -> String {
+        let into = |dir: &PathBuf| format!("echo $$ >{}/cgroup.procs && ", dir.display());
+        self.dirs.iter().map(into).collect()
+    }
+
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        self.dirs.iter().map(|dir| dir.join(name)).find(|path| path.exists())
+    }
+
     /// Ends everything in it, gently first, and removes it.
-    pub(super) fn end(&self) -> Result<()> {
+    pub(crate) fn end(&self) -> Result<()> {
         end(&self.dirs)
     }
 }
 
 /// Ends and removes whatever a run of this name has left: for when it could not do so itself.
-pub(super) fn sweep(name: &str) -> Result<()> {
-    end(&find(name))
+pub(crate) fn sweep(name: &str) -> Result<()> {
+    end(&find(name, &[V1.as_slice(), &[CPU]].concat()))
 }
 
 fn is_unified() -> bool {
     Path::new(MOUNT).join("cgroup.controllers").exists()
 }
 
-fn find(name: &str) -> Vec<PathBuf> {
+fn find(name: &str, v1: &[&str]) -> Vec<PathBuf> {
     let mount = Path::new(MOUNT);
     if is_unified() {
         return vec![mount.join(name)];
     }
-    V1.map(|controller| mount.join(controller))
-        .into_iter()
+    v1.iter()
+        .map(|controller| mount.join(controller))
         .filter(|it| it.is_dir())
         .map(|it| it.join(name))
         .collect()
