@@ -1,3 +1,5 @@
+//! Records as they lie in the rings.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ai_debugger::fuzzing::run("ring", bytes));

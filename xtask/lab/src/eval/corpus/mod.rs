@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn every_kind_has_faults_near_misses_and_a_quick_one_of_each() {
-        for kind in Kind::ALL {
+        // The end of the daemon before is no fault of the host's, and an eval's daemon has to live:
+        // `tests/it/disk.rs` kills one and starts the next.
+        for kind in Kind::ALL.into_iter().filter(|it| *it != Kind::UncleanStop) {
             let count =
                 |role: Role, quick: bool| all().filter(|it| it.role == role && (it.quick || !quick)).count();
             assert!(count(Role::Fault(kind), false) >= 3, "{kind}: a fault and two that hide");
