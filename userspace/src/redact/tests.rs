@@ -1,8 +1,8 @@
 //! Secrets that must vanish, and everyday text that must not.
 
 mod command_lines;
-mod planted;
 mod ordinary;
+mod planted;
 mod properties;
 
 pub(super) use planted::Dice;
