@@ -53,15 +53,17 @@ pub(super) fn is_plain(value: &str) -> bool {
     let path = value.starts_with(['/', '~']) || value.starts_with("./") || value.starts_with("../");
     let number = value.starts_with(|c: char| c.is_ascii_digit())
         && value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | ':' | '/' | '%'));
+    // What a shell reads, or stands in a synopsis: `|`, `]`, `*`.
+    let sign = value.len() < 3 && !value.contains(char::is_alphanumeric);
     let lower = value.to_ascii_lowercase();
-    path || number || WORDS.contains(&lower.as_str()) || FILES.iter().any(|end| lower.ends_with(end))
+    path || number || sign || WORDS.contains(&lower.as_str()) || FILES.iter().any(|end| lower.ends_with(end))
 }
 
 /// Whether a word is the name of a file, as far as its looks tell.
 pub(super) fn is_file(word: &str) -> bool {
-    const ENDS: [&str; 18] = [
+    const ENDS: [&str; 21] = [
         ".txt", ".py", ".rs", ".c", ".h", ".cc", ".cpp", ".go", ".js", ".ts", ".java", ".rb", ".sh", ".log",
-        ".md", ".html", ".service", ".xml",
+        ".md", ".html", ".conf", ".cfg", ".ini", ".service", ".xml",
     ];
     ENDS.iter().any(|end| word.ends_with(end))
 }

@@ -110,10 +110,25 @@ const HABITS: &[Habit] = &[
     ),
 ];
 
+/// Flags whose names say secret and whose values are none: files, buses, fingerprints.
+const OPEN: &[(&[&str], &[&str])] = &[
+    (&["curl"], &["--key", "--proxy-key", "--mail-auth"]),
+    (&["gdbus", "dbus-send", "dbus-monitor", "busctl", "perf"], &["--session"]),
+    (&["gpg-wks-server"], &["--install-key"]),
+    (&["openssl"], &["-inkey"]),
+];
+
+/// Whether what comes after this flag of the program is no secret, whatever its name says.
+pub(super) fn is_open(program: &str, flag: &str) -> bool {
+    OPEN.iter().any(|(names, flags)| names.contains(&program) && flags.contains(&flag))
+}
+
 /// The name as a known one, if it is a program's with habits. By hash: this is asked for each word of a text.
 pub(super) fn known(name: &str) -> Option<&'static str> {
-    static NAMES: LazyLock<HashSet<&str, RandomState>> =
-        LazyLock::new(|| HABITS.iter().flat_map(|habit| habit.names).copied().collect());
+    static NAMES: LazyLock<HashSet<&str, RandomState>> = LazyLock::new(|| {
+        let names = HABITS.iter().map(|habit| habit.names).chain(OPEN.iter().map(|(names, _)| *names));
+        names.flatten().copied().collect()
+    });
     let habit = NAMES.get(name).copied();
     habit.or_else(|| programs::named(name, Roles::SETTER | Roles::SEARCH))
 }

@@ -27,6 +27,9 @@ pub(super) struct Command {
     runs_others: bool,
     /// The word before names a secret, in whatever way: plain hex after it is one.
     named: bool,
+    /// `env` is read, whose `-u` names a variable; and the word before was that flag.
+    unsets: bool,
+    unset_next: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,10 @@ impl Command {
         if let Some(span) = self.with_user(word) {
             return Some(span);
         }
+        if self.program.is_some_and(|program| programs::is_open(program, word)) {
+            self.named = false;
+            return None;
+        }
         if let Some(span) = self.program.and_then(|program| self.of_program(program, word)) {
             return Some(span);
         }
@@ -70,6 +77,7 @@ impl Command {
         let base = word.rsplit('/').next().unwrap_or(word);
         self.program = programs::known(base).or(self.program);
         self.runs_others |= programs::runs_others(base);
+        self.unsets |= base == "env";
         self.operands.begin(base);
         if whole && let Some((name, value)) = word.split_once('=') {
             let secret = is_name(name.trim_start_matches('-'))
@@ -85,7 +93,8 @@ impl Command {
             self.pending = self.pending.or(bare.then_some(PendingValue::Bare));
             return None;
         };
-        if is_name(name) {
+        // `--no-session` takes no value.
+        if is_name(name) && !name.starts_with("no-") {
             self.pending = self.pending.or(names::strength(name).map(PendingValue::Value));
         }
         None
@@ -105,6 +114,11 @@ impl Command {
             "--auth-user",
             "--http-user",
         ];
+        if self.unsets && (std::mem::replace(&mut self.unset_next, word == "-u") || self.unset_next) {
+            return None;
+        }
+        // Its program begins.
+        self.unsets &= word.starts_with('-') || word.contains('=');
         let (flag, value) = word.split_once('=').map_or((word, None), |(flag, value)| (flag, Some(value)));
         let is_flag = FLAGS.contains(&flag);
         if std::mem::replace(&mut self.user_next, is_flag && value.is_none()) && !is_option(word) {

@@ -1,4 +1,4 @@
-//! A configuration file: any bytes are a configuration, or an error that says where.
+//! For cargo-fuzz: a configuration file.
 
 #![no_main]
 

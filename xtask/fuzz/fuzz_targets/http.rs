@@ -1,4 +1,4 @@
-//! Paths, queries and bodies that somebody asks for over HTTP.
+//! For cargo-fuzz: a request.
 
 #![no_main]
 

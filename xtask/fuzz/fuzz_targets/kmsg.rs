@@ -1,4 +1,4 @@
-//! Records of the kernel's log.
+//! For cargo-fuzz: lines of the kernel's log.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Masking: twice is the same as once, and no planted secret stays.
+//! For cargo-fuzz: text to be masked.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A model's answer.
+//! For cargo-fuzz: a model's answer.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Files of /proc and of cgroups.
+//! For cargo-fuzz: files of /proc and of cgroups.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A receiver's answer.
+//! For cargo-fuzz: a receiver's answer.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Records as they lie in the rings.
+//! For cargo-fuzz: a record of a ring.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A program file with its unwinding rules and debug information, as a crash brings it.
+//! For cargo-fuzz: an ELF file of a process that crashed.
 
 #![no_main]
 

@@ -257,6 +257,28 @@ fn log_lines_stay_as_they_are() {
 }
 
 #[test]
+fn what_looks_like_a_flag_of_a_secret_and_is_none() {
+    for line in [
+        "env -u RUSTFLAGS -u CARGO_TARGET_DIR cargo build -p cargo-zerocopy",
+        "gdbus monitor [--system | --session | --address X]",
+        "curl --no-sessionid https://example.com",
+        "systemd-tmpfiles --create passwd.conf home.conf",
+        "curl --cert certfile --key keyfile https://example.com",
+        "curl --login-options AUTH=* imap://example.com",
+        "gdbus wait --session org.bluez",
+        "gpg-wks-server --install-key 0123456789abcdef0123456789abcdef01234567",
+        "openssl smime -sign -inkey mykey mail",
+    ] {
+        let given: Vec<String> = split(line);
+        assert_eq!(argv(&given), given, "{line}");
+    }
+    for line in ["env -u X tool -u root -p hunter2x", "app --session hunter2x", "app passwd hunter2x"] {
+        let got = argv(&split(line)).concat();
+        assert!(!got.contains(SECRET), "{line}: {got}");
+    }
+}
+
+#[test]
 fn habits_that_programs_share_need_no_list() {
     for (given, want) in [
         (&["etcdctl", "--user", "root:hunter2x", "get", "k"][..], &["--user", "root:[redacted 8 chars]"][..]),
