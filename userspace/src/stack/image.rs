@@ -64,14 +64,16 @@ impl Image {
 
     /// Where in the file the instruction at this address is; `None` where no instructions are.
     pub(super) fn offset_of(&self, address: u64) -> Option<u64> {
-        let segment = self.executable().find(|it| address.wrapping_sub(it.address) < it.size_bytes)?;
-        segment.offset.checked_add(address - segment.address)
+        let inside = |it: &Segment| Some((it.offset, within(address, it.address, it.size_bytes)?));
+        let (offset, inside) = self.executable().find_map(inside)?;
+        offset.checked_add(inside)
     }
 
     /// The inverse of [`Self::offset_of`].
     pub(super) fn address_of(&self, offset: u64) -> Option<u64> {
-        let segment = self.executable().find(|it| offset.wrapping_sub(it.offset) < it.size_bytes)?;
-        segment.address.checked_add(offset - segment.offset)
+        let inside = |it: &Segment| Some((it.address, within(offset, it.offset, it.size_bytes)?));
+        let (address, inside) = self.executable().find_map(inside)?;
+        address.checked_add(inside)
     }
 
     fn executable(&self) -> impl Iterator<Item = &Segment> {
@@ -89,6 +91,11 @@ impl Segment {
             size_bytes: header.p_filesz.get(LE),
         })
     }
+}
+
+/// How far into a range a place is; `None`: it is outside. A file may claim a range that goes on beyond the last address.
+fn within(place: u64, start: u64, size: u64) -> Option<u64> {
+    place.checked_sub(start).filter(|inside| *inside < size)
 }
 
 /// Exactly these bytes of the file. The caller bounds `length`.
@@ -143,6 +150,19 @@ fn build_id_in(mut notes: &[u8], align: usize) -> Option<BuildId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_does_not_go_round() {
+        for (place, start, size, want) in [
+            (5, 5, 1, Some(0)),
+            (6, 5, 1, None),
+            (4, 5, u64::MAX, None),
+            (5, u64::MAX - 10, 100, None),
+            (u64::MAX, u64::MAX - 10, 100, Some(10)),
+        ] {
+            assert_eq!(within(place, start, size), want, "{place} {start} {size}");
+        }
+    }
 
     #[test]
     fn build_ids_are_found_among_other_notes() {
