@@ -6,7 +6,7 @@ pub(super) const CALL_BYTES: u64 = 7;
 /// Whether these bytes of x86-64 code can end in a call: relative (E8), or through a register or memory
 /// (FF /2) in any of its lengths.
 pub(super) fn ends_in_call(bytes: &[u8]) -> bool {
-    let back = |count: usize| bytes.len().checked_sub(count).map(|at| bytes[at]);
+    let back = |count: usize| bytes.len().checked_sub(count).and_then(|at| bytes.get(at).copied());
     let indirect = |length: usize| {
         let modrm = back(length - 1).filter(|_| back(length) == Some(0xff) && length >= 2)?;
         let (mode, kind, base) = (modrm >> 6, (modrm >> 3) & 7, modrm & 7);
@@ -39,6 +39,7 @@ mod tests {
             (&[0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0], false), // jmp *%rax
             (&[0x90, 0xff, 0x25, 1, 2, 3, 4], false),             // jmp *x(%rip)
             (&[0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc3], false), // ret
+            (&[0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x14], false), // cut before its scale
             (&[0xff; 7], false),
             (&[0xff], false),
             (&[], false),
