@@ -77,17 +77,25 @@ fn kind(target: &str) -> (DescriptorKind, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
     use crate::render;
 
     #[test]
-    fn our_own_descriptors_are_found_and_a_reused_pids_are_not() {
+    fn a_processes_descriptors_are_found_and_a_reused_pids_are_not() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let pid = std::process::id();
+        // Another process: this one's belong to all tests beside this one, by the thousand.
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(file.reopen().unwrap()).spawn().unwrap();
+        let pid = child.id();
         let start_ticks = start_ticks(&Path::new("/proc").join(pid.to_string())).unwrap();
         let targets = newest(Path::new("/proc"), ProcessKey { pid, start_ticks });
+        let reused = newest(Path::new("/proc"), ProcessKey { pid, start_ticks: start_ticks + 1 });
+        drop(child.stdin.take());
+        child.wait().unwrap();
         assert!(targets.iter().any(|target| Path::new(target) == file.path()), "{targets:?}");
-        assert!(newest(Path::new("/proc"), ProcessKey { pid, start_ticks: start_ticks + 1 }).is_empty());
+        assert!(reused.is_empty());
     }
 
     #[test]
