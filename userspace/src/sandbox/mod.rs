@@ -5,6 +5,7 @@ mod daemon;
 mod files;
 mod limits;
 mod privilege;
+mod seccomp;
 mod syscalls;
 mod work;
 

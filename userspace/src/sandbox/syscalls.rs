@@ -1,14 +1,11 @@
 //! The system calls that are left; every other one fails with EPERM. No process, no network, no code of its own.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result, ensure};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, apply_filter,
-};
+use anyhow::Result;
+use rustix::io::Errno;
+use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use syscalls::Sysno;
 
+use super::seccomp::{Calls, enforce, failing, number, program};
 use super::work::Work;
 
 /// What each may: memory, files that are open, the socket to the daemon, clocks, its own end.
@@ -68,22 +65,16 @@ const WITH_PROTECTION: [Sysno; 2] = [Sysno::mmap, Sysno::mprotect];
 const PROT_EXEC: u64 = 4;
 
 pub(super) fn allow(work: Work) -> Result<()> {
-    ensure!(cfg!(target_arch = "x86_64"), "the list of system calls is x86-64's");
-    let program = filter(work).context("the filter of system calls cannot be made")?;
-    apply_filter(&program).context("the filter of system calls cannot be put in force")
+    enforce(&[filter(work)?])
 }
 
 fn filter(work: Work) -> Result<BpfProgram> {
     let own = if work == Work::Parse { &PARSE[..] } else { &[] };
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        BOTH.iter().chain(own).map(|call| (i64::from(call.id()), vec![])).collect();
+    let mut calls: Calls = BOTH.iter().chain(own).map(|call| (number(*call), vec![])).collect();
     for call in WITH_PROTECTION {
         let no_code =
             SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(PROT_EXEC), 0)?;
-        rules.insert(i64::from(call.id()), vec![SeccompRule::new(vec![no_code])?]);
+        calls.insert(number(call), vec![SeccompRule::new(vec![no_code])?]);
     }
-    let denied = rustix::io::Errno::PERM.raw_os_error().unsigned_abs();
-    let filter =
-        SeccompFilter::new(rules, SeccompAction::Errno(denied), SeccompAction::Allow, TargetArch::x86_64)?;
-    Ok(filter.try_into()?)
+    program(calls, failing(Errno::PERM), SeccompAction::Allow)
 }

@@ -2,15 +2,15 @@
 //! mounts, no namespaces, no modules, no programs for the kernel, no files by handle, no devices, no sockets but those of
 //! networks and of this host. A helper takes its own, smaller list on top.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition as Condition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter,
+    SeccompRule,
 };
 use syscalls::Sysno;
+
+use super::super::seccomp::{Calls, enforce, failing, number, program};
 
 /// On files and folders, those that are open and those by name. Links and devices are not made.
 const FILES: &[Sysno] = &[
@@ -217,16 +217,12 @@ const CHOSEN: &[(Sysno, u8, &[u64])] = &[
 const NEW_NAMESPACES: u64 = 0x7e02_0000;
 
 pub(super) fn allow() -> Result<()> {
-    ensure!(cfg!(target_arch = "x86_64"), "the list of system calls is x86-64's");
-    for program in [allowed()?, absent()?] {
-        apply_filter(&program).context("the filter of system calls cannot be put in force")?;
-    }
-    Ok(())
+    enforce(&[allowed()?, absent()?])
 }
 
 fn allowed() -> Result<BpfProgram> {
     let whole = [FILES, MEMORY, EVENTS, NETWORK, PROCESSES, LESS].into_iter().flatten();
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = whole.map(|call| (number(*call), vec![])).collect();
+    let mut rules: Calls = whole.map(|call| (number(*call), vec![])).collect();
     for (call, argument, values) in CHOSEN {
         let rule =
             |value: &u64| SeccompRule::new(vec![Condition::new(*argument, Len::Dword, Op::Eq, *value)?]);
@@ -240,23 +236,6 @@ fn allowed() -> Result<BpfProgram> {
 /// clone3(2) says in memory what it is to do, where no filter sees it. Who is told that there is none takes clone(2).
 fn absent() -> Result<BpfProgram> {
     program([(number(Sysno::clone3), vec![])].into(), SeccompAction::Allow, failing(Errno::NOSYS))
-}
-
-fn program(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
-    others: SeccompAction,
-    matching: SeccompAction,
-) -> Result<BpfProgram> {
-    let filter = SeccompFilter::new(rules, others, matching, TargetArch::x86_64);
-    Ok(filter.context("the filter of system calls cannot be made")?.try_into()?)
-}
-
-fn failing(error: Errno) -> SeccompAction {
-    SeccompAction::Errno(error.raw_os_error().unsigned_abs())
-}
-
-fn number(call: Sysno) -> i64 {
-    i64::from(call.id())
 }
 
 #[cfg(test)]
