@@ -93,10 +93,7 @@ async fn every_thread_has_only_what_it_goes_on_needing_and_all_of_it_works() {
 
     // A crash, whose stack the helpers make, who start and end as nobody; and with them every thread has worked.
     fault.run(&["segv"]);
-    let incident = daemon.wait_for_incident("crash", &fault.name).await;
-    let id = incident["id"].as_str().unwrap();
-    let stack = daemon.get(&format!("/api/v1/incidents/{id}/evidence/stack.txt")).await;
-    assert!(stack.unwrap().as_str().unwrap().contains("main"));
+    assert!(daemon.stack_of(&fault.name).await.contains("main"));
     assert!(check_threads(&daemon) > 8, "they have all been started");
 
     let status = daemon.get("/api/v1/status").await.unwrap();

@@ -202,6 +202,16 @@ impl Daemon {
         .await
     }
 
+    /// The stack of the crash of the process of this name, as text.
+    pub(crate) async fn stack_of(&self, name: &str) -> String {
+        let incident = self.wait_for_incident("crash", name).await;
+        let path = format!("/api/v1/incidents/{}/evidence/stack.txt", incident["id"].as_str().unwrap());
+        match self.get(&path).await {
+            Some(Value::String(stack)) => stack,
+            other => panic!("no stack of {incident}: {other:?}"),
+        }
+    }
+
     /// Asks until there is an answer.
     pub(crate) async fn wait_until<T>(&self, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
         let deadline = Instant::now() + SOON;

@@ -166,15 +166,6 @@ fn peak_bytes(pid: u32) -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
 }
 
-async fn stack(daemon: &Daemon, name: &str) -> String {
-    let incident = daemon.wait_for_incident("crash", name).await;
-    let path = format!("/api/v1/incidents/{}/evidence/stack.txt", incident["id"].as_str().unwrap());
-    match daemon.get(&path).await {
-        Some(Value::String(stack)) => stack,
-        other => panic!("no stack of {incident}: {other:?}"),
-    }
-}
-
 /// The crashes of each trap, and after each an honest one: how long the stack of that took, at most.
 async fn attack(daemon: &Daemon, folder: &Path, rounds: usize) -> Duration {
     let own = std::process::id() % 100_000;
@@ -200,10 +191,10 @@ async fn attack(daemon: &Daemon, folder: &Path, rounds: usize) -> Duration {
             // The honest one does not wait until the other's stack is there.
             let begun = Instant::now();
             assert!(!Command::new(&program).status().unwrap().success());
-            let text = stack(daemon, &honest_name).await;
+            let text = daemon.stack_of(&honest_name).await;
             slowest = slowest.max(begun.elapsed());
             assert!(text.contains(" in inner at "), "after {trap:?}\n{text}");
-            let text = stack(daemon, &name).await;
+            let text = daemon.stack_of(&name).await;
             assert!(text.starts_with("#0") && text.contains("boom"), "{trap:?}\n{text}");
             // Empty units have no line to tell: who reads them to their end has nothing to say.
             let answered = matches!(trap, Trap::Units)

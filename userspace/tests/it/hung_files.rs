@@ -124,22 +124,13 @@ fn wait_until_ready(pid: u32) {
     }
 }
 
-async fn stack(daemon: &Daemon, name: &str) -> String {
-    let incident = daemon.wait_for_incident("crash", name).await;
-    let path = format!("/api/v1/incidents/{}/evidence/stack.txt", incident["id"].as_str().unwrap());
-    match daemon.get(&path).await {
-        Some(Value::String(stack)) => stack,
-        other => panic!("no stack of {incident}: {other:?}"),
-    }
-}
-
 /// A crash of a program on an ordinary file system has its names.
 async fn honest_crash(daemon: &Daemon, folder: &Path, name: &str) {
     let mut child = Command::new(program(folder, name)).spawn().unwrap();
     wait_until_ready(child.id());
     signal(child.id(), Signal::USR2);
     child.wait().unwrap();
-    let stack = stack(daemon, name).await;
+    let stack = daemon.stack_of(name).await;
     assert!(stack.contains(" in inner at ") && stack.contains(" in outer at "), "{stack}");
 }
 
@@ -168,7 +159,7 @@ async fn a_hung_file_system_hangs_no_daemon() {
     container.hang();
     for (name, pid) in names.iter().zip(&pids) {
         signal(*pid, Signal::USR2);
-        let stack = stack(&daemon, name).await;
+        let stack = daemon.stack_of(name).await;
         assert!(stack.contains("network or user-space file system (fuse)"), "{stack}");
         assert!(stack.starts_with("#0") && !stack.contains(" in inner"), "{stack}");
     }
@@ -177,7 +168,7 @@ async fn a_hung_file_system_hangs_no_daemon() {
     // An overlay does not look as if it could hang. Three, as many as once held all stacks up.
     for (name, pid) in over.iter().zip(&pids[3..]).take(3) {
         signal(*pid, Signal::USR2);
-        let stack = stack(&daemon, name).await;
+        let stack = daemon.stack_of(name).await;
         assert!(stack.contains("could not be opened in time") && stack.starts_with("#0"), "{stack}");
     }
     // Each is counted after its stack was told. Fewer: nobody hung, and this test shows nothing.
@@ -222,7 +213,7 @@ fn no_fuse() -> Option<String> {
 async fn end_with_hung_helpers(data: &Path, name: &str, pid: u32, how: Signal) -> Duration {
     let daemon = Setup::new(data).start();
     signal(pid, Signal::USR2);
-    let stack = stack(&daemon, name).await;
+    let stack = daemon.stack_of(name).await;
     assert!(stack.contains("could not be opened in time"), "{stack}");
     let hung = async || (number(&daemon, OPENERS_HUNG).await > 0).then_some(());
     daemon.wait_until("hung helper", hung).await;
