@@ -1,10 +1,10 @@
 //! What is built and put under `target/` for a run.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use xtask::process;
 
 /// Builds what is named of the daemon's package for release; the folder of what was built.
@@ -22,6 +22,33 @@ pub(crate) fn compile(source: &str, program: &Path, flags: &[&str]) -> Result<()
         .map(drop)
 }
 
+/// The folder of one run, empty, and nobody else's until the run is over.
+pub(crate) struct RunDir {
+    pub(crate) path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// An error where another run is using it: what that has in it would be gone.
+    pub(crate) fn claim(dir: &Path) -> Result<Self> {
+        let lock = dir.with_extension("lock");
+        if let Some(above) = dir.parent() {
+            fs::create_dir_all(above)?;
+        }
+        let file = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another run is using {}: wait for its end", dir.display())
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", lock.display()));
+            }
+        }
+        Ok(Self { path: empty_dir(dir)?.canonicalize()?, _lock: file })
+    }
+}
+
 /// The folder, without what a run that was broken off has left in it.
 pub(crate) fn empty_dir(dir: &Path) -> Result<PathBuf> {
     if dir.exists() {
@@ -29,4 +56,23 @@ pub(crate) fn empty_dir(dir: &Path) -> Result<PathBuf> {
     }
     fs::create_dir_all(dir)?;
     Ok(dir.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_one_runs_and_what_it_left_is_gone() {
+        let above = tempfile::tempdir().unwrap();
+        let dir = above.path().join("target/run");
+        let first = RunDir::claim(&dir).unwrap();
+        fs::write(first.path.join("file"), "").unwrap();
+        let refused = RunDir::claim(&dir).err().unwrap().to_string();
+        assert!(refused.contains("another run is using"), "{refused}");
+        assert!(first.path.join("file").exists());
+        drop(first);
+        let second = RunDir::claim(&dir).unwrap();
+        assert!(!second.path.join("file").exists());
+    }
 }

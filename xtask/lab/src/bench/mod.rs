@@ -29,7 +29,7 @@ use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
 use crate::report::{self, Findings};
 use crate::running::{self, guarded};
-use crate::workspace::{build_release, empty_dir};
+use crate::workspace::{RunDir, build_release, empty_dir};
 use load::{Background, Load};
 
 #[derive(Args)]
@@ -89,6 +89,8 @@ enum BenchPart {
 struct Bench {
     load: Load,
     dir: PathBuf,
+    /// Held while it is used.
+    _claimed: RunDir,
     daemon: PathBuf,
     consumer: PathBuf,
     /// The example that runs what is below the kernel.
@@ -154,7 +156,8 @@ impl Bench {
                     .join("release")
             }
         };
-        let dir = empty_dir(&built.with_file_name("bench"))?;
+        let claimed = RunDir::claim(&built.with_file_name("bench"))?;
+        let dir = claimed.path.clone();
         Ok(Self {
             load: Load::build(&dir)?,
             daemon: built.join("ai-debugger"),
@@ -162,6 +165,7 @@ impl Bench {
             bars: built.join("examples/bars"),
             web: built.join("examples/http"),
             dir,
+            _claimed: claimed,
             cores: available_parallelism()?.get(),
             rounds: if options.quick { 1 } else { options.rounds.max(1) },
             quick: options.quick,

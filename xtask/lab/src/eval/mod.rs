@@ -29,7 +29,7 @@ use crate::environment::{environment, load_average};
 use crate::janitor::{self, Janitor};
 use crate::report::{Figure, Findings, json, markdown};
 use crate::running::guarded;
-use crate::workspace::{build_release, compile, empty_dir};
+use crate::workspace::{RunDir, build_release, compile};
 use case::{Case, Role};
 use incident::{Sightings, now_s};
 use report::{Played, Results, Skipped};
@@ -113,7 +113,8 @@ fn run(options: &EvalOptions, cases: Vec<Case>) -> Result<Findings> {
             (target.join("release/ai-debugger"), target)
         }
     };
-    let dir = empty_dir(&target.join("eval"))?.canonicalize()?;
+    let claimed = RunDir::claim(&target.join("eval"))?;
+    let dir = claimed.path.clone();
     let name = format!("ai-debugger-eval-{}", std::process::id());
     let _janitor = Janitor::hire("eval", &name)?;
     let help = process::output(Command::new(&program).args(["run", "--help"]))?;

@@ -17,7 +17,7 @@ use serde_json::Value;
 use xtask::oracle_tools::{self, Tools};
 use xtask::process::{self, RootAccess};
 
-use crate::workspace::empty_dir;
+use crate::workspace::RunDir;
 use scene::{OracleStage, Scene};
 use services::{Alertmanager, Played};
 
@@ -35,7 +35,8 @@ enum CheckOutcome {
 }
 
 pub(crate) fn oracles() -> Result<ExitCode> {
-    let dir = empty_dir(&oracle_tools::root().join("run"))?;
+    let claimed = RunDir::claim(&oracle_tools::root().join("run"))?;
+    let dir = claimed.path.clone();
     let tools = Tools::find();
     let (daemon, example) = build()?;
     let mut messages = slack::from_unit_tests(&dir)?;

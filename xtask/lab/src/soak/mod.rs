@@ -25,7 +25,7 @@ use crate::environment::{environment, load_average};
 use crate::janitor::{self, Janitor};
 use crate::report::{self, Figure, Findings, Table, number};
 use crate::stats::{median, percentile};
-use crate::workspace::{build_release, compile, empty_dir};
+use crate::workspace::{RunDir, build_release, compile};
 use churn::{Churn, Made, OOM_LIMIT_MIB};
 use clients::{Answers, Clients};
 use pace::Pace;
@@ -90,7 +90,8 @@ fn run(options: &SoakOptions) -> Result<Findings> {
         Some(program) => program.canonicalize().with_context(|| format!("{}", program.display()))?,
         None => build_release(&["--bins"])?.join("release/ai-debugger"),
     };
-    let dir = empty_dir(&target.join("soak"))?.canonicalize()?;
+    let claimed = RunDir::claim(&target.join("soak"))?;
+    let dir = claimed.path.clone();
     let faults = dir.join("faults");
     compile(include_str!("faults.c"), &faults, &["-O0", "-static"])?;
     let name = format!("ai-debugger-soak-{}", std::process::id());
@@ -254,7 +255,9 @@ fn findings(samples: &[Sample], made: &Made, end: &End) -> Findings {
         number(it.descriptors_max),
         number(it.http_p99_ms),
     ));
-    findings.data.insert("soak".to_owned(), samples::json(samples));
+    findings
+        .data
+        .insert("soak".to_owned(), serde_json::to_value(samples).expect("numbers are JSON, or null"));
     findings.tables.extend([happened, samples::table(samples)]);
     findings
 }

@@ -1,6 +1,6 @@
 //! What was measured in the course of a soak, a row each; the table of them, and what they say of growth.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::report::{Table, number};
 use crate::stats::{max, median, percentile};
@@ -10,7 +10,7 @@ const ROWS_MAX: usize = 40;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// One row.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Sample {
     pub(super) at_s: f64,
     pub(super) rss_bytes: f64,
@@ -118,19 +118,6 @@ pub(super) fn table(samples: &[Sample]) -> Table {
             .to_owned(),
     );
     table
-}
-
-pub(super) fn json(samples: &[Sample]) -> Value {
-    let row = |it: &Sample| {
-        json!({
-            "at_s": it.at_s, "rss_bytes": it.rss_bytes, "pss_bytes": it.pss_bytes,
-            "anonymous_bytes": it.anonymous_bytes, "cgroup_bytes": it.cgroup_bytes, "threads": it.threads,
-            "descriptors": it.descriptors, "disk_bytes": it.disk_bytes, "cpu_percent": it.cpu_percent,
-            "http_median_ms": it.http_median_ms, "http_p99_ms": it.http_p99_ms, "http_failed": it.http_failed,
-            "urgent_lost": it.urgent_lost, "common_lost": it.common_lost,
-        })
-    };
-    samples.iter().map(row).collect()
 }
 
 #[cfg(test)]
