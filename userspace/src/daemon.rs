@@ -109,7 +109,8 @@ impl Ready {
         let judge = Judge::start(&config, &store, &analyst, &told, shared, &ended);
         let access = http::Access::new(Arc::clone(&config), Arc::clone(&metrics), health.clone())?;
         let access = Arc::new(access);
-        let reload = Reload::new(Arc::clone(&access), origin, &config, told.clone(), health.clone());
+        let reload =
+            Reload::new(Arc::clone(&access), origin, config.receivers.clone(), told.clone(), health.clone());
         let reload = Stage::start("the reload on SIGHUP", &ended, reload.on_hangup()?);
         let turns = watch.probes.as_ref().map(probes::Probes::turns);
         let vital = Vital::new(watch.monitor.clone(), metrics.coverage.clone(), turns, config.scan_interval);
@@ -315,12 +316,11 @@ impl Judge {
         let recorder = Recorder::new(
             store.clone(),
             analyst,
-            told.audience.borrow().clone(),
+            told.audience.subscribe(),
             pending.clone(),
             Arc::clone(&metrics),
             health.clone(),
         )
-        .to(told.audience.subscribe())
         .show_secrets(config.show_secrets);
         let alerts = tell(store.clone(), told.sinks.subscribe(), metrics, health, stop_others.clone());
         let life = lifecycle::run(store.clone(), told.audience.subscribe(), visibility, stop_others.clone());

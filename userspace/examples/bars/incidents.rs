@@ -41,26 +41,22 @@ pub(crate) async fn play(count: u32, dir: &Path, receivers: Receivers) -> Result
     let analyst = Analyst::new(None, health.clone(), Arc::clone(&metrics))?;
     let sinks = Sinks::new(receivers)?;
     let names = sinks.names();
-    let audience = Audience {
+    let audience = watch::channel(Audience {
         sinks: sinks.names(),
         editing: sinks.editing(),
         level: sinks.level(),
         min_severity: Severity::Info,
         quiet_until: Timestamp::MIN,
         since_ticks: 0,
-    };
+    })
+    .1;
     let (queue, pending) = (case_queue(&metrics), model_queue(&metrics));
     let visibility = lifecycle::Visibility {
         coverage: metrics.coverage.clone(),
         cases: queue.clone(),
         scan_interval: Duration::from_secs(10),
     };
-    let living = tokio::spawn(lifecycle::run(
-        store.clone(),
-        watch::channel(audience.clone()).1,
-        visibility,
-        stop.clone(),
-    ));
+    let living = tokio::spawn(lifecycle::run(store.clone(), audience.clone(), visibility, stop.clone()));
     let recorder =
         Recorder::new(store.clone(), &analyst, audience, pending, Arc::clone(&metrics), health.clone());
     let recording = tokio::spawn(recorder.run(queue.clone(), stop.clone()));

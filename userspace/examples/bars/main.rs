@@ -25,7 +25,7 @@ use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -132,7 +132,7 @@ async fn pipeline(
     let recorder = Recorder::new(
         store.clone(),
         &analyst,
-        audience,
+        watch::channel(audience).1,
         pending.clone(),
         Arc::clone(&metrics),
         health.clone(),

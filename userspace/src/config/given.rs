@@ -9,9 +9,9 @@ use super::registry::SETTINGS;
 
 /// The digest of each setting's value, by the setting's name; of those alone that are not at their default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given(BTreeMap<&'static str, u64>);
+pub struct GivenSettings(BTreeMap<&'static str, u64>);
 
-impl Given {
+impl GivenSettings {
     pub(super) fn of(layers: &Layers) -> Self {
         let digest = |values: &[String]| {
             let mut hasher = DefaultHasher::new();

@@ -10,7 +10,7 @@ use super::layers::{Either, Layer, Layers};
 use super::problem::{ConfigErrors, Problem, Rejected};
 use super::registry::Root;
 use super::sources::{self, Sources};
-use super::{Config, Given, Listen, LogSettings, key};
+use super::{Config, GivenSettings, Listen, LogSettings, key};
 
 /// Where the access key comes from.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct LoadedConfig {
     /// Worth a word, not wrong.
     pub warnings: Vec<String>,
     /// What it was made of.
-    pub given: Given,
+    pub given: GivenSettings,
 }
 
 impl LoadedConfig {
@@ -83,7 +83,7 @@ pub fn load(sources: &Sources) -> Result<LoadedConfig, ConfigErrors> {
             Rejected::new("a unix socket never leaves this host", "leave --tls-cert and --tls-key away");
         reader.problem(Problem { origin: "--listen".to_owned(), rejected });
     }
-    let given = Given::of(&reader.layers);
+    let given = GivenSettings::of(&reader.layers);
     let Layers { problems, warnings, .. } = reader.layers;
     if problems.is_empty() {
         Ok(LoadedConfig { config, key, logging, warnings, given })

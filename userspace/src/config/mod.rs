@@ -35,7 +35,7 @@ pub use detect::DetectLimits;
 pub use exec::ExecLimits;
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::fuzz;
-pub use given::Given;
+pub use given::GivenSettings;
 pub use growth::GrowthLimits;
 pub use life::{AlertRules, LifeRules};
 pub use listen::Listen;

@@ -38,19 +38,24 @@ impl Receivers {
 
     /// Whether these are the same, secrets included.
     pub fn same(&self, other: &Self) -> bool {
-        let slack = |it: &Self| match &it.slack {
-            None => Vec::new(),
-            Some(SlackConfig::Webhook { url }) => vec![url.expose_secret().to_owned()],
+        self.texts() == other.texts()
+    }
+
+    /// All that is said of them, each in its place.
+    fn texts(&self) -> [Option<&str>; 8] {
+        let Self { slack, webhook, alertmanager_url, public_url } = self;
+        let [slack_url, token, channel, api_url] = match slack {
+            None => [None; 4],
+            Some(SlackConfig::Webhook { url }) => [Some(url.expose_secret()), None, None, None],
             Some(SlackConfig::Bot { token, channel, api_url }) => {
-                vec![token.expose_secret().to_owned(), channel.clone(), api_url.clone()]
+                [None, Some(token.expose_secret()), Some(channel.as_str()), Some(api_url.as_str())]
             }
         };
-        let webhook = |it: &Self| {
-            let secret = |it: &HookConfig| it.secret.as_ref().map(|it| it.expose_secret().to_owned());
-            it.webhook.as_ref().map(|it| (it.url.expose_secret().to_owned(), secret(it)))
-        };
-        let urls = |it: &Self| (it.alertmanager_url.clone(), it.public_url.clone());
-        slack(self) == slack(other) && webhook(self) == webhook(other) && urls(self) == urls(other)
+        let [url, secret] = webhook.as_ref().map_or([None; 2], |HookConfig { url, secret }| {
+            [Some(url.expose_secret()), secret.as_ref().map(SecretString::expose_secret)]
+        });
+        let bases = [alertmanager_url.as_deref(), public_url.as_deref()];
+        [slack_url, token, channel, api_url, url, secret, bases[0], bases[1]]
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use super::told::Told;
 use crate::alerts::{COMPONENTS, Sinks};
-use crate::config::{self, Config, Given, Sources, find_setting};
+use crate::config::{self, GivenSettings, Receivers, Sources, find_setting};
 use crate::health::Health;
 use crate::http::Access;
 
@@ -25,15 +25,15 @@ pub struct Origin {
     /// Flags, environment and file.
     pub sources: Sources,
     /// What they gave at the start.
-    pub given: Given,
+    pub given: GivenSettings,
 }
 
 /// See the module.
 pub(super) struct Reload {
     access: Arc<Access>,
     origin: Origin,
-    /// As it is in force.
-    config: Mutex<Config>,
+    /// Those in force.
+    receivers: Mutex<Receivers>,
     told: Told,
     health: Health,
 }
@@ -42,11 +42,11 @@ impl Reload {
     pub(super) fn new(
         access: Arc<Access>,
         origin: Origin,
-        config: &Config,
+        receivers: Receivers,
         told: Told,
         health: Health,
     ) -> Self {
-        Self { access, origin, config: Mutex::new(config.clone()), told, health }
+        Self { access, origin, receivers: Mutex::new(receivers), told, health }
     }
 
     /// From now on SIGHUP ends nothing. The future reloads at each, for as long as it is polled.
@@ -80,14 +80,13 @@ impl Reload {
         };
         self.health.recover(COMPONENT);
         draft.warnings.iter().for_each(|warning| warn!("{warning}"));
-        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(err) = self.receivers(&mut config, &draft.config) {
+        if let Err(err) = self.tell_others(draft.config.receivers) {
             warn!("the receivers of alerts stay as they were: {err:#}");
         }
         let least = draft.config.alerts.min_severity;
-        if config.alerts.min_severity != least {
-            config.alerts.min_severity = least;
-            self.told.audience.send_modify(|it| it.min_severity = least);
+        let changed =
+            self.told.audience.send_if_modified(|it| std::mem::replace(&mut it.min_severity, least) != least);
+        if changed {
             info!("alerts begin with severity {} now", least.as_str());
         }
         for name in self.origin.given.differs(&draft.given) {
@@ -98,17 +97,18 @@ impl Reload {
         }
     }
 
-    fn receivers(&self, config: &mut Config, new: &Config) -> Result<()> {
-        if config.receivers.same(&new.receivers) {
+    fn tell_others(&self, new: Receivers) -> Result<()> {
+        let mut receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
+        if receivers.same(&new) {
             info!("the receivers of alerts are the same as before");
             return Ok(());
         }
-        let sinks = Sinks::new(new.receivers.clone())?;
+        let sinks = Sinks::new(new.clone())?;
         let names = sinks.names();
         let said = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
-        self.access.hide(new.receivers.secrets());
+        self.access.hide(new.secrets());
         info!("alerts go to {said} now");
-        config.receivers = new.receivers.clone();
+        *receivers = new;
         // What was wrong with those before says nothing of these.
         COMPONENTS.iter().for_each(|component| self.health.recover(component));
         // First who is to be told: what is open is then told to those that are new.

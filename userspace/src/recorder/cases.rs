@@ -55,7 +55,7 @@ impl Recorder {
     pub fn new(
         store: Store,
         analyst: &Analyst,
-        audience: Audience,
+        audience: watch::Receiver<Audience>,
         model: Queue<PendingQuestion>,
         metrics: Arc<Metrics>,
         health: Health,
@@ -63,7 +63,7 @@ impl Recorder {
         let model_deadline = analyst.has_model().then(|| analyst.deadline());
         Self {
             store,
-            audience: watch::channel(audience).1,
+            audience,
             model,
             metrics,
             health,
@@ -71,12 +71,6 @@ impl Recorder {
             model_deadline,
             show_secrets: false,
         }
-    }
-
-    /// To an audience that changes.
-    #[must_use]
-    pub fn to(self, audience: watch::Receiver<Audience>) -> Self {
-        Self { audience, ..self }
     }
 
     /// Whether secrets are stored as they are.
