@@ -15,6 +15,8 @@ pub enum Stream {
     Oom = 3,
     /// Crash captures, on the ring of their own.
     Crash = 4,
+    /// Who sent the signals that end processes without a core dump, on the common ring.
+    Signal = 5,
 }
 
 /// What became of one event. The discriminant is the slot's column.
@@ -32,12 +34,13 @@ pub enum Outcome {
 }
 
 /// Every stream, in slot order.
-pub const STREAMS: [Stream; 5] = [Stream::Exec, Stream::Exit, Stream::Death, Stream::Oom, Stream::Crash];
+pub const STREAMS: [Stream; 6] =
+    [Stream::Exec, Stream::Exit, Stream::Death, Stream::Oom, Stream::Crash, Stream::Signal];
 /// Every outcome, in slot order.
 pub const OUTCOMES: [Outcome; 4] =
     [Outcome::Sent, Outcome::RingFull, Outcome::ScratchBusy, Outcome::ArgvUnreadable];
 /// Slots of the counter array.
-pub const SLOTS: u32 = 20;
+pub const SLOTS: u32 = 24;
 
 const _: () = assert!(STREAMS.len() * OUTCOMES.len() == SLOTS as usize);
 

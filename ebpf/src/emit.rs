@@ -1,7 +1,7 @@
 //! Sending: two rings that never take each other's room, and exact counts of what was sent and what was not.
 
 use ai_debugger_ebpf::counters::{Outcome, SLOTS, Stream, slot};
-use ai_debugger_ebpf::event::{CrashEvent, OomEvent, ProcessEvent, ProcessHeader};
+use ai_debugger_ebpf::event::{CrashEvent, OomEvent, ProcessEvent, ProcessHeader, SignalEvent};
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::bpf_ringbuf_output;
 use aya_ebpf::macros::map;
@@ -13,7 +13,7 @@ use crate::kernel::at;
 #[map]
 static GRAVE: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
 
-/// Execs and exits by status: many, drained in batches. Userspace sets the size.
+/// Execs, exits by status and senders of signals: many, drained in batches. Userspace sets the size.
 #[map]
 static COMMON: RingBuf = RingBuf::with_byte_size(8 * 1024 * 1024, 0);
 
@@ -99,6 +99,15 @@ pub(crate) fn crash(event: &mut CrashEvent, len: usize) {
         let ring = core::ptr::from_ref(&CRASHES).cast_mut().cast();
         let failed = bpf_ringbuf_output(ring, event.cast(), len as u64, 0);
         count(Stream::Crash, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
+    }
+    give_back_crash(event);
+}
+
+/// Ends the borrow of [`borrow_crash`] where nothing is sent.
+#[inline(always)]
+pub(crate) fn give_back_crash(event: *mut CrashEvent) {
+    // SAFETY: every CrashEvent lent out lies in a CrashScratch, behind its `busy`.
+    unsafe {
         let scratch = event.cast::<u8>().sub(core::mem::offset_of!(CrashScratch, event));
         (*scratch.cast::<CrashScratch>()).busy = 0;
     }
@@ -107,10 +116,20 @@ pub(crate) fn crash(event: &mut CrashEvent, len: usize) {
 /// Sends an exec or an exit by status; wakes the reader only when much is waiting.
 #[inline(always)]
 pub(crate) fn common(event: &mut ProcessEvent, len: usize, stream: Stream) {
+    output(&COMMON, event, len, common_flags(), stream);
+}
+
+/// Sends who sent a signal, ahead of the end that it leads to: that one wakes the reader. Whether there was room.
+#[inline(always)]
+pub(crate) fn common_signal(event: &SignalEvent) -> bool {
+    COMMON.output::<SignalEvent>(event, common_flags()).is_ok()
+}
+
+#[inline(always)]
+fn common_flags() -> u64 {
     let waiting = COMMON.query(u64::from(BPF_RB_AVAIL_DATA));
-    let flags =
-        if waiting >= u64::from(at!(common_wake_bytes)) { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
-    output(&COMMON, event, len, u64::from(flags), stream);
+    let wakes = waiting >= u64::from(at!(common_wake_bytes));
+    u64::from(if wakes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }
 
 /// Sends a death and wakes the reader.

@@ -11,6 +11,10 @@ pub const OOM_VICTIM: u32 = 3;
 /// [`CrashHeader::kind`]: a signal that ends a process with a core dump was generated (kernel `signal_generate`).
 pub const CRASH: u32 = 4;
 
+/// [`SignalEvent::kind`]: a signal that ends a process without a core dump was generated for it (kernel
+/// `signal_generate`).
+pub const SIGNAL: u32 = 5;
+
 /// Length of `comm` in the kernel, the final NUL included (TASK_COMM_LEN).
 pub const COMM_LEN: usize = 16;
 /// Room for argv: the first bytes of the argument area. One less is used, so that a mask bounds the length.
@@ -146,8 +150,49 @@ pub struct OomEvent {
 pub const FLAG_CAPTURED: u32 = 1 << 0;
 /// [`CrashHeader::flags`]: `registers` are those of user mode.
 pub const FLAG_HAS_REGISTERS: u32 = 1 << 1;
-/// [`CrashHeader::flags`]: `code` and `fault_address` are known: the signal came with a siginfo.
+/// [`CrashHeader::flags`], [`SignalEvent::flags`]: `code` (and `fault_address`) are known: the signal came with a siginfo.
 pub const FLAG_HAS_SIGINFO: u32 = 1 << 2;
+/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the kernel sent it of its own accord (`SEND_SIG_PRIV`). Without this
+/// flag and without a siginfo, the kernel sent it on behalf of the running task (`SEND_SIG_NOINFO`).
+pub const FLAG_FROM_KERNEL: u32 = 1 << 3;
+/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the running task was ending (PF_EXITING).
+pub const FLAG_SENDER_EXITING: u32 = 1 << 4;
+/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the running task is the first process of its pid namespace.
+pub const FLAG_SENDER_IS_INIT: u32 = 1 << 5;
+/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the target had asked for this signal at its parent's death
+/// (PR_SET_PDEATHSIG of prctl(2)).
+pub const FLAG_PARENT_DEATH: u32 = 1 << 6;
+/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the target has timers of timer_create(2), so that a `code` of SI_TIMER
+/// can be true.
+pub const FLAG_HAS_TIMERS: u32 = 1 << 7;
+/// [`CrashHeader::flags`]: the thread had taken a signal of this number in a handler before, and has sent it to its own
+/// process now. `at_ns` is of now; `code`, `fault_address`, `registers` and the stack are of that first one.
+pub const FLAG_AGAIN: u32 = 1 << 8;
+
+/// Signals that are sent as a [`CrashEvent`], by number: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
+pub const CRASH_SIGNALS: u64 = 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 11 | 1 << 31;
+
+/// A number that is not set, or not known.
+pub const UNSET: u32 = u32::MAX;
+
+/// Who generated a signal: the process whose thread was running. For a signal that the kernel sends of its own accord,
+/// whoever ran just then.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    /// Its thread group leader's `start_boottime`, in nanoseconds: with `tgid`, the identity.
+    pub start_ns: u64,
+    /// Thread group id.
+    pub tgid: u32,
+    /// Real user id, in the initial user namespace.
+    pub uid: u32,
+    /// The user who logged in (`/proc/PID/loginuid`), or [`UNSET`].
+    pub login_uid: u32,
+    /// The audit session (`/proc/PID/sessionid`), or [`UNSET`].
+    pub session_id: u32,
+    /// The running thread's `comm`, NUL-padded.
+    pub comm: [u8; COMM_LEN],
+}
 
 /// Most frames of the kernel's own walk.
 pub const FRAMES_MAX: usize = 32;
@@ -183,14 +228,12 @@ pub struct CrashHeader {
     pub vdso: u64,
     /// The target: thread group id.
     pub tgid: u32,
-    /// The target's thread.
+    /// The thread that raised it, where that is one of the target's; else the thread it was generated for.
     pub tid: u32,
     /// The signal.
     pub signal: u32,
     /// `si_code`, as the bits of an `i32`.
     pub code: u32,
-    /// Who generated it: thread group id of the running task; the target's own for a fault.
-    pub sender_tgid: u32,
     /// Bytes of frames in `frames`.
     pub frames_len: u32,
     /// Modules in `modules`.
@@ -199,13 +242,35 @@ pub struct CrashHeader {
     pub stack_len: u32,
     /// Bytes of names in `path`.
     pub path_len: u32,
-    /// Explicit padding, so that no byte on the wire is undefined.
-    pub reserved: u32,
-    /// The running thread's `comm`, NUL-padded.
-    pub sender_comm: [u8; COMM_LEN],
+    /// Who generated it; the target itself for a fault.
+    pub sender: Sender,
     /// `struct pt_regs` of x86-64 (kernel arch/x86/include/asm/ptrace.h): r15, r14, r13, r12, rbp, rbx, r11, r10,
     /// r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, rflags, rsp, ss.
     pub registers: [u64; 21],
+}
+
+/// A signal that would end a process without a core dump was generated for it, and it has no handler.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SignalEvent {
+    /// [`SIGNAL`].
+    pub kind: u32,
+    /// `FLAG_*` bits.
+    pub flags: u32,
+    /// When, in nanoseconds of CLOCK_BOOTTIME.
+    pub at_ns: u64,
+    /// The target's `start_boottime`, in nanoseconds: with `tgid`, the identity.
+    pub start_ns: u64,
+    /// The target: thread group id.
+    pub tgid: u32,
+    /// As [`CrashHeader::tid`].
+    pub tid: u32,
+    /// The signal.
+    pub signal: u32,
+    /// `si_code`, as the bits of an `i32`.
+    pub code: u32,
+    /// Who generated it.
+    pub sender: Sender,
 }
 
 /// A frame of the kernel's walk: `struct bpf_stack_build_id` (kernel include/uapi/linux/bpf.h).
@@ -252,9 +317,10 @@ pub struct CrashEvent {
     pub stack: [u8; STACK_PIECE * STACK_PIECES],
 }
 
-const _: () = assert!(size_of::<CrashHeader>() == 280);
+const _: () = assert!(size_of::<Sender>() == 40 && size_of::<SignalEvent>() == 80);
+const _: () = assert!(size_of::<CrashHeader>() == 296);
 const _: () = assert!(size_of::<StackFrame>() == 32 && size_of::<Module>() == 128);
-const _: () = assert!(offset_of!(CrashEvent, path) == 280 + 32 * FRAMES_MAX + 128 * MODULES_MAX);
+const _: () = assert!(offset_of!(CrashEvent, path) == 296 + 32 * FRAMES_MAX + 128 * MODULES_MAX);
 const _: () = assert!(size_of::<ProcessHeader>() == 168);
 const _: () = assert!(offset_of!(ProcessEvent, data) == size_of::<ProcessHeader>());
 const _: () =

@@ -110,7 +110,7 @@ pub(crate) fn exit(ctx: &TracePointContext) {
 /// can't be told from what exit_group(2) does to the other threads.
 #[inline(always)]
 pub(crate) fn generate(ctx: &TracePointContext) {
-    let (Some(SIGKILL), Some(crate::crash::DELIVERED)) =
+    let (Some(SIGKILL), Some(crate::signal::DELIVERED)) =
         (field!(ctx, u32, generate_sig), field!(ctx, u32, generate_result))
     else {
         return;

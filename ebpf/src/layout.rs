@@ -139,6 +139,16 @@ pub struct Layout {
     pub dentry_name: u32,
     /// `task_struct.stack`, or missing
     pub task_stack: u32,
+    /// `task_struct.loginuid`, or missing without auditing
+    pub task_login_uid: u32,
+    /// `task_struct.sessionid`, or missing without auditing
+    pub task_session_id: u32,
+    /// `task_struct.pdeath_signal`, or missing
+    pub task_parent_death_signal: u32,
+    /// `task_struct.blocked`, or missing
+    pub task_blocked: u32,
+    /// `signal_struct.posix_timers`, or missing
+    pub signal_posix_timers: u32,
     /// 1 where the kernel has the helper `bpf_task_pt_regs` (5.15 and later)
     pub has_task_pt_regs: u32,
     /// 1 where `mark_victim` has the victim's task as its argument (6.9 and later, some stable branches);
@@ -215,10 +225,15 @@ impl Layout {
         dentry_parent: MISSING,
         dentry_name: MISSING,
         task_stack: MISSING,
+        task_login_uid: MISSING,
+        task_session_id: MISSING,
+        task_parent_death_signal: MISSING,
+        task_blocked: MISSING,
+        signal_posix_timers: MISSING,
         has_task_pt_regs: 0,
         mark_victim_has_task: 0,
         common_wake_bytes: 0,
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 67 * size_of::<u32>());
+const _: () = assert!(size_of::<Layout>() == 72 * size_of::<u32>());

@@ -13,6 +13,7 @@ mod fallback;
 mod forks;
 mod kernel;
 mod path;
+mod signal;
 mod stack;
 mod task;
 
@@ -22,6 +23,7 @@ use aya_ebpf::macros::{btf_tracepoint, tracepoint};
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
 use aya_log_ebpf::debug;
 use kernel::Typed;
+use signal::Effect;
 use task::Task;
 
 /// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`
@@ -93,20 +95,42 @@ pub fn mark_victim(ctx: BtfTracePointContext) -> i32 {
 /// fault and for abort(3).
 #[btf_tracepoint(function = "signal_generate")]
 pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
-    let (signal, info, target, result): (u32, u64, u64, u32) =
+    let (number, info, target, result): (u32, u64, u64, u32) =
         (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(4));
-    if result != crash::DELIVERED || !crash::ends_process(signal, target) {
+    if result != signal::DELIVERED {
         return 0;
     }
-    let Some(event) = emit::borrow_crash() else { return 0 };
-    let len = if crash::fill(event, signal, info, target) {
-        stack::capture(&ctx, event, target)
+    match signal::effect(number, target) {
+        Effect::Crash => crash(&ctx, number, info, target),
+        Effect::HandledCrash => handled_crash(&ctx, number, info, target),
+        Effect::End => signal::send(number, info, target),
+        Effect::Other => {}
+    }
+    0
+}
+
+#[inline(always)]
+fn crash(ctx: &BtfTracePointContext, number: u32, info: u64, target: u64) {
+    let Some(event) = emit::borrow_crash() else { return };
+    let len = if crash::fill(event, number, info, target) {
+        stack::capture(ctx, event, target)
     } else {
         size_of::<CrashHeader>()
     };
-    debug!(&ctx, "signal {} for pid {}", signal, event.header.tgid);
+    debug!(ctx, "signal {} for pid {}", number, event.header.tgid);
     emit::crash(event, len);
-    0
+}
+
+/// A handler may report the crash and then send the signal anew, to end by it: where it happened is known now only.
+#[inline(always)]
+fn handled_crash(ctx: &BtfTracePointContext, number: u32, info: u64, target: u64) {
+    if !task::is_current(target) {
+        return;
+    }
+    let Some(event) = emit::borrow_crash() else { return };
+    crash::fill(event, number, info, target);
+    stack::remember(ctx, event, target);
+    emit::give_back_crash(event);
 }
 
 /// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)` (kernel kernel/fork.c,

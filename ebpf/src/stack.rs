@@ -9,13 +9,14 @@ use ai_debugger_ebpf::event::{
 };
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{BPF_F_USER_BUILD_ID, BPF_F_USER_STACK};
+use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::helpers::generated::{
     bpf_get_stack, bpf_probe_read_user, bpf_probe_read_user_str, bpf_task_pt_regs,
 };
 use aya_ebpf::programs::BtfTracePointContext;
 
 use crate::kernel::{at, read, read_u64};
-use crate::path;
+use crate::{path, signal, task};
 
 /// Pairs looked at in the auxiliary vector.
 const AUXV_PAIRS: u64 = 24;
@@ -44,24 +45,44 @@ struct Image {
     entry: u64,
 }
 
-/// Captures all of it into the event; the bytes to send.
+/// Captures all of it into the event; the bytes to send. Where the running thread has sent the process a signal that it
+/// took in a handler before, of where it was then.
 #[inline(always)]
 pub(crate) fn capture(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) -> usize {
-    registers(ctx, event, task);
-    frames(ctx, event);
+    let mm = read_u64(task, at!(task_mm));
+    if !(is_own_doing(event) && signal::recall(&mut event.header, mm)) {
+        registers(ctx, event, task);
+        frames(ctx, event);
+    }
     modules(event, task);
     path::executable(event, task);
     offset_of!(CrashEvent, stack) + stack(event)
 }
 
-/// User mode's registers, from the top of the task's kernel stack; checked by what user mode's code segment is.
+/// Remembers where the running thread is: a handler takes its signal.
+#[inline(always)]
+pub(crate) fn remember(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) {
+    registers(ctx, event, task);
+    event.header.entry = read_u64(task, at!(task_mm));
+    signal::remember(&event.header);
+}
+
+/// Whether the process sent itself the signal, by kill(2) and its kin.
+#[inline(always)]
+const fn is_own_doing(event: &CrashEvent) -> bool {
+    (event.header.code as i32) <= 0
+}
+
+/// User mode's registers, from the top of the running thread's kernel stack; checked by what user mode's code segment is.
 #[inline(always)]
 fn registers(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) {
-    let regs = if at!(has_task_pt_regs) != 0 {
+    let regs = if at!(has_task_pt_regs) != 0 && task::is_current(task) {
         // SAFETY: the tracepoint's third argument is the task, which the verifier knows by its type.
         unsafe { bpf_task_pt_regs((*ctx.as_ptr().cast::<[u64; 5]>())[2] as *mut _) as u64 }
     } else {
-        read_u64(task, at!(task_stack)) + KERNEL_STACK - size_of::<[u64; 21]>() as u64
+        // SAFETY: a helper without arguments.
+        let running = unsafe { bpf_get_current_task() };
+        read_u64(running, at!(task_stack)) + KERNEL_STACK - size_of::<[u64; 21]>() as u64
     };
     let Some(registers) = read::<[u64; 21]>(regs, 0) else { return };
     if registers[CS] == USER_CS {

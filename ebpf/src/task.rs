@@ -155,6 +155,24 @@ fn pid_in_own_namespace(leader: Typed) -> Option<u32> {
     read(pid.address() + u64::from(level * at!(upid_size)), at!(pid_numbers))
 }
 
+/// Whether a process is the first of a pid namespace below the host's.
+#[inline(always)]
+pub(crate) fn is_first_of_namespace(leader: u64) -> bool {
+    let pid = read_u64(leader, at!(task_thread_pid));
+    let level = read::<u32>(pid, at!(pid_level)).unwrap_or(0);
+    if level == 0 || level > MAX_PID_NS_LEVEL || at!(pid_numbers) == MISSING {
+        return false;
+    }
+    read::<u32>(pid + u64::from(level * at!(upid_size)), at!(pid_numbers)) == Some(1)
+}
+
+/// Whether the task is the running one.
+#[inline(always)]
+pub(crate) fn is_current(task: u64) -> bool {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_current_task() == task }
+}
+
 /// The largest resident set: of the image where its memory is still there, else of the whole life.
 #[inline(always)]
 pub(crate) fn fill_peak_rss(event: &mut ProcessHeader, of: Task) {

@@ -2,14 +2,16 @@
 
 mod look;
 mod pressure;
+mod signal;
 mod syscall;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Comm, OomReport, ProcessKey};
+use crate::model::{Comm, ExitCause, OomReport, ProcessKey};
 pub use look::{CloseLook, IoCounts, ThreadLook};
 pub use pressure::{HostMemory, Stall};
+pub use signal::{FatalSignal, SignalTask};
 pub use syscall::SystemCall;
 
 /// Something that was observed.
@@ -21,8 +23,8 @@ pub enum Observation {
     Exit(KernelExit),
     /// The OOM killer chose a victim, which is about to die.
     OomVictim(OomVictim),
-    /// A signal that ends a process with a core dump was generated for it.
-    Crash(Box<KernelCrash>),
+    /// A signal that ends a process was generated for it.
+    Signal(Box<FatalSignal>),
     /// How often processes have forked, by the kernel's own count.
     Forks(Vec<ForkCount>),
     /// The kernel's log has a report on a victim of the OOM killer.
@@ -122,6 +124,13 @@ pub struct KernelExit {
     pub cgroup: Option<Box<str>>,
 }
 
+impl KernelExit {
+    /// The exit status or signal, as far as it is known.
+    pub fn cause(&self) -> ExitCause {
+        self.exit_code.map_or(ExitCause::Unknown, ExitCause::of_wait_status)
+    }
+}
+
 /// The OOM killer's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomVictim {
@@ -135,30 +144,6 @@ pub struct OomVictim {
     pub trigger: ProcessKey,
     /// The triggering thread's `comm`.
     pub trigger_comm: Box<[u8]>,
-}
-
-/// A signal that ends a process, as it was generated. Whether it ended of it, its exit says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KernelCrash {
-    /// The process that the signal ends.
-    pub key: ProcessKey,
-    /// The thread it was generated for.
-    pub tid: u32,
-    /// When it happened, as time since boot (CLOCK_BOOTTIME).
-    pub at: Duration,
-    /// The signal's number.
-    pub signal: u8,
-    /// `si_code`: above 0 the kernel's own doing, else somebody's who sent it (sigaction(2)); absent where the
-    /// signal came without a siginfo.
-    pub code: Option<i32>,
-    /// `si_addr`, where `code` is above 0.
-    pub fault_address: Option<u64>,
-    /// Who generated it: the process itself for a fault.
-    pub sender: u32,
-    /// The sending thread's `comm`.
-    pub sender_comm: Box<[u8]>,
-    /// The stack, where the process itself was running.
-    pub capture: Option<StackCapture>,
 }
 
 /// What the kernel side could copy of a crashing thread, in its own context. Every byte but the frames is the

@@ -80,6 +80,8 @@ named! {
         OomKill = "oom_kill",
         /// A process that a scan saw.
         Process = "process",
+        /// A signal that ends a process without a core dump, and who sent it.
+        Signal = "signal",
     }
 }
 

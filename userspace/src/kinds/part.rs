@@ -2,7 +2,7 @@
 //! can be forgotten when secrets are masked, and what of it tells one fault from another, so that two deaths of the
 //! same fault are known for the same whatever their pids and sizes.
 
-use crate::model::{ExitCause, IncidentKind, Name};
+use crate::model::{ExitCause, IncidentKind, Name, SignalWay};
 
 /// A value that may stand in a fact. A `String` may not: what others wrote is a [`Name`], and what we write is an enum.
 pub trait Part {
@@ -50,6 +50,7 @@ labels! {
     u8: |it| u32::from(*it).to_le_bytes();
     bool: |it| u32::from(*it).to_le_bytes();
     char: |it| u32::from(*it).to_le_bytes();
+    SignalWay: |it| (*it as u32).to_le_bytes();
     ExitCause: |it| match *it {
         ExitCause::Status(status) => [0, status, 0, 0],
         ExitCause::Signal(signal) => [1, signal, 0, 0],

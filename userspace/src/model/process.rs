@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::SignalSource;
+
 /// A process: its pid (the thread group id) and its start time, because a bare pid is reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessKey {
@@ -84,6 +86,15 @@ pub enum ExitCause {
 }
 
 impl ExitCause {
+    /// The wait(2) status taken apart (kernel include/uapi: WTERMSIG, WEXITSTATUS).
+    pub const fn of_wait_status(status: u32) -> Self {
+        let [low, status, ..] = status.to_le_bytes();
+        match low & 0x7f {
+            0 => Self::Status(status),
+            signal => Self::Signal(signal),
+        }
+    }
+
     /// Whether there is nothing to look into: it did what it was to do, or nobody knows otherwise.
     pub const fn is_unremarkable(self) -> bool {
         matches!(self, Self::Status(0) | Self::Unknown)
@@ -132,6 +143,9 @@ pub struct ExitRecord {
     pub parent_name: String,
     /// Whether argv was longer than the 4,095 bytes that were copied.
     pub argv_cut: bool,
+    /// Where the signal that ended it came from; absent where none did, and where the kernel did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<SignalSource>,
 }
 
 #[cfg(test)]
@@ -154,6 +168,7 @@ impl ExitRecord {
             gid: 0,
             parent_name: "bash".into(),
             argv_cut: false,
+            signal: None,
         }
     }
 }
@@ -186,6 +201,20 @@ pub struct ProcessView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wait_statuses_are_taken_apart() {
+        for (code, want) in [
+            (0x0000, ExitCause::Status(0)),
+            (0x0100, ExitCause::Status(1)),
+            (0xff00, ExitCause::Status(255)),
+            (0x0009, ExitCause::Signal(9)),
+            (0x008b, ExitCause::Signal(11)),
+            (0x0022, ExitCause::Signal(34)),
+        ] {
+            assert_eq!(ExitCause::of_wait_status(code), want, "{code:#x}");
+        }
+    }
 
     #[test]
     fn keys_print_and_parse() {

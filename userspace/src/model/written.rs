@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::{
-    AlertDelivery, Completeness, EvidenceFile, ExitRecord, FactView, FindingView, Hypothesis, Incident,
-    NextStep, ProcessInfo, ProcessView, Related, Verdict,
+    AlertDelivery, Ancestor, Completeness, EvidenceFile, ExitRecord, FactView, FindingView, Hypothesis,
+    Incident, Login, NextStep, ProcessInfo, ProcessView, Related, SignalSender, Verdict,
 };
 
 /// One thing that others wrote.
@@ -148,8 +148,38 @@ impl ExitRecord {
             gid: _,
             parent_name,
             argv_cut: _,
+            signal,
         } = self;
         act(Written::Text(parent_name));
+        let sender = signal.as_mut().and_then(|it| it.sender.as_mut());
+        sender.into_iter().for_each(|it| it.each_written(act));
+    }
+}
+
+impl SignalSender {
+    /// Hands over all that others wrote.
+    pub fn each_written(&mut self, act: &mut dyn FnMut(Written<'_>)) {
+        let Self {
+            pid: _,
+            start_ticks: _,
+            name,
+            exe,
+            argv,
+            uid: _,
+            user,
+            login,
+            unit,
+            // Hex digits, or they would not be there.
+            container_id: _,
+            ancestors,
+        } = self;
+        act(Written::Arguments(argv));
+        act(Written::Text(name));
+        let login = login.as_mut().and_then(|Login { uid: _, user, session: _ }| user.as_mut());
+        exe.iter_mut().chain(user).chain(login).chain(unit).for_each(|text| act(Written::Text(text)));
+        for Ancestor { pid: _, name } in ancestors {
+            act(Written::Text(name));
+        }
     }
 }
 

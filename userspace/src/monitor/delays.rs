@@ -7,6 +7,7 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use crate::host::boot_time;
 use crate::metrics::{Metrics, RingLabel};
+use crate::model::is_crash_signal;
 use crate::observation::Observation;
 
 /// The ring an event came by, and when the kernel stamped it.
@@ -28,7 +29,8 @@ pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
         }
         Observation::Exit(exit) => Some(Stamp::Common(exit.process.at)),
         Observation::OomVictim(victim) => Some(Stamp::Grave(victim.at)),
-        Observation::Crash(crash) => Some(Stamp::Crash(crash.at)),
+        Observation::Signal(signal) if is_crash_signal(signal.signal) => Some(Stamp::Crash(signal.at)),
+        Observation::Signal(signal) => Some(Stamp::Common(signal.at)),
         Observation::Forks(_)
         | Observation::OomReport(_)
         | Observation::Seen(_)

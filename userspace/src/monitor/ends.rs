@@ -10,9 +10,10 @@ use super::victims::{Chosen, EarlyEnd, is_victim};
 use super::{roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
-use crate::kinds::shared::ending::{Ended, OomTrigger};
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, is_crash_signal};
-use crate::observation::{KernelExit, OomVictim};
+use crate::kinds::pieces::Who;
+use crate::kinds::shared::ending::{Ended, OomTrigger, Relayed};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, Severity, is_crash_signal};
+use crate::observation::{FatalSignal, KernelExit, OomVictim};
 use crate::programs;
 use crate::state::end::End;
 use crate::state::process::{Process, lossy};
@@ -22,7 +23,7 @@ impl Monitor {
     /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
     pub(super) fn on_victim(&mut self, victim: OomVictim) {
         if let Some(EarlyEnd { process, starter, .. }) = self.victims.ended_early(&victim) {
-            self.judge_end(&process, starter, Some(Chosen { victim, reading: None }));
+            self.judge_end(&process, starter, Some(Chosen { victim, reading: None }), None);
             return;
         }
         let known = self.table.live_by_pid(victim.pid).filter(|it| is_victim(it.key, &victim));
@@ -40,7 +41,9 @@ impl Monitor {
         let (parent, oom_killed) = (event.process.parent, event.oom_killed);
         let pids = [event.process.key.pid, parent.pid];
         let cgroup = self.paths.resolve(event.process.cgroup, pids, event.cgroup.as_deref());
-        let Some(process) = self.table.end(event, cgroup) else { return };
+        let generated = self.signals.take(event.process.key, event.cause());
+        let (signal, source) = generated.map(|it| (it.signal, it.source)).unzip();
+        let Some(process) = self.table.end(event, source, cgroup) else { return };
         let chosen = if oom_killed { self.victims.take(process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
         let cause = process.end.as_ref().map_or(ExitCause::Unknown, End::cause);
@@ -52,7 +55,7 @@ impl Monitor {
             if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
                 self.victims.wait(process, parent, boot_time());
             } else {
-                self.judge_end(&process, parent, chosen);
+                self.judge_end(&process, parent, chosen, signal.as_deref());
             }
         }
     }
@@ -60,22 +63,27 @@ impl Monitor {
     /// Ends of victims that have waited for long enough: the word was lost, or there is no such hook.
     pub(super) fn judge_early_ends(&mut self, now: Duration) {
         for EarlyEnd { process, starter, .. } in self.victims.due(now) {
-            self.judge_end(&process, starter, None);
+            self.judge_end(&process, starter, None, None);
         }
     }
 
-    fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
+    fn judge_end(
+        &mut self,
+        process: &Process,
+        starter: ProcessKey,
+        chosen: Option<Chosen>,
+        signal: Option<&FatalSignal>,
+    ) {
         let Some(end) = &process.end else { return };
         let info = process.info();
         let parent_name = lossy(&process.parent_comm);
         let exit = &end.record(parent_name.clone(), &self.host);
-        let crash = self.crashes.take(process.key, exit.cause);
         let memory =
             process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
         let chosen_at = chosen.as_ref().map_or(end.at, |it| it.victim.at);
         let trigger = chosen.as_ref().map(Chosen::trigger);
-        let child_crashed = crash.as_ref().is_some_and(|it| self.fallen.is_after_child(it));
-        self.fallen.add(starter, exit.cause, end.at);
+        let child_crashed = signal.is_some_and(|it| self.fallen.is_after_child(it));
+        let relayed = self.fallen.passed_on(process.key, exit.cause, end.at);
         let origin = match process.origin() {
             Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
             origin => origin,
@@ -92,7 +100,10 @@ impl Monitor {
             session: process.session,
             forks: process.forks,
             exit,
-            crash: crash.as_deref(),
+            // The OOM killer's own signal says no more than its choice does.
+            signal: signal.filter(|_| !end.oom_killed),
+            source: end.signal.as_deref(),
+            relayed: relayed.as_ref(),
             tested_by: tested_by.as_deref(),
             child_crashed,
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
@@ -105,6 +116,9 @@ impl Monitor {
             });
             judged.collect()
         });
+        let told = drafts.iter().any(|(draft, _)| draft.severity >= Severity::Warning);
+        let child = Who { name: info.name.as_str().into(), pid: info.pid };
+        self.fallen.add(starter, Relayed { child, cause: exit.cause, told }, end.at);
         if drafts.is_empty() {
             return;
         }
@@ -114,10 +128,9 @@ impl Monitor {
             let material = Material { process: info.clone(), at: end.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let has_stack = kinds::room(draft.kind).stack.is_some();
-            let stack = crash.as_deref().filter(|_| has_stack);
-            let stack = stack.and_then(|crash| {
+            let stack = signal.filter(|_| has_stack).and_then(|signal| {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
-                stacks::capture(crash, &info, end.started, root)
+                stacks::capture(signal, &info, end.started, root)
             });
             self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, late });
         }

@@ -1,89 +1,138 @@
-//! Children that ended by a signal of a crash, by parent, for a moment: a parent that then sends itself the same
-//! signal passes the news on.
+//! Who ended of something just now, by parent, for a moment: a parent that then ends in the same way passes the news on.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::model::{ExitCause, ProcessKey, is_crash_signal};
-use crate::observation::KernelCrash;
+use crate::kinds::shared::ending::Relayed;
+use crate::model::{ExitCause, ProcessKey};
+use crate::observation::FatalSignal;
 
-/// From a child's end to the signal that its parent sends itself: a wait(2) that returns, on a busy machine.
+/// From a child's end to what its parent makes of it: a wait(2) that returns, on a busy machine.
 const MOMENT: Duration = Duration::from_secs(2);
-/// Most ends remembered: what is forgotten early costs a second incident for one crash.
+/// Most ends remembered: what is forgotten early costs a second incident for one fault.
 const ENDS: usize = 256;
+
+/// One that ended.
+struct Fall {
+    at: Duration,
+    parent: ProcessKey,
+    end: Relayed,
+}
 
 /// The ends of the last moment, oldest first.
 #[derive(Default)]
-pub(super) struct Fallen(VecDeque<(Duration, ProcessKey, u8)>);
+pub(super) struct Fallen(VecDeque<Fall>);
 
 impl Fallen {
     /// A child of `parent` ended.
-    pub(super) fn add(&mut self, parent: ProcessKey, cause: ExitCause, at: Duration) {
-        let ExitCause::Signal(signal) = cause else { return };
-        if !is_crash_signal(signal) {
+    pub(super) fn add(&mut self, parent: ProcessKey, end: Relayed, at: Duration) {
+        if end.cause.is_unremarkable() {
             return;
         }
-        while self.0.front().is_some_and(|(before, ..)| self.0.len() >= ENDS || *before + MOMENT < at) {
+        while self.0.front().is_some_and(|it| self.0.len() >= ENDS || it.at + MOMENT < at) {
             self.0.pop_front();
         }
-        self.0.push_back((at, parent, signal));
+        self.0.push_back(Fall { at, parent, end });
     }
 
     /// Whether a child of the process had just ended by this signal when it came.
-    pub(super) fn is_after_child(&self, crash: &KernelCrash) -> bool {
-        self.0.iter().any(|(at, parent, signal)| {
-            *parent == crash.key && *signal == crash.signal && *at <= crash.at && *at + MOMENT >= crash.at
-        })
+    pub(super) fn is_after_child(&self, signal: &FatalSignal) -> bool {
+        self.children(signal.key, signal.at).any(|end| end.cause == ExitCause::Signal(signal.signal))
+    }
+
+    /// The child's end that the process passes on by its own, which was so at `at`: by the same status or signal, or by
+    /// 128 + the signal, as shells do (sh(1), "Exit status").
+    pub(super) fn passed_on(&self, process: ProcessKey, cause: ExitCause, at: Duration) -> Option<Relayed> {
+        let passes = |end: &&Relayed| match (end.cause, cause) {
+            (child, own) if child == own => true,
+            (ExitCause::Signal(signal), ExitCause::Status(status)) => status.checked_sub(128) == Some(signal),
+            _ => false,
+        };
+        // One that was told of, if there is one: several may end in the same way.
+        self.children(process, at).filter(passes).max_by_key(|end| end.told).cloned()
+    }
+
+    fn children(&self, parent: ProcessKey, at: Duration) -> impl Iterator<Item = &Relayed> {
+        let just = self.0.iter().filter(move |it| it.parent == parent && it.at <= at && it.at + MOMENT >= at);
+        just.map(|it| &it.end)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::pieces::Who;
 
-    fn crash(pid: u32, start_ticks: u64, signal: u8, at_ms: u64) -> KernelCrash {
-        KernelCrash {
+    const PARENT: ProcessKey = ProcessKey { pid: 5, start_ticks: 50 };
+
+    fn end(pid: u32, cause: ExitCause, told: bool) -> Relayed {
+        Relayed { child: Who { name: "child".into(), pid }, cause, told }
+    }
+
+    fn signal(pid: u32, start_ticks: u64, signal: u8, at_ms: u64) -> FatalSignal {
+        FatalSignal {
             key: ProcessKey { pid, start_ticks },
-            tid: pid,
             at: Duration::from_millis(at_ms),
-            signal,
-            code: Some(0),
-            fault_address: None,
-            sender: pid,
-            sender_comm: Box::default(),
-            capture: None,
+            ..FatalSignal::sample(signal, Some(0), pid)
         }
     }
 
     #[test]
     fn a_parents_signal_follows_its_childs_at_once() {
         let mut fallen = Fallen::default();
-        let parent = ProcessKey { pid: 5, start_ticks: 50 };
-        fallen.add(parent, ExitCause::Signal(11), Duration::from_secs(10));
-        fallen.add(parent, ExitCause::Signal(15), Duration::from_secs(10));
-        fallen.add(parent, ExitCause::Status(6), Duration::from_secs(10));
-        for (what, crash, want) in [
-            ("at once", crash(5, 50, 11, 10_001), true),
-            ("another signal", crash(5, 50, 6, 10_001), false),
-            ("another's child", crash(6, 50, 11, 10_001), false),
-            ("a pid used again", crash(5, 60, 11, 10_001), false),
-            ("before it", crash(5, 50, 11, 9_999), false),
-            ("long after", crash(5, 50, 11, 12_001), false),
-            ("no signal of a crash", crash(5, 50, 15, 10_001), false),
+        for cause in [ExitCause::Signal(11), ExitCause::Status(6), ExitCause::Status(0), ExitCause::Unknown] {
+            fallen.add(PARENT, end(7, cause, true), Duration::from_secs(10));
+        }
+        for (what, signal, want) in [
+            ("at once", signal(5, 50, 11, 10_001), true),
+            ("another signal", signal(5, 50, 6, 10_001), false),
+            ("another's child", signal(6, 50, 11, 10_001), false),
+            ("a pid used again", signal(5, 60, 11, 10_001), false),
+            ("before it", signal(5, 50, 11, 9_999), false),
+            ("long after", signal(5, 50, 11, 12_001), false),
         ] {
-            assert_eq!(fallen.is_after_child(&crash), want, "{what}");
+            assert_eq!(fallen.is_after_child(&signal), want, "{what}");
         }
     }
 
     #[test]
-    fn a_storm_of_crashes_is_bounded() {
+    fn the_same_end_or_a_shells_word_for_it_is_passed_on() {
+        use ExitCause::{Signal, Status};
+        for (child, own, want) in [
+            (Status(7), Status(7), true),
+            (Status(7), Status(8), false),
+            (Signal(11), Status(139), true),
+            (Signal(11), Signal(11), true),
+            (Signal(11), Status(138), false),
+            (Status(137), Signal(9), false),
+            (Status(139), Status(11), false),
+        ] {
+            let mut fallen = Fallen::default();
+            fallen.add(PARENT, end(7, child, true), Duration::from_secs(10));
+            let found = |at_s| fallen.passed_on(PARENT, own, Duration::from_secs(at_s)).is_some();
+            assert_eq!(found(10), want, "{child:?} {own:?}");
+            assert!(!found(13), "long after");
+        }
+    }
+
+    #[test]
+    fn of_several_children_the_one_that_was_told_of_counts() {
+        let mut fallen = Fallen::default();
+        for (pid, told) in [(7, false), (8, true), (9, false)] {
+            fallen.add(PARENT, end(pid, ExitCause::Status(3), told), Duration::from_secs(1));
+        }
+        let found = fallen.passed_on(PARENT, ExitCause::Status(3), Duration::from_secs(1)).unwrap();
+        assert_eq!((found.child.pid, found.told), (8, true));
+    }
+
+    #[test]
+    fn a_storm_of_ends_is_bounded() {
         let mut fallen = Fallen::default();
         for pid in 0..u32::try_from(ENDS).unwrap() + 50 {
-            let parent = ProcessKey { pid, start_ticks: 1 };
-            fallen.add(parent, ExitCause::Signal(11), Duration::from_secs(1));
+            fallen.add(PARENT, end(pid, ExitCause::Signal(11), true), Duration::from_secs(1));
         }
         assert_eq!(fallen.0.len(), ENDS);
-        fallen.add(ProcessKey { pid: 1, start_ticks: 1 }, ExitCause::Signal(6), Duration::from_secs(9));
+        fallen.add(PARENT, end(1, ExitCause::Signal(6), true), Duration::from_secs(9));
         assert_eq!(fallen.0.len(), 1, "a moment later");
     }
 }

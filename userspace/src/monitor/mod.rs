@@ -2,7 +2,6 @@
 //! asks the detectors, and raises cases. It never waits for a disk, the network, or anything a process can hold.
 
 mod case;
-mod crashes;
 mod delays;
 mod ends;
 mod examine;
@@ -14,6 +13,8 @@ mod raise;
 mod repeats;
 mod roots;
 mod scans;
+mod senders;
+mod signals;
 mod stacks;
 mod standing;
 mod victims;
@@ -41,14 +42,15 @@ use crate::metrics::Metrics;
 use crate::model::{ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
 use crate::queue::Queue;
+use crate::state::users::Users;
 use crate::state::{History, Process, Table, Zombies};
-use crashes::Crashes;
 use delays::Delays;
 use examine::{Examiner, Known};
 use fallen::Fallen;
 use handle::Question;
 use losses::Losses;
 use raise::Raiser;
+use signals::{Generated, Signals};
 use standing::Standing;
 use victims::Victims;
 
@@ -97,7 +99,8 @@ pub struct Monitor {
     standing: Standing,
     victims: Victims,
     fallen: Fallen,
-    crashes: Crashes,
+    signals: Signals,
+    users: Users,
     losses: Losses,
     delays: Delays,
     paths: Paths,
@@ -147,7 +150,8 @@ impl Monitor {
             standing: Standing::default(),
             victims: Victims::default(),
             fallen: Fallen::default(),
-            crashes: Crashes::default(),
+            signals: Signals::default(),
+            users: Users::new(&sources.proc_root),
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
@@ -218,9 +222,11 @@ impl Monitor {
                 self.on_exit(event);
             }
             Observation::OomVictim(victim) => self.on_victim(victim),
-            Observation::Crash(crash) => {
-                if !self.crashes.add(crash) {
-                    self.metrics.count_turned_away("crashes", 1);
+            Observation::Signal(signal) => {
+                let bound = if signal.capture.is_some() { "crashes" } else { "signals" };
+                let source = Box::new(senders::source(&signal, &self.table, &self.users));
+                if !self.signals.add(Generated { signal, source }) {
+                    self.metrics.count_turned_away(bound, 1);
                 }
             }
             Observation::Forks(counts) => self.table.add_forks(&counts),

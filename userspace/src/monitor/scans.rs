@@ -43,6 +43,7 @@ impl Monitor {
     /// A scan is over: what it did not see is gone, and what must hold across processes is judged.
     pub(super) fn on_scan_done(&mut self, done: ScanDone) {
         let now = boot_time();
+        self.users.refresh(now);
         self.cgroups = std::mem::take(&mut self.cgroups_read);
         for key in self.table.silent_since(done.began) {
             self.table.vanish(key, now);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::host::wall_time;
 use crate::model::ProcessInfo;
-use crate::observation::{KernelCrash, StackCapture, WalkedFrame};
+use crate::observation::{FatalSignal, StackCapture, WalkedFrame};
 use crate::stack::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers, Root};
 
 /// A program written and started at once is not a changed one: file systems' clocks tick coarsely.
@@ -37,7 +37,7 @@ const SP: usize = 19;
 
 /// What the stack can be made from; `None` where nothing was captured.
 pub(super) fn capture(
-    crash: &KernelCrash,
+    crash: &FatalSignal,
     process: &ProcessInfo,
     started: Duration,
     root: Root,
@@ -100,7 +100,6 @@ fn top_of_stack(captured: &StackCapture) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProcessKey;
 
     #[test]
     fn a_relative_name_is_none_and_the_file_that_is_mapped_is_told_beside_it() {
@@ -120,17 +119,7 @@ mod tests {
                 entry: None,
                 executable: mapped.map(|path: &str| path.as_bytes().into()),
             };
-            let crash = KernelCrash {
-                key: ProcessKey { pid: 7, start_ticks: 1 },
-                tid: 7,
-                at: Duration::ZERO,
-                signal: 11,
-                code: None,
-                fault_address: None,
-                sender: 7,
-                sender_comm: Box::default(),
-                capture: Some(capture),
-            };
+            let crash = FatalSignal { capture: Some(capture), ..FatalSignal::sample(11, None, 7) };
             let process = ProcessInfo {
                 pid: 7,
                 start_ticks: 1,

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use ai_debugger_ebpf::event::{
-    CrashHeader, EXIT, FLAG_CAPTURED, FLAG_FALLBACK, FLAG_HAS_CPU, FLAG_HAS_FAULTS, FLAG_HAS_IO,
-    FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_NS_PID, FLAG_HAS_REGISTERS, FLAG_HAS_RSS, FLAG_HAS_SIGINFO,
-    FLAG_HAS_THREADS, FLAG_KTHREAD, FLAG_OOM, FLAG_RSS_OF_IMAGE, Module, OomEvent, ProcessHeader, StackFrame,
+    CRASH_SIGNALS, EXIT, FLAG_AGAIN, FLAG_CAPTURED, FLAG_FALLBACK, FLAG_FROM_KERNEL, FLAG_HAS_CPU,
+    FLAG_HAS_FAULTS, FLAG_HAS_IO, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_NS_PID, FLAG_HAS_REGISTERS, FLAG_HAS_RSS,
+    FLAG_HAS_SIGINFO, FLAG_HAS_THREADS, FLAG_HAS_TIMERS, FLAG_KTHREAD, FLAG_OOM, FLAG_PARENT_DEATH,
+    FLAG_RSS_OF_IMAGE, FLAG_SENDER_EXITING, FLAG_SENDER_IS_INIT, Module, OomEvent, ProcessHeader,
+    SignalEvent, StackFrame, UNSET,
 };
 
 use super::wire::{RingRecord, parse};
@@ -13,8 +15,8 @@ use crate::coverage::EventKind;
 use crate::host::Host;
 use crate::model::ProcessKey;
 use crate::observation::{
-    CgroupIds, KernelCrash, KernelExit, KernelProcess, Observation, OomVictim, PeakRss, StackCapture,
-    WalkedFrame,
+    CgroupIds, FatalSignal, KernelExit, KernelProcess, Observation, OomVictim, PeakRss, SignalTask,
+    StackCapture, WalkedFrame,
 };
 
 /// The observation in one record.
@@ -31,8 +33,21 @@ pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
                 entry: (header.entry != 0).then_some(header.entry),
                 executable: absolute(path),
             });
-            Observation::Crash(Box::new(crash(&header, capture, host)))
+            let fault_address = header.fault_address;
+            let event = SignalEvent {
+                kind: header.kind,
+                flags: header.flags,
+                at_ns: header.at_ns,
+                start_ns: header.start_ns,
+                tgid: header.tgid,
+                tid: header.tid,
+                signal: header.signal,
+                code: header.code,
+                sender: header.sender,
+            };
+            Observation::Signal(Box::new(FatalSignal { capture, ..signal(&event, fault_address, host) }))
         }
+        RingRecord::Signal(event) => Observation::Signal(Box::new(signal(&event, 0, host))),
         RingRecord::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),
         RingRecord::Process { header, argv, path } => {
             if header.kind == EXIT {
@@ -54,11 +69,12 @@ pub(super) fn lacks_identity(bytes: &[u8]) -> bool {
 }
 
 /// The kind of an observation, for counting it.
-pub(super) const fn kind(observation: &Observation) -> EventKind {
+pub(super) fn kind(observation: &Observation) -> EventKind {
     match observation {
         Observation::Exec(_) => EventKind::Exec,
         Observation::OomVictim(_) => EventKind::OomKill,
-        Observation::Crash(_) => EventKind::Crash,
+        Observation::Signal(signal) if is_captured(signal.signal) => EventKind::Crash,
+        Observation::Signal(_) => EventKind::Signal,
         _ => EventKind::Exit,
     }
 }
@@ -69,7 +85,7 @@ pub(super) fn at(observation: &Observation) -> Duration {
         Observation::Exec(process) => process.at,
         Observation::Exit(exit) => exit.process.at,
         Observation::OomVictim(victim) => victim.at,
-        Observation::Crash(crash) => crash.at,
+        Observation::Signal(signal) => signal.at,
         _ => Duration::ZERO,
     }
 }
@@ -131,20 +147,38 @@ fn oom_victim(event: &OomEvent, host: &Host) -> OomVictim {
     }
 }
 
-fn crash(header: &CrashHeader, capture: Option<StackCapture>, host: &Host) -> KernelCrash {
-    let has = |flag| header.flags & flag != 0;
+/// Whether such a signal comes with a capture, on the ring for those.
+pub(super) const fn is_captured(signal: u8) -> bool {
+    signal < 32 && CRASH_SIGNALS >> signal & 1 != 0
+}
+
+/// All but the capture; the address counts where the code says that there is one.
+fn signal(event: &SignalEvent, fault_address: u64, host: &Host) -> FatalSignal {
+    let has = |flag| event.flags & flag != 0;
+    let set = |number| Some(number).filter(|number| *number != UNSET);
     // The same 32 bits, as the kernel means them.
-    let code = has(FLAG_HAS_SIGINFO).then_some(header.code.cast_signed());
-    KernelCrash {
-        key: key(header.tgid, header.start_ns, host),
-        tid: header.tid,
-        at: Duration::from_nanos(header.at_ns),
-        signal: u8::try_from(header.signal).unwrap_or(u8::MAX),
+    let code = has(FLAG_HAS_SIGINFO).then_some(event.code.cast_signed());
+    FatalSignal {
+        key: key(event.tgid, event.start_ns, host),
+        tid: event.tid,
+        at: Duration::from_nanos(event.at_ns),
+        signal: u8::try_from(event.signal).unwrap_or(u8::MAX),
         code,
-        fault_address: code.filter(|code| *code > 0).map(|_| header.fault_address),
-        sender: header.sender_tgid,
-        sender_comm: until_nul(&header.sender_comm),
-        capture,
+        fault_address: code.filter(|code| *code > 0).map(|_| fault_address),
+        from_kernel: has(FLAG_FROM_KERNEL),
+        asked_at_parents_death: has(FLAG_PARENT_DEATH),
+        has_timers: has(FLAG_HAS_TIMERS),
+        again: has(FLAG_AGAIN),
+        sender: SignalTask {
+            key: key(event.sender.tgid, event.sender.start_ns, host),
+            comm: event.sender.comm.into(),
+            uid: event.sender.uid,
+            login_uid: set(event.sender.login_uid),
+            session_id: set(event.sender.session_id),
+            exiting: has(FLAG_SENDER_EXITING),
+            first_of_namespace: has(FLAG_SENDER_IS_INIT),
+        },
+        capture: None,
     }
 }
 

@@ -55,6 +55,7 @@ const fn flow(stream: Stream) -> Flow {
         Stream::Death => (EventKind::Exit, Way::UrgentRing),
         Stream::Oom => (EventKind::OomKill, Way::UrgentRing),
         Stream::Crash => (EventKind::Crash, Way::CrashRing),
+        Stream::Signal => (EventKind::Signal, Way::CommonRing),
     };
     Flow { kind, way }
 }

@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of};
 use ai_debugger_ebpf::counters::ForkParent;
 use ai_debugger_ebpf::event::{
     CRASH, CrashEvent, CrashHeader, EXEC, EXIT, FLAG_CAPTURED, FRAMES_MAX, MODULES_MAX, Module, OOM_VICTIM,
-    OomEvent, ProcessHeader, StackFrame,
+    OomEvent, ProcessHeader, SIGNAL, SignalEvent, StackFrame,
 };
 use ai_debugger_ebpf::formats::Formats;
 use ai_debugger_ebpf::layout::Layout;
@@ -17,6 +17,8 @@ pub(super) enum RingRecord<'a> {
     Process { header: ProcessHeader, argv: &'a [u8], path: &'a [u8] },
     /// The OOM killer chose a victim.
     Oom(OomEvent),
+    /// A signal that ends a process, and who sent it.
+    Signal(SignalEvent),
     /// A crash, with what was captured of its stack.
     Crash {
         header: CrashHeader,
@@ -39,6 +41,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<RingRecord<'_>> {
             Some(RingRecord::Process { header, argv, path })
         }
         OOM_VICTIM => plain(bytes).map(RingRecord::Oom),
+        SIGNAL => plain(bytes).map(RingRecord::Signal),
         CRASH => {
             let header: CrashHeader = plain(bytes)?;
             if header.flags & FLAG_CAPTURED == 0 {
@@ -70,6 +73,8 @@ unsafe trait Plain: Copy {}
 unsafe impl Plain for ProcessHeader {}
 // SAFETY: as above.
 unsafe impl Plain for OomEvent {}
+// SAFETY: as above.
+unsafe impl Plain for SignalEvent {}
 // SAFETY: as above.
 unsafe impl Plain for CrashHeader {}
 // SAFETY: as above.
@@ -144,6 +149,7 @@ mod tests {
         assert!(parse(&record(EXIT, b"ab", u32::MAX)).is_none());
         assert!(parse(&OOM_VICTIM.to_ne_bytes()).is_none());
         assert!(parse(&CRASH.to_ne_bytes()).is_none());
+        assert!(parse(&SIGNAL.to_ne_bytes()).is_none());
     }
 
     /// A crash record with these counts and this much room for its parts.

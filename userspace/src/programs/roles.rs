@@ -40,6 +40,8 @@ bitflags! {
         const NETWORK_SERVICE = 1 << 14;
         /// Starts programs on a connection's socket, as it is configured to.
         const SOCKET_STARTER = 1 << 15;
+        /// Ends processes when memory runs short, before the kernel has to.
+        const MEMORY_GUARD = 1 << 19;
         /// How a kernel thread's name begins; up to a `/`, a `_` or digits, or the whole of it.
         const KERNEL_THREAD = 1 << 16;
         /// Looks for its operands: `password` is a word to find, and what follows it is no secret.

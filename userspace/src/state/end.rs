@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::host::{Host, wall_time};
-use crate::model::{ExitCause, ExitRecord};
+use crate::model::{ExitCause, ExitRecord, SignalSource};
 use crate::observation::{KernelExit, PeakRss};
 
 /// How a process ended.
@@ -26,6 +26,8 @@ pub struct End {
     pub ns_pid: Option<u32>,
     gid: u32,
     argv_cut: bool,
+    /// Where the signal that ended it came from.
+    pub signal: Option<Box<SignalSource>>,
 }
 
 impl End {
@@ -49,12 +51,13 @@ impl End {
             ns_pid: event.process.ns_pid,
             gid: event.process.gid,
             argv_cut: event.process.argv_cut,
+            signal: None,
         }
     }
 
     /// The exit status or signal, as far as it is known.
     pub fn cause(&self) -> ExitCause {
-        self.exit_code.map_or(ExitCause::Unknown, cause)
+        self.exit_code.map_or(ExitCause::Unknown, ExitCause::of_wait_status)
     }
 
     /// From start to end.
@@ -80,34 +83,7 @@ impl End {
             gid: self.gid,
             parent_name,
             argv_cut: self.argv_cut,
-        }
-    }
-}
-
-/// The wait(2) status taken apart (kernel include/uapi: WTERMSIG, WEXITSTATUS).
-fn cause(exit_code: u32) -> ExitCause {
-    let [low, status, ..] = exit_code.to_le_bytes();
-    match low & 0x7f {
-        0 => ExitCause::Status(status),
-        signal => ExitCause::Signal(signal),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wait_statuses_are_taken_apart() {
-        for (code, want) in [
-            (0x0000, ExitCause::Status(0)),
-            (0x0100, ExitCause::Status(1)),
-            (0xff00, ExitCause::Status(255)),
-            (0x0009, ExitCause::Signal(9)),
-            (0x008b, ExitCause::Signal(11)),
-            (0x0022, ExitCause::Signal(34)),
-        ] {
-            assert_eq!(cause(code), want, "{code:#x}");
+            signal: self.signal.as_deref().cloned(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod history;
 pub mod identity;
 pub mod process;
 pub mod table;
+pub mod users;
 pub mod zombies;
 
 pub use end::End;

@@ -12,7 +12,7 @@ use crate::cgroup;
 use crate::coverage::{EventKind, Loss, LossReason, Way};
 use crate::host::Host;
 use crate::metrics::Metrics;
-use crate::model::ProcessKey;
+use crate::model::{ProcessKey, SignalSource};
 use crate::observation::{ForkCount, KernelExit, KernelProcess, PeakRss, SeenProcess};
 
 /// Most live processes: more than a host with default pid_max runs.
@@ -145,7 +145,13 @@ impl Table {
     }
 
     /// A process ended. `None` where that was known: two threads that end at once may both report it.
-    pub fn end(&mut self, event: KernelExit, cgroup: Option<Arc<str>>) -> Option<&Process> {
+    /// `signal` is where the signal that ended it came from.
+    pub fn end(
+        &mut self,
+        event: KernelExit,
+        signal: Option<Box<SignalSource>>,
+        cgroup: Option<Arc<str>>,
+    ) -> Option<&Process> {
         let key = event.process.key;
         // A scan may have found it gone before its report was read.
         let known = match self.take(key) {
@@ -155,7 +161,8 @@ impl Table {
         };
         let mut process = known.unwrap_or_else(|| Process::from_kernel(&event.process));
         process.own |= self.is_own(process.ppid);
-        let end = End::new(&event, process.peak_before_exec);
+        let mut end = End::new(&event, process.peak_before_exec);
+        end.signal = signal;
         let at = end.at;
         process.end = Some(end);
         process.learn(event.process, cgroup);
@@ -291,12 +298,12 @@ mod tests {
         table.exec(exec.clone(), None);
         let mut end = event(key(5, 50), 2, "b");
         end.argv = Box::default();
-        let ended = table.end(exit(end.clone()), None).expect("the first report");
+        let ended = table.end(exit(end.clone()), None, None).expect("the first report");
         assert_eq!(
             (&*ended.comm, &*ended.argv, ended.exe.as_deref()),
             (&b"b"[..], &b"arg\0"[..], Some(&b"/bin/a"[..]))
         );
-        assert!(table.end(exit(end), None).is_none(), "the second thread's report");
+        assert!(table.end(exit(end), None, None).is_none(), "the second thread's report");
         assert!(table.exec(exec, None).is_none(), "an exec that was overtaken");
         assert_eq!((table.live_len(), table.ended_len()), (0, 1));
     }
@@ -309,7 +316,7 @@ mod tests {
         assert_eq!(table.by_pid(5).unwrap().key, key(5, 60));
         assert_eq!(&*table.get(key(5, 50)).unwrap().comm, b"old");
         assert_eq!((table.live_len(), table.ended_len()), (1, 1));
-        table.end(exit(event(key(5, 60), 3, "new")), None);
+        table.end(exit(event(key(5, 60), 3, "new")), None, None);
         assert_eq!(table.by_pid(5).unwrap().key, key(5, 60), "the latest of the ended");
     }
 
@@ -353,11 +360,11 @@ mod tests {
         table.exec(below(child, us), None);
         table.exec(below(grandchild, child), None);
         table.exec(below(other, us + 100), None);
-        assert!(table.end(exit(below(child, us)), None).unwrap().own);
+        assert!(table.end(exit(below(child, us)), None, None).unwrap().own);
         // An orphan by now; its fork was never seen before.
-        assert!(table.end(exit(below(grandchild + 9, grandchild)), None).unwrap().own);
-        assert!(table.end(exit(below(grandchild, us + 100)), None).unwrap().own);
-        assert!(!table.end(exit(below(other, us + 100)), None).unwrap().own);
+        assert!(table.end(exit(below(grandchild + 9, grandchild)), None, None).unwrap().own);
+        assert!(table.end(exit(below(grandchild, us + 100)), None, None).unwrap().own);
+        assert!(!table.end(exit(below(other, us + 100)), None, None).unwrap().own);
     }
 
     #[test]
@@ -365,10 +372,10 @@ mod tests {
         let mut table = Table::default();
         table.exec(event(key(5, 50), 1, "a"), None);
         table.vanish(key(5, 50), Duration::from_secs(2));
-        let ended = table.end(exit(event(key(5, 50), 3, "a")), None).expect("the report of its end");
+        let ended = table.end(exit(event(key(5, 50), 3, "a")), None, None).expect("the report of its end");
         assert!(ended.end.is_some() && &*ended.argv == b"arg\0");
         assert_eq!((table.ended_len(), table.ended_order.len()), (1, 1));
-        assert!(table.end(exit(event(key(5, 50), 3, "a")), None).is_none(), "once");
+        assert!(table.end(exit(event(key(5, 50), 3, "a")), None, None).is_none(), "once");
     }
 
     #[test]
@@ -379,7 +386,7 @@ mod tests {
         }
         // One that is known keeps its place; an end needs none.
         table.exec(event(key(0, 1), 2, "b"), None);
-        assert!(table.end(exit(event(key(u32::MAX, 1), 2, "a")), None).is_some());
+        assert!(table.end(exit(event(key(u32::MAX, 1), 2, "a")), None, None).is_some());
         assert_eq!((table.live_len(), table.refused), (LIVE_MAX, Refused { execs: 3, walks: 0 }));
         let host = Host::read("/proc".as_ref());
         let own = crate::scan::measure("/proc".as_ref(), std::process::id(), &host).unwrap();
@@ -392,7 +399,7 @@ mod tests {
         let want = [(loss(Way::CommonRing, EventKind::Exec), 3), (loss(Way::Scan, EventKind::Process), 2)];
         assert_eq!(metrics.coverage.now().evidence_lost, want.into());
         for pid in 0..u32::try_from(ENDED_MAX).unwrap() + 5 {
-            table.end(exit(event(key(pid, 1), 2, "a")), None);
+            table.end(exit(event(key(pid, 1), 2, "a")), None, None);
         }
         assert_eq!((table.ended_len(), table.ended_order.len()), (ENDED_MAX, ENDED_MAX));
         assert!(table.get(key(4, 1)).is_none() && table.get(key(5, 1)).is_some());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ai_debugger::health::Health;
 use ai_debugger::host::Host;
 use ai_debugger::metrics::Metrics;
-use ai_debugger::observation::{KernelCrash, KernelExit, KernelProcess, Observation, PeakRss};
+use ai_debugger::observation::{FatalSignal, KernelExit, KernelProcess, Observation, PeakRss};
 use ai_debugger::probes::{self, ProbeOptions};
 use tokio::sync::mpsc;
 
@@ -214,9 +214,9 @@ async fn names_and_arguments_that_are_not_utf_8_come_through() {
     assert_eq!(&*execs(&seen)[&pid].argv, b"/bin/true\0\xff\xfe\x1b[31m\0$(reboot)\n\0");
 }
 
-fn crashes(seen: &[Observation], pid: u32) -> Vec<&KernelCrash> {
+fn crashes(seen: &[Observation], pid: u32) -> Vec<&FatalSignal> {
     let crashes = seen.iter().filter_map(|it| match it {
-        Observation::Crash(crash) if crash.key.pid == pid => Some(&**crash),
+        Observation::Signal(crash) if crash.key.pid == pid => Some(&**crash),
         _ => None,
     });
     crashes.collect()
@@ -246,7 +246,7 @@ async fn a_crash_is_captured_with_registers_stack_and_load_map() {
     let [segv] = crashes(&seen, ran["segv"])[..] else { panic!("one crash") };
     // SEGV_MAPERR at the address that fault.c writes to (sigaction(2)).
     assert_eq!((segv.signal, segv.code, segv.fault_address), (11, Some(1), Some(8)));
-    assert_eq!((segv.sender, segv.tid), (ran["segv"], ran["segv"]));
+    assert_eq!((segv.sender.key.pid, segv.tid), (ran["segv"], ran["segv"]));
     let capture = segv.capture.as_ref().unwrap();
     let registers = capture.registers.unwrap();
     let (ip, sp) = (registers[16], registers[19]);
@@ -258,13 +258,13 @@ async fn a_crash_is_captured_with_registers_stack_and_load_map() {
     let [abort] = crashes(&seen, ran["abort"])[..] else { panic!("one crash") };
     assert_eq!((abort.signal, abort.fault_address), (6, None));
     // SI_TKILL: raise(3) is a tgkill to itself.
-    assert_eq!((abort.code, abort.sender), (Some(-6), ran["abort"]));
+    assert_eq!((abort.code, abort.sender.key.pid), (Some(-6), ran["abort"]));
     assert!(abort.capture.is_some());
 
     let [killed] = crashes(&seen, ran["killed"])[..] else { panic!("one signal") };
-    assert_eq!((killed.signal, killed.code, killed.sender), (11, Some(0), std::process::id()));
+    assert_eq!((killed.signal, killed.code, killed.sender.key.pid), (11, Some(0), std::process::id()));
     assert_eq!(killed.capture, None, "its stack is not the sender's");
-    assert_eq!(crashes(&seen, ran["handled"]), [] as [&KernelCrash; 0], "it has a handler");
+    assert_eq!(crashes(&seen, ran["handled"]), [] as [&FatalSignal; 0], "it has a handler");
     // Each comes before the end it leads to.
     for what in ["segv", "abort", "killed"] {
         assert!(crashes(&seen, ran[what])[0].at <= exits(&seen, ran[what])[0].process.at);

@@ -26,6 +26,7 @@ mod oom;
 mod peers;
 mod requires;
 mod secrets;
+mod senders;
 mod signals;
 mod supervised;
 mod unit;

@@ -13,7 +13,7 @@ facts! {
             /// Its parent when it ended.
             parent: Who,
         },
-        /// SIGKILL ended it, and the OOM killer had not chosen it.
+        /// SIGKILL ended it, the OOM killer had not chosen it, and the kernel's word on who sent it is missing.
         KilledByUnknown {},
     }
 }

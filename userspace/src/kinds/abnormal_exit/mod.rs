@@ -10,10 +10,11 @@
 //! - *unattended*: started by a program that is no shell, without a terminal, idle for most of `abnormal_exit_age` or
 //!   longer, and no command that is run for its answer. Its parent reads its status, so this is info only.
 //!
-//! A warning for the first two. A clean end is what systemd.service(5) calls one: status 0, SIGHUP, SIGINT, SIGTERM,
+//! A warning for the first two; info where who looks after it ended it: its parent, a service manager, its container's
+//! runtime, a time limit. A clean end is what systemd.service(5) calls one: status 0, SIGHUP, SIGINT, SIGTERM,
 //! SIGPIPE, and 128 + one of them. Cites the kernel's record of the end and why it is a service.
 //! Near miss: `grep` finding nothing, `test -f`, a pipeline's SIGPIPE, Ctrl-C, a supervisor's SIGTERM; a shell, which
-//! ends with the status of its last command; `make`, a test runner, an ssh that fail after an hour. A crash and an
+//! ends with the status of its last command; who ends as a child of it just did, of which an incident tells; `make`, a test runner, an ssh that fail after an hour. A crash and an
 //! OOM kill are findings of their own.
 
 pub mod facts;
@@ -28,9 +29,10 @@ use super::case::{Draft, Statement};
 use super::pieces::Who;
 use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::{self, Ended};
+use super::shared::signal;
 use crate::config::DetectLimits;
-use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
-use crate::programs;
+use crate::model::{ExitCause, IncidentKind, Severity, SignalWay, is_crash_signal, signal_name};
+use crate::programs::{self, Roles, roles_of};
 use crate::state::Origin;
 use facts::{AbnormalExitFact, ServiceRole};
 
@@ -57,19 +59,27 @@ const SIGKILL: u8 = 9;
 /// A finding about a service that ended in a way that nobody expects of it.
 pub fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
     let role = role(ended, limits)?;
-    if !is_abnormal(ended, role) {
+    if !is_abnormal(ended, role) || ended.is_told_by_child() {
         return None;
     }
     let mut facts = ended.facts();
     let parent = Who { name: ended.parent_name.into(), pid: ended.process.ppid };
     facts.insert(1, Statement::new("monitor:process", AbnormalExitFact::Service { role, parent }));
-    if ended.exit.cause == ExitCause::Signal(SIGKILL) {
-        let killed = AbnormalExitFact::KilledByUnknown {};
-        facts.insert(1, Statement::new("kernel:sched_process_exit", killed));
+    match ended.signal {
+        Some(signal) => drop(facts.splice(1..1, signal::facts(signal, ended.source))),
+        None if ended.exit.cause == ExitCause::Signal(SIGKILL) => {
+            let killed = AbnormalExitFact::KilledByUnknown {};
+            facts.insert(1, Statement::new("kernel:sched_process_exit", killed));
+        }
+        None => {}
     }
     Some(Draft {
         kind: IncidentKind::AbnormalExit,
-        severity: if role == ServiceRole::Unattended { Severity::Info } else { Severity::Warning },
+        severity: if role == ServiceRole::Unattended || is_stopped(ended) {
+            Severity::Info
+        } else {
+            Severity::Warning
+        },
         facts,
         site: site(ended.exit.cause),
     })
@@ -102,7 +112,20 @@ fn role(ended: &Ended<'_>, limits: &DetectLimits) -> Option<ServiceRole> {
     (started && idle && few_forks).then_some(ServiceRole::Unattended)
 }
 
+/// Whether who looks after it ended it: its parent, a service manager, its container's runtime, a time limit. Such a stop
+/// took longer than it should, as a rule, and is worth knowing.
+fn is_stopped(ended: &Ended<'_>) -> bool {
+    const KEEPERS: Roles =
+        Roles::INIT.union(Roles::SUPERVISOR).union(Roles::CONTAINER_RUNTIME).union(Roles::STARTER);
+    let Some(signal) = ended.signal.filter(|it| signal::is_sent(it)) else { return false };
+    ended.is_ended_by_parent() || roles_of(&String::from_utf8_lossy(&signal.sender.comm)).intersects(KEEPERS)
+}
+
 fn is_abnormal(ended: &Ended<'_>, role: ServiceRole) -> bool {
+    // Whatever else was in the container ends with its first process, of which there is more to say.
+    if ended.signal.is_some_and(|it| it.way() == SignalWay::NamespaceEnd) {
+        return false;
+    }
     match ended.exit.cause {
         ExitCause::Status(status) => ended.is_failure(status),
         // Findings of their own.

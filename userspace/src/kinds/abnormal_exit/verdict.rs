@@ -1,22 +1,26 @@
-//! Abnormal exits: what a status says by convention, who may have sent a signal, and where the reason is written.
+//! Abnormal exits: what a status says by convention, who sent a signal, and where the reason is written.
+
+mod killed;
 
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{logs, pod, quote, step, supervisor, window};
 use crate::kinds::opinion::{Opinion, hypothesis, name};
-use crate::kinds::shared::ending;
+use crate::kinds::shared::ending::{self, facts::EndFact};
+use crate::kinds::shared::signal;
+use crate::kinds::words;
 use crate::model::{Confidence, ExitCause, Hypothesis, NextStep, is_crash_signal, signal_name};
 
 const SIGKILL: u8 = 9;
-const SIGALRM: u8 = 14;
-const SIGVTALRM: u8 = 26;
-const SIGPROF: u8 = 27;
 
 /// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let end = ending::cause(file, finding).map_or(ExitCause::Unknown, |(cause, _)| cause);
     let (cause, confidence) = match end {
-        ExitCause::Status(status) => by_status(file, status),
-        ExitCause::Signal(signal) => by_signal(file, signal),
+        ExitCause::Status(status) => match passed_on(file, finding) {
+            Some(cause) => (cause, Confidence::High),
+            None => by_status(file, status),
+        },
+        ExitCause::Signal(signal) => killed::cause(file, finding, signal),
         ExitCause::Unknown => {
             let cause = format!("{} ended unexpectedly for a service.", name(file));
             (cause, Confidence::Low)
@@ -25,9 +29,28 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let mut next_steps = vec![logs(file)];
     next_steps.extend(supervisor(file));
     next_steps.extend(pod(file));
-    next_steps.push(if end == ExitCause::Signal(SIGKILL) { who_killed(file) } else { what_changed(file) });
-    let hypotheses = hypotheses(file, finding, matches!(end, ExitCause::Status(_)));
+    next_steps.push(match (end, signal::sent_by(file, finding)) {
+        (_, Some(sender)) => killed::who(sender),
+        (ExitCause::Signal(SIGKILL), None) => who_killed(file),
+        _ => what_changed(file),
+    });
+    let known = signal::stated(file, finding).next().is_some();
+    let hypotheses =
+        if known { Vec::new() } else { hypotheses(file, finding, matches!(end, ExitCause::Status(_))) };
     Opinion { cause, confidence, sources: &["kernel:sched_process_exit"], hypotheses, next_steps }
+}
+
+/// Where its end only passes a child's on.
+fn passed_on(file: &CaseFile, finding: &Finding) -> Option<String> {
+    ending::stated(file, finding).find_map(|fact| match fact {
+        EndFact::ChildEnded { child, cause } => Some(format!(
+            "{} ended as its child {} had just done, with {}: what went wrong went wrong there.",
+            name(file),
+            words::who(child),
+            ending::words::cause(*cause, false)
+        )),
+        _ => None,
+    })
 }
 
 fn who_killed(file: &CaseFile) -> NextStep {
@@ -150,25 +173,6 @@ const fn systemd(status: u8) -> &'static str {
         238..=240 => "its state, cache or log folder cannot be created",
         _ => "the code is in systemd.exec(5)",
     }
-}
-
-fn by_signal(file: &CaseFile, signal: u8) -> (String, Confidence) {
-    let name = name(file);
-    let cause = match signal {
-        SIGKILL => format!(
-            "Somebody killed {name} with SIGKILL, and it was not the kernel's OOM killer: most often it is \
-             a supervisor whose stop or health check timed out, a memory guard such as systemd-oomd, or a person."
-        ),
-        SIGALRM | SIGVTALRM | SIGPROF => {
-            format!("A timer of {name} expired, and it had no handler for {}.", signal_name(signal))
-        }
-        _ => format!(
-            "{name} had no handler for {}, which somebody sent: most often a reload or a log rotation that \
-             expects a handler, sent to the wrong process or before the process was ready.",
-            signal_name(signal)
-        ),
-    };
-    (cause, Confidence::Medium)
 }
 
 fn hypotheses(file: &CaseFile, finding: &Finding, by_status: bool) -> Vec<Hypothesis> {

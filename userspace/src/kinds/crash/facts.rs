@@ -1,6 +1,7 @@
 //! What is stated of crashes alone.
 
 use crate::kinds::part::facts;
+use crate::kinds::pieces::Who;
 use crate::model::Name;
 
 facts! {
@@ -10,6 +11,11 @@ facts! {
         BelowTestRunner {
             /// The name of the test runner among its ancestors.
             runner: Name,
+        },
+        /// Its parent aborted it (SIGABRT), as those do that look after others, when one no longer answers.
+        AbortedByParent {
+            /// The parent, which sent the signal.
+            parent: Who,
         },
     }
 }

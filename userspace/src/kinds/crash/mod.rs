@@ -5,7 +5,8 @@
 //! a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or which
 //! are part of ordinary pipelines; what a test runner started, which tells its own reader: info; a handled
 //! SIGSEGV, after which the process lives on or exits by status. A signal that another process sent on purpose is
-//! told apart by its siginfo and is only worth knowing. Who waits for a program and ends the way it did
+//! told apart by its siginfo and is only worth knowing, but for a SIGABRT from its own parent: so a service manager's
+//! watchdog and a server's master end what no longer answers, a warning. Who waits for a program and ends the way it did
 //! (unshare(1), timeout(1), su(1): the same signal, to themselves, right after) only passes the news on: the crash
 //! is the child's.
 
@@ -16,6 +17,7 @@ pub mod verdict;
 pub mod words;
 
 use super::case::{Draft, Statement};
+use super::pieces::Who;
 use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::Ended;
 use super::shared::{signal, stack};
@@ -36,6 +38,7 @@ pub const ROOM: Room = Room {
     sample: verdict::tests::sample,
 };
 
+const SIGABRT: u8 = 6;
 /// A program that had run for so long was doing a job.
 const LONG_LIVED_MS: u64 = 60_000;
 
@@ -45,17 +48,24 @@ pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
     if !is_crash_signal(signal) || ended.relays_childs_signal() {
         return None;
     }
-    let sent = ended.crash.is_some_and(signal::is_sent);
+    let aborted = signal == SIGABRT && ended.is_ended_by_parent();
+    let sent = ended.signal.is_some_and(signal::is_sent);
     let working = ended.is_supervised() || ended.exit.age_ms >= LONG_LIVED_MS;
     let tested = ended.tested_by.filter(|_| !ended.is_supervised());
     let mut facts = ended.facts();
     let below = tested.map(|runner| CrashFact::BelowTestRunner { runner: runner.into() });
     facts.extend(below.map(|it| Statement::new("monitor:process", it)));
     // Right after the cause, which says what they explain.
-    facts.splice(1..1, ended.crash.map(signal::facts).unwrap_or_default());
+    let mut of_signal = ended.signal.map(|it| signal::facts(it, ended.source)).unwrap_or_default();
+    if aborted {
+        let parent = Who { name: ended.parent_name.into(), pid: ended.starter.pid };
+        of_signal.push(Statement::new("kernel:signal_generate", CrashFact::AbortedByParent { parent }));
+    }
+    facts.splice(1..1, of_signal);
     Some(Draft {
         kind: IncidentKind::Crash,
         severity: match (sent || tested.is_some(), working) {
+            (true, _) if aborted && tested.is_none() => Severity::Warning,
             (true, _) => Severity::Info,
             (false, true) => Severity::Critical,
             (false, false) => Severity::Warning,

@@ -1,13 +1,11 @@
 //! What is a crash, and how bad it is.
 
-use std::time::Duration;
-
 use super::*;
 use crate::kinds::fixture::told;
 use crate::kinds::shared::ending::facts::EndFact;
 use crate::kinds::shared::ending::fixture::{ended, exit, process};
 use crate::model::{ExitRecord, ProcessInfo};
-use crate::observation::KernelCrash;
+use crate::observation::FatalSignal;
 
 #[test]
 fn core_dumping_signals_are_crashes_and_nothing_else() {
@@ -44,22 +42,12 @@ fn what_a_test_runner_started_wakes_nobody() {
 fn a_signal_sent_on_purpose_wakes_nobody() {
     let process = ProcessInfo { ppid: 1, ..process() };
     let exit = exit(ExitCause::Signal(11));
-    let crash = |code, sender| KernelCrash {
-        key: process.key(),
-        tid: process.pid,
-        at: Duration::ZERO,
-        signal: 11,
-        code: Some(code),
-        fault_address: None,
-        sender,
-        sender_comm: b"gdb"[..].into(),
-        capture: None,
-    };
+    let crash = |code, sender| FatalSignal::sample(11, Some(code), sender);
     for (code, sender, want) in
         [(0, 7, Severity::Info), (1, 42, Severity::Critical), (-6, 42, Severity::Critical)]
     {
         let crash = crash(code, sender);
-        let draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit) }).unwrap();
+        let draft = detect(&Ended { signal: Some(&crash), ..ended(&process, &exit) }).unwrap();
         assert_eq!(draft.severity, want, "{code} {sender}");
         assert!(matches!(draft.facts[0].data.as_ending(), Some(EndFact::Ended { .. })), "{:?}", draft.facts);
     }
@@ -77,18 +65,8 @@ fn who_passes_a_childs_signal_on_has_not_crashed() {
         ("sent by another, after the child's", true, Some(0), 7, true),
         ("nothing known of the signal", true, None, 42, true),
     ] {
-        let crash = KernelCrash {
-            key: process.key(),
-            tid: process.pid,
-            at: Duration::ZERO,
-            signal: 6,
-            code,
-            fault_address: None,
-            sender,
-            sender_comm: Box::default(),
-            capture: None,
-        };
-        let it = Ended { crash: Some(&crash), child_crashed, ..ended(&process, &exit) };
+        let crash = FatalSignal::sample(6, code, sender);
+        let it = Ended { signal: Some(&crash), child_crashed, ..ended(&process, &exit) };
         assert_eq!(detect(&it).is_some(), want, "{what}");
     }
 }

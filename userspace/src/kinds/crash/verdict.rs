@@ -1,5 +1,6 @@
 //! Crashes: what each deadly signal means, and how to get from the signal to the line of code.
 
+use super::words::aborted_by_parent;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{logs, quote, step, window};
 use crate::kinds::opinion::{Opinion, hypothesis, name, who};
@@ -94,19 +95,28 @@ const MEANINGS: [Meaning; 10] = [
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
     let meaning = meaning(file, finding);
     let stack = stack::stated(file, finding);
-    let (cause, confidence, hypotheses) = match signal::sent_by(file, finding) {
-        Some(sender) => {
+    let aborted = aborted_by_parent(file, finding);
+    let (cause, confidence, hypotheses) = match (aborted, signal::sent_by(file, finding)) {
+        (Some(parent), _) => {
+            let cause = format!(
+                "was aborted by its parent {}: so service managers and servers end a process that has not answered \
+                 for too long. What it was doing then is the question",
+                words::who(parent)
+            );
+            (cause, Confidence::Medium, Vec::new())
+        }
+        (None, Some(sender)) => {
             let signal = match meaning.signal {
                 0 => "the signal".to_owned(),
                 signal => signal_name(signal),
             };
             let cause = format!(
                 "was ended on purpose: {} sent it {signal}. This is not a fault of the program itself",
-                words::who(sender)
+                signal::words::sender(sender)
             );
             (cause, Confidence::High, Vec::new())
         }
-        None => {
+        (None, None) => {
             let raised = signal::raised_by(file, finding);
             let (cause, confidence, otherwise) = told(meaning, raised, stack);
             let build = format!(
@@ -167,6 +177,17 @@ fn special(
     const EARLIER: &str = "An earlier fault elsewhere, a buffer overrun or a use after free, corrupted the \
          pointer: running it under valgrind, or building it with -fsanitize=address, shows where";
     Some(match (signal, reason) {
+        (_, Some(SignalReason::Timer)) => (
+            "was ended by a timer that it had set itself: a limit of its own for how long something may take",
+            Confidence::High,
+            "What it waited for took longer than usual",
+        ),
+        (_, Some(SignalReason::Itself)) => (
+            "sent itself the signal (kill(2) or raise(3)): that is how a program ends itself on purpose, or after a \
+             handler of the signal",
+            Confidence::Medium,
+            "A handler had taken an earlier fault and passed it on; where that was is not known",
+        ),
         (SIGSEGV, Some(SignalReason::NullPointer)) => (
             "used a null pointer",
             Confidence::High,

@@ -2,7 +2,9 @@
 
 use super::facts::CrashFact;
 use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::pieces::Who;
 use crate::kinds::shared::{ending, signal, stack};
+use crate::kinds::words::who;
 use crate::text;
 
 /// The finding in one sentence.
@@ -13,6 +15,9 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let function = stack::stated(file, finding).and_then(stack::function);
     let place = function.map(|function| format!(" in {}", function.shown())).unwrap_or_default();
     match signal::sent_by(file, finding) {
+        Some(by) if aborted_by_parent(file, finding).is_some() => {
+            format!("{name} was aborted by its parent {} with {cause}{place}.", by.name.shown())
+        }
         Some(_) => format!("{name} was ended on purpose, with {cause}{place}."),
         None => format!("{name} crashed with {cause}{place}."),
     }
@@ -20,6 +25,20 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
 
 /// A fact as a sentence.
 pub fn sentence(fact: &CrashFact) -> String {
-    let CrashFact::BelowTestRunner { runner } = fact;
-    format!("{}, one of its ancestors, runs tests: the crash may be intended", runner.shown())
+    match fact {
+        CrashFact::BelowTestRunner { runner } => {
+            format!("{}, one of its ancestors, runs tests: the crash may be intended", runner.shown())
+        }
+        CrashFact::AbortedByParent { parent } => {
+            format!("its parent {} aborted it: so are processes ended that no longer answer", who(parent))
+        }
+    }
+}
+
+/// The parent that aborted it, where one did.
+pub fn aborted_by_parent<'a>(file: &'a CaseFile, finding: &'a Finding) -> Option<&'a Who> {
+    file.cited(finding).find_map(|fact| match fact.data.as_crash()? {
+        CrashFact::AbortedByParent { parent } => Some(parent),
+        CrashFact::BelowTestRunner { .. } => None,
+    })
 }

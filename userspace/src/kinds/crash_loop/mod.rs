@@ -52,7 +52,8 @@ const TREND_TENTHS: u32 = 15;
 /// Whether this end is one of those that make a loop.
 pub fn counts(ended: &Ended<'_>) -> bool {
     match ended.exit.cause {
-        ExitCause::Signal(_) if ended.crash.is_some_and(signal::is_sent) || ended.relays_childs_signal() => {
+        _ if ended.is_told_by_child() => false,
+        ExitCause::Signal(_) if ended.signal.is_some_and(signal::is_sent) || ended.relays_childs_signal() => {
             false
         }
         ExitCause::Signal(_) if ended.exit.oom_killed => true,

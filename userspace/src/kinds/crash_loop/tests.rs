@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::kinds::fixture::told;
-use crate::kinds::shared::ending::fixture::{ended, exit, own_signal, process};
+use crate::kinds::shared::ending::fixture::{ended, exit, process};
 use crate::model::{ExitRecord, ProcessInfo};
-use crate::observation::KernelCrash;
+use crate::observation::FatalSignal;
 
 fn seconds<const N: usize>(at: [u64; N]) -> [Duration; N] {
     at.map(Duration::from_secs)
@@ -92,8 +92,8 @@ fn a_childs_signal_passed_on_and_one_that_was_sent_are_no_deaths() {
         ("sent by another, after the child's", true, Some(0), 7, false),
         ("nothing known of the signal", true, None, 42, true),
     ] {
-        let crash = KernelCrash { code, sender, ..own_signal(6) };
-        let it = Ended { crash: Some(&crash), child_crashed, ..ended(&process, &exit) };
+        let crash = FatalSignal::sample(6, code, sender);
+        let it = Ended { signal: Some(&crash), child_crashed, ..ended(&process, &exit) };
         assert_eq!(counts(&it), want, "{what}");
     }
 }

@@ -1,7 +1,5 @@
 //! From a crash's signal and stack to what is told of it and its cause.
 
-use std::time::Duration;
-
 use expect_test::expect;
 
 use super::*;
@@ -13,24 +11,14 @@ use crate::kinds::fixture::{case_about, case_of, check_statements, golden, judge
 use crate::kinds::shared::ending::Ended;
 use crate::kinds::shared::ending::fixture::{ended, exit, process};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
-use crate::observation::KernelCrash;
+use crate::observation::FatalSignal;
 use crate::stack::{Frame, Stack};
 
 /// A crash by this signal, raised or sent so, with this stack: as it comes from the detector.
 fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u32, stack: &[&str]) -> Draft {
     let (process, exit) = (process(), exit(ExitCause::Signal(signal)));
-    let crash = KernelCrash {
-        key: process.key(),
-        tid: process.pid,
-        at: Duration::ZERO,
-        signal,
-        code,
-        fault_address,
-        sender,
-        sender_comm: b"gdb"[..].into(),
-        capture: None,
-    };
-    let mut draft = detect(&Ended { crash: Some(&crash), ..ended(&process, &exit) }).unwrap();
+    let crash = FatalSignal { fault_address, ..FatalSignal::sample(signal, code, sender) };
+    let mut draft = detect(&Ended { signal: Some(&crash), ..ended(&process, &exit) }).unwrap();
     let frames = (0..).zip(stack).map(|(number, function)| Frame {
         module: Some("/usr/bin/app".to_owned()),
         offset: Some(0x1139),

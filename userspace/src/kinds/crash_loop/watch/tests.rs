@@ -65,7 +65,7 @@ impl Lives {
             threads: None,
         };
         let mut table = Table::default();
-        let gone = table.end(event, None).unwrap();
+        let gone = table.end(event, None, None).unwrap();
         self.watch.ended_well(gone, ProcessKey { pid: process.ppid, start_ticks: 1 });
     }
 }

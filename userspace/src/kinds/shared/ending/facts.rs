@@ -1,6 +1,7 @@
 //! What is stated of any end.
 
 use crate::kinds::part::facts;
+use crate::kinds::pieces::Who;
 use crate::model::{ExitCause, Name};
 
 facts! {
@@ -17,6 +18,13 @@ facts! {
         },
         /// The OOM killer chose it, and that is what ended it.
         OomVictim {},
+        /// A child of it had ended so a moment before: its own end passes that on.
+        ChildEnded {
+            /// The child.
+            child: Who,
+            /// By which exit status or signal.
+            cause: ExitCause,
+        },
         /// The largest resident memory it had.
         PeakMemory {
             /// Peak resident memory, in bytes.

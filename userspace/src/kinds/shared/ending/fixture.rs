@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::Ended;
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey};
-use crate::observation::KernelCrash;
 use crate::state::Origin;
 
 pub(crate) fn process() -> ProcessInfo {
@@ -38,25 +37,12 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended
         session: None,
         forks: None,
         exit,
-        crash: None,
-        tested_by: None,
+        signal: None,
+        source: None,
+        relayed: None,
         child_crashed: false,
+        tested_by: None,
         oom_trigger: None,
         memory: None,
-    }
-}
-
-/// A signal that [`process`] sent to itself.
-pub(crate) fn own_signal(signal: u8) -> KernelCrash {
-    KernelCrash {
-        key: process().key(),
-        tid: process().pid,
-        at: Duration::ZERO,
-        signal,
-        code: Some(0),
-        fault_address: None,
-        sender: process().pid,
-        sender_comm: Box::default(),
-        capture: None,
     }
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use super::signal;
 use crate::kinds::case::{CaseFile, Finding, Statement};
-use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey};
-use crate::observation::{CgroupMemory, KernelCrash, Session};
+use crate::kinds::pieces::Who;
+use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, SignalSource};
+use crate::observation::{CgroupMemory, FatalSignal, Session};
 use crate::programs::{self, Roles, roles_of};
 use crate::state::Origin;
 use facts::EndFact;
@@ -43,8 +44,12 @@ pub struct Ended<'a> {
     pub forks: Option<u64>,
     /// The record of its end, from the kernel.
     pub exit: &'a ExitRecord,
-    /// The signal that ended it, where it was one that dumps core.
-    pub crash: Option<&'a KernelCrash>,
+    /// The signal that ended it, as it was generated; absent where none did, or the kernel did not say.
+    pub signal: Option<&'a FatalSignal>,
+    /// Where that signal came from, with what is known of the sender.
+    pub source: Option<&'a SignalSource>,
+    /// The end of a child a moment before, where this end only passes it on.
+    pub relayed: Option<&'a Relayed>,
     /// The test runner that it was started below, looked for where it crashed.
     pub tested_by: Option<&'a str>,
     /// Whether a child of it had ended by that signal a moment before the signal came.
@@ -53,6 +58,17 @@ pub struct Ended<'a> {
     pub oom_trigger: Option<OomTrigger<'a>>,
     /// Its memory cgroup's limit and use, where it has a limit.
     pub memory: Option<&'a CgroupMemory>,
+}
+
+/// The end of a child, which its parent passes on by ending in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// The child.
+    pub child: Who,
+    /// How it ended.
+    pub cause: ExitCause,
+    /// Whether something was found wrong with that end, so that it has been told.
+    pub told: bool,
 }
 
 /// Who was allocating when the OOM killer was called.
@@ -99,7 +115,17 @@ impl Ended<'_> {
 
     /// Whether its signal was its own doing, after a child's.
     pub fn relays_childs_signal(&self) -> bool {
-        self.child_crashed && self.crash.is_some_and(signal::is_own)
+        self.child_crashed && self.signal.is_some_and(signal::is_own)
+    }
+
+    /// Whether its end only passes on that of a child, which has been told of.
+    pub fn is_told_by_child(&self) -> bool {
+        self.relayed.is_some_and(|it| it.told)
+    }
+
+    /// Whether its own parent sent it the signal that ended it.
+    pub fn is_ended_by_parent(&self) -> bool {
+        self.signal.is_some_and(|it| signal::is_sent(it) && it.sender.key == self.starter)
     }
 
     /// Whether a status means that something went wrong.
@@ -112,6 +138,8 @@ impl Ended<'_> {
         let exit = self.exit;
         let ended = EndFact::Ended { cause: exit.cause, core_dumped: exit.core_dumped, age_ms: exit.age_ms };
         let mut facts = vec![Statement::new(EXIT, ended)];
+        let relayed = self.relayed.map(|it| EndFact::ChildEnded { child: it.child.clone(), cause: it.cause });
+        facts.extend(relayed.map(|it| Statement::new(EXIT, it)));
         let peak = exit.peak_rss_bytes.map(|rss_bytes| EndFact::PeakMemory { rss_bytes });
         facts.extend(peak.map(|it| Statement::new(EXIT, it)));
         let cgroup = self.memory.map(|it| EndFact::CgroupAtEnd {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::facts::EndFact;
-use crate::kinds::words::{duration, duration_ms, size};
+use crate::kinds::words::{duration, duration_ms, size, who};
 use crate::model::{ExitCause, signal_name};
 
 /// How a process ended: `exit status 3`, `SIGSEGV (signal 11, core dumped)`.
@@ -27,6 +27,11 @@ pub fn sentence(fact: &EndFact) -> String {
         EndFact::OomVictim {} => {
             "the OOM killer chose it: signal->oom_mm was set when SIGKILL ended it".to_owned()
         }
+        EndFact::ChildEnded { child, cause: by } => format!(
+            "its child {} had ended by {} a moment before: its own end passes that on",
+            who(child),
+            cause(*by, false)
+        ),
         EndFact::PeakMemory { rss_bytes } => format!("peak resident memory was {}", size(*rss_bytes)),
         EndFact::CgroupAtEnd { cgroup, limit_bytes, usage_bytes } => format!(
             "its memory cgroup {} has a limit of {} and uses {} of it now",

@@ -1,7 +1,8 @@
 //! What is stated of the signal that ended a process.
 
 use crate::kinds::part::facts;
-use crate::kinds::pieces::Who;
+use crate::kinds::pieces::Sender;
+use crate::model::SignalWay;
 
 facts! {
     /// The statements on a signal.
@@ -11,7 +12,25 @@ facts! {
             /// The signal's number (signal(7)).
             signal: u8,
             /// The process that sent the signal.
-            by: Who,
+            by: Sender,
+            /// By which way; absent where an early version wrote the statement.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            way: Option<SignalWay>,
+        },
+        /// The signal came because another process had ended.
+        SignalFollowed {
+            /// The signal's number (signal(7)).
+            signal: u8,
+            /// The process that ended.
+            of: Sender,
+            /// What that process was to it.
+            way: SignalWay,
+        },
+        /// Its thread took such a signal in a handler, which then sent it to the process once more, to end it. All that is
+        /// told of the signal is of that first one.
+        SignalAgain {
+            /// The signal's number (signal(7)).
+            signal: u8,
         },
         /// The process's own doing raised the signal.
         SignalRaised {
@@ -61,5 +80,17 @@ facts! {
         Trap,
         /// It made a system call that its seccomp filter forbids.
         ForbiddenSystemCall,
+        /// It sent the signal to itself: kill(2), raise(3).
+        Itself,
+        /// A timer of its own: alarm(2), setitimer(2), timer_create(2).
+        Timer,
+        /// It had used as much CPU time as RLIMIT_CPU allows.
+        CpuLimit,
+        /// It wrote more to a file than RLIMIT_FSIZE allows.
+        FileSizeLimit,
+        /// Its terminal sent it: a key, or a hang-up.
+        Terminal,
+        /// The kernel sent it, for a reason that is not known.
+        Kernel,
     }
 }
