@@ -70,6 +70,12 @@ impl Hierarchy {
         }
     }
 
+    /// Whether the cgroup's tasks are made to wait from some use on (`memory.high`, v2 only).
+    pub fn is_throttled(&self, path: &str) -> bool {
+        let Self::Unified(_) = self else { return false };
+        self.directory(path).and_then(|directory| number(&directory.join("memory.high"))).is_some()
+    }
+
     /// Limit and use of one cgroup; `None` where it has no limit or is gone.
     pub fn memory(&self, path: &Arc<str>) -> Option<CgroupMemory> {
         let directory = self.directory(path)?;
@@ -125,6 +131,18 @@ mod tests {
             let got = Hierarchy::detect(root.path()).memory(&"/a".into()).unwrap();
             assert_eq!((got.limit_bytes, got.usage_bytes, got.file_bytes), (1000, 900, 100));
         }
+    }
+
+    #[test]
+    fn a_cgroup_may_be_made_to_wait_without_a_limit() {
+        let v2 = tree(&[
+            ("cgroup.controllers", "memory\n"),
+            ("a/memory.high", "1000\n"),
+            ("b/memory.high", "max\n"),
+        ]);
+        let hierarchy = Hierarchy::detect(v2.path());
+        assert_eq!(["/a", "/b", "/c"].map(|path| hierarchy.is_throttled(path)), [true, false, false]);
+        assert_eq!(hierarchy.memory(&"/a".into()), None);
     }
 
     #[test]

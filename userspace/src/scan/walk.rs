@@ -98,14 +98,14 @@ impl Walker {
         }
         self.turned_away = self.suspects.finish();
         self.known.retain(|_, known| known.walk == walk);
-        let cgroups = self.limited_cgroups();
-        let limited = cgroups.iter().filter_map(|it| match it {
-            Observation::Cgroup(memory) => Some(&memory.path),
-            _ => None,
-        });
-        let memory = pressure::read(&self.proc_root, &self.hierarchy, limited);
+        let paths = self.cgroups();
+        let cgroups: Vec<_> = paths.iter().filter_map(|path| self.hierarchy.memory(path)).collect();
+        let limited = |path: &&Arc<str>| {
+            cgroups.iter().any(|it| it.path == **path) || self.hierarchy.is_throttled(path)
+        };
+        let memory = pressure::read(&self.proc_root, &self.hierarchy, paths.iter().filter(limited));
         observations.extend(memory.map(Observation::HostMemory));
-        observations.extend(cgroups);
+        observations.extend(cgroups.into_iter().map(Observation::Cgroup));
         observations.push(Observation::ScanDone(ScanDone { began, took: boot_time().saturating_sub(began) }));
         Ok(observations)
     }
@@ -132,19 +132,14 @@ impl Walker {
         Some(seen)
     }
 
-    /// The limited ones among the cgroups of the processes seen, and among their ancestors: the limit that
-    /// bites may be set further up.
-    fn limited_cgroups(&self) -> Vec<Observation> {
+    /// The cgroups of the processes seen, and their ancestors: the limit that bites may be set further up.
+    fn cgroups(&self) -> Vec<Arc<str>> {
         let mut paths: Vec<&str> =
             self.known.values().filter_map(|it| it.cgroup.as_deref()).flat_map(ancestors).collect();
         paths.sort_unstable();
         paths.dedup();
         paths.truncate(CGROUPS);
-        paths
-            .into_iter()
-            .filter_map(|path| self.hierarchy.memory(&path.into()))
-            .map(Observation::Cgroup)
-            .collect()
+        paths.into_iter().map(Arc::from).collect()
     }
 }
 

@@ -7,7 +7,8 @@
 //! `memory_percent` of its limit; `available_percent` of the host's memory left (with free swap); `stall_percent` of
 //! the time in which all tasks wait for memory, by the kernel's averages over 10 and over 60 seconds. Near misses: a
 //! limit filled by page cache, which counts as available on the host, too; a short peak, which the average over 60
-//! seconds hides; a host that swaps, but has room.
+//! seconds hides; a host that swaps, but has room; a host that stalls only because one of its cgroups is at
+//! a limit of its own, memory.high included: that cgroup's incident. The monitor itself is never named.
 
 pub mod facts;
 #[cfg(test)]
@@ -41,6 +42,8 @@ pub const ROOM: Room = Room {
     sample: tests::sample,
 };
 
+/// A host with more of its memory available has enough of it.
+const LITTLE_PERCENT: u128 = 15;
 /// How many of the largest processes are named.
 const NAMED: usize = 3;
 /// The site of a cgroup's shortage, by whichever sign: the cgroup is in the fingerprint already, and which process is
@@ -82,6 +85,14 @@ pub fn is_stalled(stall: &Stall, limits: &DetectLimits) -> bool {
     stall.full_avg10 >= most && stall.full_avg60 >= most
 }
 
+/// Whether the tasks of the host wait for its memory: it has little left as well. With plenty of it, what waits does so at
+/// the limit of its own cgroup, whose stalls the host's contain (kernel Documentation/accounting/psi.rst).
+pub fn stalls_for_want_of_memory(memory: &HostMemory, limits: &DetectLimits) -> bool {
+    let left = u128::from(memory.available_bytes) * 100;
+    let little = left < u128::from(memory.total_bytes) * LITTLE_PERCENT;
+    little && memory.stall.is_some_and(|stall| is_stalled(&stall, limits))
+}
+
 /// A finding where a cgroup has been close to its limit for `scans` scans in a row; the processes in it are given with
 /// those first that grew most.
 pub fn near_limit(
@@ -108,7 +119,7 @@ pub fn near_limit(
 /// A finding where the host has been short of memory for long enough.
 pub fn host(memory: &HostMemory, scans: u32, processes: &[Resident], limits: &DetectLimits) -> Option<Draft> {
     let is_short = is_short(memory, limits);
-    let is_stalled = memory.stall.is_some_and(|stall| is_stalled(&stall, limits));
+    let is_stalled = stalls_for_want_of_memory(memory, limits);
     if scans < limits.memory_scans || !(is_short || is_stalled) {
         return None;
     }

@@ -34,6 +34,8 @@ fn shortage_and_stalls() {
         ("short, but there is swap", memory(29, (1, 100), (0.0, 0.0)), 9, None),
         ("short, and swap is full", memory(29, (0, 100), (0.0, 0.0)), 9, Some(Severity::Critical)),
         ("stalls", memory(100, (50, 100), (20.0, 20.0)), 2, Some(Severity::Warning)),
+        ("stalls with little left", memory(149, (50, 100), (20.0, 20.0)), 2, Some(Severity::Warning)),
+        ("stalls of a cgroup at its own limit", memory(150, (50, 100), (90.0, 90.0)), 9, None),
         ("a peak that has just begun", memory(100, no_swap, (90.0, 19.9)), 9, None),
         ("a peak that is over", memory(100, no_swap, (19.9, 60.0)), 9, None),
         ("not measured", HostMemory { stall: None, ..memory(100, no_swap, (0.0, 0.0)) }, 9, None),

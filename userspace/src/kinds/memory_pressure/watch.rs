@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sizes::{Sizes, WORTH_BYTES};
-use super::{Resident, host, is_near_limit, is_short, is_stalled, near_limit, stall};
+use super::{
+    Resident, host, is_near_limit, is_short, is_stalled, near_limit, stall, stalls_for_want_of_memory,
+};
 use crate::cgroup::is_inside;
 use crate::config::DetectLimits;
 use crate::kinds::case::Draft;
@@ -34,12 +36,12 @@ pub struct MemoryWatch {
 
 impl Watch for MemoryWatch {
     fn host_memory(&mut self, memory: &HostMemory, view: View<'_>) {
-        let is_stalled = |stall: &Stall| is_stalled(stall, view.limits);
-        let high = is_short(memory, view.limits) || memory.stall.as_ref().is_some_and(is_stalled);
-        let stalls = memory.cgroups.iter().filter(|(_, stall)| is_stalled(stall)).map(|(path, stall)| {
-            let scans = self.stalls.get(path).map_or(0, |(_, scans)| *scans);
-            (Arc::clone(path), (*stall, scans.saturating_add(1)))
-        });
+        let high = is_short(memory, view.limits) || stalls_for_want_of_memory(memory, view.limits);
+        let stalls =
+            memory.cgroups.iter().filter(|(_, stall)| is_stalled(stall, view.limits)).map(|(path, stall)| {
+                let scans = self.stalls.get(path).map_or(0, |(_, scans)| *scans);
+                (Arc::clone(path), (*stall, scans.saturating_add(1)))
+            });
         self.stalls = stalls.collect();
         let scans = self.host.as_ref().map_or(0, |(_, scans)| *scans);
         self.host = Some((memory.clone(), if high { scans.saturating_add(1) } else { 0 }));
@@ -104,7 +106,7 @@ impl MemoryWatch {
         view: View<'_>,
         belongs: impl Fn(&Process) -> bool,
     ) -> Option<(ProcessInfo, Vec<Resident>)> {
-        let belonging = view.table.live().filter(|it| !it.kernel_thread && belongs(it));
+        let belonging = view.table.live().filter(|it| !it.kernel_thread && !it.own && belongs(it));
         let mut members: Vec<_> = belonging.map(|it| (self.resident(it, view), it)).collect();
         let (_, largest) = members.iter().max_by_key(|(resident, _)| resident.rss_bytes)?;
         let info = largest.info();
@@ -127,6 +129,7 @@ impl MemoryWatch {
 mod tests {
     use super::*;
     use crate::kinds::fixture::view::{PID, Short, World};
+    use crate::kinds::memory_pressure::facts::PressureFact;
     use crate::model::Severity;
     use crate::observation::SeenProcess;
 
@@ -201,6 +204,28 @@ mod tests {
         let (of_cgroup, of_host) =
             ((Some("/app".to_owned()), "cgroup".to_owned()), (None, "host".to_owned()));
         assert_eq!(named.collect::<Vec<_>>(), [of_host, of_cgroup]);
+    }
+
+    #[test]
+    fn the_monitor_itself_is_never_named() {
+        let mut world = World::new(MemoryWatch::default());
+        let us = std::process::id();
+        let mut found = Vec::new();
+        for _ in 0..2 {
+            world.cgroups = vec![full("/ours", 10 * MIB, 0)];
+            world.host_memory(&HostMemory { available_bytes: MIB, ..stalls("/ours", 60.0, 50.0) });
+            let mut ours = SeenProcess { rss_bytes: 500 * MIB, ..world.process(us) };
+            ours.details.as_mut().unwrap().cgroup = Some("/ours".into());
+            let seen = [processes(&world), vec![ours]].concat();
+            found = world.scan_in_full(&seen);
+        }
+        let [Found { draft, process }] = &found[..] else { panic!("the host's alone: {}", found.len()) };
+        assert_eq!((process.pid, draft.site.as_str()), (LARGE, "host"));
+        let named = draft.facts.iter().filter_map(|it| match it.data.as_memory_pressure()? {
+            PressureFact::MemoryHolder { process, .. } => Some(process.pid),
+            _ => None,
+        });
+        assert_eq!(named.collect::<Vec<_>>(), [LARGE, SMALL]);
     }
 
     #[test]
