@@ -35,7 +35,7 @@ pub fn begin(sources: &Sources) -> Result<Service> {
     logging::init(&draft.logging)?;
     signals::ignore_early()?;
     protect();
-    let access = Access::of(&draft.key);
+    let place = place_of(&draft.key);
     let origin = Origin { sources: sources.clone(), given: draft.given.clone() };
     let (config, warnings) = draft.prepare()?;
     for warning in warnings {
@@ -43,9 +43,9 @@ pub fn begin(sources: &Sources) -> Result<Service> {
     }
     let bound = Bound::at(&config.listen)?;
     let reached = bound.reached()?;
-    // On a terminal a person waits to open it; a journal keeps what it is given, and others read it.
-    let shown = access.shown(io::stdout().is_terminal());
-    let line = ready_line(&reached, config.tls.is_some(), &config.key, shown)?;
+    // On a terminal a person waits to open it; a journal keeps what it is given, and others read it: never there.
+    let place = (!io::stdout().is_terminal()).then_some(place.as_str());
+    let line = ready_line(&reached, config.tls.is_some(), &config.key, place)?;
     let ready = crate::Begun::new(config, origin)?.confine();
     Ok(Service { ready, bound, reached, line })
 }
@@ -102,24 +102,11 @@ async fn answers(mut stream: impl AsyncRead + AsyncWrite + Unpin, host: &str) ->
     stream.read_u8().await.map(|_| ())
 }
 
-/// Where the key is, for people, and whether this start makes it.
-struct Access {
-    place: String,
-    is_new: bool,
-}
-
-impl Access {
-    /// To be asked before the key is made.
-    fn of(source: &KeySource) -> Self {
-        match source {
-            KeySource::Given { origin, .. } => Self { place: format!("from {origin}"), is_new: false },
-            KeySource::Kept(path) => Self { place: format!("in {}", path.display()), is_new: !path.exists() },
-        }
-    }
-
-    /// What to say of the key instead of it; `None`: the key itself.
-    fn shown(&self, terminal: bool) -> Option<&str> {
-        (!self.is_new && !terminal).then_some(self.place.as_str())
+/// Where the key is, for people.
+fn place_of(source: &KeySource) -> String {
+    match source {
+        KeySource::Given { origin, .. } => format!("from {origin}"),
+        KeySource::Kept(path) => format!("in {}", path.display()),
     }
 }
 
@@ -169,21 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_shown_to_a_terminal_and_when_it_is_new() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
-        let kept = || Access::of(&KeySource::Kept(path.clone()));
-        assert_eq!((kept().shown(false), kept().shown(true)), (None, None), "new");
-        std::fs::write(&path, "it-is-there").unwrap();
-        assert_eq!(kept().shown(true), None);
+    fn beside_a_place_the_key_itself_is_not_shown() {
         let key = SecretString::from("hunter2");
-        let place = kept();
         let reached = Reached::At("127.0.0.1:7878".parse().unwrap());
-        let line = ready_line(&reached, false, &key, place.shown(false)).unwrap();
-        let want = format!("ai-debugger is ready: http://127.0.0.1:7878/ (key in {})\n", path.display());
-        assert_eq!(line, want);
-        let given = Access::of(&KeySource::Given { key, origin: "AI_DEBUGGER_KEY".into(), file: None });
-        assert_eq!(given.shown(false), Some("from AI_DEBUGGER_KEY"));
+        let kept = place_of(&KeySource::Kept("/data/key".into()));
+        let line = ready_line(&reached, false, &key, Some(&kept)).unwrap();
+        assert_eq!(line, "ai-debugger is ready: http://127.0.0.1:7878/ (key in /data/key)\n");
+        let given = KeySource::Given { key, origin: "AI_DEBUGGER_KEY".into(), file: None };
+        assert_eq!(place_of(&given), "from AI_DEBUGGER_KEY");
     }
 
     #[test]
