@@ -63,11 +63,11 @@ fn sent_by(program: &str, arguments: &[&str]) -> u32 {
 
 /// The last signal that was generated for the process.
 fn signal(seen: &[Observation], pid: u32) -> &FatalSignal {
-    let signals = seen.iter().filter_map(|it| match it {
+    let mut signals = seen.iter().filter_map(|it| match it {
         Observation::Signal(signal) if signal.key.pid == pid => Some(&**signal),
         _ => None,
     });
-    signals.last().unwrap_or_else(|| panic!("no signal for {pid}"))
+    signals.next_back().unwrap_or_else(|| panic!("no signal for {pid}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

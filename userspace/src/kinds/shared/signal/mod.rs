@@ -30,8 +30,7 @@ pub fn facts(signal: &FatalSignal, source: Option<&SignalSource>) -> Vec<Stateme
 /// Where it came from.
 fn origin(signal: &FatalSignal, source: Option<&SignalSource>) -> Option<SignalFact> {
     let (number, way) = (signal.signal, signal.way());
-    let sender =
-        || source.and_then(|it| it.sender.as_ref()).map(Sender::from).unwrap_or_else(|| bare(signal));
+    let sender = || source.and_then(|it| it.sender.as_ref()).map_or_else(|| bare(signal), Sender::from);
     if way.is_sent() {
         return Some(SignalFact::SignalSent { signal: number, by: sender(), way: Some(way) });
     }
