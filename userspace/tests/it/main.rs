@@ -28,5 +28,6 @@ mod requires;
 mod secrets;
 mod signals;
 mod supervised;
+mod under_unit;
 mod unit;
 mod unprivileged;
