@@ -11,7 +11,7 @@ use super::*;
 const OPTIMISED: &[&str] = &["-O2", "-fomit-frame-pointer"];
 
 /// A program of its own, so that it can be changed.
-fn copied(flags: &[&str]) -> (tempfile::TempDir, Program) {
+pub(super) fn copied(flags: &[&str]) -> (tempfile::TempDir, Program) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("crash");
     // By another process: one of ours that forks meanwhile would keep it from being executed.
