@@ -46,6 +46,7 @@ pub mod queue;
 pub mod recorder;
 pub mod redact;
 pub mod render;
+pub mod runtimes;
 pub mod sandbox;
 pub mod scan;
 pub mod stack;

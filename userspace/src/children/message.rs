@@ -55,6 +55,8 @@ pub(super) enum OpenJob {
     Look { directory: Name, program: Option<Name>, owner: bool },
     /// Read so much of the file that comes along.
     Read { max: u64 },
+    /// Read so much of the first of these that is there and root's alone.
+    First { root: Root, names: Vec<Name>, max: u64 },
 }
 
 /// From an opener to the daemon.
@@ -68,6 +70,8 @@ pub(super) enum OpenAnswer {
         in_place: Option<bool>,
         owner: Option<u32>,
     },
+    /// Which file it is that follows, where one is there.
+    Found(Option<usize>),
     /// A part of what was read; an empty one is the end.
     Part(Name),
 }

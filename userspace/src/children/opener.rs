@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::link::Link;
+use super::link::{Link, Lost};
 use super::message::{Ask, Delivery, Name, OpenAnswer, OpenJob};
 use crate::lookup::{Root, base, is_roots, of_process, open};
 use crate::sandbox::renew_cpu;
@@ -36,7 +36,8 @@ pub(super) fn work(daemon: &Link, cpu: Duration) {
                 };
                 daemon.send(&answer, None, None)
             }
-            (OpenJob::Read { max }, Some(file)) => read(daemon, file, max),
+            (OpenJob::Read { max }, Some(file)) => read(daemon, File::from(file), max),
+            (OpenJob::First { root, names, max }, _) => first(daemon, &root, names, max),
             _ => return,
         };
         if done.is_err() || last {
@@ -81,9 +82,18 @@ fn debug(build_id: &BuildId) -> Option<File> {
     base(&Root::Ours).and_then(|ours| open(&ours, &path)).ok().filter(is_roots)
 }
 
+/// The first that only root of the host can write, which is what its runtimes wrote.
+fn first(daemon: &Link, root: &Root, names: Vec<Name>, max: u64) -> Result<(), Lost> {
+    let base = base(root).ok();
+    let found =
+        base.as_ref().and_then(|base| crate::lookup::first(base, names.into_iter().map(PathBuf::from)));
+    daemon.send(&OpenAnswer::Found(found.as_ref().map(|it| it.0)), None, None)?;
+    found.map_or(Ok(()), |(_, file)| read(daemon, file, max))
+}
+
 /// The parts of a file, and an empty one at its end, whatever the end is.
-fn read(daemon: &Link, file: OwnedFd, max: u64) -> Result<(), super::link::Lost> {
-    let mut file = File::from(file).take(max);
+fn read(daemon: &Link, file: File, max: u64) -> Result<(), Lost> {
+    let mut file = file.take(max);
     loop {
         let mut part = Vec::new();
         // Gone half-way: what was read is still true.

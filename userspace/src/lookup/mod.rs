@@ -35,5 +35,10 @@ pub fn is_roots(file: &File) -> bool {
     fstat(file).is_ok_and(|it| it.st_uid == 0 && it.st_mode & 0o022 == 0)
 }
 
+/// Of these names the first, by its number, that is a regular file which only root of the host can write.
+pub fn first(base: &Base, paths: impl Iterator<Item = std::path::PathBuf>) -> Option<(usize, File)> {
+    paths.enumerate().find_map(|(number, path)| Some((number, open(base, &path).ok().filter(is_roots)?)))
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
 use super::victims::{Chosen, EarlyEnd, is_victim};
-use super::{roots, stacks};
+use super::{located, roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
 use crate::kinds::shared::ending::{Ended, OomTrigger};
@@ -48,7 +48,9 @@ impl Monitor {
             self.watches.iter_mut().for_each(|watch| watch.ended_well(process, parent));
         }
         if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
-            let process = process.clone();
+            let mut process = process.clone();
+            // One that never began a program of its own was not seen before.
+            located::locate(&mut self.containers, &mut process);
             if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
                 self.victims.wait(process, parent, boot_time());
             } else {
@@ -119,7 +121,9 @@ impl Monitor {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
                 stacks::capture(crash, &info, end.started, root)
             });
-            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, late });
+            let container = process.container.clone();
+            let record = Record { file: record(exit), stack, late, container };
+            self.raiser.raise(draft, material, evidence, record);
         }
     }
 

@@ -8,6 +8,7 @@ mod ends;
 mod examine;
 mod fallen;
 mod handle;
+mod located;
 mod losses;
 mod once;
 mod raise;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
 pub use handle::Handle;
+pub use located::containers;
 pub use once::examine_once;
 
 use crate::cgroup::{Hierarchy, Paths};
@@ -41,6 +43,7 @@ use crate::metrics::Metrics;
 use crate::model::{ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
 use crate::queue::Queue;
+use crate::runtimes::Containers;
 use crate::state::{History, Process, Table, Zombies};
 use crashes::Crashes;
 use delays::Delays;
@@ -71,6 +74,8 @@ pub struct Inputs {
     pub symboliser: Arc<Symboliser>,
     /// Who looks at what may hang; absent: whoever asks.
     pub toucher: Option<Arc<Toucher>>,
+    /// The containers of this host, and who reads what is known of them.
+    pub containers: Containers,
     /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
     /// To count what happens.
@@ -101,6 +106,7 @@ pub struct Monitor {
     losses: Losses,
     delays: Delays,
     paths: Paths,
+    containers: Containers,
     hierarchy: Hierarchy,
     limits: DetectLimits,
     host: Host,
@@ -123,6 +129,7 @@ impl Monitor {
             kernel_log,
             symboliser,
             toucher,
+            containers,
             cases,
             metrics,
             health,
@@ -151,6 +158,7 @@ impl Monitor {
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
+            containers,
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner {
                 sources: sources.clone(),
@@ -208,6 +216,7 @@ impl Monitor {
                 self.forget(event.key);
                 let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
                 if let Some(process) = self.table.exec(event, cgroup) {
+                    located::locate(&mut self.containers, process);
                     self.watches
                         .iter_mut()
                         .for_each(|watch| watch.began(process, &self.limits, &self.metrics));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
 use super::{Inputs, Monitor};
@@ -43,6 +44,7 @@ pub async fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>>
         kernel_log: false,
         symboliser: Arc::new(Symboliser::new(&nobody, Share::of(None), &metrics)),
         toucher: None,
+        containers: super::containers(&config.proc_root, None, Counter::default()),
         cases: case_queue(&metrics),
         metrics,
         health: Health::default(),

@@ -143,6 +143,7 @@ mod tests {
                 container_id: None,
                 unit: None,
                 pod_uid: None,
+                container: None,
             };
             let got = super::capture(&crash, &process, Duration::ZERO, Root::Ours).unwrap();
             let want = (want.map(PathBuf::from), mapped.map(PathBuf::from));

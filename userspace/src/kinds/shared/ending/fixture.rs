@@ -20,6 +20,7 @@ pub(crate) fn process() -> ProcessInfo {
         container_id: None,
         unit: None,
         pod_uid: None,
+        container: None,
     }
 }
 

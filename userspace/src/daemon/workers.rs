@@ -1,0 +1,39 @@
+//! Who works for those that see, in processes of their own, and what is made of that work.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+
+use crate::children::{Nursery, Share, Symboliser, Toucher};
+use crate::config::Config;
+use crate::metrics::{LimitLabel, Metrics};
+use crate::monitor;
+use crate::runtimes::Containers;
+
+/// See the module. Each has its own child, so that none waits for what holds another's.
+pub(super) struct Workers {
+    pub(super) symboliser: Arc<Symboliser>,
+    /// For the scan and for looks at programs.
+    pub(super) toucher: Arc<Toucher>,
+    /// Reads what container runtimes wrote.
+    pub(super) runtimes: Arc<Toucher>,
+}
+
+impl Workers {
+    pub(super) fn new(nursery: &Arc<Nursery>, share: Share, metrics: &Metrics) -> Self {
+        Self {
+            symboliser: Arc::new(Symboliser::new(nursery, share, metrics)),
+            toucher: Toucher::new(nursery, share),
+            runtimes: Toucher::new(nursery, share),
+        }
+    }
+}
+
+/// The containers of this host, by what their runtimes wrote.
+pub(super) fn containers(config: &Config, runtimes: &Arc<Toucher>, metrics: &Metrics) -> Containers {
+    monitor::containers(&config.proc_root, Some(runtimes), counter(metrics, "containers"))
+}
+
+fn counter(metrics: &Metrics, limit: &'static str) -> Counter {
+    metrics.turned_away.get_or_create_owned(&LimitLabel { limit })
+}
