@@ -42,7 +42,7 @@ use reload::Reload;
 use stage::{Stage, within};
 use supervisor::Vital;
 use told::{Told, audience, tell};
-use workers::{Workers, containers};
+use workers::{Workers, containers, kept};
 
 /// Batches of observations that may wait for the monitor.
 const BATCHES: usize = 64;
@@ -225,6 +225,7 @@ impl WatchStages {
             kernel_log: log.is_some(),
             symboliser: helpers.symboliser,
             toucher: Some(Arc::clone(&helpers.toucher)),
+            kept: kept(config, helpers.copier, metrics),
             containers: containers(config, &helpers.runtimes, metrics),
             cases: cases.clone(),
             metrics: Arc::clone(metrics),

@@ -30,6 +30,7 @@ pub mod health;
 pub mod heap;
 pub mod host;
 pub mod http;
+pub mod kept;
 pub mod kinds;
 pub mod kmsg;
 pub mod llm;

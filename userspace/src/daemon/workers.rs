@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
+use tracing::warn;
 
-use crate::children::{Nursery, Share, Symboliser, Toucher};
+use crate::children::{Copier, Nursery, Share, Symboliser, Toucher};
 use crate::config::Config;
+use crate::kept::{Bounds, Kept};
 use crate::metrics::{LimitLabel, Metrics};
 use crate::monitor;
 use crate::runtimes::Containers;
+
+/// Where copies of programs' files are, in the data folder.
+const KEPT: &str = "kept";
 
 /// See the module. Each has its own child, so that none waits for what holds another's.
 pub(super) struct Workers {
@@ -17,6 +22,8 @@ pub(super) struct Workers {
     pub(super) toucher: Arc<Toucher>,
     /// Reads what container runtimes wrote.
     pub(super) runtimes: Arc<Toucher>,
+    /// Copies the files of programs in containers.
+    pub(super) copier: Copier,
 }
 
 impl Workers {
@@ -25,8 +32,21 @@ impl Workers {
             symboliser: Arc::new(Symboliser::new(nursery, share, metrics)),
             toucher: Toucher::new(nursery, share),
             runtimes: Toucher::new(nursery, share),
+            copier: Copier::new(nursery, share, Bounds::default().file_bytes),
         }
     }
+}
+
+/// Copies of what programs in containers run. Without them a crash there has no names once its container is gone.
+pub(super) fn kept(config: &Config, copier: Copier, metrics: &Metrics) -> Kept {
+    let folder = config.data_dir.join(KEPT);
+    let refused = counter(metrics, "kept_files");
+    Kept::begin(folder, Bounds::default(), config.proc_root.clone(), copier, refused).unwrap_or_else(
+        |error| {
+            warn!("crashes in containers that are gone will have no names: {error:#}");
+            Kept::none()
+        },
+    )
 }
 
 /// The containers of this host, by what their runtimes wrote.

@@ -2,11 +2,13 @@
 //! file system that another process or machine may keep waiting. What kind a file system is says the mount table, which
 //! is asked without entering it. It can still hang, as a disk may: so only a process that may hang looks anything up.
 
+mod mapped;
 mod mounts;
 mod names;
 mod process;
 mod root;
 
+pub use mapped::{MappedFile, Stamp, mapped, read_mapped};
 pub use mounts::MayHang;
 pub use process::{OfProcess, of_process};
 pub use root::{Base, Root, base};

@@ -118,8 +118,10 @@ impl Monitor {
             let has_stack = kinds::room(draft.kind).stack.is_some();
             let stack = crash.as_deref().filter(|_| has_stack);
             let stack = stack.and_then(|crash| {
-                let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
-                stacks::capture(crash, &info, end.started, root)
+                let kept = roots::kept(process, &self.table, &self.kept);
+                let proc_root = &self.examiner.sources.proc_root;
+                let root = roots::root(process, exit, !kept.is_empty(), &self.table, proc_root);
+                stacks::capture(crash, &info, end.started, root, kept)
             });
             let container = process.container.clone();
             let record = Record { file: record(exit), stack, late, container };

@@ -24,7 +24,7 @@ const ARGV_BYTES_MAX: u64 = 16 << 10;
 /// Says with the process in which container it is. Costs a look into a map.
 pub(super) fn locate(containers: &mut Containers, process: &mut Process) {
     let Some(cgroup) = &process.cgroup else { return };
-    process.container = containers.of(cgroup, process.key.pid, |path| {
+    process.container = containers.of(cgroup, [process.key.pid, process.ppid], |path| {
         // Machines of systemd-nspawn and LXC have names already.
         cgroup::container_id(path).filter(|id| cgroup::is_hex_id(id)).map(Cow::into_owned)
     });

@@ -36,6 +36,7 @@ use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
+use crate::kept::Kept;
 use crate::kinds;
 use crate::kinds::case::{Case, Draft};
 use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
@@ -76,6 +77,8 @@ pub struct Inputs {
     pub toucher: Option<Arc<Toucher>>,
     /// The containers of this host, and who reads what is known of them.
     pub containers: Containers,
+    /// Copies of the files of programs in other roots than the host's.
+    pub kept: Kept,
     /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
     /// To count what happens.
@@ -107,6 +110,7 @@ pub struct Monitor {
     delays: Delays,
     paths: Paths,
     containers: Containers,
+    kept: Kept,
     hierarchy: Hierarchy,
     limits: DetectLimits,
     host: Host,
@@ -130,6 +134,7 @@ impl Monitor {
             symboliser,
             toucher,
             containers,
+            kept,
             cases,
             metrics,
             health,
@@ -159,6 +164,7 @@ impl Monitor {
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
             containers,
+            kept,
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner {
                 sources: sources.clone(),
@@ -215,8 +221,10 @@ impl Monitor {
             Observation::Exec(event) => {
                 self.forget(event.key);
                 let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
+                let ns_pid = event.ns_pid;
                 if let Some(process) = self.table.exec(event, cgroup) {
                     located::locate(&mut self.containers, process);
+                    roots::keep(process, ns_pid, &self.kept);
                     self.watches
                         .iter_mut()
                         .for_each(|watch| watch.began(process, &self.limits, &self.metrics));

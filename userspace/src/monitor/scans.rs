@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::case::Material;
 use super::raise::{Evidence, Record};
-use super::{Monitor, located};
+use super::{Monitor, located, roots};
 use crate::host::boot_time;
 use crate::kinds;
 use crate::kinds::case::Draft;
@@ -29,6 +29,7 @@ impl Monitor {
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
         located::locate(&mut self.containers, process);
         if seen.details.is_some() {
+            roots::keep_found(process, &self.kept);
             self.watches.iter_mut().for_each(|watch| watch.began(process, &self.limits, &self.metrics));
         }
     }

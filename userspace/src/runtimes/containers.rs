@@ -55,8 +55,8 @@ impl Container {
         self.info()
     }
 
-    fn look(&self, access: &Access, pid: u32) {
-        let info = read(access, &self.id, &self.cgroup, pid).map(Arc::new);
+    fn look(&self, access: &Access, pids: [u32; 2]) {
+        let info = read(access, &self.id, &self.cgroup, pids).map(Arc::new);
         self.known.send_modify(|known| {
             known.looks += 1;
             known.info = info.or(known.info.take());
@@ -66,8 +66,8 @@ impl Container {
 
 struct Order {
     container: Arc<Container>,
-    /// A process in it.
-    pid: u32,
+    /// A process in it, and its parent.
+    pids: [u32; 2],
 }
 
 struct Entry {
@@ -106,11 +106,11 @@ impl Containers {
         }
     }
 
-    /// The container that a process in this cgroup is in; `id` says which one the cgroup names, if any. Never waits.
+    /// The container that a process in this cgroup is in, known by its pid and its parent's; `id` says which one the cgroup names, if any. Never waits.
     pub fn of(
         &mut self,
         cgroup: &Arc<str>,
-        pid: u32,
+        pids: [u32; 2],
         id: impl FnOnce(&str) -> Option<String>,
     ) -> Option<Arc<Container>> {
         let known = self.by_cgroup.get(cgroup).cloned();
@@ -122,7 +122,7 @@ impl Containers {
             self.by_cgroup.insert(Arc::clone(cgroup), container.clone());
             container
         })?;
-        self.ask(&container, pid);
+        self.ask(&container, pids);
         Some(container)
     }
 
@@ -146,7 +146,7 @@ impl Containers {
     }
 
     /// Has it read, where that was not done, or found nothing and is worth another try.
-    fn ask(&mut self, container: &Arc<Container>, pid: u32) {
+    fn ask(&mut self, container: &Arc<Container>, pids: [u32; 2]) {
         let Some(entry) = self.by_id.get_mut(&container.id) else { return };
         let (at, times) = entry.asked;
         let due = match times.checked_sub(1) {
@@ -158,7 +158,7 @@ impl Containers {
         };
         let Some(orders) = self.orders.as_ref().filter(|_| due) else { return };
         entry.asked = (Instant::now(), times + 1);
-        if orders.try_send(Order { container: Arc::clone(container), pid }).is_err() {
+        if orders.try_send(Order { container: Arc::clone(container), pids }).is_err() {
             self.refused.inc();
         }
     }
@@ -166,8 +166,8 @@ impl Containers {
 
 /// Until nobody asks any more.
 fn work(access: &Access, asked: &Receiver<Order>) {
-    while let Ok(Order { container, pid }) = asked.recv() {
-        container.look(access, pid);
+    while let Ok(Order { container, pids }) = asked.recv() {
+        container.look(access, pids);
     }
 }
 
@@ -198,12 +198,12 @@ mod tests {
             Some(br#"{"Name":"/web","Config":{"Image":"nginx"}}"#.to_vec())
         };
         let mut containers = Containers::new(access(found), Counter::default());
-        assert!(containers.of(&"/system.slice".into(), 1, id_of).is_none());
-        let first = containers.of(&"/docker/aa".into(), 2, id_of).unwrap();
+        assert!(containers.of(&"/system.slice".into(), [1, 1], id_of).is_none());
+        let first = containers.of(&"/docker/aa".into(), [2, 1], id_of).unwrap();
         let info = first.settled(Duration::from_secs(60)).await.unwrap();
         assert_eq!((info.name.as_deref(), info.image.as_deref()), (Some("web"), Some("nginx")));
         let inner = |path: &str| path.starts_with("/docker/aa").then(|| "aa".to_owned());
-        let second = containers.of(&"/docker/aa/init.scope".into(), 3, inner).unwrap();
+        let second = containers.of(&"/docker/aa/init.scope".into(), [3, 1], inner).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
         assert_eq!(READS.load(Ordering::Relaxed), 1);
     }
@@ -217,12 +217,12 @@ mod tests {
         };
         let mut containers = Containers::new(access(found), Counter::default());
         let cgroup: Arc<str> = "/docker/aa".into();
-        let container = containers.of(&cgroup, 2, id_of).unwrap();
+        let container = containers.of(&cgroup, [2, 1], id_of).unwrap();
         assert_eq!(container.settled(Duration::from_secs(60)).await, None);
         for (passed, looks) in [(0, 1), (1, 2), (1, 2), (6, 3), (61, 4), (61, 4)] {
             let entry = containers.by_id.get_mut("aa").unwrap();
             entry.asked.0 = Instant::now().checked_sub(Duration::from_secs(passed)).unwrap();
-            containers.of(&cgroup, 2, id_of).unwrap();
+            containers.of(&cgroup, [2, 1], id_of).unwrap();
             let mut known = container.known.subscribe();
             let looked = known.wait_for(|it| it.looks >= looks);
             tokio::time::timeout(Duration::from_secs(60), looked).await.unwrap().unwrap();
@@ -237,8 +237,8 @@ mod tests {
         let (orders, asked) = sync_channel(1);
         let mut containers = Containers { orders: Some(orders), ..Containers::unread(refused.clone()) };
         let path = |number: usize| -> Arc<str> { format!("/docker/{number}").into() };
-        let first = containers.of(&path(0), 1, id_of).unwrap();
-        (1..CGROUPS_MAX + 2).for_each(|it| drop(containers.of(&path(it), 1, id_of)));
+        let first = containers.of(&path(0), [1, 1], id_of).unwrap();
+        (1..CGROUPS_MAX + 2).for_each(|it| drop(containers.of(&path(it), [1, 1], id_of)));
         assert_eq!((containers.by_id.len(), containers.order.len()), (CONTAINERS_MAX, CONTAINERS_MAX));
         assert!(containers.by_cgroup.len() <= CGROUPS_MAX);
         assert_eq!(refused.get(), CGROUPS_MAX as u64 + 1);
@@ -246,6 +246,6 @@ mod tests {
         first.known.send_modify(|it| it.looks = 1);
         drop(asked);
         // Without its reader it is as with a busy one.
-        assert!(containers.of(&path(1_000_000), 1, id_of).is_some());
+        assert!(containers.of(&path(1_000_000), [1, 1], id_of).is_some());
     }
 }

@@ -29,9 +29,11 @@ pub struct Access {
     pub proc_root: PathBuf,
 }
 
-/// What is known of the container with this id, in which this process is; `None` where nothing is.
-pub(super) fn read(access: &Access, id: &str, cgroup: &str, pid: u32) -> Option<ContainerInfo> {
-    let relay = waits_for(access, id, pid);
+/// What is known of the container with this id, in which the first of these processes is, the child of the second; `None`
+/// where nothing is.
+pub(super) fn read(access: &Access, id: &str, cgroup: &str, pids: [u32; 2]) -> Option<ContainerInfo> {
+    // The child may be gone again.
+    let relay = pids.into_iter().find_map(|pid| waits_for(access, id, pid));
     let mut info = ContainerInfo::default();
     // In a user's own slice anybody may name a cgroup as another's container is named.
     if !is_users(cgroup) {
@@ -145,7 +147,7 @@ mod tests {
             };
             let argv = move |pid: u32| fs::read(argv_root.join(pid.to_string()).join("cmdline")).ok();
             let access = Access { first: Box::new(first), argv: Box::new(argv), proc_root };
-            read(&access, ID, &cgroup.replace("ID", ID), 9)
+            read(&access, ID, &cgroup.replace("ID", ID), [9, 8])
         }
     }
 
@@ -214,6 +216,9 @@ mod tests {
         let host = Host::new(&[STAT, CONMON, ("proc/8/cmdline", argv), docker]);
         let users = "/user.slice/user-1000.slice/user@1000.service/libpod-ID.scope";
         assert_eq!(said(host.read(users).as_ref()), Some(["k8s_app", "", "", "", "podman"]));
+        // Of a child that is gone its parent is asked.
+        let host = Host::new(&[CONMON, ("proc/8/cmdline", argv)]);
+        assert_eq!(said(host.read("/libpod-ID.scope").as_ref()), Some(["k8s_app", "", "", "", "podman"]));
         // Nor a bundle that is another's.
         let other = "conmon\0-c\0ID\0-b\0/odd/other\0";
         let host = Host::new(&[STAT, CONMON, ("proc/8/cmdline", other), ("odd/other/config.json", bundle)]);

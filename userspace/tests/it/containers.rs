@@ -49,6 +49,7 @@ const CONMON: &str = "#include <string.h>\n#include <sys/wait.h>\n#include <unis
         while (at < argc && strcmp(argv[at], \"--\") != 0) at++;\n\
         if (fork() == 0) { execv(argv[at + 1], argv + at + 1); _exit(127); }\n\
         wait(0);\n\
+        sleep(3);\n\
         return 0; }\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,7 +112,7 @@ async fn what_a_runtime_wrote_is_read_by_a_helper_if_it_is_roots() {
     let mut containers = monitor::containers(proc_root.path(), Some(&toucher), Counter::default());
     let mut image = async |id: &str| {
         let of = |path: &str| Some(path.trim_start_matches("/docker/").to_owned());
-        let container = containers.of(&format!("/docker/{id}").into(), 7, of).unwrap();
+        let container = containers.of(&format!("/docker/{id}").into(), [7, 1], of).unwrap();
         container.settled(Duration::from_secs(120)).await.and_then(|it| it.image)
     };
     assert_eq!(image(&good).await.as_deref(), Some("nginx:1.25"));

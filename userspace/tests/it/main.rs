@@ -15,6 +15,7 @@ mod ends;
 mod execs;
 mod fallback;
 mod faults;
+mod gone;
 mod growth;
 mod hostile_files;
 mod http;
