@@ -6,6 +6,7 @@ mod reload;
 mod stage;
 mod supervisor;
 mod told;
+mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use tracing::{error, info, warn};
 use crate::alerts::Sinks;
 use crate::analyst::Analyst;
 use crate::cgroup::{Hierarchy, of_process};
-use crate::children::{Share, Symboliser, Toucher};
+use crate::children::{Share, Toucher};
 use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
@@ -41,6 +42,7 @@ use reload::Reload;
 use stage::{Stage, within};
 use supervisor::Vital;
 use told::{Told, audience, tell};
+use workers::{Workers, containers, kept};
 
 /// Batches of observations that may wait for the monitor.
 const BATCHES: usize = 64;
@@ -95,11 +97,7 @@ impl Ready {
 
         let (ended, mut ends) = mpsc::channel(ENDS);
         let share = Share::of(memory_limit(&config.cgroup_root));
-        let helpers = Helpers {
-            symboliser: Arc::new(Symboliser::new(&nursery, share, &metrics)),
-            // For the scan and for looks at programs.
-            toucher: Toucher::new(&nursery, share),
-        };
+        let helpers = Workers::new(&nursery, share, &metrics);
         let sight = Sight { log, attached, helpers };
         let watch = WatchStages::start(&config, &host, sight, &cases, &metrics, &health, &ended);
         let shared =
@@ -183,13 +181,7 @@ async fn first_end(ends: &mut mpsc::Receiver<&'static str>, watch: &WatchStages)
 struct Sight {
     log: Option<kmsg::Log>,
     attached: probes::Attached,
-    helpers: Helpers,
-}
-
-/// Who works for those that see, in processes of their own.
-struct Helpers {
-    symboliser: Arc<Symboliser>,
-    toucher: Arc<Toucher>,
+    helpers: Workers,
 }
 
 /// What the daemon and its children may use; `None`: as much as there is.
@@ -233,6 +225,8 @@ impl WatchStages {
             kernel_log: log.is_some(),
             symboliser: helpers.symboliser,
             toucher: Some(Arc::clone(&helpers.toucher)),
+            kept: kept(config, helpers.copier, metrics),
+            containers: containers(config, &helpers.runtimes, metrics),
             cases: cases.clone(),
             metrics: Arc::clone(metrics),
             health: health.clone(),

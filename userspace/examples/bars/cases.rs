@@ -80,5 +80,6 @@ fn process() -> ProcessInfo {
         container_id: None,
         unit: None,
         pod_uid: None,
+        container: None,
     }
 }

@@ -147,6 +147,15 @@ fn labels(incident: &Incident) -> BTreeMap<&'static str, String> {
         ("fingerprint", incident.fingerprint.clone()),
     ]);
     labels.extend(process.container_id.clone().map(|id| ("container_id", id)));
+    // As Kubernetes' own metrics have them, so that they can be routed and held back alike.
+    let container = process.container.clone().unwrap_or_default();
+    let named = [
+        ("container", container.name),
+        ("image", container.image),
+        ("pod", container.pod),
+        ("namespace", container.namespace),
+    ];
+    labels.extend(named.into_iter().filter_map(|(name, text)| Some((name, text?))));
     labels.values_mut().for_each(|text| *text = inert(text, LABEL));
     // An empty label is none, to Alertmanager.
     labels.retain(|_, text| !text.is_empty());

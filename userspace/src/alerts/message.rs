@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::mrkdwn::{code, code_block, plain};
 use super::redacted::redacted;
 use crate::cgroup;
-use crate::model::{Completeness, Confidence, FactView, Incident, Occasion, Verdict, VerdictBy};
+use crate::model::{
+    Completeness, Confidence, ContainerInfo, FactView, Incident, Occasion, Verdict, VerdictBy,
+};
 use crate::store::DueAlert;
 use occasion::{NAME, SENTENCE};
 
@@ -82,11 +84,17 @@ fn notification(incident: &Incident, lead: &str, repeat: &str) -> String {
 fn place(incident: &Incident) -> String {
     let process = &incident.process;
     let mut places = vec![format!("*Host* {}", code(&incident.host, NAME))];
-    if let Some(id) = &process.container_id {
-        places.push(format!("*container* {}", code(cgroup::short_id(id), CONTAINER)));
+    let named = process.container.as_ref();
+    match (named.and_then(|it| it.name.as_ref()), &process.container_id) {
+        (Some(name), _) => places.push(format!("*container* {}", code(name, NAME))),
+        (None, Some(id)) => places.push(format!("*container* {}", code(cgroup::short_id(id), CONTAINER))),
+        (None, None) => {}
     }
-    if let Some(pod) = &process.pod_uid {
-        places.push(format!("*pod* {}", code(pod, NAME)));
+    if let Some(image) = named.and_then(|it| it.image.as_ref()) {
+        places.push(format!("*image* {}", code(image, NAME)));
+    }
+    if let Some(pod) = named.and_then(ContainerInfo::pod_path).or_else(|| process.pod_uid.clone()) {
+        places.push(format!("*pod* {}", code(&pod, NAME)));
     }
     if let Some(unit) = &process.unit {
         places.push(format!("*unit* {}", code(unit, NAME)));

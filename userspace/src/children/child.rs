@@ -83,6 +83,16 @@ impl Helper {
             Work::Parse => "parser",
             Work::Open => "opener",
         };
+        Self::start_as(name, nursery, work, limits)
+    }
+
+    /// The same under a name of its own, by which it is counted and shown.
+    pub(super) fn start_as(
+        name: &'static str,
+        nursery: &Arc<Nursery>,
+        work: Work,
+        limits: Limits,
+    ) -> Result<Self, &'static str> {
         let (process, link) = nursery.bear().inspect_err(|_| nursery.count(name, "refused"))?;
         let helper = Self { process: Some(process), link, name, nursery: Arc::clone(nursery) };
         let until = Some(Instant::now() + READY_DEADLINE);

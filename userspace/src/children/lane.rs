@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::child::{End, Helper};
 use super::link::{Link, Lost};
-use super::message::{Name, OpenAnswer, OpenJob, StackAnswer, StackJob};
+use super::message::{Kept, Name, OpenAnswer, OpenJob, StackAnswer, StackJob};
 use super::nursery::Nursery;
 use super::share::Share;
 use crate::sandbox::Work;
-use crate::stack::{Capture, Stack, wanted};
+use crate::stack::{Capture, Stack, stand_ins, wanted};
 
 /// A parser looks at the clock between its steps: it may be this late.
 const GRACE: Duration = Duration::from_millis(250);
@@ -84,7 +84,12 @@ impl Lane {
         let (to_opener, to_parser) = Link::pair().map_err(|_| Lost::Closed)?;
         let left_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let names = wanted(capture).iter().map(|it| Name::from(it.as_path())).collect();
-        let files = OpenJob::Files { root: capture.root.clone(), names, left_ms };
+        let kept = stand_ins(capture).into_iter().map(|(number, file)| Kept {
+            number,
+            copy: file.copy.as_path().into(),
+            changed: file.changed,
+        });
+        let files = OpenJob::Files { root: capture.root.clone(), names, kept: kept.collect(), left_ms };
         if let Some(opener) = &self.opener {
             match opener.link.send(&files, Some(std::os::fd::AsFd::as_fd(&to_opener)), Some(until)) {
                 Ok(()) => self.opening = true,

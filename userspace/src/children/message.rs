@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lookup::Root;
+use crate::lookup::{Root, Stamp};
 use crate::sandbox::{Limits, Step, Work};
 use crate::stack::{BuildId, Capture, Stack};
 
@@ -49,12 +49,19 @@ pub(super) struct StackAnswer {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) enum OpenJob {
-    /// Open these, and hand them to the parser by the socket that comes along.
-    Files { root: Root, names: Vec<Name>, left_ms: u64 },
+    /// Open these, and hand them to the parser by the socket that comes along; of a name that can't be opened the copy
+    /// that was kept.
+    Files { root: Root, names: Vec<Name>, kept: Vec<Kept>, left_ms: u64 },
     /// Look at the program of the process in this directory.
     Look { directory: Name, program: Option<Name>, owner: bool },
     /// Read so much of the file that comes along.
     Read { max: u64 },
+    /// Read so much of the first of these that is there and root's alone.
+    First { root: Root, names: Vec<Name>, max: u64 },
+    /// Which files the process in this directory has mapped, if its root is not the host's.
+    Mapped { directory: Name, host: Name },
+    /// Read one of those: what it holds, in 64 digits. Copy it into the file that comes along, if one does.
+    Copy { directory: Name, host: Name, name: Name, stamp: Stamp, max: u64 },
 }
 
 /// From an opener to the daemon.
@@ -68,8 +75,14 @@ pub(super) enum OpenAnswer {
         in_place: Option<bool>,
         owner: Option<u32>,
     },
+    /// Which file it is that follows, where one is there.
+    Found(Option<usize>),
     /// A part of what was read; an empty one is the end.
     Part(Name),
+    /// The files that are mapped.
+    Mapped(Vec<Mapped>),
+    /// What the file that was read holds, in 64 digits; else why it was not read.
+    Copied(Result<String, String>),
 }
 
 /// From an opener to a parser.
@@ -80,6 +93,8 @@ pub(super) enum Delivery {
     Root(Result<(), String>),
     /// The file of this number, which comes along; else why not.
     File(usize, Result<(), String>),
+    /// The file of this number as it was kept, which comes along, and when the original was changed last.
+    Kept(usize, (i64, i64)),
     /// That was the last of those asked for at first.
     All,
     /// The answer to an [`Ask`]: with a file, or without.
@@ -90,6 +105,26 @@ pub(super) enum Delivery {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ask(pub(super) BuildId);
+
+/// A copy of the file of this number.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    pub(super) number: usize,
+    /// Where it is, in our own root.
+    pub(super) copy: Name,
+    pub(super) changed: (i64, i64),
+}
+
+/// A file that a process has mapped.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mapped {
+    pub(super) name: Name,
+    pub(super) start: Option<u64>,
+    pub(super) is_program: bool,
+    pub(super) stamp: Stamp,
+}
 
 /// Bytes that need not be text, in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

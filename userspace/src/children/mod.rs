@@ -15,6 +15,7 @@
 
 mod check;
 mod child;
+mod copier;
 mod entry;
 mod lane;
 mod link;
@@ -28,6 +29,7 @@ mod toucher;
 mod waiting;
 
 pub use check::{Confined, check};
+pub use copier::Copier;
 pub use entry::{COMMAND, run};
 pub use nursery::Nursery;
 pub use share::Share;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::link::{Link, MESSAGE_BYTES_MAX};
 use super::message::{Ask, Delivery, StackAnswer, StackJob};
 use crate::sandbox::renew_cpu;
-use crate::stack::{BuildId, Effort, Files, MODULES_MAX, Stack, Unwinder, wanted};
+use crate::stack::{BuildId, Effort, Files, FoundFile, MODULES_MAX, Stack, Unwinder, wanted};
 
 /// Of the time for a stack, files are waited for so long at most, in percent: what has come by then is worked with.
 const OPENING_PERCENT: u32 = 40;
@@ -54,7 +54,7 @@ struct Delivered {
     opener: Link,
     until: Instant,
     root: Result<(), String>,
-    files: HashMap<PathBuf, Result<File, String>>,
+    files: HashMap<PathBuf, Result<FoundFile, String>>,
     asks_left: RefCell<usize>,
 }
 
@@ -70,6 +70,12 @@ impl Delivered {
                 Delivery::Root(found) => root = found,
                 Delivery::File(number, found) => {
                     let file = found.and_then(|()| descriptor.map(File::from).ok_or_else(late));
+                    let file = file.map(|file| FoundFile { file, kept: None });
+                    names.get(number).map(|name| files.insert(name.clone(), file));
+                }
+                Delivery::Kept(number, changed) => {
+                    let file = descriptor.map(File::from).ok_or_else(late);
+                    let file = file.map(|file| FoundFile { file, kept: Some(changed) });
                     names.get(number).map(|name| files.insert(name.clone(), file));
                 }
                 Delivery::All | Delivery::Debug => break,
@@ -87,9 +93,10 @@ impl Files for Delivered {
         self.root.clone()
     }
 
-    fn open(&self, path: &Path) -> Result<File, String> {
-        let found = self.files.get(path).ok_or("it was not asked for")?;
-        found.as_ref().map_err(Clone::clone)?.try_clone().map_err(|error| error.to_string())
+    fn open(&self, path: &Path) -> Result<FoundFile, String> {
+        let found = self.files.get(path).ok_or("it was not asked for")?.as_ref().map_err(Clone::clone)?;
+        let file = found.file.try_clone().map_err(|error| error.to_string())?;
+        Ok(FoundFile { file, kept: found.kept })
     }
 
     fn debug(&self, build_id: &BuildId) -> Option<File> {

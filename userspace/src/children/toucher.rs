@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::link::Lost;
 use super::message::{Name, OpenAnswer, OpenJob};
 use super::nursery::Nursery;
 use super::share::Share;
-use crate::lookup::OfProcess;
+use crate::lookup::{OfProcess, Root};
 use crate::sandbox::Work;
 
 /// For one look at a program's file.
@@ -43,19 +43,31 @@ impl Toucher {
         let until = Instant::now() + patience;
         self.with(|child| {
             child.link.send(&OpenJob::Read { max }, Some(file.as_fd()), Some(until))?;
-            let mut bytes = Vec::new();
-            loop {
-                match child.link.receive(Some(until))?.0 {
-                    OpenAnswer::Part(Name(part)) if part.is_empty() => return Ok(bytes),
-                    OpenAnswer::Part(Name(part))
-                        if bytes.len() + part.len() <= usize::try_from(max).unwrap_or(usize::MAX) =>
-                    {
-                        bytes.extend(part);
-                    }
-                    _ => return Err(Lost::Malformed),
-                }
-            }
+            parts(child, max, until)
         })
+    }
+
+    /// Of these files the first that is there and that only root can write, by its number, and what it holds, up to so
+    /// much; `None` also where there was no answer in time.
+    pub fn first(
+        &self,
+        root: &Root,
+        paths: &[PathBuf],
+        max: u64,
+        patience: Duration,
+    ) -> Option<(usize, Vec<u8>)> {
+        let names = paths.iter().map(|it| Name::from(it.as_path())).collect();
+        let job = OpenJob::First { root: root.clone(), names, max };
+        let until = Instant::now() + patience;
+        let found = self.with(|child| {
+            child.link.send(&job, None, Some(until))?;
+            match child.link.receive(Some(until))?.0 {
+                OpenAnswer::Found(None) => Ok(None),
+                OpenAnswer::Found(Some(number)) => Ok(Some((number, parts(child, max, until)?))),
+                _ => Err(Lost::Malformed),
+            }
+        });
+        found.flatten()
     }
 
     /// Looks for the file of the program of the process in `directory`, `/proc/PID`. `None`: there was no answer.
@@ -94,6 +106,19 @@ impl Toucher {
                 child.end(lost);
                 None
             }
+        }
+    }
+}
+
+/// What is read of a file, whose parts come one after another.
+fn parts(child: &Helper, max: u64, until: Instant) -> Result<Vec<u8>, Lost> {
+    let most = usize::try_from(max).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    loop {
+        match child.link.receive(Some(until))?.0 {
+            OpenAnswer::Part(Name(part)) if part.is_empty() => return Ok(bytes),
+            OpenAnswer::Part(Name(part)) if bytes.len() + part.len() <= most => bytes.extend(part),
+            _ => return Err(Lost::Malformed),
         }
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::kinds::case::CaseFile;
 use crate::model::{
-    AlertDelivery, Completeness, Confidence, EvidenceEntry, FactView, FindingView, Incident, Occasion,
-    ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
+    AlertDelivery, Completeness, Confidence, ContainerInfo, EvidenceEntry, FactView, FindingView, Incident,
+    Occasion, ProcessInfo, Related, Relation, Severity, Verdict, VerdictBy,
 };
 use crate::render;
 use crate::text;
@@ -99,7 +99,13 @@ fn process(out: &mut Lines, it: &ProcessInfo) {
     out.field_if("cgroup", it.cgroup.as_deref());
     out.field_if("unit", it.unit.as_deref());
     out.field_if("container", it.container_id.as_deref());
-    out.field_if("pod", it.pod_uid.as_deref());
+    if let Some(container) = &it.container {
+        out.field_if("called", container.name.as_deref());
+        out.field_if("image", container.image.as_deref());
+        out.field_if("runtime", container.runtime.as_deref());
+    }
+    let pod = it.container.as_ref().and_then(ContainerInfo::pod_path);
+    out.field_if("pod", pod.or_else(|| it.pod_uid.clone()).as_deref());
 }
 
 fn related(out: &mut Lines, related: &[Related]) {

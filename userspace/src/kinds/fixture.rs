@@ -118,6 +118,7 @@ pub(crate) fn healthy() -> CaseFile {
             container_id: None,
             unit: None,
             pod_uid: None,
+            container: None,
         },
         observed_at: "2026-11-22T12:27:59.123Z".parse().unwrap(),
         findings: Vec::new(),

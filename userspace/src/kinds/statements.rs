@@ -22,6 +22,8 @@ macro_rules! statements {
             Stack(StackFact) as_stack in (shared stack),
             /// Of a live process, whatever is wrong with it.
             Standing(StandingFact) as_standing in (shared standing),
+            /// Of where it ran.
+            Place(PlaceFact) as_place in (shared place),
             /// Of threads that hang.
             Hung(HungFact) as_hung in (hung_task),
             /// Of threads that spin.

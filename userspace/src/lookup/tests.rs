@@ -75,3 +75,26 @@ fn what_others_can_write_is_not_roots() {
         assert_eq!(is_roots(file.as_file()), want && rustix::process::geteuid().is_root(), "{mode:o}");
     }
 }
+
+/// As systemd's RestrictSUIDSGID= does, kernels before 5.6, and other filters that do not know it.
+#[test]
+fn no_newer_way_to_open_files_is_needed() {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+
+    let calls = [(i64::from(syscalls::Sysno::openat2.id()), vec![])];
+    for error in [rustix::io::Errno::NOSYS, rustix::io::Errno::PERM] {
+        let refused = SeccompAction::Errno(error.raw_os_error().unsigned_abs());
+        let filter =
+            SeccompFilter::new(calls.clone().into(), SeccompAction::Allow, refused, TargetArch::x86_64);
+        let program: BpfProgram = filter.unwrap().try_into().unwrap();
+        let thread = std::thread::spawn(move || {
+            apply_filter(&program).unwrap();
+            let flags = rustix::fs::ResolveFlags::BENEATH;
+            let newer = rustix::fs::openat2(CWD, "src", OFlags::PATH, Mode::empty(), flags);
+            assert_eq!(newer.unwrap_err(), error, "the filter is in force");
+            only_regular_files_are_opened_and_nothing_blocks();
+            names_are_resolved_inside_the_root();
+        });
+        thread.join().unwrap();
+    }
+}

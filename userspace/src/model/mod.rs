@@ -1,6 +1,7 @@
 //! The nouns every stage shares. Plain data: no I/O, no clocks, no dependencies on other modules.
 
 mod comm;
+mod container;
 mod evidence;
 mod incident;
 mod kind;
@@ -13,6 +14,7 @@ mod verdict;
 mod written;
 
 pub use comm::Comm;
+pub use container::ContainerInfo;
 pub use evidence::{Completeness, EvidenceFile};
 pub use incident::{
     AlertDelivery, AlertStatus, EvidenceEntry, FactView, FindingView, Incident, IncidentStatus, Occasion,

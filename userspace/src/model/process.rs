@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::SignalSource;
+use super::{ContainerInfo, SignalSource};
 
 /// A process: its pid (the thread group id) and its start time, because a bare pid is reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct ProcessInfo {
     /// The Kubernetes pod's uid, where the cgroup path names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_uid: Option<String>,
+    /// What the container's runtime says of it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerInfo>,
 }
 
 impl ProcessInfo {

@@ -122,10 +122,14 @@ impl ProcessInfo {
             container_id: _,
             unit,
             pod_uid: _,
+            container,
         } = self;
         act(Written::Arguments(argv));
         act(Written::Text(name));
         exe.iter_mut().chain(cgroup).chain(unit).for_each(|text| act(Written::Text(text)));
+        if let Some(container) = container {
+            container.each_text(&mut |text| act(Written::Text(text)));
+        }
     }
 }
 

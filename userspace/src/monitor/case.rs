@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use crate::evidence::Collected;
 use crate::host::wall_time;
 use crate::kinds;
-use crate::kinds::case::{Case, CaseFile, Draft, numbered};
+use crate::kinds::case::{Case, CaseFile, Draft, cite, numbered};
+use crate::kinds::shared::place;
 use crate::model::{Completeness, IncidentKind, ProcessInfo};
 use crate::state::identity::program;
 use crate::text;
@@ -31,7 +32,13 @@ pub(super) fn build(draft: Draft, material: Material) -> Case {
     let fingerprint = fingerprint(draft.kind, &material.process, &draft.site);
     let title = title(draft.kind, &material.process);
     let (kind, severity) = (draft.kind, draft.severity);
-    Case { fingerprint, kind, severity, title, count: 1, file: file(vec![draft], material) }
+    let container = material.process.container.as_ref().map(place::in_container);
+    let mut file = file(vec![draft], material);
+    // Behind those that prove something.
+    if let Some(statement) = container {
+        cite(&mut file.facts, statement);
+    }
+    Case { fingerprint, kind, severity, title, count: 1, file }
 }
 
 /// The case file for any number of drafts, worst first, its evidence still to come.
@@ -74,8 +81,9 @@ pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str)
 
 /// `OOM kill: python3 (pid 13674) in /oomtest`; the service or the container where the cgroup is one.
 fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
-    let container =
-        process.container_id.as_ref().map(|id| format!("container {}", crate::cgroup::short_id(id)));
+    let named = process.container.as_ref().and_then(place::words::in_words);
+    let id = || process.container_id.as_ref().map(|id| format!("container {}", crate::cgroup::short_id(id)));
+    let container = named.or_else(id);
     let cgroup = process.cgroup.clone().filter(|path| path != "/");
     let place = process.unit.clone().or(container).or(cgroup);
     let place = place.map_or_else(String::new, |place| format!(" in {place}"));
@@ -88,7 +96,7 @@ mod tests {
     use super::*;
     use crate::kinds::case::Statement;
     use crate::kinds::fixture::recorded;
-    use crate::model::{EvidenceFile, Severity};
+    use crate::model::{ContainerInfo, EvidenceFile, Severity};
     use crate::render;
 
     fn process(pid: u32, name: &str) -> ProcessInfo {
@@ -104,6 +112,7 @@ mod tests {
             container_id: None,
             unit: None,
             pod_uid: None,
+            container: None,
         }
     }
 
@@ -166,6 +175,46 @@ mod tests {
             };
             assert_eq!(title(IncidentKind::OomKill, &process), want);
         }
+    }
+
+    #[test]
+    fn what_a_runtime_calls_a_container_is_in_title_and_facts_and_not_in_the_fingerprint() {
+        let of = |id: &str, container: Option<ContainerInfo>| {
+            let process = ProcessInfo {
+                cgroup: Some(format!("/kubepods/{id}")),
+                container_id: Some(id.to_owned()),
+                container,
+                ..process(7, "app")
+            };
+            let material = Material { process, at: Duration::ZERO, events_lost: 0 };
+            build(draft(IncidentKind::Crash, Severity::Warning, &["a"]), material)
+        };
+        let pod = |pod: &str| ContainerInfo {
+            name: Some("app".into()),
+            image: Some("shop/app:1".into()),
+            pod: Some(pod.into()),
+            namespace: Some("shop".into()),
+            runtime: Some("containerd".into()),
+        };
+        let (one, other) = ("3f".repeat(32), "4e".repeat(32));
+        let case = of(&one, Some(pod("checkout-7d9f")));
+        assert_eq!(
+            case.title,
+            "Crash: app (pid 7) in pod shop/checkout-7d9f (container app, image shop/app:1)"
+        );
+        let last = case.file.facts.last().unwrap();
+        assert_eq!(
+            (render::fact(&last.data).as_str(), last.source.as_str()),
+            ("it ran in pod shop/checkout-7d9f (container app, image shop/app:1)", "runtime:containerd")
+        );
+        assert_eq!(case.file.findings[0].facts, ["F1"], "it proves nothing");
+        for same in [of(&other, Some(pod("checkout-51c0"))), of(&one, None)] {
+            assert_eq!(case.fingerprint, same.fingerprint, "{}", same.title);
+        }
+        let hostile =
+            ContainerInfo { name: Some("\x1b]0;x\u{202e}<!channel>".into()), ..ContainerInfo::default() };
+        let title = of(&one, Some(hostile)).title;
+        assert!(!title.contains(['\x1b', '\u{202e}']), "{title}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
 use super::victims::{Chosen, EarlyEnd, is_victim};
-use super::{roots, stacks};
+use super::{located, roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
 use crate::kinds::pieces::Who;
@@ -51,7 +51,9 @@ impl Monitor {
             self.watches.iter_mut().for_each(|watch| watch.ended_well(process, parent));
         }
         if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
-            let process = process.clone();
+            let mut process = process.clone();
+            // One that never began a program of its own was not seen before.
+            located::locate(&mut self.containers, &mut process);
             if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
                 self.victims.wait(process, parent, boot_time());
             } else {
@@ -129,10 +131,14 @@ impl Monitor {
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let has_stack = kinds::room(draft.kind).stack.is_some();
             let stack = signal.filter(|_| has_stack).and_then(|signal| {
-                let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
-                stacks::capture(signal, &info, end.started, root)
+                let kept = roots::kept(process, &self.table, &self.kept);
+                let proc_root = &self.examiner.sources.proc_root;
+                let root = roots::root(process, exit, !kept.is_empty(), &self.table, proc_root);
+                stacks::capture(signal, &info, end.started, root, kept)
             });
-            self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, late });
+            let container = process.container.clone();
+            let record = Record { file: record(exit), stack, late, container };
+            self.raiser.raise(draft, material, evidence, record);
         }
     }
 

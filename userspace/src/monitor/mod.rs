@@ -7,6 +7,7 @@ mod ends;
 mod examine;
 mod fallen;
 mod handle;
+mod located;
 mod losses;
 mod once;
 mod raise;
@@ -27,6 +28,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::MissedTickBehavior;
 
 pub use handle::Handle;
+pub use located::containers;
 pub use once::examine_once;
 
 use crate::cgroup::{Hierarchy, Paths};
@@ -35,6 +37,7 @@ use crate::config::DetectLimits;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::{Host, boot_time};
+use crate::kept::Kept;
 use crate::kinds;
 use crate::kinds::case::{Case, Draft};
 use crate::kinds::watch::{Found, View, Waker, Watch, WatchSetup};
@@ -42,6 +45,7 @@ use crate::metrics::Metrics;
 use crate::model::{ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{CgroupMemory, Observation};
 use crate::queue::Queue;
+use crate::runtimes::Containers;
 use crate::state::users::Users;
 use crate::state::{History, Process, Table, Zombies};
 use delays::Delays;
@@ -73,6 +77,10 @@ pub struct Inputs {
     pub symboliser: Arc<Symboliser>,
     /// Who looks at what may hang; absent: whoever asks.
     pub toucher: Option<Arc<Toucher>>,
+    /// The containers of this host, and who reads what is known of them.
+    pub containers: Containers,
+    /// Copies of the files of programs in other roots than the host's.
+    pub kept: Kept,
     /// The queue that cases are pushed to.
     pub cases: Queue<Case>,
     /// To count what happens.
@@ -104,6 +112,8 @@ pub struct Monitor {
     losses: Losses,
     delays: Delays,
     paths: Paths,
+    containers: Containers,
+    kept: Kept,
     hierarchy: Hierarchy,
     limits: DetectLimits,
     host: Host,
@@ -126,6 +136,8 @@ impl Monitor {
             kernel_log,
             symboliser,
             toucher,
+            containers,
+            kept,
             cases,
             metrics,
             health,
@@ -155,6 +167,8 @@ impl Monitor {
             losses: Losses::default(),
             delays: Delays::new(&metrics),
             paths: Paths::new(sources.hierarchy.clone(), sources.proc_root.clone()),
+            containers,
+            kept,
             hierarchy: sources.hierarchy.clone(),
             examiner: Examiner {
                 sources: sources.clone(),
@@ -211,7 +225,10 @@ impl Monitor {
             Observation::Exec(event) => {
                 self.forget(event.key);
                 let cgroup = self.paths.resolve(event.cgroup, [event.key.pid, event.parent.pid], None);
+                let ns_pid = event.ns_pid;
                 if let Some(process) = self.table.exec(event, cgroup) {
+                    located::locate(&mut self.containers, process);
+                    roots::keep(process, ns_pid, &self.kept);
                     self.watches
                         .iter_mut()
                         .for_each(|watch| watch.began(process, &self.limits, &self.metrics));

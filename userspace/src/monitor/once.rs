@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
 use super::{Inputs, Monitor};
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::Host;
+use crate::kept::Kept;
 use crate::kinds::case::CaseFile;
 use crate::metrics::Metrics;
 use crate::queue::cases::case_queue;
@@ -43,6 +45,8 @@ pub async fn examine_once(config: &Config, pid: u32) -> Result<Option<CaseFile>>
         kernel_log: false,
         symboliser: Arc::new(Symboliser::new(&nobody, Share::of(None), &metrics)),
         toucher: None,
+        kept: Kept::none(),
+        containers: super::containers(&config.proc_root, None, Counter::default()),
         cases: case_queue(&metrics),
         metrics,
         health: Health::default(),

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::model::{EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
+use crate::runtimes::Container;
 use crate::stack::Capture;
 
 /// Most processes whose evidence is read at once.
@@ -28,6 +29,9 @@ const READS: usize = 8;
 const READ_DEADLINE: Duration = Duration::from_millis(500);
 /// Longest wait for the names of a stack's functions.
 const STACK_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Longest wait for what a container that was just seen is called.
+const CONTAINER_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Evidence that is being read.
 pub(super) type Reading = JoinHandle<Collected>;
@@ -49,6 +53,8 @@ pub(super) struct Record {
     pub(super) stack: Option<Capture>,
     /// What it says by another way, and later.
     pub(super) late: Option<Late>,
+    /// In which container it was, of which more may be known in a moment.
+    pub(super) container: Option<Arc<Container>>,
 }
 
 /// Turns drafts into queued cases.
@@ -94,7 +100,13 @@ impl Raiser {
     }
 
     /// Makes a case of the draft and queues it once its evidence is there, or is late.
-    pub(super) fn raise(&mut self, mut draft: Draft, material: Material, evidence: Evidence, record: Record) {
+    pub(super) fn raise(
+        &mut self,
+        mut draft: Draft,
+        mut material: Material,
+        evidence: Evidence,
+        record: Record,
+    ) {
         let process = &material.process;
         let mut turn = self.repeats.turn(&case::fingerprint(draft.kind, process, &draft.site));
         let reading = match evidence {
@@ -122,6 +134,9 @@ impl Raiser {
             } else if let Some(site) = turn.site().await {
                 // Too many at once to find the place of each: not another fault for that.
                 draft.site = site;
+            }
+            if let (None, Some(container)) = (&material.process.container, record.container) {
+                material.process.container = container.settled(CONTAINER_DEADLINE).await;
             }
             let mut case = case::build(draft, material);
             case::add_evidence(&mut case.file, collected);

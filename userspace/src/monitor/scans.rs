@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
+use super::{Monitor, located, roots};
 use crate::host::boot_time;
 use crate::kinds;
 use crate::kinds::case::Draft;
@@ -27,7 +27,9 @@ impl Monitor {
         }
         self.ask_watches(now, |watch, view, found| watch.saw(seen, view, found));
         let Some(process) = self.table.get_live_mut(seen.key) else { return };
+        located::locate(&mut self.containers, process);
         if seen.details.is_some() {
+            roots::keep_found(process, &self.kept);
             self.watches.iter_mut().for_each(|watch| watch.began(process, &self.limits, &self.metrics));
         }
     }

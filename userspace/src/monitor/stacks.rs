@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::host::wall_time;
 use crate::model::ProcessInfo;
 use crate::observation::{FatalSignal, StackCapture, WalkedFrame};
-use crate::stack::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers, Root};
+use crate::stack::{BuildId, Capture, CapturedFrame, KeptFile, LoadedModule, Register, Registers, Root};
 
 /// A program written and started at once is not a changed one: file systems' clocks tick coarsely.
 const CLOCK_SLACK: Duration = Duration::from_millis(10);
@@ -41,6 +41,7 @@ pub(super) fn capture(
     process: &ProcessInfo,
     started: Duration,
     root: Root,
+    kept: Vec<KeptFile>,
 ) -> Option<Capture> {
     let captured = crash.capture.as_ref()?;
     let started = wall_time(started + CLOCK_SLACK);
@@ -59,6 +60,7 @@ pub(super) fn capture(
         entry: captured.entry,
         vdso: captured.vdso,
         root,
+        kept,
         owner: owner(process),
         started_at: Some(started.into()),
     })
@@ -132,8 +134,9 @@ mod tests {
                 container_id: None,
                 unit: None,
                 pod_uid: None,
+                container: None,
             };
-            let got = super::capture(&crash, &process, Duration::ZERO, Root::Ours).unwrap();
+            let got = super::capture(&crash, &process, Duration::ZERO, Root::Ours, Vec::new()).unwrap();
             let want = (want.map(PathBuf::from), mapped.map(PathBuf::from));
             assert_eq!((got.executable, got.mapped), want, "{executed:?}");
         }

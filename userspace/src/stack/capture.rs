@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::kept::KeptFile;
 use super::wire;
 use crate::lookup::Root;
 
@@ -40,6 +41,9 @@ pub struct Capture {
     pub entry: Option<u64>,
     /// `AT_SYSINFO_EHDR`: where the vDSO was.
     pub vdso: Option<u64>,
+    /// Copies of its files. They are for who opens files, not for who reads them.
+    #[serde(skip)]
+    pub kept: Vec<KeptFile>,
     /// Where the process's root directory is. Names in the load map are resolved inside it.
     pub root: Root,
     /// Who could have made its files: a user, or a container. Crashes of one owner wait for each other.

@@ -19,9 +19,18 @@ pub trait Files {
     /// Whether the root of the process can be reached; else why not.
     fn root(&self) -> Result<(), String>;
     /// A file by the name that the process had for it; else why there is none.
-    fn open(&self, path: &Path) -> Result<File, String>;
+    fn open(&self, path: &Path) -> Result<FoundFile, String>;
     /// The separate debug information that the distribution has of a file, if it has.
     fn debug(&self, build_id: &BuildId) -> Option<File>;
+}
+
+/// A file that was found by its name.
+#[derive(Debug)]
+pub struct FoundFile {
+    /// The file, or a copy of it.
+    pub file: File,
+    /// Of a copy that was kept: when the original was changed last, in seconds and nanoseconds since 1970.
+    pub kept: Option<(i64, i64)>,
 }
 
 /// The names that a capture's stack may need, each once.
@@ -70,8 +79,6 @@ impl OpenFile {
         if metadata.len() > FILE_BYTES_MAX {
             bail!("it has {} bytes, more than the {FILE_BYTES_MAX} allowed", metadata.len());
         }
-        let seconds = u64::try_from(metadata.ctime()).unwrap_or_default();
-        let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or_default();
         Ok(Self {
             key: FileKey {
                 device: metadata.dev(),
@@ -79,13 +86,29 @@ impl OpenFile {
                 size_bytes: metadata.len(),
                 changed: (metadata.ctime(), metadata.ctime_nsec()),
             },
-            changed_at: SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds),
+            changed_at: since_1970((metadata.ctime(), metadata.ctime_nsec())),
             file,
         })
+    }
+
+    /// One that was found.
+    pub(super) fn found(FoundFile { file, kept }: FoundFile) -> Result<Self> {
+        let opened = Self::of(file)?;
+        // A copy is as old as what it is a copy of.
+        Ok(Self { changed_at: kept.map_or(opened.changed_at, since_1970), ..opened })
     }
 
     /// A file of our own making, such as a copy in memory.
     pub(super) fn own(file: File) -> Result<Self> {
         Ok(Self { changed_at: SystemTime::UNIX_EPOCH, ..Self::of(file)? })
     }
+}
+
+fn since_1970((seconds, nanoseconds): (i64, i64)) -> SystemTime {
+    let seconds = u64::try_from(seconds).unwrap_or_default();
+    let nanoseconds = u32::try_from(nanoseconds).unwrap_or_default();
+    // A file system's own times may be nonsense.
+    SystemTime::UNIX_EPOCH
+        .checked_add(Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds.into()))
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::{BuildId, Capture, Effort, Files, LoadedModule, Registers, Unwinder};
+use super::{BuildId, Capture, Effort, Files, FoundFile, LoadedModule, Registers, Unwinder};
 
 /// Bytes at the end that are the stack.
 const STACK: usize = 64;
@@ -22,8 +22,9 @@ impl Files for One {
         Ok(())
     }
 
-    fn open(&self, _: &Path) -> Result<File, String> {
-        self.0.try_clone().map_err(|error| error.to_string())
+    fn open(&self, _: &Path) -> Result<FoundFile, String> {
+        let file = self.0.try_clone().map_err(|error| error.to_string())?;
+        Ok(FoundFile { file, kept: None })
     }
 
     fn debug(&self, _: &BuildId) -> Option<File> {

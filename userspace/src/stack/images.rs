@@ -87,7 +87,7 @@ impl Images {
 
     /// Opens the file each time: a name may mean another file by now.
     pub(super) fn get(&mut self, files: &dyn Files, path: &Path) -> Result<(OpenFile, Rc<KnownFile>)> {
-        let opened = OpenFile::of(files.open(path).map_err(|why| anyhow!(why))?)?;
+        let opened = OpenFile::found(files.open(path).map_err(|why| anyhow!(why))?)?;
         let known = match self.entries.iter().position(|(key, _)| *key == opened.key) {
             Some(at) => self.entries.remove(at).1,
             None => KnownFile::read(&opened)?,

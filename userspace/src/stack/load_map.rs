@@ -13,6 +13,9 @@ use super::notes::{Notes, clean};
 /// How far from its bias an address can be and still be a module's, where its size isn't known.
 const MODULE_SPAN_MAX: u64 = 1 << 32;
 
+/// The kernel maps what can be anywhere far above this (kernel arch/x86/include/asm/elf.h, `ELF_ET_DYN_BASE`).
+const FIXED_BELOW: u64 = 1 << 32;
+
 pub(super) struct LoadMap {
     modules: Vec<Module>,
 }
@@ -130,6 +133,8 @@ impl LoadMap {
             // No load map: a program that runs without a loader, or one that died before or in it.
             (true, Some(it)) if it.known.image.fixed => 0,
             (true, Some(it)) => capture.entry?.wrapping_sub(it.known.image.entry),
+            // Gone; but only what runs where it was linked for runs so far down.
+            (true, None) if capture.entry.is_some_and(|entry| entry < FIXED_BELOW) => 0,
             (true, None) => return None,
         };
         Some(Module { name: if vdso { "[vdso]".to_owned() } else { name }, bias, on_disk })
@@ -180,8 +185,7 @@ impl LoadMap {
 
     /// The module that this address is likely of, where the file it came from isn't on disk any more.
     pub(super) fn nearest(&self, address: u64) -> Option<&Module> {
-        let below =
-            self.modules.iter().filter(|it| it.bias != 0 && address.wrapping_sub(it.bias) < MODULE_SPAN_MAX);
+        let below = self.modules.iter().filter(|it| address.wrapping_sub(it.bias) < MODULE_SPAN_MAX);
         below.max_by_key(|it| it.bias).filter(|it| it.usable().is_none())
     }
 

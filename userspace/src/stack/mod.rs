@@ -19,6 +19,7 @@ mod frame;
 mod fuzz;
 mod image;
 mod images;
+mod kept;
 mod load_map;
 mod notes;
 mod site;
@@ -34,10 +35,11 @@ mod tests;
 pub use crate::lookup::Root;
 pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers};
 pub use effort::Effort;
-pub use files::{FILE_BYTES_MAX, Files, wanted};
+pub use files::{FILE_BYTES_MAX, Files, FoundFile, wanted};
 pub use frame::{FoundBy, Frame, Stack};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::fuzz;
+pub use kept::{KeptFile, stand_ins};
 pub use unwind::bare;
 pub use unwinder::Unwinder;
 

@@ -32,6 +32,7 @@ mod tests {
             container_id: None,
             unit: None,
             pod_uid: None,
+            container: None,
         }
     }
 

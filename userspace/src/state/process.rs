@@ -9,6 +9,7 @@ use crate::cgroup;
 use crate::host::{Host, boot_time};
 use crate::model::{Comm, ExitRecord, ProcessInfo, ProcessKey, ProcessView};
 use crate::observation::{KernelProcess, SeenProcess, Session};
+use crate::runtimes::Container;
 
 /// Asked for once: this is compared at each beginning, and the C library asks the kernel each time.
 static OWN_PID: LazyLock<u32> = LazyLock::new(std::process::id);
@@ -101,6 +102,8 @@ pub struct Process {
     pub uid: Option<u32>,
     /// The path of its cgroup.
     pub cgroup: Option<Arc<str>>,
+    /// The container that its cgroup names, and what is known of that.
+    pub container: Option<Arc<Container>>,
     /// Whether it is a kernel thread, which has no program.
     pub kernel_thread: bool,
     /// When anything was last heard of it.
@@ -138,6 +141,7 @@ impl Process {
             exe: None,
             uid: None,
             cgroup: None,
+            container: None,
             kernel_thread: event.kernel_thread,
             touched: event.at,
             began: None,
@@ -168,6 +172,7 @@ impl Process {
             exe: details.and_then(|it| it.exe.clone()),
             uid: details.and_then(|it| it.uid),
             cgroup: details.and_then(|it| it.cgroup.clone()),
+            container: None,
             kernel_thread: seen.kernel_thread,
             touched: now,
             began: None,
@@ -257,6 +262,7 @@ impl Process {
             container_id: self.cgroup.as_deref().and_then(cgroup::container_id).map(Cow::into_owned),
             unit: self.cgroup.as_deref().and_then(cgroup::unit).map(str::to_owned),
             pod_uid: self.cgroup.as_deref().and_then(cgroup::pod_uid),
+            container: self.container.as_ref().and_then(|it| it.info()),
         }
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Setup<'a> {
     key_file: Option<&'a Path>,
     /// What a shell does in a mount namespace of its own before it becomes the daemon.
     script: Option<&'static str>,
+    /// Whether it runs as the shipped unit has systemd run it.
+    as_unit: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -45,7 +47,16 @@ impl<'a> Setup<'a> {
     pub(crate) fn new(data_dir: &'a Path) -> Self {
         let interval = ("AI_DEBUGGER_SCAN_INTERVAL", "1s".to_owned());
         let variables = [interval, ("AI_DEBUGGER_DETECT_EXEC_FOLDERS", suspicious_folders())].into();
-        Self { data_dir, variables, user: None, cgroup: None, log: None, key_file: None, script: None }
+        Self {
+            data_dir,
+            variables,
+            user: None,
+            cgroup: None,
+            log: None,
+            key_file: None,
+            script: None,
+            as_unit: false,
+        }
     }
 
     /// Five scans a second, for what takes several of them to be seen.
@@ -99,6 +110,13 @@ impl<'a> Setup<'a> {
         self
     }
 
+    /// As the shipped unit has systemd run it: a user of its own with four capabilities, and system calls that are
+    /// answered as its filters do.
+    pub(crate) fn as_unit(mut self) -> Self {
+        self.as_unit = true;
+        self
+    }
+
     /// Its log goes into this file instead of the tests' own.
     pub(crate) fn log(mut self, file: File) -> Self {
         self.log = Some(file);
@@ -122,6 +140,18 @@ impl<'a> Setup<'a> {
                 command.arg(self.data_dir).arg(program);
                 command
             }
+            (None, None) if self.as_unit => {
+                std::os::unix::fs::chown(self.data_dir, Some(UNIT_USER), Some(UNIT_USER))
+                    .expect("root's folder");
+                let mut command = Command::new("/usr/bin/setpriv");
+                command.args(["--reuid", &UNIT_USER.to_string(), "--regid", &UNIT_USER.to_string()]);
+                command.args(["--clear-groups", "--no-new-privs"]);
+                for set in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
+                    command.arg(format!("{set}=-all,+bpf,+perfmon,+sys_ptrace,+dac_read_search"));
+                }
+                command.arg(program);
+                command
+            }
             (None, None) => Command::new(program),
         };
         command
@@ -142,7 +172,8 @@ impl<'a> Setup<'a> {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        let mut child = command.spawn().expect("the daemon can be started");
+        let spawned = if self.as_unit { filtered(&mut command) } else { command.spawn() };
+        let mut child = spawned.expect("the daemon can be started");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is a pipe");
         BufReader::new(stdout).read_line(&mut line).expect("the daemon's output can be read");
@@ -235,6 +266,28 @@ impl Daemon {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the daemon runs");
         self.wait()
     }
+}
+
+/// Anybody but root, and nobody of this machine.
+const UNIT_USER: u32 = 61_235;
+
+/// Starts it by a thread that has a filter of system calls, as systemd makes one of RestrictSUIDSGID=, which can't see
+/// the mode that openat2(2) is given in memory, and of RestrictNamespaces=, to which clone3(2) is as blind.
+fn filtered(command: &mut Command) -> std::io::Result<Child> {
+    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
+    use syscalls::Sysno;
+
+    let absent = SeccompAction::Errno(rustix::io::Errno::NOSYS.raw_os_error().unsigned_abs());
+    let calls = [Sysno::openat2, Sysno::clone3].map(|call| (i64::from(call.id()), vec![]));
+    let filter = SeccompFilter::new(calls.into(), SeccompAction::Allow, absent, TargetArch::x86_64);
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            apply_filter(&program).unwrap();
+            command.spawn()
+        });
+        thread.join().expect("it does not panic")
+    })
 }
 
 /// The daemon's own list, less what the helpers are below.

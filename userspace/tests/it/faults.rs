@@ -112,9 +112,14 @@ impl Limited {
     /// `Err`: why there can be none here.
     pub(crate) fn new(limit_bytes: u64) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let hierarchy = Hierarchy::detect(Path::new("/sys/fs/cgroup"));
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = format!("/ai-debugger-it-{}-{number}", std::process::id());
+        Self::named(limit_bytes, &format!("ai-debugger-it-{}-{number}", std::process::id()))
+    }
+
+    /// One of this name.
+    pub(crate) fn named(limit_bytes: u64, name: &str) -> Result<Self, String> {
+        let hierarchy = Hierarchy::detect(Path::new("/sys/fs/cgroup"));
+        let path = format!("/{name}");
         let directory = hierarchy.directory(&path).ok_or("no memory controller is mounted")?;
         let because = |what: &str, error: std::io::Error| format!("{what} {}: {error}", directory.display());
         fs::create_dir(&directory).map_err(|error| because("cannot create", error))?;

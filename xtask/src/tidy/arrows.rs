@@ -7,7 +7,7 @@ use super::{File, Violation, circles};
 
 /// Every top module, each below those it may take from: so nothing can go in a circle.
 #[rustfmt::skip]
-const ARROWS: [(&str, &[&str]); 36] = [
+const ARROWS: [(&str, &[&str]); 38] = [
     ("text", &[]),
     ("heap", &[]),
     ("model", &["text"]),
@@ -24,23 +24,25 @@ const ARROWS: [(&str, &[&str]); 36] = [
     ("stack", &["lookup", "text"]),
     ("children", &["health", "lookup", "metrics", "sandbox", "stack"]),
     ("evidence", &["cgroup", "model", "sandbox", "text"]),
+    ("kept", &["children", "evidence", "lookup", "model", "stack"]),
     ("outbound", &[]),
     ("config", &["model", "programs", "text"]),
     ("scan", &["cgroup", "children", "evidence", "health", "host", "metrics", "model", "observation", "sandbox"]),
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
-    ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs"]),
+    ("runtimes", &["model"]),
+    ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs", "runtimes"]),
     ("kinds", &["cgroup", "children", "config", "evidence", "host", "lookup", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
     ("render", &["kinds", "model"]),
     ("queue", &["cgroup", "kinds", "metrics", "model"]),
-    ("monitor", &["cgroup", "children", "config", "evidence", "health", "host", "kinds", "lookup", "metrics", "model", "observation", "programs", "queue", "redact", "scan", "stack", "state", "text"]),
+    ("monitor", &["cgroup", "children", "config", "evidence", "health", "host", "kept", "kinds", "lookup", "metrics", "model", "observation", "programs", "queue", "redact", "runtimes", "scan", "stack", "state", "text"]),
     ("llm", &["config", "metrics", "model", "outbound", "text"]),
     ("analyst", &["cgroup", "config", "health", "kinds", "llm", "metrics", "model", "redact", "render", "text"]),
     ("store", &["cgroup", "config", "health", "host", "kinds", "metrics", "model", "render", "text"]),
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
     ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "sandbox", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "sandbox", "scan", "store"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kept", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "runtimes", "sandbox", "scan", "store"]),
     ("logging", &["config"]),
     ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "text"]),
     ("fuzzing", &["alerts", "config", "http", "kmsg", "llm", "probes", "redact", "scan", "stack"]),

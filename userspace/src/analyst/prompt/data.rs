@@ -76,7 +76,7 @@ impl<'a> Data<'a> {
         let argv = self.censor.borrow_mut().argv(&clean);
         let argv: Vec<String> =
             argv.iter().map(|arg| text::truncate(&self.masking(arg), MAX_ARG_CHARS)).collect();
-        json!({
+        let mut process = json!({
             "pid": it.pid,
             "parent": it.ppid,
             "name": self.clean(&it.name, MAX_NAME_CHARS),
@@ -88,7 +88,13 @@ impl<'a> Data<'a> {
             "container": name(&it.container_id),
             "unit": name(&it.unit),
             "pod": name(&it.pod_uid),
-        })
+        });
+        if let Some(container) = &it.container {
+            process["container_name"] = name(&container.name).into();
+            process["image"] = name(&container.image).into();
+            process["pod_name"] = name(&container.pod_path()).into();
+        }
+        process
     }
 
     pub(super) fn findings(&self) -> impl Iterator<Item = Value> {

@@ -281,6 +281,7 @@ fn info(pid: u32, start_ticks: u64, name: &str) -> ProcessInfo {
         container_id: None,
         unit: None,
         pod_uid: None,
+        container: None,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod ending;
 pub mod episodes;
 pub mod limits;
+pub mod place;
 pub mod recorded;
 pub mod signal;
 pub mod stack;

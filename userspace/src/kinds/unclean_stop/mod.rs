@@ -56,6 +56,7 @@ pub fn process(pid: u32, start_ticks: u64) -> ProcessInfo {
         container_id: None,
         unit: None,
         pod_uid: None,
+        container: None,
     }
 }
 

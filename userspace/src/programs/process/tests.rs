@@ -15,6 +15,7 @@ fn of(exe: &str, argv: &[&str]) -> ProcessInfo {
         container_id: None,
         unit: None,
         pod_uid: None,
+        container: None,
     }
 }
 

@@ -13,7 +13,7 @@ fn check(flags: &[&str], mode: &str, want: &[&str]) -> Stack {
     stack
 }
 
-const WAYS: [&[&str]; 7] = [
+const WAYS: [&[&str]; 9] = [
     &["-g", "-O0"],
     &["-g", "-O2"],
     &["-g", "-O2", "-fomit-frame-pointer"],
@@ -21,6 +21,8 @@ const WAYS: [&[&str]; 7] = [
     &["-g", "-O2", "-no-pie", "-fomit-frame-pointer"],
     &["-g", "-O2", "-static"],
     &["-g", "-O2", "-static-pie"],
+    &["-g", "-O2", "-static", "-no-pie", "-fomit-frame-pointer"],
+    &["-g", "-O2", "-static", "-no-pie", "-fno-omit-frame-pointer"],
 ];
 
 #[test]
@@ -183,4 +185,39 @@ fn how_long_an_abort_takes() {
     }
     println!("{stack}");
     assert_eq!(stack.top_symbol(), Some("die"));
+}
+
+/// As Go's compiler makes them: static, fixed, with frame pointers, without a C library, without unwinding rules and
+/// build-id, of which the kernel says only addresses; and the same with rules for debuggers alone.
+#[test]
+fn a_program_without_anything_of_others_in_it_has_its_whole_chain() {
+    let bare = ["-g", "-O1", "-static", "-no-pie", "-nostdlib", "-ffreestanding", "-Wl,--build-id=none"];
+    let no_rules = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables"];
+    for (frame_pointer, found_by) in
+        [("-fno-omit-frame-pointer", None), ("-fomit-frame-pointer", Some(FoundBy::Cfi))]
+    {
+        let flags: Vec<_> = bare.into_iter().chain(no_rules).chain([frame_pointer]).collect();
+        let program = Program { path: compiled("bare", &flags) };
+        let capture = program.crash("");
+        assert!(capture.modules.is_empty(), "nobody loaded it: {capture:?}");
+        assert!(capture.frames.iter().all(|it| matches!(it, CapturedFrame::Address(_))), "{capture:?}");
+        let stack = stack_of(capture);
+        assert_eq!(functions(&stack), ["write_nowhere", "middle", "outer", "_start"], "{flags:?}\n{stack}");
+        assert!(stack.frames[0].file.as_deref().unwrap().ends_with("testdata/bare.c"), "{stack}");
+        assert!(stack.frames.iter().all(|it| it.line.is_some()), "{stack}");
+        assert!(found_by.is_none_or(|by| stack.frames[1].found_by == by), "{stack:?}");
+        assert_eq!(stack.site().as_deref(), Some("bare!write_nowhere"));
+    }
+}
+
+/// What the kernel saw has its file's name still, and nothing that is not so is said of who called.
+#[test]
+fn a_fixed_program_that_is_gone_is_named() {
+    let (directory, program) = files::copied(&["-O2", "-static", "-fno-omit-frame-pointer"]);
+    let capture = program.crash("segv");
+    drop(directory);
+    let stack = stack_of(capture);
+    let leaf = &stack.frames[0];
+    assert!(leaf.module.as_deref().is_some_and(|it| it.ends_with("/crash")), "{stack}");
+    assert!(leaf.offset.is_some() && leaf.function.is_none(), "{stack}");
 }

@@ -11,7 +11,7 @@ use super::*;
 const OPTIMISED: &[&str] = &["-O2", "-fomit-frame-pointer"];
 
 /// A program of its own, so that it can be changed.
-fn copied(flags: &[&str]) -> (tempfile::TempDir, Program) {
+pub(super) fn copied(flags: &[&str]) -> (tempfile::TempDir, Program) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("crash");
     // By another process: one of ours that forks meanwhile would keep it from being executed.
@@ -187,4 +187,68 @@ fn traps_on_disk_are_not_touched() {
             "{name}\n{stack}"
         );
     }
+}
+
+#[test]
+fn what_was_kept_stands_in_for_files_of_a_root_that_is_gone() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    for flags in [OPTIMISED, &["-g", "-O2", "-static"][..]] {
+        let (directory, program) = copied(flags);
+        let mut capture = program.crash("segv");
+        capture.root = Root::Another { ways: vec!["/proc/0/root".into()], host: "/".into() };
+        capture.started_at = Some(SystemTime::now());
+        let copies = tempfile::tempdir().unwrap();
+        let keep = |path: &Path, start, is_program| {
+            let copy = copies.path().join(path.file_name().unwrap());
+            fs::copy(path, &copy).unwrap();
+            let it = fs::metadata(path).unwrap();
+            let changed = (it.ctime(), it.ctime_nsec());
+            KeptFile { path: path.to_owned(), start, is_program, copy, changed }
+        };
+        let mut kept = vec![keep(&program.path, None, true)];
+        for module in capture.modules.iter().filter(|it| it.path.as_ref().is_some_and(|it| it.is_file())) {
+            let path = module.path.clone().unwrap();
+            // By where it was: in the container it had another name behind its link.
+            let of_container =
+                KeptFile { path: "/elsewhere".into(), ..keep(&path, Some(module.bias), false) };
+            kept.push(of_container);
+        }
+        drop(directory);
+        let stack = stack_of_kept(&Capture { kept: kept.clone(), ..capture.clone() });
+        assert_eq!(functions(&stack)[..4], ["write_nowhere", "middle", "outer", "main"], "{stack}");
+        assert!(stack.notes.is_empty(), "{stack}");
+        // One that was changed after the process had begun need not be what it ran, as one on disk.
+        for file in &mut kept {
+            file.changed.0 += 3600;
+        }
+        capture.frames.clear();
+        let stack = stack_of_kept(&Capture { kept, ..capture });
+        assert!(nameless(&stack) && stack.notes.iter().any(|it| it.contains("was replaced")), "{stack}");
+    }
+}
+
+/// With the copies in place of files, as who opens them has it.
+fn stack_of_kept(capture: &Capture) -> Stack {
+    struct Copies<'c>(&'c Capture);
+
+    impl Files for Copies<'_> {
+        fn root(&self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn open(&self, path: &Path) -> Result<FoundFile, String> {
+            let names = wanted(self.0);
+            let copy = stand_ins(self.0).into_iter().find(|(number, _)| names[*number] == path);
+            let copy = copy.ok_or("it is gone")?.1;
+            Ok(FoundFile { file: File::open(&copy.copy).unwrap(), kept: Some(copy.changed) })
+        }
+
+        fn debug(&self, _: &BuildId) -> Option<File> {
+            None
+        }
+    }
+
+    let effort = Effort { deadline: Instant::now() + PATIENCE, bytes: BYTES, frugal: false };
+    Unwinder::new().stack(capture, &Copies(capture), &effort)
 }

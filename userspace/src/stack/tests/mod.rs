@@ -151,9 +151,10 @@ impl Files for Opened {
         self.0.as_ref().map(|_| ()).map_err(ToString::to_string)
     }
 
-    fn open(&self, path: &Path) -> Result<File, String> {
+    fn open(&self, path: &Path) -> Result<FoundFile, String> {
         let base = self.0.as_ref().map_err(ToString::to_string)?;
-        lookup::open(base, path).map_err(|error| format!("{error:#}"))
+        let file = lookup::open(base, path).map_err(|error| format!("{error:#}"))?;
+        Ok(FoundFile { file, kept: None })
     }
 
     fn debug(&self, _: &BuildId) -> Option<File> {

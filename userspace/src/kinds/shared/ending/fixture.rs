@@ -19,6 +19,7 @@ pub(crate) fn process() -> ProcessInfo {
         container_id: None,
         unit: None,
         pod_uid: None,
+        container: None,
     }
 }
 

@@ -6,6 +6,8 @@ use crate::model::Name;
 
 /// Frames named in the fact's sentence; the others are in its data and in the evidence.
 const NAMED: usize = 6;
+/// A frame of which there is nothing to say.
+const UNKNOWN: &str = "?";
 
 /// A fact as a sentence.
 pub fn sentence(fact: &StackFact) -> String {
@@ -23,7 +25,8 @@ pub fn place(file: &CaseFile, finding: &Finding) -> String {
     };
     let mut from = frames.0.iter().skip(super::index(*fault_frame)).map(frame);
     let place = from.next().unwrap_or_default();
-    let called = from.next().map(|caller| format!(", called from {caller}")).unwrap_or_default();
+    let caller = from.next().filter(|caller| caller != UNKNOWN);
+    let called = caller.map(|caller| format!(", called from {caller}")).unwrap_or_default();
     format!(" It happened in {place}{called}. The whole stack is in the evidence: stack.txt.")
 }
 
@@ -40,6 +43,6 @@ fn frame(frame: &StackFrame) -> String {
     match (&frame.function, &frame.module, frame.offset) {
         (Some(function), ..) => format!("{}{line}", function.shown()),
         (None, Some(module), Some(offset)) => format!("{}+{offset:#x}", base(module)),
-        _ => frame.address.map_or_else(|| "?".to_owned(), |address| format!("{address:#x}")),
+        _ => frame.address.map_or_else(|| UNKNOWN.to_owned(), |address| format!("{address:#x}")),
     }
 }
