@@ -60,6 +60,8 @@ named! {
         KernelLog = "kmsg",
         /// A scan of /proc.
         Scan = "scan",
+        /// The system's D-Bus.
+        SystemBus = "dbus",
     }
 }
 
@@ -80,6 +82,8 @@ named! {
         OomKill = "oom_kill",
         /// A process that a scan saw.
         Process = "process",
+        /// What systemd said of a unit.
+        Unit = "unit",
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
         Observation::OomVictim(victim) => Some(Stamp::Grave(victim.at)),
         Observation::Crash(crash) => Some(Stamp::Crash(crash.at)),
         Observation::Forks(_)
+        | Observation::Unit(_)
+        | Observation::UnitsFollowed(_)
         | Observation::OomReport(_)
         | Observation::Seen(_)
         | Observation::Look(_)

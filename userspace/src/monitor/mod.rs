@@ -236,6 +236,8 @@ impl Monitor {
                 self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
             }
             Observation::ScanDone(done) => self.on_scan_done(done),
+            // Nothing is judged by it yet.
+            Observation::Unit(_) | Observation::UnitsFollowed(_) => {}
         }
         if let Some(stamp) = stamp {
             self.delays.took(stamp);

@@ -27,6 +27,8 @@ mod peers;
 mod requires;
 mod secrets;
 mod signals;
+mod stand_in;
 mod supervised;
 mod unit;
+mod units;
 mod unprivileged;

@@ -7,7 +7,7 @@ use super::{File, Violation, circles};
 
 /// Every top module, each below those it may take from: so nothing can go in a circle.
 #[rustfmt::skip]
-const ARROWS: [(&str, &[&str]); 36] = [
+const ARROWS: [(&str, &[&str]); 37] = [
     ("text", &[]),
     ("heap", &[]),
     ("model", &["text"]),
@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 36] = [
     ("scan", &["cgroup", "children", "evidence", "health", "host", "metrics", "model", "observation", "sandbox"]),
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
+    ("systemd", &["coverage", "health", "host", "metrics", "model", "observation"]),
     ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs"]),
     ("kinds", &["cgroup", "children", "config", "evidence", "host", "lookup", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
     ("render", &["kinds", "model"]),
@@ -40,9 +41,9 @@ const ARROWS: [(&str, &[&str]); 36] = [
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
     ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "sandbox", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "sandbox", "scan", "store"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "sandbox", "scan", "store", "systemd"]),
     ("logging", &["config"]),
-    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "text"]),
+    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "systemd", "text"]),
     ("fuzzing", &["alerts", "config", "http", "kmsg", "llm", "probes", "redact", "scan", "stack"]),
 ];
 
