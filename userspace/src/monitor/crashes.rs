@@ -30,6 +30,11 @@ impl Crashes {
         room
     }
 
+    /// The crash that a process is about to end of, or has.
+    pub(super) fn of(&self, key: ProcessKey) -> Option<&KernelCrash> {
+        self.0.get(&key).map(|crash| &**crash)
+    }
+
     /// The crash that this end is the end of.
     pub(super) fn take(&mut self, key: ProcessKey, cause: ExitCause) -> Option<Box<KernelCrash>> {
         if self.0.is_empty() {

@@ -6,11 +6,15 @@ use std::time::Duration;
 use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
+use super::units::Told;
 use super::victims::{Chosen, EarlyEnd, is_victim};
 use super::{roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
+use crate::kinds::late::both;
+use crate::kinds::room::Tie;
 use crate::kinds::shared::ending::{Ended, OomTrigger};
+use crate::kinds::shared::signal;
 use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, is_crash_signal};
 use crate::observation::{KernelExit, OomVictim};
 use crate::programs;
@@ -49,8 +53,13 @@ impl Monitor {
         }
         if !cause.is_unremarkable() && !process.kernel_thread && !is_own(process) {
             let process = process.clone();
+            let sent = self.crashes.of(process.key).is_some_and(signal::is_sent);
+            // Before it waits for anything: what comes of its parent by then is to know of it.
+            self.fallen.add(parent, cause, process.end.as_ref().map_or(boot_time(), |end| end.at));
             if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
                 self.victims.wait(process, parent, boot_time());
+            } else if !oom_killed && self.units.is_awaited(&process, cause, sent) {
+                self.units.wait(process, parent, boot_time());
             } else {
                 self.judge_end(&process, parent, chosen);
             }
@@ -64,18 +73,19 @@ impl Monitor {
         }
     }
 
-    fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
+    pub(super) fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
         let Some(end) = &process.end else { return };
         let info = process.info();
         let parent_name = lossy(&process.parent_comm);
         let exit = &end.record(parent_name.clone(), &self.host);
+        let told = self.units.told(process);
+        let word = told.as_ref().and_then(Told::word);
         let crash = self.crashes.take(process.key, exit.cause);
         let memory =
             process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
         let chosen_at = chosen.as_ref().map_or(end.at, |it| it.victim.at);
         let trigger = chosen.as_ref().map(Chosen::trigger);
         let child_crashed = crash.as_ref().is_some_and(|it| self.fallen.is_after_child(it));
-        self.fallen.add(starter, exit.cause, end.at);
         let origin = match process.origin() {
             Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
             origin => origin,
@@ -97,8 +107,10 @@ impl Monitor {
             child_crashed,
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
+            word,
         };
-        let drafts: Vec<_> = self.with_watches(end.at, |watches, view| {
+        let systemds = ended.is_systemds_doing();
+        let mut drafts: Vec<_> = self.with_watches(end.at, |watches, view| {
             let judged = watches.iter_mut().filter_map(|watch| {
                 let draft = watch.ended(&ended, view)?;
                 Some((draft, watch.late(info.pid, chosen_at)))
@@ -106,7 +118,17 @@ impl Monitor {
             judged.collect()
         });
         if drafts.is_empty() {
+            if let Some(crash) = crash.filter(|_| systemds) {
+                // Where it hung is told of the unit.
+                self.crashes.add(crash);
+            }
             return;
+        }
+        // What is made of such ends tells of this one as well.
+        let kinds: Vec<_> = drafts.iter().map(|(draft, _)| kinds::room(draft.kind)).collect();
+        drafts.retain(|(draft, _)| !kinds.iter().any(|room| room.tie(draft.kind) == Some(Tie::MadeOf)));
+        if !systemds {
+            self.units.explain(process, end.at);
         }
         let events_lost = self.losses.since_last(&self.metrics);
         let mut early = chosen.and_then(|it| it.reading);
@@ -119,6 +141,7 @@ impl Monitor {
                 let root = roots::root(process, exit, &self.table, &self.examiner.sources.proc_root);
                 stacks::capture(crash, &info, end.started, root)
             });
+            let late = both(late, self.units.promise(process, boot_time()));
             self.raiser.raise(draft, material, evidence, Record { file: record(exit), stack, late });
         }
     }

@@ -111,10 +111,19 @@ pub(crate) struct Limited {
 impl Limited {
     /// `Err`: why there can be none here.
     pub(crate) fn new(limit_bytes: u64) -> Result<Self, String> {
+        Self::named(limit_bytes, "")
+    }
+
+    /// As a service unit would have it; the unit's name is its path without the slash.
+    pub(crate) fn service() -> Result<Self, String> {
+        Self::named(1 << 30, ".service")
+    }
+
+    fn named(limit_bytes: u64, suffix: &str) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let hierarchy = Hierarchy::detect(Path::new("/sys/fs/cgroup"));
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = format!("/ai-debugger-it-{}-{number}", std::process::id());
+        let path = format!("/ai-debugger-it-{}-{number}{suffix}", std::process::id());
         let directory = hierarchy.directory(&path).ok_or("no memory controller is mounted")?;
         let because = |what: &str, error: std::io::Error| format!("{what} {}: {error}", directory.display());
         fs::create_dir(&directory).map_err(|error| because("cannot create", error))?;

@@ -14,7 +14,9 @@ use ai_debugger::observation::{
 use ai_debugger::systemd::{Bus, follow};
 use tokio::sync::mpsc::{Receiver, channel};
 
-use crate::requires::skip_if;
+use crate::daemon::{Daemon, Setup};
+use crate::faults::{Fault, Limited, Running};
+use crate::requires::{no_kernel_events, report_skip, skip_if};
 use crate::stand_in::{PrivateBus, StandIn, no_bus, tell};
 
 const APP: &str = "app@1.service";
@@ -210,4 +212,140 @@ async fn systemd_that_starts_itself_anew_is_listened_to_again() {
     listener.follows(true).await;
     again.change(APP, |unit| (unit.active, unit.sub) = ("active", "running")).await;
     listener.until(|unit| &*unit.name == APP).await;
+}
+
+/// A service of the stand-in's, and the daemon that is told of it.
+struct Service {
+    systemd: StandIn,
+    cgroup: Limited,
+    unit: String,
+}
+
+impl Service {
+    fn new(systemd: &StandIn) -> Result<Self, String> {
+        let cgroup = Limited::service()?;
+        let unit = cgroup.path.trim_start_matches('/').to_owned();
+        Ok(Self { systemd: systemd.clone(), cgroup, unit })
+    }
+
+    /// Its main process runs, and systemd has said so.
+    async fn run(&self, daemon: &Daemon, fault: &Fault, args: &[&str], restart: &'static str) -> Running {
+        let main = fault.start_command(self.cgroup.command(fault, args));
+        let pid = main.pid();
+        daemon
+            .wait_until("the main process is known", async || {
+                let process = daemon.get(&format!("/api/v1/processes/{pid}")).await?;
+                (process["name"] == *fault.name && process["unit"] == *self.unit).then_some(())
+            })
+            .await;
+        self.tell(|unit| {
+            (unit.active, unit.sub, unit.result, unit.restart) = ("active", "running", "success", restart);
+            (unit.main_pid, unit.main_end) = (pid, (0, 0));
+        })
+        .await;
+        main
+    }
+
+    async fn tell(&self, change: impl FnOnce(&mut crate::stand_in::Unit)) {
+        self.systemd.change(&self.unit, change).await;
+    }
+}
+
+fn texts(incident: &serde_json::Value) -> Vec<&str> {
+    incident["facts"].as_array().unwrap().iter().map(|fact| fact["text"].as_str().unwrap()).collect()
+}
+
+/// A stop that took SIGKILL, a watchdog's abort, a start timeout, an exit that is made good: each under all that the
+/// daemon has given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn systemds_word_decides_what_an_end_was() {
+    skip_if!(no_bus());
+    skip_if!(no_kernel_events());
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let bus = PrivateBus::start(folder.path());
+    let systemd = StandIn::start(&bus.address()).await;
+    let services: Result<Vec<_>, _> = (0..4).map(|_| Service::new(&systemd)).collect();
+    let services = match services {
+        Ok(services) => services,
+        Err(reason) => return report_skip("systemds_word_decides_what_an_end_was", &reason),
+    };
+    let daemon =
+        Setup::new(data.path()).scanning().variable("DBUS_SYSTEM_BUS_ADDRESS", bus.address()).start();
+    daemon
+        .wait_until("systemd is listened to", async || {
+            let status = daemon.get("/api/v1/status").await?;
+            (status["systemd"]["attached"] == true).then_some(())
+        })
+        .await;
+    let [stopped, hung, slow, failing] = &*services else { panic!("four") };
+    let faults = [(); 4].map(|()| Fault::new());
+
+    let main = stopped.run(&daemon, &faults[0], &["sleep"], "always").await;
+    systemd.job(&stopped.unit, 1, "stop").await;
+    stopped.tell(|unit| (unit.active, unit.sub) = ("deactivating", "stop-sigterm")).await;
+    stopped.tell(|unit| (unit.sub, unit.result) = ("stop-sigkill", "timeout")).await;
+    main.kill(rustix::process::Signal::KILL);
+    main.wait();
+    stopped
+        .tell(|unit| {
+            (unit.active, unit.sub, unit.main_end) = ("failed", "failed", (2, 9));
+        })
+        .await;
+
+    let main = hung.run(&daemon, &faults[1], &["sleep"], "on-failure").await;
+    hung.tell(|unit| {
+        (unit.active, unit.sub, unit.result) = ("deactivating", "stop-watchdog", "watchdog");
+    })
+    .await;
+    main.kill(rustix::process::Signal::ABORT);
+    main.wait();
+    hung.tell(|unit| (unit.active, unit.sub, unit.main_end) = ("activating", "auto-restart", (2, 6))).await;
+
+    let main = slow.run(&daemon, &faults[2], &["sleep"], "no").await;
+    slow.tell(|unit| (unit.active, unit.sub) = ("activating", "start")).await;
+    slow.tell(|unit| {
+        (unit.active, unit.sub, unit.result) = ("deactivating", "stop-sigterm", "timeout");
+    })
+    .await;
+    main.kill(rustix::process::Signal::TERM);
+    main.wait();
+    slow.tell(|unit| (unit.active, unit.sub, unit.main_end) = ("failed", "failed", (2, 15))).await;
+
+    let mut main = failing.run(&daemon, &faults[3], &["wait-quick", "3"], "on-failure").await;
+    main.go();
+    main.wait();
+    failing
+        .tell(|unit| {
+            (unit.active, unit.sub, unit.result) = ("activating", "auto-restart", "exit-code");
+            unit.main_end = (1, 3);
+        })
+        .await;
+
+    let incident = daemon.wait_for_incident("abnormal_exit", &faults[0].name).await;
+    assert_eq!(incident["severity"], "info", "{incident}");
+    assert!(incident["verdict"]["summary"].as_str().unwrap().contains("needed SIGKILL after"), "{incident}");
+    let incident = daemon.wait_for_incident("unit_failed", &faults[1].name).await;
+    assert_eq!(incident["title"], format!("Unit failed: {}", hung.unit));
+    assert_eq!(incident["severity"], "warning");
+    let told = texts(&incident);
+    assert!(
+        told.iter().any(|it| it.contains("gave systemd's watchdog no sign of life within 2.0 s")),
+        "{told:?}"
+    );
+    assert!(told.iter().any(|it| it.contains("systemd starts it again (Restart=on-failure)")), "{told:?}");
+    let evidence = incident["evidence"].to_string();
+    assert!(evidence.contains("stack.txt"), "where it hung: {evidence}");
+    let incident = daemon.wait_for_incident("unit_failed", &faults[2].name).await;
+    let told = texts(&incident);
+    assert!(told[0].contains("did not become ready within 1 min"), "{told:?}");
+    let incident = daemon.wait_for_incident("abnormal_exit", &faults[3].name).await;
+    let told = texts(&incident);
+    assert!(told.iter().any(|it| it.ends_with("which starts it again")), "{told:?}");
+    assert!(told.iter().any(|it| it.contains("is `exit-code`; systemd starts it again")), "{told:?}");
+    for fault in &faults {
+        let of = daemon.incidents_of(&fault.name).await;
+        let kinds: Vec<_> = of.iter().map(|it| it["kind"].to_string()).collect();
+        assert_eq!(kinds.len(), 1, "one fault, one incident: {kinds:?}");
+    }
+    daemon.terminate();
 }

@@ -1,5 +1,6 @@
 //! Abnormal exits: what a status says by convention, who may have sent a signal, and where the reason is written.
 
+use super::stop;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{logs, pod, quote, step, supervisor, window};
 use crate::kinds::opinion::{Opinion, hypothesis, name};
@@ -13,6 +14,9 @@ const SIGPROF: u8 = 27;
 
 /// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    if let Some(opinion) = stop::judge(file, finding) {
+        return opinion;
+    }
     let end = ending::cause(file, finding).map_or(ExitCause::Unknown, |(cause, _)| cause);
     let (cause, confidence) = match end {
         ExitCause::Status(status) => by_status(file, status),

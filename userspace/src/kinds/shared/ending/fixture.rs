@@ -43,6 +43,7 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended
         child_crashed: false,
         oom_trigger: None,
         memory: None,
+        word: None,
     }
 }
 
