@@ -75,6 +75,8 @@ pub struct Loss {
 pub struct CoverageState {
     /// How the events of each hook come; empty before the probes are started.
     pub hooks: BTreeMap<Hook, Delivery>,
+    /// How systemd's word on its units comes; absent before it was tried.
+    pub systemd: Option<Delivery>,
     /// Scans of /proc that were finished.
     pub scans: u64,
     /// Events that the kernel side says it put on a ring.
@@ -114,6 +116,11 @@ impl Coverage {
     /// How the events of a hook come from now on.
     pub fn set_hook(&self, hook: Hook, delivery: Delivery) {
         self.with(|it| it.hooks.insert(hook, delivery));
+    }
+
+    /// How systemd's word on its units comes from now on.
+    pub fn set_systemd(&self, delivery: Delivery) {
+        self.with(|it| it.systemd = Some(delivery));
     }
 
     /// Adds a finished scan of /proc.

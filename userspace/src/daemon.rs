@@ -33,7 +33,7 @@ use crate::queue::Queue;
 use crate::queue::cases::case_queue;
 use crate::recorder::{Recorder, ask_model, lifecycle, model_queue};
 use crate::store::Store;
-use crate::{http, kmsg, probes, scan};
+use crate::{http, kmsg, probes, scan, systemd};
 pub use begin::{Begun, Ready};
 pub use http::{Bound, Listener, Reached};
 use presence::Presence;
@@ -202,6 +202,7 @@ struct WatchStages {
     log: Option<kmsg::Follower>,
     scan: Stage,
     stop_scan: CancellationToken,
+    units: Stage,
 }
 
 impl WatchStages {
@@ -242,11 +243,20 @@ impl WatchStages {
             toucher: Some(helpers.toucher),
             interval: config.scan_interval,
         };
+        let bus = systemd::Bus::of_this_host(&config.proc_root);
+        let units = systemd::follow(
+            bus,
+            batches.clone(),
+            metrics.coverage.clone(),
+            Arc::clone(metrics),
+            health.clone(),
+        );
+        let units = Stage::start("systemd's listener", ended, units);
         let stop_scan = CancellationToken::new();
         let scan =
             scan::run(options, host.clone(), batches, Arc::clone(metrics), health.clone(), stop_scan.clone());
         let scan = Stage::start("the scan", ended, scan);
-        Self { monitor: handle, task, probes, log, scan, stop_scan }
+        Self { monitor: handle, task, probes, log, scan, stop_scan, units }
     }
 
     /// Returns when the thread that reads the rings has ended. A thread tells nobody, so it is looked after.
@@ -259,6 +269,8 @@ impl WatchStages {
     /// Detaches, takes in what was already on the way, and queues the last cases.
     async fn stop(self, deadline: Moment) {
         self.stop_scan.cancel();
+        // Until the last event is in, what systemd says of it may still come.
+        let units = self.units;
         let probes = async {
             if let Some(probes) = self.probes {
                 within("the ring reader", deadline, probes.stop()).await;
@@ -270,6 +282,7 @@ impl WatchStages {
             }
         };
         tokio::join!(probes, log);
+        units.cancel().await;
         self.scan.end(deadline).await;
         self.task.end(deadline).await;
     }

@@ -6,8 +6,8 @@
 //! ```text
 //! kernel ─────▶ probes ─┐
 //! kernel log ─▶ kmsg ───┼─Observation─▶ monitor ─Case─▶ queue ─▶ recorder ─▶ store ─▶ alerts ─▶ Slack, webhook,
-//! /proc ──────▶ scan ───┘               │ state         │         │           │ SQLite            Alertmanager
-//!                                       │ kinds         │         ▼           │
+//! /proc ──────▶ scan ───┤               │ state         │         │           │ SQLite            Alertmanager
+//! D-Bus ────▶ systemd ──┘               │ kinds         │         ▼           │
 //!                                       │ evidence      └──────▶ analyst      ├─▶ render ─▶ sentences
 //!                                       │                         │ rules     │
 //!                                       │                         │ llm       ▼
@@ -53,6 +53,7 @@ pub mod scan;
 pub mod stack;
 pub mod state;
 pub mod store;
+pub mod systemd;
 pub mod text;
 
 pub use daemon::{Begun, Bound, Listener, Origin, Reached, Ready};

@@ -4,6 +4,7 @@ mod look;
 mod pressure;
 mod signal;
 mod syscall;
+mod unit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,10 @@ pub use look::{CloseLook, IoCounts, ThreadLook};
 pub use pressure::{HostMemory, Stall};
 pub use signal::{FatalSignal, SignalTask};
 pub use syscall::SystemCall;
+pub use unit::{
+    JobKind, MainProcess, RestartPolicy, StopReason, Unit, UnitLife, UnitResult, UnitStage, UnitState,
+    UnitStop,
+};
 
 /// Something that was observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +44,10 @@ pub enum Observation {
     HostMemory(HostMemory),
     /// A scan of /proc is over.
     ScanDone(ScanDone),
+    /// systemd said something of a unit.
+    Unit(Arc<Unit>),
+    /// From now on systemd's word on units comes; or no more.
+    UnitsFollowed(bool),
 }
 
 /// What the kernel said of a process at an exec or exit.

@@ -85,6 +85,9 @@ pub(crate) fn setup(options: &SetupOptions) -> Result<ExitCode> {
             "setup: no C compiler (SQLite is built with one): install gcc and libc6-dev, or your system's like"
         );
     }
+    if process::find_in_path("dbus-daemon").is_none() {
+        println!("setup: no dbus-daemon (a test plays systemd on one): install dbus, or your system's like");
+    }
     if Toolchain::find().is_err() {
         install()?;
     }

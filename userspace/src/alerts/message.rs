@@ -103,7 +103,11 @@ fn place(incident: &Incident) -> String {
         places.push(format!("*cgroup* {}", code(cgroup, NAME)));
     }
     let command = if process.argv.is_empty() { process.name.clone() } else { process.argv.join(" ") };
-    let mut who = format!("*Process* {} pid {}", code(&command, SENTENCE), process.pid);
+    // A unit that failed may have had none.
+    let mut who = match process.pid {
+        0 => "*Process* none".to_owned(),
+        pid => format!("*Process* {} pid {pid}", code(&command, SENTENCE)),
+    };
     if let Some(uid) = process.uid {
         who += &format!(", uid {uid}");
     }

@@ -5,8 +5,8 @@ use super::path::{container_at, container_id, is_hex, is_hex_id, uuid_len};
 
 /// Longest unit name (systemd src/basic/unit-def.h, `UNIT_NAME_MAX`).
 const UNIT_NAME_MAX: usize = 255;
-/// Kinds of units that have processes of their own and a name that lasts.
-const UNIT_KINDS: [&str; 4] = [".service", ".socket", ".mount", ".swap"];
+/// Kinds of units that have processes of their own.
+const UNIT_KINDS: [&str; 5] = [".service", ".socket", ".mount", ".swap", ".scope"];
 
 /// What runs a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Runtime {
 }
 
 /// The service unit of the processes in this cgroup: the innermost, and inside the innermost container where there
-/// is one. None for sessions and scopes, whose names do not last.
+/// is one. A scope, such as systemd-run makes, is one; a login's session and a manager's own are none.
 pub fn unit(path: &str) -> Option<&str> {
     let mut parts: Vec<&str> = path.split('/').collect();
     if let Some(container) = (0..parts.len()).rev().find(|at| container_at(&parts, *at).is_some()) {
@@ -53,6 +53,12 @@ pub fn unit(path: &str) -> Option<&str> {
         let name = part.strip_prefix('_').unwrap_or(part);
         is_unit(name).then_some(name)
     })
+}
+
+/// The service of the host's own manager that the processes in this cgroup belong to: not a user's, not a container's.
+pub fn system_service(path: &str) -> Option<&str> {
+    let other = container_id(path).is_some() || is_of_user_manager(path);
+    unit(path).filter(|unit| !other && unit.ends_with(".service"))
 }
 
 /// Whether the cgroup belongs to a user's own service manager, which root's `systemctl` does not ask.
@@ -104,8 +110,15 @@ fn is_unit(name: &str) -> bool {
     let valid = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     name.len() <= UNIT_NAME_MAX
         && !name.starts_with(['-', '.'])
+        && !is_session(name)
         && name.chars().all(valid)
         && UNIT_KINDS.iter().any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))
+}
+
+/// `session-3.scope`: everything somebody does after a login; `init.scope`: the manager itself.
+fn is_session(name: &str) -> bool {
+    let scope = name.strip_suffix(".scope");
+    scope.is_some_and(|stem| stem == "init" || stem.starts_with("session-"))
 }
 
 #[cfg(test)]
@@ -137,7 +150,13 @@ mod tests {
                 "/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service",
                 Some("sync.service"),
             ),
+            case("/system.slice/run-r3f2a.scope", Some("run-r3f2a.scope")),
+            case(
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/app-editor-4711.scope",
+                Some("app-editor-4711.scope"),
+            ),
             case("/system.slice/$(reboot).service", None),
+            case("/system.slice/$(reboot).scope", None),
             case("/system.slice/-rf.service", None),
             case("/system.slice/.service", None),
             case("/system.slice/a\u{202e}b.service", None),
@@ -244,6 +263,24 @@ mod tests {
             "/kubepods/podé".to_owned(),
         ] {
             assert_eq!(pod_uid(&path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_services_of_the_hosts_manager_are_its_own() {
+        for (path, want) in [
+            ("/system.slice/nginx.service/worker".to_owned(), Some("nginx.service")),
+            (
+                "/user.slice/user-1000.slice/user@1000.service/init.scope".to_owned(),
+                Some("user@1000.service"),
+            ),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/sync.service".to_owned(), None),
+            ("/system.slice/run-r3f2a.scope".to_owned(), None),
+            (format!("/system.slice/docker-{ID}.scope/system.slice/nginx.service"), None),
+            (format!("/system.slice/web.service/libpod-payload-{ID}"), None),
+            ("/machine.slice/systemd-nspawn@web.service/payload".to_owned(), None),
+        ] {
+            assert_eq!(system_service(&path), want, "{path}");
         }
     }
 

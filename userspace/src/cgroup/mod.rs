@@ -10,7 +10,7 @@ mod path;
 mod pids;
 mod resolve;
 
-pub use attribution::{Runtime, is_of_user_manager, pod_uid, runtime, unit};
+pub use attribution::{Runtime, is_of_user_manager, pod_uid, runtime, system_service, unit};
 pub use freezer::is_frozen;
 pub use memory::{Hierarchy, V1_UNLIMITED};
 pub use path::{container_id, is_hex_id, is_inside, of_process, short_id, without_ids};

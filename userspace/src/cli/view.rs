@@ -91,7 +91,11 @@ impl Lines {
 
 fn process(out: &mut Lines, it: &ProcessInfo) {
     let uid = it.uid.map(|uid| format!(", uid {uid}")).unwrap_or_default();
-    out.field("process", &format!("{} (pid {}, parent {}{uid})", it.name, it.key(), it.ppid));
+    match it.pid {
+        // A unit that failed may have had none.
+        0 => out.field("process", "none"),
+        _ => out.field("process", &format!("{} (pid {}, parent {}{uid})", it.name, it.key(), it.ppid)),
+    }
     out.field_if("exe", it.exe.as_deref());
     if !it.argv.is_empty() {
         out.field("argv", &it.argv.join(" "));

@@ -60,6 +60,8 @@ named! {
         KernelLog = "kmsg",
         /// A scan of /proc.
         Scan = "scan",
+        /// The system's D-Bus.
+        SystemBus = "dbus",
     }
 }
 
@@ -82,6 +84,8 @@ named! {
         Process = "process",
         /// A signal that ends a process without a core dump, and who sent it.
         Signal = "signal",
+        /// What systemd said of a unit.
+        Unit = "unit",
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) async fn status(State(core): State<Arc<Core>>) -> Json<Value> {
         "started_at": started_at,
         "uptime_s": uptime.as_secs(),
         "hooks": coverage.hooks,
+        "systemd": coverage.systemd,
         "events": events,
         "losses": losses,
         "losses_total": coverage.lost_total(),

@@ -9,6 +9,20 @@ use crate::model::EvidenceFile;
 /// An addition on its way; it must come, or give up, within a second.
 pub type Late = Pin<Box<dyn Future<Output = Addition> + Send>>;
 
+/// Two additions as one.
+pub fn both(one: Option<Late>, other: Option<Late>) -> Option<Late> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(Box::pin(async {
+            let (mut all, more) = tokio::join!(one, other);
+            all.facts.extend(more.facts);
+            all.files.extend(more.files);
+            all.missing.extend(more.missing);
+            all
+        })),
+        (one, other) => one.or(other),
+    }
+}
+
 /// What is added to a draft and its evidence.
 #[derive(Debug, Default)]
 pub struct Addition {

@@ -27,6 +27,7 @@ pub(crate) mod statements;
 pub mod suspicious_exec;
 pub mod thread_explosion;
 pub mod unclean_stop;
+pub mod unit_failed;
 pub mod watch;
 pub mod words;
 mod written;
@@ -53,6 +54,7 @@ pub const fn room(kind: IncidentKind) -> &'static Room {
         IncidentKind::MemoryPressure => &memory_pressure::ROOM,
         IncidentKind::ZombiePileup => &zombie_pileup::ROOM,
         IncidentKind::UncleanStop => &unclean_stop::ROOM,
+        IncidentKind::UnitFailed => &unit_failed::ROOM,
     }
 }
 
@@ -64,6 +66,7 @@ pub fn watches(setup: &WatchSetup<'_>) -> Vec<Box<dyn Watch>> {
         Box::new(OnEnd(|ended, _| crash::detect(ended))),
         Box::new(OnEnd(abnormal_exit::detect)),
         Box::<crash_loop::watch::CrashLoopWatch>::default(),
+        Box::new(unit_failed::UnitWatch),
         Box::<cpu_spin::watch::SpinWatch>::default(),
         Box::<hung_task::watch::HungWatch>::default(),
         Box::new(suspicious_exec::watch::ExecWatch::new(setup)),

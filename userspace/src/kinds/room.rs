@@ -19,6 +19,8 @@ pub struct Room {
     pub nature: Nature,
     /// Whether a fault is its cgroup's rather than its program's: the same fault whichever process shows it today.
     pub of_cgroup: bool,
+    /// Whether a fault is its service unit's rather than its program's; `None`: never.
+    pub of_unit: Option<OfUnit>,
     /// Which kinds it makes happen, in the same minute, to the same process, its supervisor or its service.
     pub explains: &'static [(IncidentKind, Tie)],
     /// For how long a process must have been watched, by scans so far apart, before this kind can say anything of it;
@@ -64,6 +66,15 @@ pub enum Nature {
     Lasts,
 }
 
+/// When a fault is that of a service unit, whatever its processes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfUnit {
+    /// Where the process is one that the service manager itself started.
+    MainProcess,
+    /// Always: it is the unit that is named.
+    Whole,
+}
+
 /// How an incident is tied to its cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tie {
@@ -71,6 +82,15 @@ pub enum Tie {
     Linked,
     /// Told of the cause, nobody needs to be told of the effect as well.
     Grouped,
+    /// The same, of what it is made of: it is found after its effects, and takes over from them.
+    MadeOf,
+}
+
+impl Tie {
+    /// Whether nobody needs to be told of the effect as well.
+    pub const fn is_grouped(self) -> bool {
+        matches!(self, Self::Grouped | Self::MadeOf)
+    }
 }
 
 /// For kinds that an event tells: there is nothing to wait for.

@@ -16,6 +16,10 @@ macro_rules! statements {
             CrashLoop(CrashLoopFact) as_crash_loop in (crash_loop),
             /// Of ends.
             Ending(EndFact) as_ending in (shared ending),
+            /// Of units, by systemd's word.
+            Unit(UnitFact) as_unit in (shared unit),
+            /// Of units that failed without an end that says why.
+            UnitFailed(UnitFailedFact) as_unit_failed in (unit_failed),
             /// Of signals.
             Signal(SignalFact) as_signal in (shared signal),
             /// Of stacks.

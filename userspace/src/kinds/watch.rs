@@ -13,7 +13,7 @@ use crate::evidence::Sources;
 use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::model::{OomReport, ProcessInfo, ProcessKey};
-use crate::observation::{CgroupMemory, CloseLook, HostMemory, SeenProcess};
+use crate::observation::{CgroupMemory, CloseLook, HostMemory, SeenProcess, Unit, UnitLife};
 use crate::state::zombies::Zombies;
 use crate::state::{History, Process, Table};
 
@@ -88,6 +88,11 @@ pub trait Watch: Send {
 
     /// The OOM killer chose a victim, and it has not ended: it may be stuck, or the report of its end was lost.
     fn not_ended(&mut self, _victim: &ProcessInfo, _trigger: OomTrigger<'_>) -> Option<Draft> {
+        None
+    }
+
+    /// systemd says that a life of this unit went wrong, and no process's end says why.
+    fn unit_failed(&mut self, _unit: &Unit, _life: &UnitLife, _view: View<'_>) -> Option<Draft> {
         None
     }
 

@@ -82,10 +82,12 @@ kinds! {
     OomKill = "oom_kill",
     /// Ended by a signal that dumps core, or would.
     Crash = "crash",
-    /// A long-lived or supervised process ended by status ≠ 0 or an unexpected signal.
-    AbnormalExit = "abnormal_exit",
     /// The same program dies again and again.
     CrashLoop = "crash_loop",
+    /// A long-lived or supervised process ended by status ≠ 0 or an unexpected signal.
+    AbnormalExit = "abnormal_exit",
+    /// systemd says that a service failed, and no process's end says why.
+    UnitFailed = "unit_failed",
     /// Forking far beyond the host's room.
     ForkStorm = "fork_storm",
     /// A parent that does not reap its children.

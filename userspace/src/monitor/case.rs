@@ -10,9 +10,10 @@ use crate::evidence::Collected;
 use crate::host::wall_time;
 use crate::kinds;
 use crate::kinds::case::{Case, CaseFile, Draft, cite, numbered};
+use crate::kinds::room::OfUnit;
 use crate::kinds::shared::place;
 use crate::model::{Completeness, IncidentKind, ProcessInfo};
-use crate::state::identity::program;
+use crate::state::identity;
 use crate::text;
 
 /// Longest title.
@@ -70,11 +71,16 @@ fn delay_ms(collected: &Collected, observed_at: Timestamp) -> Option<u64> {
 
 /// Equal for equal faults: the kind, the program and its cgroup, and the detector's own site.
 pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str) -> String {
-    let subject = if kinds::room(kind).of_cgroup {
-        process.cgroup.as_deref().map(crate::cgroup::without_ids).unwrap_or_default()
-    } else {
-        program(process)
+    let room = kinds::room(kind);
+    let subject = match room.of_unit {
+        Some(OfUnit::Whole) => process.unit.as_deref().map(crate::cgroup::without_ids),
+        Some(OfUnit::MainProcess) => identity::unit(process),
+        None if room.of_cgroup => {
+            process.cgroup.as_deref().map(crate::cgroup::without_ids).or(Some(String::new()))
+        }
+        None => None,
     };
+    let subject = subject.unwrap_or_else(|| identity::program(process));
     let digest = Sha256::digest(format!("{kind}\0{subject}\0{site}"));
     data_encoding::HEXLOWER.encode(&digest[..16])
 }
@@ -87,7 +93,11 @@ fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
     let cgroup = process.cgroup.clone().filter(|path| path != "/");
     let place = process.unit.clone().or(container).or(cgroup);
     let place = place.map_or_else(String::new, |place| format!(" in {place}"));
-    let title = format!("{}: {} (pid {}){place}", kinds::room(kind).label, process.name, process.pid);
+    let room = kinds::room(kind);
+    let title = match (&process.unit, room.of_unit) {
+        (Some(unit), Some(OfUnit::Whole)) => format!("{}: {unit}", room.label),
+        _ => format!("{}: {} (pid {}){place}", room.label, process.name, process.pid),
+    };
     text::truncate(&text::printable(&title), TITLE_MAX)
 }
 

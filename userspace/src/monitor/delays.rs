@@ -32,6 +32,8 @@ pub(super) const fn stamp(observation: &Observation) -> Option<Stamp> {
         Observation::Signal(signal) if is_crash_signal(signal.signal) => Some(Stamp::Crash(signal.at)),
         Observation::Signal(signal) => Some(Stamp::Common(signal.at)),
         Observation::Forks(_)
+        | Observation::Unit(_)
+        | Observation::UnitsFollowed(_)
         | Observation::OomReport(_)
         | Observation::Seen(_)
         | Observation::Look(_)

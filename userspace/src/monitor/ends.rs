@@ -6,14 +6,18 @@ use std::time::Duration;
 use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
+use super::units::Told;
 use super::victims::{Chosen, EarlyEnd, is_victim};
 use super::{located, roots, stacks};
 use crate::host::boot_time;
 use crate::kinds;
+use crate::kinds::late::both;
 use crate::kinds::pieces::Who;
-use crate::kinds::shared::ending::{Ended, OomTrigger, Relayed};
+use crate::kinds::room::Tie;
+use crate::kinds::shared::ending::{Ended, OomTrigger};
+use crate::kinds::shared::signal;
 use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, Severity, is_crash_signal};
-use crate::observation::{FatalSignal, KernelExit, OomVictim};
+use crate::observation::{KernelExit, OomVictim};
 use crate::programs;
 use crate::state::end::End;
 use crate::state::process::{Process, lossy};
@@ -23,7 +27,7 @@ impl Monitor {
     /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
     pub(super) fn on_victim(&mut self, victim: OomVictim) {
         if let Some(EarlyEnd { process, starter, .. }) = self.victims.ended_early(&victim) {
-            self.judge_end(&process, starter, Some(Chosen { victim, reading: None }), None);
+            self.judge_end(&process, starter, Some(Chosen { victim, reading: None }));
             return;
         }
         let known = self.table.live_by_pid(victim.pid).filter(|it| is_victim(it.key, &victim));
@@ -38,11 +42,11 @@ impl Monitor {
 
     /// A process ended.
     pub(super) fn on_exit(&mut self, event: KernelExit) {
-        let (parent, oom_killed) = (event.process.parent, event.oom_killed);
+        let (event_key, parent, oom_killed) = (event.process.key, event.process.parent, event.oom_killed);
         let pids = [event.process.key.pid, parent.pid];
         let cgroup = self.paths.resolve(event.process.cgroup, pids, event.cgroup.as_deref());
-        let generated = self.signals.take(event.process.key, event.cause());
-        let (signal, source) = generated.map(|it| (it.signal, it.source)).unzip();
+        let source = self.signals.of(event.process.key).filter(|it| it.ends_with(event.cause()));
+        let source = source.map(|it| it.source.clone());
         let Some(process) = self.table.end(event, source, cgroup) else { return };
         let chosen = if oom_killed { self.victims.take(process.key.pid) } else { None };
         // Nearly every end is an exit with status 0: decided without allocating.
@@ -54,32 +58,39 @@ impl Monitor {
             let mut process = process.clone();
             // One that never began a program of its own was not seen before.
             located::locate(&mut self.containers, &mut process);
+            let sent = self.signals.of(process.key).is_some_and(|it| signal::is_sent(&it.signal));
+            // Before it waits for anything: what comes of its parent by then is to know of it.
+            let child = Who { name: lossy(&process.comm).into(), pid: process.key.pid };
+            let at = process.end.as_ref().map_or_else(boot_time, |end| end.at);
+            self.fallen.add(parent, process.key, child, cause, at);
             if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
                 self.victims.wait(process, parent, boot_time());
+            } else if !oom_killed && self.units.is_awaited(&process, cause, sent) {
+                self.units.wait(process, parent, boot_time());
             } else {
-                self.judge_end(&process, parent, chosen, signal.as_deref());
+                self.judge_end(&process, parent, chosen);
             }
+        } else {
+            self.signals.forget(event_key);
         }
     }
 
     /// Ends of victims that have waited for long enough: the word was lost, or there is no such hook.
     pub(super) fn judge_early_ends(&mut self, now: Duration) {
         for EarlyEnd { process, starter, .. } in self.victims.due(now) {
-            self.judge_end(&process, starter, None, None);
+            self.judge_end(&process, starter, None);
         }
     }
 
-    fn judge_end(
-        &mut self,
-        process: &Process,
-        starter: ProcessKey,
-        chosen: Option<Chosen>,
-        signal: Option<&FatalSignal>,
-    ) {
+    pub(super) fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
         let Some(end) = &process.end else { return };
         let info = process.info();
         let parent_name = lossy(&process.parent_comm);
         let exit = &end.record(parent_name.clone(), &self.host);
+        let told = self.units.told(process);
+        let word = told.as_ref().and_then(Told::word);
+        let generated = self.signals.take(process.key, exit.cause);
+        let signal = generated.as_ref().map(|it| &*it.signal);
         let memory =
             process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
         let chosen_at = chosen.as_ref().map_or(end.at, |it| it.victim.at);
@@ -110,19 +121,31 @@ impl Monitor {
             child_crashed,
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
+            word,
         };
-        let drafts: Vec<_> = self.with_watches(end.at, |watches, view| {
+        let systemds = ended.is_systemds_doing();
+        let mut drafts: Vec<_> = self.with_watches(end.at, |watches, view| {
             let judged = watches.iter_mut().filter_map(|watch| {
                 let draft = watch.ended(&ended, view)?;
                 Some((draft, watch.late(info.pid, chosen_at)))
             });
             judged.collect()
         });
-        let told = drafts.iter().any(|(draft, _)| draft.severity >= Severity::Warning);
-        let child = Who { name: info.name.as_str().into(), pid: info.pid };
-        self.fallen.add(starter, Relayed { child, cause: exit.cause, told }, end.at);
+        if drafts.iter().any(|(draft, _)| draft.severity >= Severity::Warning) {
+            self.fallen.told_of(process.key);
+        }
         if drafts.is_empty() {
+            if let Some(generated) = generated.filter(|_| systemds) {
+                // Where it hung is told of the unit.
+                self.signals.add(generated);
+            }
             return;
+        }
+        // What is made of such ends tells of this one as well.
+        let kinds: Vec<_> = drafts.iter().map(|(draft, _)| kinds::room(draft.kind)).collect();
+        drafts.retain(|(draft, _)| !kinds.iter().any(|room| room.tie(draft.kind) == Some(Tie::MadeOf)));
+        if !systemds {
+            self.units.explain(process, end.at);
         }
         let events_lost = self.losses.since_last(&self.metrics);
         let mut early = chosen.and_then(|it| it.reading);
@@ -136,6 +159,7 @@ impl Monitor {
                 let root = roots::root(process, exit, !kept.is_empty(), &self.table, proc_root);
                 stacks::capture(signal, &info, end.started, root, kept)
             });
+            let late = both(late, self.units.promise(process, boot_time()));
             let container = process.container.clone();
             let record = Record { file: record(exit), stack, late, container };
             self.raiser.raise(draft, material, evidence, record);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::kinds::pieces::Who;
 use crate::kinds::shared::ending::Relayed;
 use crate::model::{ExitCause, ProcessKey};
 use crate::observation::FatalSignal;
@@ -16,6 +17,7 @@ const ENDS: usize = 256;
 struct Fall {
     at: Duration,
     parent: ProcessKey,
+    child: ProcessKey,
     end: Relayed,
 }
 
@@ -24,15 +26,27 @@ struct Fall {
 pub(super) struct Fallen(VecDeque<Fall>);
 
 impl Fallen {
-    /// A child of `parent` ended.
-    pub(super) fn add(&mut self, parent: ProcessKey, end: Relayed, at: Duration) {
-        if end.cause.is_unremarkable() {
+    /// A child of `parent` ended; nothing was told of it yet.
+    pub(super) fn add(
+        &mut self,
+        parent: ProcessKey,
+        child: ProcessKey,
+        name: Who,
+        cause: ExitCause,
+        at: Duration,
+    ) {
+        if cause.is_unremarkable() {
             return;
         }
         while self.0.front().is_some_and(|it| self.0.len() >= ENDS || it.at + MOMENT < at) {
             self.0.pop_front();
         }
-        self.0.push_back(Fall { at, parent, end });
+        self.0.push_back(Fall { at, parent, child, end: Relayed { child: name, cause, told: false } });
+    }
+
+    /// Something was found wrong with the end of this one.
+    pub(super) fn told_of(&mut self, child: ProcessKey) {
+        self.0.iter_mut().filter(|it| it.child == child).for_each(|it| it.end.told = true);
     }
 
     /// Whether a child of the process had just ended by this signal when it came.
@@ -61,12 +75,14 @@ impl Fallen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::pieces::Who;
 
     const PARENT: ProcessKey = ProcessKey { pid: 5, start_ticks: 50 };
 
-    fn end(pid: u32, cause: ExitCause, told: bool) -> Relayed {
-        Relayed { child: Who { name: "child".into(), pid }, cause, told }
+    /// A child of the parent ended.
+    fn end(fallen: &mut Fallen, pid: u32, cause: ExitCause, at_s: u64) -> ProcessKey {
+        let child = ProcessKey { pid, start_ticks: 70 };
+        fallen.add(PARENT, child, Who { name: "child".into(), pid }, cause, Duration::from_secs(at_s));
+        child
     }
 
     fn signal(pid: u32, start_ticks: u64, signal: u8, at_ms: u64) -> FatalSignal {
@@ -81,7 +97,7 @@ mod tests {
     fn a_parents_signal_follows_its_childs_at_once() {
         let mut fallen = Fallen::default();
         for cause in [ExitCause::Signal(11), ExitCause::Status(6), ExitCause::Status(0), ExitCause::Unknown] {
-            fallen.add(PARENT, end(7, cause, true), Duration::from_secs(10));
+            end(&mut fallen, 7, cause, 10);
         }
         for (what, signal, want) in [
             ("at once", signal(5, 50, 11, 10_001), true),
@@ -108,7 +124,7 @@ mod tests {
             (Status(139), Status(11), false),
         ] {
             let mut fallen = Fallen::default();
-            fallen.add(PARENT, end(7, child, true), Duration::from_secs(10));
+            end(&mut fallen, 7, child, 10);
             let found = |at_s| fallen.passed_on(PARENT, own, Duration::from_secs(at_s)).is_some();
             assert_eq!(found(10), want, "{child:?} {own:?}");
             assert!(!found(13), "long after");
@@ -118,21 +134,24 @@ mod tests {
     #[test]
     fn of_several_children_the_one_that_was_told_of_counts() {
         let mut fallen = Fallen::default();
-        for (pid, told) in [(7, false), (8, true), (9, false)] {
-            fallen.add(PARENT, end(pid, ExitCause::Status(3), told), Duration::from_secs(1));
-        }
-        let found = fallen.passed_on(PARENT, ExitCause::Status(3), Duration::from_secs(1)).unwrap();
-        assert_eq!((found.child.pid, found.told), (8, true));
+        let children = [7, 8, 9].map(|pid| end(&mut fallen, pid, ExitCause::Status(3), 1));
+        let found = |fallen: &Fallen| {
+            let it = fallen.passed_on(PARENT, ExitCause::Status(3), Duration::from_secs(1)).unwrap();
+            (it.child.pid, it.told)
+        };
+        assert!(!found(&fallen).1, "nothing was told yet");
+        fallen.told_of(children[1]);
+        assert_eq!(found(&fallen), (8, true));
     }
 
     #[test]
     fn a_storm_of_ends_is_bounded() {
         let mut fallen = Fallen::default();
         for pid in 0..u32::try_from(ENDS).unwrap() + 50 {
-            fallen.add(PARENT, end(pid, ExitCause::Signal(11), true), Duration::from_secs(1));
+            end(&mut fallen, pid, ExitCause::Signal(11), 1);
         }
         assert_eq!(fallen.0.len(), ENDS);
-        fallen.add(PARENT, end(1, ExitCause::Signal(6), true), Duration::from_secs(9));
+        end(&mut fallen, 1, ExitCause::Signal(6), 9);
         assert_eq!(fallen.0.len(), 1, "a moment later");
     }
 }

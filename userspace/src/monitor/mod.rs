@@ -18,7 +18,9 @@ mod senders;
 mod signals;
 mod stacks;
 mod standing;
+mod units;
 mod victims;
+mod word;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +58,7 @@ use losses::Losses;
 use raise::Raiser;
 use signals::{Generated, Signals};
 use standing::Standing;
+use units::Units;
 use victims::Victims;
 
 /// How often overdue victims are looked for.
@@ -106,6 +109,7 @@ pub struct Monitor {
     waker: Waker,
     standing: Standing,
     victims: Victims,
+    units: Units,
     fallen: Fallen,
     signals: Signals,
     users: Users,
@@ -161,6 +165,7 @@ impl Monitor {
             waker,
             standing: Standing::default(),
             victims: Victims::default(),
+            units: Units::default(),
             fallen: Fallen::default(),
             signals: Signals::default(),
             users: Users::new(&sources.proc_root),
@@ -200,16 +205,19 @@ impl Monitor {
                 },
                 () = self.waker.notified() => self.ask_watches(boot_time(), |watch, view, found| watch.woken(view, found)),
                 Some(question) = self.questions.recv() => self.answer(question),
-                () = tokio::time::sleep(victims::WORD_PATIENCE), if self.victims.has_early() => {
+                () = tokio::time::sleep(victims::WORD_PATIENCE), if self.victims.has_early() || self.units.is_waiting() => {
                     self.judge_early_ends(boot_time());
+                    self.judge_units(boot_time());
                 }
                 _ = tick.tick() => {
                     self.judge_early_ends(boot_time());
+                    self.judge_units(boot_time());
                     self.raise_overdue_victims(boot_time());
                 }
             }
         }
         self.judge_early_ends(Duration::MAX);
+        self.judge_units(Duration::MAX);
         self.raiser.finish().await;
     }
 
@@ -259,6 +267,11 @@ impl Monitor {
                 self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
             }
             Observation::ScanDone(done) => self.on_scan_done(done),
+            Observation::Unit(unit) => self.on_unit(unit),
+            Observation::UnitsFollowed(followed) => {
+                self.units.follow(followed);
+                self.judge_units(boot_time());
+            }
         }
         if let Some(stamp) = stamp {
             self.delays.took(stamp);

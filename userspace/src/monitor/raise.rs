@@ -42,6 +42,8 @@ pub(super) enum Evidence {
     Read,
     /// It is being read since before the process died.
     Early(Reading),
+    /// There is nothing left to read.
+    None,
 }
 
 /// What the kernel itself handed over: it needs no reading.
@@ -111,6 +113,9 @@ impl Raiser {
         let mut turn = self.repeats.turn(&case::fingerprint(draft.kind, process, &draft.site));
         let reading = match evidence {
             Evidence::Early(reading) => Some(reading),
+            Evidence::None => {
+                Some(tokio::spawn(async { Collected { files: Vec::new(), missing: Vec::new() } }))
+            }
             Evidence::Read if turn.is_repeat() => None,
             Evidence::Read => self.read(process.key(), process.cgroup.as_deref().map(Arc::from)),
         };

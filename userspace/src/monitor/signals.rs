@@ -21,6 +21,13 @@ pub(super) struct Generated {
     pub(super) source: Box<SignalSource>,
 }
 
+impl Generated {
+    /// Whether this end is the end of it.
+    pub(super) fn ends_with(&self, cause: ExitCause) -> bool {
+        cause == ExitCause::Signal(self.signal.signal)
+    }
+}
+
 /// Those that were generated. The ones with captures have room of their own: many that are killed at once must not cost
 /// a crash its stack.
 pub(super) struct Signals {
@@ -39,6 +46,18 @@ impl Signals {
     pub(super) fn add(&mut self, it: Generated) -> bool {
         let waiting = if it.signal.capture.is_some() { &mut self.captured } else { &mut self.plain };
         waiting.add(it)
+    }
+
+    /// The last signal that a process is about to end of, or has.
+    pub(super) fn of(&self, key: ProcessKey) -> Option<&Generated> {
+        let both = [&self.captured, &self.plain].into_iter().filter_map(|it| it.signals.get(&key));
+        both.max_by_key(|it| it.signal.at)
+    }
+
+    /// A process ended, and nobody asks by what.
+    pub(super) fn forget(&mut self, key: ProcessKey) {
+        self.captured.signals.remove(&key);
+        self.plain.signals.remove(&key);
     }
 
     /// The signal that this end is the end of: of two the later one.
@@ -78,7 +97,7 @@ impl Waiting {
             return None;
         }
         let it = self.signals.remove(&key)?;
-        (cause == ExitCause::Signal(it.signal.signal)).then_some(it)
+        it.ends_with(cause).then_some(it)
     }
 }
 

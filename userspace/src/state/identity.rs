@@ -15,6 +15,22 @@ pub fn program(process: &ProcessInfo) -> String {
     format!("{exe}{script}\n{cgroup}")
 }
 
+/// The service unit that a process is, where the service manager itself started it: its cgroup, without what changes
+/// from start to start. Main process and children, and whatever their programs are called, are of one unit.
+pub fn unit(process: &ProcessInfo) -> Option<String> {
+    if process.ppid != 1 {
+        return None;
+    }
+    let (unit, path) = (process.unit.as_deref()?, process.cgroup.as_deref()?);
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    // systemd puts an underscore before what could be taken for a file of the kernel's.
+    let is_unit = |end: &usize| {
+        path[..*end].rsplit('/').next().is_some_and(|it| it.strip_prefix('_').unwrap_or(it) == unit)
+    };
+    let end = ends.filter(is_unit).last()?;
+    Some(cgroup::without_ids(&path[..end]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +77,24 @@ mod tests {
         };
         assert_ne!(program(&of("/srv/a.py")), program(&of("/srv/b.py")));
         assert_eq!(program(&of("/srv/a.py")), program(&of("/tmp/copy/a.py")));
+    }
+
+    #[test]
+    fn what_the_manager_started_in_a_unit_is_that_unit() {
+        let of = |ppid, unit: Option<&str>, cgroup: &str| {
+            let process = process(7, "sh", Some("/bin/sh"), Some(cgroup));
+            super::unit(&ProcessInfo { ppid, unit: unit.map(str::to_owned), ..process })
+        };
+        let app = Some("app.service");
+        for (ppid, unit, cgroup, want) in [
+            (1, app, "/system.slice/app.service", Some("/system.slice/app.service")),
+            (1, app, "/system.slice/app.service/worker", Some("/system.slice/app.service")),
+            (1, app, "/system.slice/_app.service", Some("/system.slice/_app.service")),
+            (1, Some("run-u7.service"), "/system.slice/run-u7.service", Some("/system.slice/run-*.service")),
+            (42, app, "/system.slice/app.service", None),
+            (1, None, "/docker/x", None),
+        ] {
+            assert_eq!(of(ppid, unit, cgroup).as_deref(), want, "{ppid} {cgroup}");
+        }
     }
 }

@@ -15,10 +15,15 @@ use super::row::{collect, milliseconds};
 use super::truth;
 use super::tx::Tx;
 use crate::config::LifeRules;
+use crate::kinds::case::Fact;
+use crate::kinds::shared::ending::facts::EndFact;
 use crate::model::{Occasion, Severity};
 
 /// What may turn out to be another incident's effect is told this much later: the two come in any order.
 const GROUP_WAIT: Duration = Duration::from_secs(3);
+
+/// What is started again at once may end again: whether it is a loop, which takes over from its parts, shows by then.
+const LOOP_WAIT: Duration = Duration::from_secs(10);
 
 /// An alert sent this long ago at most still tells of an effect that comes now.
 const FRESH: Duration = Duration::from_secs(60);
@@ -52,7 +57,8 @@ fn put_own(tx: &Tx<'_>, id: &str, recording: &Recording<'_>, sink: &str, occasio
     let mut occasion = occasion;
     let mut floor = recording.now_ms();
     if related::may_be_an_effect(recording.case.kind) {
-        floor = floor.saturating_add(milliseconds(GROUP_WAIT));
+        let wait = if may_become_a_loop(recording) { LOOP_WAIT } else { GROUP_WAIT };
+        floor = floor.saturating_add(milliseconds(wait));
     }
     // Who takes states wants each: it groups by itself.
     let digest = recording.plan.digest_until.filter(|_| !recording.plan.level.contains(&sink));
@@ -75,6 +81,13 @@ fn put_own(tx: &Tx<'_>, id: &str, recording: &Recording<'_>, sink: &str, occasio
         ":due_ms": held,
     })?;
     Ok(())
+}
+
+/// Whether what ended is started again, as its supervisor says itself: nothing is down, and more may come of it.
+fn may_become_a_loop(recording: &Recording<'_>) -> bool {
+    let starts_again =
+        |fact: &Fact| matches!(fact.data.as_ending(), Some(EndFact::Parent { starts_it_again: true, .. }));
+    related::may_be_a_part(recording.case.kind) && recording.case.file.facts.iter().any(starts_again)
 }
 
 fn put_grouped(

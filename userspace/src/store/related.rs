@@ -33,7 +33,12 @@ pub(super) struct Cause {
 
 /// Whether alerts of this kind may turn out to be told by another's: they wait a moment for it.
 pub(super) fn may_be_an_effect(kind: IncidentKind) -> bool {
-    IncidentKind::ALL.into_iter().any(|cause| kinds::room(cause).tie(kind) == Some(Tie::Grouped))
+    IncidentKind::ALL.into_iter().any(|cause| kinds::room(cause).tie(kind).is_some_and(Tie::is_grouped))
+}
+
+/// Whether another kind may be made of incidents of this one.
+pub(super) fn may_be_a_part(kind: IncidentKind) -> bool {
+    IncidentKind::ALL.into_iter().any(|whole| kinds::room(whole).tie(kind) == Some(Tie::MadeOf))
 }
 
 /// One occurrence, as far as relations go.
@@ -60,7 +65,9 @@ impl Trace {
     /// Whether this one made `effect` happen, and how.
     fn causes(&self, effect: &Self) -> Option<Tie> {
         let tie = kinds::room(self.kind).tie(effect.kind)?;
-        let in_time = (effect.at_ms - MINUTE_MS..=effect.at_ms + SLACK_MS).contains(&self.at_ms);
+        // What it is made of came first.
+        let slack = if tie == Tie::MadeOf { MINUTE_MS } else { SLACK_MS };
+        let in_time = (effect.at_ms - MINUTE_MS..=effect.at_ms + slack).contains(&self.at_ms);
         // Its parent is who waited for it: a supervisor.
         let supervised = self.ppid == effect.key.pid && self.ppid > 1;
         let same_cgroup = self.cgroup == effect.cgroup && self.cgroup.as_deref().is_some_and(is_one_job);
@@ -103,7 +110,7 @@ pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<V
     for (other, severity, trace) in found.into_iter().flatten() {
         if let Some(tie) = trace.causes(&this) {
             put_link(tx, id, &other)?;
-            if tie == Tie::Grouped && !causes.iter().any(|(_, cause)| cause.id == other) {
+            if tie.is_grouped() && !causes.iter().any(|(_, cause)| cause.id == other) {
                 causes.push((trace.kind, Cause { id: other, severity }));
             }
         } else if this.causes(&trace).is_some() {
@@ -144,7 +151,7 @@ pub(super) fn effects(tx: &Tx<'_>, id: &str, kind: IncidentKind) -> Result<Vec<(
     let folded = found
         .into_iter()
         .flatten()
-        .filter(|(_, effect, _)| kinds::room(kind).tie(*effect) == Some(Tie::Grouped));
+        .filter(|(_, effect, _)| kinds::room(kind).tie(*effect).is_some_and(Tie::is_grouped));
     Ok(folded.map(|(id, _, severity)| (id, severity)).collect())
 }
 

@@ -111,9 +111,18 @@ pub(crate) struct Limited {
 impl Limited {
     /// `Err`: why there can be none here.
     pub(crate) fn new(limit_bytes: u64) -> Result<Self, String> {
+        Self::numbered(limit_bytes, "")
+    }
+
+    /// As a service unit would have it; the unit's name is its path without the slash.
+    pub(crate) fn service() -> Result<Self, String> {
+        Self::numbered(1 << 30, ".service")
+    }
+
+    fn numbered(limit_bytes: u64, suffix: &str) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self::named(limit_bytes, &format!("ai-debugger-it-{}-{number}", std::process::id()))
+        Self::named(limit_bytes, &format!("ai-debugger-it-{}-{number}{suffix}", std::process::id()))
     }
 
     /// One of this name.

@@ -7,7 +7,7 @@ use super::{File, Violation, circles};
 
 /// Every top module, each below those it may take from: so nothing can go in a circle.
 #[rustfmt::skip]
-const ARROWS: [(&str, &[&str]); 38] = [
+const ARROWS: [(&str, &[&str]); 39] = [
     ("text", &[]),
     ("heap", &[]),
     ("model", &["text"]),
@@ -31,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 38] = [
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
     ("runtimes", &["model"]),
+    ("systemd", &["coverage", "health", "host", "metrics", "model", "observation"]),
     ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs", "runtimes"]),
     ("kinds", &["cgroup", "children", "config", "evidence", "host", "lookup", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
     ("render", &["kinds", "model"]),
@@ -42,9 +43,9 @@ const ARROWS: [(&str, &[&str]); 38] = [
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
     ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "sandbox", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kept", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "runtimes", "sandbox", "scan", "store"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kept", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "runtimes", "sandbox", "scan", "store", "systemd"]),
     ("logging", &["config"]),
-    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "text"]),
+    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "systemd", "text"]),
     ("fuzzing", &["alerts", "config", "http", "kmsg", "llm", "probes", "redact", "scan", "stack"]),
 ];
 

@@ -10,12 +10,24 @@ use crate::analyst::Analyst;
 use crate::config::{self, KeySource, LlmConfig, LoadedConfig, Receivers, SlackConfig};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::systemd::Bus;
 
 /// How long the model's API may take to list its models.
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn checks(draft: &LoadedConfig) -> Vec<Check> {
-    vec![data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, alerts(draft)]
+    let systemd = systemd(&Bus::of_this_host(&draft.config.proc_root)).await;
+    vec![systemd, data_dir(&draft.config.data_dir), key(&draft.key), model(draft).await, alerts(draft)]
+}
+
+async fn systemd(bus: &Bus) -> Check {
+    if !bus.is_of_systemd() {
+        return Check::ok("systemd", "does not run here: ends are judged by what the kernel says");
+    }
+    match bus.trouble().await {
+        None => Check::ok("systemd", "says over the system bus why it stops and restarts services"),
+        Some((reason, remedy)) => Check::warn("systemd", reason, remedy),
+    }
 }
 
 fn data_dir(dir: &Path) -> Check {
@@ -134,6 +146,24 @@ mod tests {
             }
         };
         Router::new().route("/v1/models", get(list))
+    }
+
+    #[tokio::test]
+    async fn without_the_bus_it_is_said_what_is_lost_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("unix:path={}", folder.path().join("bus").display());
+        let check = systemd(&Bus::at(address)).await;
+        assert_eq!(check.status, Status::Warn, "the main job can run");
+        assert!(
+            check.detail.starts_with("why systemd stops or restarts a service is not known"),
+            "{check:?}"
+        );
+        assert!(check.remedy.contains("mount /run/dbus/system_bus_socket"), "{check:?}");
+        // A /proc without a systemd in it, on a host without one.
+        if !Path::new("/run/systemd/system").is_dir() {
+            let check = systemd(&Bus::of_this_host(folder.path())).await;
+            assert_eq!((check.status, &*check.remedy), (Status::Ok, ""));
+        }
     }
 
     #[tokio::test]

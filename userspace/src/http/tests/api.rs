@@ -168,6 +168,7 @@ async fn status_tells_what_was_lost() {
     metrics.processes.get_or_create(&StateLabel { state: "live" }).set(4);
     coverage.set_hook(Hook::Exec, Delivery::Complete);
     coverage.set_hook(Hook::OomVictim, Delivery::Absent("EPERM".into()));
+    coverage.set_systemd(Delivery::Absent("the bus is gone".into()));
     server.health.degrade("probes", "the-key", "run as root");
     let mut status = server.get("/api/v1/status").await.json();
     let started: jiff::Timestamp = status["started_at"].take().as_str().unwrap().parse().unwrap();
@@ -272,6 +273,10 @@ async fn status_tells_what_was_lost() {
           },
           "secrets": "masked",
           "started_at": null,
+          "systemd": {
+            "attached": false,
+            "reason": "the bus is gone"
+          },
           "uptime_s": null,
           "version": null
         }"#]]

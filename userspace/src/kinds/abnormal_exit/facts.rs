@@ -2,6 +2,7 @@
 
 use crate::kinds::part::facts;
 use crate::kinds::pieces::Who;
+use crate::model::Name;
 
 facts! {
     /// The statements of this room.
@@ -15,6 +16,15 @@ facts! {
         },
         /// SIGKILL ended it, the OOM killer had not chosen it, and the kernel's word on who sent it is missing.
         KilledByUnknown {},
+        /// systemd was asked to end its unit, and it took SIGKILL to do so.
+        StoppedByKill {
+            /// The unit's name.
+            unit: Name,
+            /// Whether the unit was to be started again after that.
+            restart: bool,
+            /// From the beginning of the stop to the end, in milliseconds.
+            after_ms: u64,
+        },
     }
 }
 

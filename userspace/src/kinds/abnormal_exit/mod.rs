@@ -14,10 +14,12 @@
 //! runtime, a time limit. A clean end is what systemd.service(5) calls one: status 0, SIGHUP, SIGINT, SIGTERM,
 //! SIGPIPE, and 128 + one of them. Cites the kernel's record of the end and why it is a service.
 //! Near miss: `grep` finding nothing, `test -f`, a pipeline's SIGPIPE, Ctrl-C, a supervisor's SIGTERM; a shell, which
-//! ends with the status of its last command; who ends as a child of it just did, of which an incident tells; `make`, a test runner, an ssh that fail after an hour. A crash and an
-//! OOM kill are findings of their own.
+//! ends with the status of its last command; who ends as a child of it just did, of which an incident tells; `make`, a
+//! test runner, an ssh that fail after an hour. A crash and an OOM kill are findings of their own. What systemd was asked
+//! to stop, however it ends then; SIGKILL after its stop timeout is info (`stop.rs`).
 
 pub mod facts;
+mod stop;
 #[cfg(test)]
 mod tests;
 pub mod verdict;
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 use super::case::{Draft, Statement};
 use super::pieces::Who;
-use super::room::{Nature, Room, Tie, at_once};
+use super::room::{Nature, OfUnit, Room, Tie, at_once};
 use super::shared::ending::{self, Ended};
 use super::shared::signal;
 use crate::config::DetectLimits;
@@ -41,7 +43,8 @@ pub const ROOM: Room = Room {
     label: "Abnormal exit",
     nature: Nature::HappensOnce,
     of_cgroup: false,
-    explains: &[(IncidentKind::CrashLoop, Tie::Grouped)],
+    of_unit: Some(OfUnit::MainProcess),
+    explains: &[(IncidentKind::UnitFailed, Tie::Grouped)],
     patience: at_once,
     stack: None,
     summary: words::summary,
@@ -58,6 +61,9 @@ const SIGKILL: u8 = 9;
 
 /// A finding about a service that ended in a way that nobody expects of it.
 pub fn detect(ended: &Ended<'_>, limits: &DetectLimits) -> Option<Draft> {
+    if ended.is_systemds_doing() {
+        return stop::detect(ended);
+    }
     let role = role(ended, limits)?;
     if !is_abnormal(ended, role) || ended.is_told_by_child() {
         return None;

@@ -2,6 +2,7 @@
 
 mod killed;
 
+use super::stop;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{logs, pod, quote, step, supervisor, window};
 use crate::kinds::opinion::{Opinion, hypothesis, name};
@@ -14,6 +15,9 @@ const SIGKILL: u8 = 9;
 
 /// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    if let Some(opinion) = stop::judge(file, finding) {
+        return opinion;
+    }
     let end = ending::cause(file, finding).map_or(ExitCause::Unknown, |(cause, _)| cause);
     let (cause, confidence) = match end {
         ExitCause::Status(status) => match passed_on(file, finding) {

@@ -1,6 +1,7 @@
 //! The sentences of this room.
 
 use super::facts::{AbnormalExitFact, ServiceRole};
+use super::stop;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::shared::ending::{self, facts::EndFact};
 use crate::kinds::words::{duration_ms, who};
@@ -9,9 +10,17 @@ use crate::text;
 /// The finding in one sentence.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let name = text::printable(&file.process.name);
+    if let Some((unit, restart, after_ms)) = stop::stated(file, finding) {
+        let after = duration_ms(after_ms);
+        return format!(
+            "{name} was to {} with {}, and needed SIGKILL after {after}.",
+            asked(restart),
+            unit.shown()
+        );
+    }
     let role = file.cited(finding).find_map(|fact| match fact.data.as_abnormal_exit()? {
         AbnormalExitFact::Service { role, .. } => Some(*role),
-        AbnormalExitFact::KilledByUnknown {} => None,
+        AbnormalExitFact::KilledByUnknown {} | AbnormalExitFact::StoppedByKill { .. } => None,
     });
     let what = match role {
         Some(ServiceRole::Supervised) => "a supervised process",
@@ -50,5 +59,16 @@ pub fn sentence(fact: &AbnormalExitFact) -> String {
             "SIGKILL, but not from the OOM killer: signal->oom_mm was not set; the sender is not known"
                 .to_owned()
         }
+        AbnormalExitFact::StoppedByKill { unit, restart, after_ms } => format!(
+            "systemd was to {} {}, and sent SIGKILL as it had not ended by itself: {} after the stop began",
+            asked(*restart),
+            unit.shown(),
+            duration_ms(*after_ms)
+        ),
     }
+}
+
+/// What was asked of its unit.
+pub(super) const fn asked(restart: bool) -> &'static str {
+    if restart { "restart" } else { "stop" }
 }

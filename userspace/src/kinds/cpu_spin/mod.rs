@@ -34,6 +34,7 @@ pub const ROOM: Room = Room {
     label: "CPU spin",
     nature: Nature::Lasts,
     of_cgroup: false,
+    of_unit: None,
     explains: &[],
     patience: |limits, _| limits.spin_window,
     stack: None,

@@ -29,7 +29,12 @@ pub const ROOM: Room = Room {
     label: "Crash",
     nature: Nature::HappensOnce,
     of_cgroup: false,
-    explains: &[(IncidentKind::AbnormalExit, Tie::Grouped), (IncidentKind::CrashLoop, Tie::Grouped)],
+    of_unit: None,
+    explains: &[
+        (IncidentKind::AbnormalExit, Tie::Grouped),
+        (IncidentKind::CrashLoop, Tie::Grouped),
+        (IncidentKind::UnitFailed, Tie::Grouped),
+    ],
     patience: at_once,
     stack: Some(stack::add),
     summary: words::summary,
@@ -45,7 +50,7 @@ const LONG_LIVED_MS: u64 = 60_000;
 /// A finding about a process that ended by such a signal of its own.
 pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
     let ExitCause::Signal(signal) = ended.exit.cause else { return None };
-    if !is_crash_signal(signal) || ended.relays_childs_signal() {
+    if !is_crash_signal(signal) || ended.relays_childs_signal() || ended.is_systemds_doing() {
         return None;
     }
     let aborted = signal == SIGABRT && ended.is_ended_by_parent();

@@ -1,5 +1,7 @@
 //! What is a crash, and how bad it is.
 
+use std::time::Duration;
+
 use super::*;
 use crate::kinds::fixture::told;
 use crate::kinds::shared::ending::facts::EndFact;
@@ -81,5 +83,29 @@ fn a_supervised_or_long_lived_program_is_critical() {
         let draft = detect(&ended(&process, &exit)).unwrap();
         assert_eq!((draft.severity, draft.site.as_str()), (want, "SIGSEGV"));
         assert_eq!(told(&draft).summary, "python3 crashed with SIGSEGV (signal 11).");
+    }
+}
+
+#[test]
+fn an_abort_that_a_watchdog_had_sent_is_told_of_the_unit() {
+    use crate::kinds::shared::unit::Word;
+    use crate::observation::{StopReason, Unit, UnitLife, UnitResult, UnitStop};
+    let process = process();
+    let unit = Unit::sample("app.service");
+    for (result, signal, sender, is_main, want) in [
+        (UnitResult::Watchdog, 6, 1, true, false),
+        (UnitResult::Watchdog, 6, 1, false, false),
+        (UnitResult::Watchdog, 6, 42, true, false),
+        (UnitResult::Watchdog, 11, 42, true, true),
+        (UnitResult::CoreDump, 6, 42, true, true),
+        (UnitResult::CoreDump, 6, 42, false, true),
+    ] {
+        let stopping = Some(UnitStop { since: Duration::ZERO, why: StopReason::Failure, killed: None });
+        let life = UnitLife { stopping, result, ..UnitLife::default() };
+        let exit = exit(ExitCause::Signal(signal));
+        let crash = FatalSignal::sample(signal, Some(0), sender);
+        let word = Some(Word { unit: &unit, life: &life, is_main });
+        let it = Ended { word, signal: Some(&crash), ..ended(&process, &exit) };
+        assert_eq!(detect(&it).is_some(), want, "{result:?} {signal} by {sender}, main: {is_main}");
     }
 }

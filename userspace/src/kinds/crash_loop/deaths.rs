@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::respawn::Life;
 use crate::model::ProcessInfo;
-use crate::state::identity::program;
+use crate::state::identity::{program, unit};
 
 /// Most programs whose deaths are remembered.
 const PROGRAMS: usize = 1024;
 /// Most deaths remembered of one program.
 const DEATHS: usize = 32;
 
-/// Deaths by program and cgroup.
+/// Deaths by program and cgroup; of what the service manager started, by unit.
 #[derive(Default)]
 pub(super) struct Deaths(HashMap<String, VecDeque<Duration>>);
 
@@ -23,7 +23,7 @@ impl Deaths {
         if self.0.len() >= PROGRAMS {
             self.forget_longest_ago();
         }
-        let deaths = self.0.entry(program(process)).or_default();
+        let deaths = self.0.entry(unit(process).unwrap_or_else(|| program(process))).or_default();
         if deaths.back().is_none_or(|last| life.started >= *last) {
             if deaths.len() >= DEATHS {
                 deaths.pop_front();

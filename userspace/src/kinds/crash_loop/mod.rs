@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::case::{Draft, Statement};
 use super::pieces::Who;
-use super::room::{Nature, Room, at_once};
+use super::room::{Nature, OfUnit, Room, Tie, at_once};
 use super::shared::ending::{self, Ended};
 use super::shared::signal;
 use crate::config::DetectLimits;
@@ -37,7 +37,8 @@ pub const ROOM: Room = Room {
     label: "Crash loop",
     nature: Nature::Happens,
     of_cgroup: false,
-    explains: &[],
+    of_unit: Some(OfUnit::MainProcess),
+    explains: &[(IncidentKind::AbnormalExit, Tie::MadeOf), (IncidentKind::UnitFailed, Tie::Grouped)],
     patience: at_once,
     stack: None,
     summary: words::summary,
@@ -56,6 +57,7 @@ pub fn counts(ended: &Ended<'_>) -> bool {
         ExitCause::Signal(_) if ended.signal.is_some_and(signal::is_sent) || ended.relays_childs_signal() => {
             false
         }
+        _ if ended.is_systemds_doing() => false,
         ExitCause::Signal(_) if ended.exit.oom_killed => true,
         ExitCause::Signal(signal) if is_crash_signal(signal) => {
             ended.tested_by.is_none() || ended.is_supervised()
@@ -72,7 +74,8 @@ pub fn may_be_respawned(ended: &Ended<'_>) -> bool {
     // A shell's subshell: forked to run one more command; or a fork that found no program to become (127, 126).
     let no_program =
         !ended.is_program() && (programs::is_shell_name(ended.parent_name) || matches!(status, 126 | 127));
-    ended.is_failure(status) && !no_program && !programs::is_command(ended.process) && !counts(ended)
+    let made_good = !no_program && !programs::is_command(ended.process) && !ended.is_systemds_doing();
+    ended.is_failure(status) && made_good && !counts(ended)
 }
 
 /// A finding about a program whose deaths, this one last, are enough within the window: those that count
@@ -98,7 +101,7 @@ pub fn detect(
     let mut facts = vec![Statement::new("monitor:history", history(&recent))];
     facts.extend(respawned.map(|(_, it)| Statement::new("monitor:history", started_again(ended, &it))));
     facts.extend(ended.exit.oom_killed.then(ending::chosen_by_oom_killer));
-    facts.extend(ended.facts());
+    facts.extend(ended.facts_of_loop());
     Some(Draft {
         kind: IncidentKind::CrashLoop,
         severity: match respawned {

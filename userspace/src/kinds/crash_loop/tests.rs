@@ -97,3 +97,29 @@ fn a_childs_signal_passed_on_and_one_that_was_sent_are_no_deaths() {
         assert_eq!(counts(&it), want, "{what}");
     }
 }
+
+#[test]
+fn what_systemd_ends_is_no_death_and_what_ends_by_itself_is() {
+    use crate::kinds::shared::unit::Word;
+    use crate::observation::{StopReason, Unit, UnitLife, UnitResult, UnitStop};
+    let process = ProcessInfo { ppid: 1, ..process() };
+    let unit = Unit::sample("app.service");
+    for (why, cause, want) in [
+        (None, ExitCause::Status(3), true),
+        (Some(StopReason::Restart), ExitCause::Status(3), false),
+        (Some(StopReason::Stop), ExitCause::Signal(9), false),
+        (Some(StopReason::Failure), ExitCause::Status(3), true),
+    ] {
+        let stopping = why.map(|why| UnitStop { since: Duration::ZERO, why, killed: None });
+        let life = UnitLife { stopping, result: UnitResult::ExitCode, ..UnitLife::default() };
+        let exit = exit(cause);
+        let it =
+            Ended { word: Some(Word { unit: &unit, life: &life, is_main: true }), ..ended(&process, &exit) };
+        assert_eq!(counts(&it), want, "{why:?}");
+        assert!(!may_be_respawned(&it) || want, "{why:?}");
+        let draft = detect(&it, &seconds([1, 2, 3, 4]), None, &DetectLimits::default());
+        let again =
+            draft.map(|it| told(&it).facts.iter().any(|fact| fact.ends_with("which starts it again")));
+        assert_eq!(again, want.then_some(true), "a loop was seen to be started again");
+    }
+}

@@ -27,6 +27,7 @@ pub const ROOM: Room = Room {
     label: "File descriptor exhaustion",
     nature: Nature::Lasts,
     of_cgroup: false,
+    of_unit: None,
     explains: &[(IncidentKind::Crash, Tie::Linked), (IncidentKind::AbnormalExit, Tie::Linked)],
     patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,

@@ -37,6 +37,7 @@ pub const ROOM: Room = Room {
     label: "Fork storm",
     nature: Nature::Lasts,
     of_cgroup: false,
+    of_unit: None,
     explains: &[
         (IncidentKind::ZombiePileup, Tie::Linked),
         (IncidentKind::ThreadExplosion, Tie::Linked),

@@ -30,6 +30,7 @@ pub const ROOM: Room = Room {
     label: "Hung task",
     nature: Nature::Lasts,
     of_cgroup: false,
+    of_unit: None,
     explains: &[],
     patience: |limits, _| limits.hung_after,
     stack: None,

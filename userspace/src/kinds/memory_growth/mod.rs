@@ -33,6 +33,7 @@ pub const ROOM: Room = Room {
     label: "Memory growth",
     nature: Nature::Lasts,
     of_cgroup: false,
+    of_unit: None,
     explains: &[(IncidentKind::OomKill, Tie::Linked), (IncidentKind::MemoryPressure, Tie::Linked)],
     patience: |limits, _| limits.growth.growth_startup + limits.growth.growth_window,
     stack: None,

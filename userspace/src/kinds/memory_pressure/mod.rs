@@ -33,6 +33,7 @@ pub const ROOM: Room = Room {
     label: "Memory pressure",
     nature: Nature::Lasts,
     of_cgroup: true,
+    of_unit: None,
     explains: &[(IncidentKind::OomKill, Tie::Linked)],
     patience: |limits, scan_interval| scan_interval.saturating_mul(limits.memory_scans.saturating_sub(1)),
     stack: None,

@@ -31,10 +31,12 @@ pub const ROOM: Room = Room {
     label: "OOM kill",
     nature: Nature::HappensOnce,
     of_cgroup: false,
+    of_unit: None,
     explains: &[
         (IncidentKind::AbnormalExit, Tie::Grouped),
         (IncidentKind::CrashLoop, Tie::Grouped),
         (IncidentKind::Crash, Tie::Linked),
+        (IncidentKind::UnitFailed, Tie::Grouped),
     ],
     patience: at_once,
     stack: None,

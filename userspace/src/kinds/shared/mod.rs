@@ -9,3 +9,4 @@ pub mod signal;
 pub mod stack;
 pub mod standing;
 pub mod trend;
+pub mod unit;

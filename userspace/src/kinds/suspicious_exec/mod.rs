@@ -45,6 +45,7 @@ pub const ROOM: Room = Room {
     label: "Suspicious exec",
     nature: Nature::Happens,
     of_cgroup: false,
+    of_unit: None,
     explains: &[],
     patience: at_once,
     stack: None,

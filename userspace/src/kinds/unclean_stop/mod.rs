@@ -20,6 +20,7 @@ pub const ROOM: Room = Room {
     label: "Monitor stopped uncleanly",
     nature: Nature::HappensOnce,
     of_cgroup: false,
+    of_unit: None,
     explains: &[],
     patience: at_once,
     stack: None,

@@ -24,6 +24,7 @@ pub const ROOM: Room = Room {
     label: "Zombie pile-up",
     nature: Nature::Lasts,
     of_cgroup: false,
+    of_unit: None,
     explains: &[],
     patience: |limits, _| limits.zombie_age,
     stack: None,

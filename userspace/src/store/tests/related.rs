@@ -2,7 +2,8 @@
 
 use super::super::Watched;
 use super::*;
-use crate::kinds::case::Case;
+use crate::kinds::case::{Case, Statement, cite};
+use crate::kinds::shared::ending::facts::EndFact;
 use crate::model::{Occasion, Relation};
 
 use IncidentKind::{AbnormalExit, Crash, CrashLoop, FdExhaustion, MemoryPressure, OomKill};
@@ -211,4 +212,47 @@ async fn a_cause_that_nobody_is_told_of_tells_of_nothing() {
     store.record_at(build(KILL), verdict("1"), AlertPlan::default(), at(0)).await.unwrap();
     record(&store, EXIT).await;
     assert_eq!(due(&store, 60).await, ["abnormal_exit of 10"]);
+}
+
+/// An end that its supervisor says it starts again after.
+fn started_again(it: Fault) -> Case {
+    let mut case = build(it);
+    let parent = EndFact::Parent { name: "systemd".into(), pid: 1, starts_it_again: true };
+    cite(&mut case.file.facts, Statement::new("kernel:sched_process_exit", parent));
+    case
+}
+
+#[tokio::test]
+async fn a_loop_takes_over_from_the_ends_that_it_is_made_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let end = |pid, seconds| Fault { kind: AbnormalExit, severity: Warning, pid, ppid: 1, seconds, ..KILL };
+    let mut ids = Vec::new();
+    for (pid, seconds) in [(20, 0), (21, 4)] {
+        let case = started_again(end(pid, seconds));
+        ids.push(store.record_at(case, verdict("1"), slack_now(), at(seconds)).await.unwrap().id);
+    }
+    assert_eq!(due(&store, 8).await, [""; 0], "what is started again may be a loop");
+    let whole = record(&store, Fault { pid: 22, ppid: 1, seconds: 8, ..LOOP }).await;
+    assert_eq!(due(&store, 3600).await, ["crash_loop of 22"]);
+    for id in ids {
+        let part = get(&store, &id).await;
+        assert_eq!(
+            part.related.iter().map(|it| (&it.id, it.relation)).collect::<Vec<_>>(),
+            [(&whole, Relation::CausedBy)]
+        );
+        assert_eq!(part.alerts[0].status, AlertStatus::Grouped);
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_starts_again_is_told_as_soon_as_any_effect() {
+    for (again, want) in [(false, 3), (true, 10)] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let case = if again { started_again(EXIT) } else { build(EXIT) };
+        store.record_at(case, verdict("1"), slack_now(), at(0)).await.unwrap();
+        let next = store.next_due("slack").await.unwrap().unwrap();
+        assert_eq!(next.duration_since(at(0)).as_secs(), want, "{again}");
+    }
 }

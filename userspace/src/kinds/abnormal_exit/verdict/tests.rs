@@ -134,8 +134,8 @@ fn the_values_and_the_sentences() {
           {"rss_bytes":25165824,"type":"peak_memory"}
         - it used 12 ms of CPU time (kernel:sched_process_exit)
           {"cpu_ns":12000000,"type":"cpu_used"}
-        - its parent is systemd (pid 1), which starts it again (kernel:sched_process_exit)
-          {"name":"systemd","pid":1,"starts_it_again":true,"type":"parent"}
+        - its parent is systemd (pid 1) (kernel:sched_process_exit)
+          {"name":"systemd","pid":1,"starts_it_again":false,"type":"parent"}
     "#]].assert_eq(&golden(&process, &draft(&process, ExitCause::Signal(9))));
     let parent = Who { name: "a\nb".into(), pid: 7 };
     let roles = [

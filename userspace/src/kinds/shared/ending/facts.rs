@@ -50,7 +50,7 @@ facts! {
             name: Name,
             /// The pid of the parent at the end.
             pid: u32,
-            /// Whether the parent is a supervisor, which starts it again.
+            /// Whether the parent starts it again: as it says itself, or was seen to do.
             starts_it_again: bool,
         },
     }

@@ -45,5 +45,6 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended
         tested_by: None,
         oom_trigger: None,
         memory: None,
+        word: None,
     }
 }

@@ -10,6 +10,7 @@ pub mod words;
 use std::time::Duration;
 
 use super::signal;
+use super::unit::Word;
 use crate::kinds::case::{CaseFile, Finding, Statement};
 use crate::kinds::pieces::Who;
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, SignalSource};
@@ -58,6 +59,8 @@ pub struct Ended<'a> {
     pub oom_trigger: Option<OomTrigger<'a>>,
     /// Its memory cgroup's limit and use, where it has a limit.
     pub memory: Option<&'a CgroupMemory>,
+    /// What systemd says of its unit, where it is one of the host's and systemd is listened to.
+    pub word: Option<Word<'a>>,
 }
 
 /// The end of a child, which its parent passes on by ending in the same way.
@@ -87,7 +90,8 @@ impl Ended<'_> {
         let runtime = roles_of(self.parent_name).contains(Roles::CONTAINER_RUNTIME);
         let beside = runtime && self.exit.ns_pid.is_some_and(|pid| pid != 1);
         let started = is_started(self.process, self.parent_name, self.origin, self.session);
-        (started && !beside) || self.is_first_of_container()
+        let main = self.word.is_some_and(|word| word.is_main);
+        (started && !beside) || main || self.is_first_of_container()
     }
 
     /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
@@ -106,6 +110,13 @@ impl Ended<'_> {
             && !programs::is_shell(self.process);
         let first = self.exit.ns_pid == Some(1) && self.process.pid != 1;
         first && (self.process.container_id.is_some() || worked)
+    }
+
+    /// Whether systemd ended it, or asked it to: what is wrong, if anything is, is told of the unit.
+    pub fn is_systemds_doing(&self) -> bool {
+        // Without the signal's record nobody else is known to have sent it.
+        let own = self.signal.is_none_or(|it| !signal::is_sent(it));
+        self.word.is_some_and(|word| word.is_systemds_doing(self.exit.cause, own))
     }
 
     /// Whether it ran a program of its own, as far as that was seen.
@@ -135,6 +146,15 @@ impl Ended<'_> {
 
     /// What is true of every end, most telling first.
     pub fn facts(&self) -> Vec<Statement> {
+        self.facts_with(self.word.is_some_and(|word| word.starts_again()))
+    }
+
+    /// The same of one that was started again and again.
+    pub fn facts_of_loop(&self) -> Vec<Statement> {
+        self.facts_with(self.is_supervised())
+    }
+
+    fn facts_with(&self, starts_it_again: bool) -> Vec<Statement> {
         let exit = self.exit;
         let ended = EndFact::Ended { cause: exit.cause, core_dumped: exit.core_dumped, age_ms: exit.age_ms };
         let mut facts = vec![Statement::new(EXIT, ended)];
@@ -150,12 +170,10 @@ impl Ended<'_> {
         facts.extend(cgroup.map(|it| Statement::new("cgroup:memory", it)));
         let cpu = exit.cpu_ns.map(|cpu_ns| EndFact::CpuUsed { cpu_ns });
         facts.extend(cpu.map(|it| Statement::new(EXIT, it)));
-        let parent = EndFact::Parent {
-            name: self.parent_name.into(),
-            pid: self.process.ppid,
-            starts_it_again: self.is_supervised(),
-        };
+        let parent =
+            EndFact::Parent { name: self.parent_name.into(), pid: self.process.ppid, starts_it_again };
         facts.push(Statement::new(EXIT, parent));
+        facts.extend(self.word.filter(|word| word.is_main).map(|word| word.statement()));
         facts
     }
 }

@@ -1,0 +1,102 @@
+//! What systemd says of the unit that a process ran in, as the kinds see it.
+
+pub mod facts;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+use crate::kinds::case::Statement;
+use crate::model::{ExitCause, is_crash_signal};
+use crate::observation::{RestartPolicy, Unit, UnitLife, UnitResult, UnitStop};
+use facts::{Outcome, Restart, UnitFact};
+
+/// Where systemd's word comes from.
+pub const SOURCE: &str = "systemd:dbus";
+const SIGABRT: u8 = 6;
+
+/// Its word on the unit of a process that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'a> {
+    /// The unit.
+    pub unit: &'a Unit,
+    /// The life of the unit that the process was a part of.
+    pub life: &'a UnitLife,
+    /// Whether it was the unit's main process.
+    pub is_main: bool,
+}
+
+impl Word<'_> {
+    /// Whether systemd starts the unit again after this.
+    pub fn starts_again(&self) -> bool {
+        self.is_main && self.unit.starts_again_after(self.life)
+    }
+
+    /// Since when it is being ended without anything that had gone wrong: a stop, a restart, the end of its work.
+    pub fn stopped_in_order(&self) -> Option<UnitStop> {
+        self.life.stopping.filter(|stop| stop.why.is_in_order())
+    }
+
+    /// Whether systemd ended the process, or asked it to end: what is wrong, if anything is, is told of the unit. `own`:
+    /// the signal that ended it was the process's own doing.
+    pub fn is_systemds_doing(&self, cause: ExitCause, own: bool) -> bool {
+        let crashed = matches!(cause, ExitCause::Signal(signal) if is_crash_signal(signal));
+        // A handler may have sent it to itself once more.
+        let aborted = self.life.result == UnitResult::Watchdog && cause == ExitCause::Signal(SIGABRT);
+        let by_itself = crashed && own && !aborted;
+        match self.life.stopping {
+            Some(_) if by_itself => false,
+            Some(stop) => stop.why.is_in_order() || !self.is_main || self.life.result.is_systemds_doing(),
+            None => false,
+        }
+    }
+
+    /// What it says.
+    pub fn statement(&self) -> Statement {
+        outcome(self.unit, self.life, self.starts_again())
+    }
+}
+
+/// How a unit's life went.
+pub fn outcome(unit: &Unit, life: &UnitLife, starts_it_again: bool) -> Statement {
+    let outcome = UnitFact::UnitOutcome {
+        unit: (&*unit.name).into(),
+        result: life.result.into(),
+        restart: unit.restart.map(Restart::from),
+        restarts: unit.restarts,
+        starts_it_again,
+    };
+    Statement::new(SOURCE, outcome)
+}
+
+impl From<UnitResult> for Outcome {
+    fn from(result: UnitResult) -> Self {
+        match result {
+            UnitResult::Success => Self::Success,
+            UnitResult::Resources => Self::Resources,
+            UnitResult::Protocol => Self::Protocol,
+            UnitResult::Timeout => Self::Timeout,
+            UnitResult::ExitCode => Self::ExitCode,
+            UnitResult::Signal => Self::Signal,
+            UnitResult::CoreDump => Self::CoreDump,
+            UnitResult::Watchdog => Self::Watchdog,
+            UnitResult::StartLimitHit => Self::StartLimitHit,
+            UnitResult::OomKill => Self::OomKill,
+            UnitResult::ExecCondition => Self::ExecCondition,
+            UnitResult::Other => Self::Other,
+        }
+    }
+}
+
+impl From<RestartPolicy> for Restart {
+    fn from(policy: RestartPolicy) -> Self {
+        match policy {
+            RestartPolicy::No => Self::No,
+            RestartPolicy::Always => Self::Always,
+            RestartPolicy::OnSuccess => Self::OnSuccess,
+            RestartPolicy::OnFailure => Self::OnFailure,
+            RestartPolicy::OnAbnormal => Self::OnAbnormal,
+            RestartPolicy::OnWatchdog => Self::OnWatchdog,
+            RestartPolicy::OnAbort => Self::OnAbort,
+        }
+    }
+}
