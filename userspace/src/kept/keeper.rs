@@ -133,6 +133,8 @@ impl Kept {
 struct Look {
     at: Instant,
     key: ProcessKey,
+    /// Whether it had begun before anybody heard of it: that one is not as likely to be gone soon.
+    found: bool,
     container: Option<String>,
 }
 
@@ -197,7 +199,7 @@ impl Keeper {
             self.refused.inc();
             return;
         }
-        let looks = LOOKS.map(|after| Look { at: now + after, key, container: container.clone() });
+        let looks = LOOKS.map(|after| Look { at: now + after, key, found, container: container.clone() });
         self.due.extend(looks.map(Reverse));
     }
 
@@ -225,7 +227,7 @@ impl Keeper {
         }
         let mut known: Vec<Copied> = Vec::new();
         for file in files {
-            let Some(file) = self.identify(&directory, file) else { continue };
+            let Some(file) = self.identify(&directory, file, look.found) else { continue };
             known.push(file.clone());
             // At once: it may crash while the rest is read.
             self.lock().set(look.key, look.container.as_deref(), known.clone());
@@ -241,17 +243,19 @@ impl Keeper {
     fn may_be_elsewhere(&self, directory: &Path) -> bool {
         let namespace = |directory: &Path| fs::read_link(directory.join("ns/mnt")).ok();
         let own = namespace(directory);
-        let same = own.is_some() && own == namespace(&self.proc_root.join("1"));
+        let hosts =
+            || namespace(&self.proc_root.join("1")).or_else(|| namespace(&self.proc_root.join("self")));
+        let same = own.is_some() && own == hosts();
         !same || fs::read_link(directory.join("root")).is_ok_and(|root| root != Path::new("/"))
     }
 
     /// Says what it holds.
-    fn identify(&mut self, directory: &Path, file: MappedFile) -> Option<Copied> {
+    fn identify(&mut self, directory: &Path, file: MappedFile, found: bool) -> Option<Copied> {
         let known = self.lock().digest(&file.stamp).cloned();
         if let Some(digest) = known {
             return Some(Copied::new(file, digest));
         }
-        if !self.minute.take_bytes(file.stamp.bytes) {
+        if !self.minute.take_bytes(file.stamp.bytes, found) {
             self.put_off = true;
             self.refused.inc();
             return None;
@@ -313,10 +317,41 @@ impl Minute {
         left.is_some()
     }
 
-    fn take_bytes(&mut self, bytes: u64) -> bool {
+    /// What was found leaves half of it to what begins.
+    fn take_bytes(&mut self, bytes: u64, found: bool) -> bool {
         self.renew();
-        let left = self.bytes.checked_sub(bytes);
+        let spared = if found { BYTES_A_MINUTE / 2 } else { 0 };
+        let left = self.bytes.checked_sub(bytes).filter(|left| *left >= spared);
         self.bytes = left.unwrap_or(self.bytes);
         left.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_comes_before_what_was_found() {
+        let mut minute = Minute::new();
+        assert!(minute.take_bytes(BYTES_A_MINUTE / 2, true));
+        assert!(!minute.take_bytes(1, true) && minute.take_bytes(1, false));
+        assert!(
+            !minute.take_bytes(BYTES_A_MINUTE, false) && minute.take_bytes(BYTES_A_MINUTE / 2 - 1, false)
+        );
+        assert!(!minute.take_bytes(1, false));
+        assert!((0..LOOKS_A_MINUTE).all(|_| minute.take_look()) && !minute.take_look());
+        minute.began = Instant::now().checked_sub(MINUTE).unwrap();
+        assert!(minute.take_look() && minute.take_bytes(BYTES_A_MINUTE, false));
+    }
+
+    #[test]
+    fn those_without_copies_are_not_asked_and_do_not_fail() {
+        let kept = Kept::none();
+        let key = ProcessKey { pid: 1, start_ticks: 1 };
+        kept.began(key, None, None);
+        kept.found(key, Some("box".to_owned()));
+        assert!(kept.of(&[key], Some("box")).is_empty());
+        assert_eq!(kept.refused.get(), 0);
     }
 }

@@ -39,7 +39,8 @@ pub fn base(root: &Root) -> Result<Base> {
         Root::Ours => directory(Path::new("/")),
         Root::Host(ways) => ways.iter().find_map(|way| directory(way)),
         Root::Another { ways, host } => {
-            let host = directory(host);
+            // Where that of the first process may not be looked at, as in some sandboxes, it is the one we see.
+            let host = directory(host).or_else(|| directory(Path::new("/")));
             let differs = |it: &Base| !host.as_ref().is_some_and(|host| it.is(host));
             ways.iter().filter_map(|way| directory(way)).find(differs)
         }

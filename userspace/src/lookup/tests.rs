@@ -52,6 +52,8 @@ fn names_are_resolved_inside_the_root() {
     let way = directory.path().to_owned();
     let inside = base(&Root::Host(vec!["/nonexistent".into(), way.clone()])).unwrap();
     let another = |ways| Root::Another { ways, host: "/".into() };
+    let unseen = Root::Another { ways: vec!["/usr/..".into()], host: "/nonexistent".into() };
+    assert!(base(&unseen).is_err(), "ours is not another");
     assert!(base(&another(vec![])).is_err() && base(&another(vec!["/usr/..".into()])).is_err());
     assert!(base(&another(vec!["/".into(), way])).unwrap().is(&inside));
     for (name, fits) in [

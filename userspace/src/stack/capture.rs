@@ -8,7 +8,6 @@ use data_encoding::HEXLOWER;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::kept::KeptFile;
 use super::wire;
 use crate::lookup::Root;
 
@@ -63,6 +62,21 @@ pub struct LoadedModule {
     pub path: Option<PathBuf>,
     /// The build-id seen in memory, where that could be read.
     pub build_id: Option<BuildId>,
+}
+
+/// A copy of a file that the process had mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Its name in the process's root, without links.
+    pub path: PathBuf,
+    /// Where its first byte was mapped, if it was; absent, too, where that was another process of the same root.
+    pub start: Option<u64>,
+    /// Whether it was the program.
+    pub is_program: bool,
+    /// Where the copy is.
+    pub copy: PathBuf,
+    /// When the original was changed last, in seconds and nanoseconds since 1970.
+    pub changed: (i64, i64),
 }
 
 /// One frame of the kernel's walk.

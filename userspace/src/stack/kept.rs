@@ -2,25 +2,10 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::capture::Capture;
+use super::capture::{Capture, KeptFile};
 use super::files::{is_executable, wanted};
-
-/// A copy of a file that the process had mapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptFile {
-    /// Its name in the process's root, without links.
-    pub path: PathBuf,
-    /// Where its first byte was mapped, if it was; absent, too, where that was another process of the same root.
-    pub start: Option<u64>,
-    /// Whether it was the program.
-    pub is_program: bool,
-    /// Where the copy is.
-    pub copy: PathBuf,
-    /// When the original was changed last, in seconds and nanoseconds since 1970.
-    pub changed: (i64, i64),
-}
 
 /// For each of the [`wanted`] names, by its number, the copy that stands in for it, if there is one.
 pub fn stand_ins(capture: &Capture) -> Vec<(usize, &KeptFile)> {
@@ -62,6 +47,8 @@ fn is_named_after(path: &Path, link: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::stack::LoadedModule;
 

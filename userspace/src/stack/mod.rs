@@ -33,13 +33,13 @@ mod wire;
 mod tests;
 
 pub use crate::lookup::Root;
-pub use capture::{BuildId, Capture, CapturedFrame, LoadedModule, Register, Registers};
+pub use capture::{BuildId, Capture, CapturedFrame, KeptFile, LoadedModule, Register, Registers};
 pub use effort::Effort;
 pub use files::{FILE_BYTES_MAX, Files, FoundFile, wanted};
 pub use frame::{FoundBy, Frame, Stack};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::fuzz;
-pub use kept::{KeptFile, stand_ins};
+pub use kept::stand_ins;
 pub use unwind::bare;
 pub use unwinder::Unwinder;
 

@@ -38,7 +38,7 @@ pub(crate) struct Setup<'a> {
     /// What a shell does in a mount namespace of its own before it becomes the daemon.
     script: Option<&'static str>,
     /// Whether it runs as the shipped unit has systemd run it.
-    as_unit: bool,
+    by_unit: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -55,7 +55,7 @@ impl<'a> Setup<'a> {
             log: None,
             key_file: None,
             script: None,
-            as_unit: false,
+            by_unit: false,
         }
     }
 
@@ -112,8 +112,8 @@ impl<'a> Setup<'a> {
 
     /// As the shipped unit has systemd run it: a user of its own with four capabilities, and system calls that are
     /// answered as its filters do.
-    pub(crate) fn as_unit(mut self) -> Self {
-        self.as_unit = true;
+    pub(crate) fn by_unit(mut self) -> Self {
+        self.by_unit = true;
         self
     }
 
@@ -140,7 +140,7 @@ impl<'a> Setup<'a> {
                 command.arg(self.data_dir).arg(program);
                 command
             }
-            (None, None) if self.as_unit => {
+            (None, None) if self.by_unit => {
                 std::os::unix::fs::chown(self.data_dir, Some(UNIT_USER), Some(UNIT_USER))
                     .expect("root's folder");
                 let mut command = Command::new("/usr/bin/setpriv");
@@ -172,7 +172,7 @@ impl<'a> Setup<'a> {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        let spawned = if self.as_unit { filtered(&mut command) } else { command.spawn() };
+        let spawned = if self.by_unit { filtered(&mut command) } else { command.spawn() };
         let mut child = spawned.expect("the daemon can be started");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is a pipe");

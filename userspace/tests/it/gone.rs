@@ -57,14 +57,15 @@ async fn live_and_die(daemon: &Daemon, data: &Path, name: &str, (flags, namespac
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let folder = folder.path();
     compile(folder, name, flags);
-    let kept = data.join("kept").join(digest(&folder.join(name)));
+    let kept = files_of(&folder.join(name)).into_iter().map(|it| data.join("kept").join(digest(&it)));
+    let kept: Vec<PathBuf> = kept.collect();
     fs::create_dir(folder.join("root")).unwrap();
     let mut command = Command::new("unshare");
     command.args(["-m", "--propagation", "private"]).args(namespaces).args(["/bin/sh", "-c", SCRIPT, "sh"]);
     command.arg(folder).args([name, way]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut container = command.spawn().unwrap();
-    let is_kept = async || fs::exists(&kept).unwrap().then_some(());
-    daemon.wait_until("copy of the program", is_kept).await;
+    let all_kept = async || kept.iter().all(|it| fs::exists(it).unwrap()).then_some(());
+    daemon.wait_until("copy of the program and its libraries", all_kept).await;
     container.stdin.take().unwrap().write_all(b"\n").unwrap();
     let output = container.wait_with_output().unwrap();
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -75,6 +76,14 @@ async fn live_and_die(daemon: &Daemon, data: &Path, name: &str, (flags, namespac
 
 /// Flags for the compiler, flags for unshare(1), and the way to another root.
 type Kind<'a> = (&'a [&'a str], &'a [&'a str], &'a str);
+
+/// The program, and the libraries that it loads.
+fn files_of(program: &Path) -> Vec<PathBuf> {
+    let output = Command::new("ldd").arg(program).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let libraries = text.split_whitespace().filter(|it| it.starts_with("/lib") || it.starts_with("/usr/lib"));
+    std::iter::once(program.to_owned()).chain(libraries.map(PathBuf::from)).collect()
+}
 
 fn digest(file: &Path) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(fs::read(file).unwrap()))
@@ -119,8 +128,8 @@ async fn what_crashed_in_a_container_that_is_gone_has_names() {
         check(&daemon, &name, lines).await;
     }
     let copies = kept(data.path());
-    // The programs; the rest of what they and containers of tests beside this one run comes when it comes.
-    assert!(copies.len() >= 4, "{copies:?}");
+    // The programs, the C library and its loader; and what containers of tests beside this one run.
+    assert!(copies.len() >= 6, "{copies:?}");
     // Copies are the daemon's own, and each is what its name says.
     for copy in copies {
         use std::os::unix::fs::PermissionsExt as _;

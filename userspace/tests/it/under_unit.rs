@@ -47,7 +47,7 @@ async fn crashes_have_the_same_stacks_as_by_root() {
     let (data, folder) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
     let by_root = tempfile::tempdir().unwrap();
-    let unit = Setup::new(data.path()).as_unit().start();
+    let unit = Setup::new(data.path()).by_unit().start();
     let root = Setup::new(by_root.path()).start();
     // Of a dynamic one lines would be a matter of time: most of the work is the C library's own debug information.
     for (number, (flags, lines)) in
