@@ -192,6 +192,17 @@ async fn a_crash_that_was_told_at_once_gets_systemds_word_later() {
     assert!(said.starts_with("systemd's result for app.service is `core-dump`"), "{said}");
     assert_eq!(none.await.facts, [], "of another process it says nothing");
     assert!(units.promise(&main, 6 * SECOND).is_none(), "it has spoken");
-    units.due(5 * SECOND + WORD_PATIENCE);
+    units.due(5 * SECOND + FACT_PATIENCE);
     assert_eq!(late.await.facts, []);
+}
+
+#[test]
+fn what_a_units_file_says_may_come_later_than_its_failure() {
+    let mut units = followed();
+    let failed = unit(life(7, Some(50), UnitResult::Watchdog), None);
+    units.hear(Arc::clone(&failed), 50 * SECOND);
+    let learned = Unit { watchdog: Some(2 * SECOND), ..(*failed).clone() };
+    units.hear(Arc::new(learned), 51 * SECOND);
+    let failure = units.unexplained(Duration::MAX).remove(0);
+    assert_eq!(failure.unit.watchdog, Some(2 * SECOND));
 }
