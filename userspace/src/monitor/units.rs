@@ -118,7 +118,7 @@ impl Units {
     }
 
     /// It said something of a unit; whether there was room for what follows of it.
-    pub(super) fn hear(&mut self, unit: Arc<Unit>, now: Duration) -> bool {
+    pub(super) fn hear(&mut self, unit: &Arc<Unit>, now: Duration) -> bool {
         if self.known.len() >= UNITS && !self.known.contains_key(&unit.name) {
             let idle = self.known.values().filter(|it| !it.unit.state.is_alive());
             let oldest = idle.min_by_key(|it| it.unit.at).map(|it| Arc::clone(&it.unit.name));
@@ -127,12 +127,12 @@ impl Units {
         }
         let known = self.known.entry(Arc::clone(&unit.name));
         let known = known.or_insert_with(|| Known {
-            unit: Arc::clone(&unit),
+            unit: Arc::clone(unit),
             explained: None,
             cgroup: None,
             seen: Duration::ZERO,
         });
-        known.unit = Arc::clone(&unit);
+        known.unit = Arc::clone(unit);
         let mut room = true;
         for life in unit.before.iter().chain([&unit.life]) {
             let Some(over) = life.over.filter(|over| *over > known.seen) else { continue };
@@ -142,7 +142,7 @@ impl Units {
             }
             room = self.failures.len() < FAILURES;
             if room {
-                let (unit, life) = (Arc::clone(&unit), life.clone());
+                let (unit, life) = (Arc::clone(unit), life.clone());
                 self.failures.push(Failure { unit, life, cgroup: None, over, until: now + END_PATIENCE });
             }
         }

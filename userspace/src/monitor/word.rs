@@ -18,13 +18,12 @@ use crate::state::process::lossy;
 
 impl Monitor {
     /// systemd said something of a unit: ends of it that have waited for that are judged.
-    pub(super) fn on_unit(&mut self, unit: Arc<Unit>) {
-        let name = Arc::clone(&unit.name);
+    pub(super) fn on_unit(&mut self, unit: &Arc<Unit>) {
         if !self.units.hear(unit, boot_time()) {
             self.metrics.count_turned_away("unit_failures", 1);
         }
-        self.units.keep_promises(&name);
-        for WaitingEnd { process, starter, .. } in self.units.settled(&name) {
+        self.units.keep_promises(&unit.name);
+        for WaitingEnd { process, starter, .. } in self.units.settled(&unit.name) {
             self.judge_end(&process, starter, None);
         }
     }
