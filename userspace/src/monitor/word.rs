@@ -38,7 +38,7 @@ impl Monitor {
         }
     }
 
-    /// A unit failed, and no end says why: it is told of the unit, with the stack that its main process was aborted at.
+    /// A unit failed, and no end says why: it is told of the unit.
     fn raise_failed(&mut self, failure: &Failure) {
         let Failure { unit, life, cgroup, .. } = failure;
         let now = boot_time();
@@ -62,7 +62,7 @@ impl Monitor {
         self.raiser.raise(draft, material, evidence, Record { stack, ..Record::default() });
     }
 
-    /// Where a process was that was aborted.
+    /// Where a process was that aborted itself once more in its handler: of a signal that another sends, nothing is captured.
     fn aborted_stack(&mut self, process: &Process) -> Option<Capture> {
         let end = process.end.as_ref()?;
         let exit = end.record(lossy(&process.parent_comm), &self.host);
