@@ -62,7 +62,7 @@ impl Monitor {
         self.raiser.raise(draft, material, evidence, Record { stack, ..Record::default() });
     }
 
-    /// Where a process was that aborted itself once more in its handler: of a signal that another sends, nothing is captured.
+    /// Where a process was whose handler aborted once more: of a signal that another sends, nothing is captured.
     fn aborted_stack(&mut self, process: &Process) -> Option<Capture> {
         let end = process.end.as_ref()?;
         let exit = end.record(lossy(&process.parent_comm), &self.host);
