@@ -267,7 +267,7 @@ impl Monitor {
                 self.ask_watches(boot_time(), |watch, view, _| watch.host_memory(&memory, view));
             }
             Observation::ScanDone(done) => self.on_scan_done(done),
-            Observation::Unit(unit) => self.on_unit(unit),
+            Observation::Unit(unit) => self.on_unit(&unit),
             Observation::UnitsFollowed(followed) => {
                 self.units.follow(followed);
                 self.judge_units(boot_time());

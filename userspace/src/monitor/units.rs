@@ -19,7 +19,9 @@ use crate::state::{End, Process};
 const UNITS: usize = 4096;
 /// How long an end waits for systemd's word: it is told of the end, looks at the unit and speaks; a busy host takes its
 /// time.
-const WORD_PATIENCE: Duration = Duration::from_secs(1);
+const WORD_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a case waits for what is only a fact of it.
+const FACT_PATIENCE: Duration = Duration::from_secs(1);
 /// Most ends that wait so. The others are judged by what the kernel says.
 const ENDS: usize = 256;
 /// How long a failure waits for the end that says why, which comes by another way.
@@ -116,7 +118,7 @@ impl Units {
     }
 
     /// It said something of a unit; whether there was room for what follows of it.
-    pub(super) fn hear(&mut self, unit: Arc<Unit>, now: Duration) -> bool {
+    pub(super) fn hear(&mut self, unit: &Arc<Unit>, now: Duration) -> bool {
         if self.known.len() >= UNITS && !self.known.contains_key(&unit.name) {
             let idle = self.known.values().filter(|it| !it.unit.state.is_alive());
             let oldest = idle.min_by_key(|it| it.unit.at).map(|it| Arc::clone(&it.unit.name));
@@ -125,12 +127,12 @@ impl Units {
         }
         let known = self.known.entry(Arc::clone(&unit.name));
         let known = known.or_insert_with(|| Known {
-            unit: Arc::clone(&unit),
+            unit: Arc::clone(unit),
             explained: None,
             cgroup: None,
             seen: Duration::ZERO,
         });
-        known.unit = Arc::clone(&unit);
+        known.unit = Arc::clone(unit);
         let mut room = true;
         for life in unit.before.iter().chain([&unit.life]) {
             let Some(over) = life.over.filter(|over| *over > known.seen) else { continue };
@@ -140,7 +142,7 @@ impl Units {
             }
             room = self.failures.len() < FAILURES;
             if room {
-                let (unit, life) = (Arc::clone(&unit), life.clone());
+                let (unit, life) = (Arc::clone(unit), life.clone());
                 self.failures.push(Failure { unit, life, cgroup: None, over, until: now + END_PATIENCE });
             }
         }
@@ -190,7 +192,7 @@ impl Units {
             return None;
         }
         let (to, word) = oneshot::channel();
-        self.promises.push(Promise { process: process.clone(), to, until: now + WORD_PATIENCE });
+        self.promises.push(Promise { process: process.clone(), to, until: now + FACT_PATIENCE });
         Some(Box::pin(async { Addition { facts: word.await.into_iter().collect(), ..Addition::default() } }))
     }
 
@@ -253,6 +255,13 @@ impl Units {
         due.retain_mut(|failure| {
             let known = self.known.get(&failure.unit.name);
             failure.cgroup = known.and_then(|known| known.cgroup.clone());
+            if let Some(known) = known {
+                // What its file says is asked for when it is first heard of, and may have come later than the failure.
+                let Unit { restart, start_timeout, stop_timeout, watchdog, .. } = *known.unit;
+                let unit = Arc::make_mut(&mut failure.unit);
+                (unit.restart, unit.start_timeout) = (restart, start_timeout);
+                (unit.stop_timeout, unit.watchdog) = (stop_timeout, watchdog);
+            }
             // That systemd gives it up is no end of a process.
             failure.life.result == UnitResult::StartLimitHit
                 || known.and_then(|known| known.explained).is_none_or(|at| at + EXPLAINS < failure.over)

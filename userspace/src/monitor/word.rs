@@ -18,13 +18,12 @@ use crate::state::process::lossy;
 
 impl Monitor {
     /// systemd said something of a unit: ends of it that have waited for that are judged.
-    pub(super) fn on_unit(&mut self, unit: Arc<Unit>) {
-        let name = Arc::clone(&unit.name);
+    pub(super) fn on_unit(&mut self, unit: &Arc<Unit>) {
         if !self.units.hear(unit, boot_time()) {
             self.metrics.count_turned_away("unit_failures", 1);
         }
-        self.units.keep_promises(&name);
-        for WaitingEnd { process, starter, .. } in self.units.settled(&name) {
+        self.units.keep_promises(&unit.name);
+        for WaitingEnd { process, starter, .. } in self.units.settled(&unit.name) {
             self.judge_end(&process, starter, None);
         }
     }
@@ -39,7 +38,7 @@ impl Monitor {
         }
     }
 
-    /// A unit failed, and no end says why: it is told of the unit, with the stack that its main process was aborted at.
+    /// A unit failed, and no end says why: it is told of the unit.
     fn raise_failed(&mut self, failure: &Failure) {
         let Failure { unit, life, cgroup, .. } = failure;
         let now = boot_time();
@@ -63,7 +62,7 @@ impl Monitor {
         self.raiser.raise(draft, material, evidence, Record { stack, ..Record::default() });
     }
 
-    /// Where a process was that was aborted.
+    /// Where a process was whose handler aborted once more: of a signal that another sends, nothing is captured.
     fn aborted_stack(&mut self, process: &Process) -> Option<Capture> {
         let end = process.end.as_ref()?;
         let exit = end.record(lossy(&process.parent_comm), &self.host);

@@ -22,12 +22,12 @@ pub fn unit(process: &ProcessInfo) -> Option<String> {
         return None;
     }
     let (unit, path) = (process.unit.as_deref()?, process.cgroup.as_deref()?);
-    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
     // systemd puts an underscore before what could be taken for a file of the kernel's.
     let is_unit = |end: &usize| {
         path[..*end].rsplit('/').next().is_some_and(|it| it.strip_prefix('_').unwrap_or(it) == unit)
     };
-    let end = ends.filter(is_unit).last()?;
+    let ends = path.match_indices('/').map(|(at, _)| at);
+    let end = [path.len()].into_iter().chain(ends).find(is_unit)?;
     Some(cgroup::without_ids(&path[..end]))
 }
 

@@ -7,7 +7,7 @@ use crate::model::ExitCause;
 use crate::observation::{JobKind, RestartPolicy, UnitResult, UnitState};
 
 /// What one message says of a unit; absent: not said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     /// `ActiveState` and `SubState`.
     pub(super) state: Option<(UnitState, bool)>,

@@ -159,7 +159,7 @@ impl Session {
         let now = boot_time();
         let mut all = Vec::new();
         for unit in units {
-            all.extend(noted(self.book.begin_with(&unit.name, unit.said.clone(), now), out));
+            all.extend(noted(self.book.begin_with(&unit.name, unit.said, now), out));
             if self.book.wants_settings(&unit.name) {
                 self.waiting.push_back(Question::Settings(unit.name.clone()));
             }

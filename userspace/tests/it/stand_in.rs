@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -110,13 +111,15 @@ struct State {
 pub(crate) struct StandIn {
     connection: Connection,
     state: Arc<Mutex<State>>,
+    /// Signals on services that it has sent.
+    pub(crate) sent: Arc<AtomicU64>,
 }
 
 impl StandIn {
     /// Takes the name on a bus, and answers.
     pub(crate) async fn start(address: &str) -> Self {
         let connection = zbus::connection::Builder::address(address).build().await.unwrap();
-        let stand_in = Self { connection, state: Arc::default() };
+        let stand_in = Self { connection, state: Arc::default(), sent: Arc::default() };
         let calls = MessageStream::from(stand_in.connection.clone());
         tokio::spawn(stand_in.clone().answer(calls));
         stand_in.connection.request_name(SYSTEMD).await.unwrap();
@@ -141,6 +144,7 @@ impl StandIn {
             return;
         }
         tell(&self.connection, None, name, &unit).await;
+        self.sent.fetch_add(2, Ordering::Relaxed);
     }
 
     /// Gives a unit something to do.
@@ -148,6 +152,7 @@ impl StandIn {
         self.state.lock().unwrap().jobs.insert(id, kind);
         let body = (id, ObjectPath::try_from(format!("{ROOT}/job/{id}")).unwrap(), name);
         self.connection.emit_signal(None::<&str>, ROOT, MANAGER, "JobNew", &body).await.unwrap();
+        self.sent.fetch_add(1, Ordering::Relaxed);
         self.change(name, |unit| unit.job = id).await;
     }
 

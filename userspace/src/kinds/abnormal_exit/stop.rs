@@ -49,10 +49,15 @@ pub(super) fn stated<'a>(file: &'a CaseFile, finding: &'a Finding) -> Option<(&'
     })
 }
 
+/// What was asked of the unit.
+pub(super) const fn asked(restart: bool) -> &'static str {
+    if restart { "restart" } else { "stop" }
+}
+
 /// What to do about it.
 pub(super) fn judge(file: &CaseFile, finding: &Finding) -> Option<Opinion> {
     let (unit, restart, after_ms) = stated(file, finding)?;
-    let what = super::words::asked(restart);
+    let what = asked(restart);
     let cause = format!(
         "systemd was asked to {what} {}, and {} did not end by itself: systemd sent SIGKILL after {}. What it had not \
          written by then is lost.",

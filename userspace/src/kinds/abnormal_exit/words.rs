@@ -14,7 +14,7 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
         let after = duration_ms(after_ms);
         return format!(
             "{name} was to {} with {}, and needed SIGKILL after {after}.",
-            asked(restart),
+            stop::asked(restart),
             unit.shown()
         );
     }
@@ -61,14 +61,9 @@ pub fn sentence(fact: &AbnormalExitFact) -> String {
         }
         AbnormalExitFact::StoppedByKill { unit, restart, after_ms } => format!(
             "systemd was to {} {}, and sent SIGKILL as it had not ended by itself: {} after the stop began",
-            asked(*restart),
+            stop::asked(*restart),
             unit.shown(),
             duration_ms(*after_ms)
         ),
     }
-}
-
-/// What was asked of its unit.
-pub(super) const fn asked(restart: bool) -> &'static str {
-    if restart { "restart" } else { "stop" }
 }

@@ -70,7 +70,7 @@ fn only_ends_of_which_systemd_knows_more_wait_for_it() {
     for elsewhere in ["/user.slice/user-1.slice/session-3.scope", "/app", "/"] {
         assert!(!units.is_awaited(&ended(9, 1, 5, elsewhere), status, false), "{elsewhere}");
     }
-    units.hear(unit(life(7, Some(5), UnitResult::ExitCode), None), 5 * SECOND);
+    units.hear(&unit(life(7, Some(5), UnitResult::ExitCode), None), 5 * SECOND);
     assert!(!units.is_awaited(&main, status, false), "it has spoken");
     units.follow(false);
     assert!(!units.is_awaited(&service_process(10, 6), status, false), "nobody listens");
@@ -84,13 +84,13 @@ fn only_ends_of_which_systemd_knows_more_wait_for_it() {
 #[test]
 fn an_end_waits_until_systemd_has_noticed_it_or_for_a_moment() {
     let mut units = followed();
-    units.hear(unit(life(7, None, UnitResult::Success), None), SECOND);
+    units.hear(&unit(life(7, None, UnitResult::Success), None), SECOND);
     let main = service_process(7, 5);
     units.wait(main.clone(), main.key, 5 * SECOND);
-    units.hear(unit(life(7, None, UnitResult::Success), None), 5 * SECOND);
+    units.hear(&unit(life(7, None, UnitResult::Success), None), 5 * SECOND);
     assert!(units.settled(APP).is_empty(), "it has not noticed yet");
     assert!(units.settled("other.service").is_empty());
-    units.hear(unit(life(7, Some(5), UnitResult::ExitCode), None), 5 * SECOND);
+    units.hear(&unit(life(7, Some(5), UnitResult::ExitCode), None), 5 * SECOND);
     assert_eq!(units.settled(APP).len(), 1);
     let told = units.told(&main).unwrap();
     assert!(told.word().unwrap().is_main);
@@ -108,7 +108,7 @@ fn an_end_belongs_to_the_life_that_it_was_a_part_of() {
     let mut units = followed();
     let stop = UnitStop { since: 4 * SECOND, why: StopReason::Restart, killed: None };
     let before = UnitLife { stopping: Some(stop), ..life(7, Some(5), UnitResult::Success) };
-    units.hear(unit(life(8, None, UnitResult::Success), Some(before)), 5 * SECOND);
+    units.hear(&unit(life(8, None, UnitResult::Success), Some(before)), 5 * SECOND);
     let asked = |pid, at| {
         let told = units.told(&service_process(pid, at)).unwrap();
         let word = told.word().unwrap();
@@ -134,8 +134,8 @@ fn a_failure_is_told_where_no_end_says_why() {
         (UnitResult::Success, None, 0),
     ] {
         let mut units = followed();
-        units.hear(over(result), 50 * SECOND);
-        units.hear(over(result), 50 * SECOND);
+        units.hear(&over(result), 50 * SECOND);
+        units.hear(&over(result), 50 * SECOND);
         if let Some(at) = explained_at {
             units.explain(&service_process(7, at), Duration::from_secs(at));
         }
@@ -150,8 +150,8 @@ fn a_life_that_went_wrong_unseen_is_a_failure_too_and_each_only_once() {
     let mut units = followed();
     let before = life(7, Some(50), UnitResult::Watchdog);
     let both = unit(life(8, Some(60), UnitResult::Watchdog), Some(before));
-    units.hear(Arc::clone(&both), 60 * SECOND);
-    units.hear(both, 61 * SECOND);
+    units.hear(&both, 60 * SECOND);
+    units.hear(&both, 61 * SECOND);
     let over: Vec<_> = units.unexplained(Duration::MAX).iter().map(|it| it.over.as_secs()).collect();
     assert_eq!(over, [50, 60]);
 }
@@ -167,7 +167,7 @@ fn units_and_failures_are_bounded() {
             life,
             ..Unit::sample(APP)
         };
-        assert_eq!(units.hear(Arc::new(unit), SECOND), number < FAILURES);
+        assert_eq!(units.hear(&Arc::new(unit), SECOND), number < FAILURES);
     }
     assert_eq!((units.known.len(), units.failures.len()), (UNITS, FAILURES));
 }
@@ -175,15 +175,15 @@ fn units_and_failures_are_bounded() {
 #[tokio::test]
 async fn a_crash_that_was_told_at_once_gets_systemds_word_later() {
     let mut units = followed();
-    units.hear(unit(life(7, None, UnitResult::Success), None), SECOND);
+    units.hear(&unit(life(7, None, UnitResult::Success), None), SECOND);
     let (main, other) = (service_process(7, 5), service_process(8, 5));
     let (word, none) =
         (units.promise(&main, 5 * SECOND).unwrap(), units.promise(&other, 5 * SECOND).unwrap());
     let late = units.promise(&service_process(9, 5), 5 * SECOND).unwrap();
-    units.hear(unit(life(7, None, UnitResult::Success), None), 5 * SECOND);
+    units.hear(&unit(life(7, None, UnitResult::Success), None), 5 * SECOND);
     units.keep_promises(APP);
     assert_eq!(units.promises.len(), 3, "it has not noticed yet");
-    units.hear(unit(life(7, Some(5), UnitResult::CoreDump), None), 5 * SECOND);
+    units.hear(&unit(life(7, Some(5), UnitResult::CoreDump), None), 5 * SECOND);
     units.keep_promises("other.service");
     assert_eq!(units.promises.len(), 3);
     units.keep_promises(APP);
@@ -192,6 +192,17 @@ async fn a_crash_that_was_told_at_once_gets_systemds_word_later() {
     assert!(said.starts_with("systemd's result for app.service is `core-dump`"), "{said}");
     assert_eq!(none.await.facts, [], "of another process it says nothing");
     assert!(units.promise(&main, 6 * SECOND).is_none(), "it has spoken");
-    units.due(5 * SECOND + WORD_PATIENCE);
+    units.due(5 * SECOND + FACT_PATIENCE);
     assert_eq!(late.await.facts, []);
+}
+
+#[test]
+fn what_a_units_file_says_may_come_later_than_its_failure() {
+    let mut units = followed();
+    let failed = unit(life(7, Some(50), UnitResult::Watchdog), None);
+    units.hear(&failed, 50 * SECOND);
+    let learned = Unit { watchdog: Some(2 * SECOND), ..(*failed).clone() };
+    units.hear(&Arc::new(learned), 51 * SECOND);
+    let failure = units.unexplained(Duration::MAX).remove(0);
+    assert_eq!(failure.unit.watchdog, Some(2 * SECOND));
 }
