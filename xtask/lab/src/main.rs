@@ -1,9 +1,11 @@
 //! The lab: measures and judges the daemon from outside, with real kernels, real faults and others' programs. Started by
 //! `cargo xtask bench`, `eval`, `oracles`, `soak` and `vm`; each lives in a folder of its name.
 
+mod apt;
 mod bench;
 mod cgroup;
 mod daemon;
+mod emulator;
 mod environment;
 mod eval;
 mod http;
