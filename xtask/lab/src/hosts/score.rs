@@ -136,11 +136,8 @@ fn score(case: &Case, run: &CaseRun, said: Vec<Incident>, alerts: &[Alert]) -> S
         match incident.kind {
             _ if is_ourselves(incident) => score.false_alarms.push(incident.clone()),
             kind if expect.kinds.contains(&kind) && about => {
-                if incident.severity >= expect.severity {
-                    right.push(incident)
-                } else {
-                    too_quiet.push(incident)
-                }
+                let enough = incident.severity >= expect.severity;
+                if enough { &mut right } else { &mut too_quiet }.push(incident);
             }
             kind if expect.kinds.contains(&kind) && alarms(incident) => {
                 score.wrong_subject.push(incident.clone());
