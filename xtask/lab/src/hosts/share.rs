@@ -85,7 +85,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).map(drop).with_context(|| format!("cannot copy {}", from.display()))
 }
 
-/// Compiles what the cases run: linked against the C library, which is the guest's too, and static for containers.
+/// Compiles the receiver, and what the cases run: linked against the C library, which is the guest's too, and static for containers.
 pub(super) fn build_programs(run: &Path) -> Result<PathBuf> {
     let dir = empty_dir(&run.join("programs"))?;
     for (name, source) in
