@@ -7,7 +7,7 @@ use super::results::{Alert, CaseRun, Results};
 use crate::model::{Incident, IncidentKind, Severity, alarms, line};
 
 /// Programs that pass on how what they started ended: never what a fault is about.
-const RELAYS: [&str; 12] = [
+const RELAYS: [&str; 14] = [
     "conmon",
     "containerd-shim",
     "docker-proxy",
@@ -17,6 +17,8 @@ const RELAYS: [&str; 12] = [
     "dumb-init",
     "s6-supervise",
     "catatonit",
+    "podman-init",
+    "docker-init",
     "podman",
     "systemd",
     "systemd-logind",
