@@ -96,9 +96,11 @@ fn attribute(cases: &[(Case, Option<CaseRun>)]) -> Vec<Vec<Incident>> {
         let Some(run) = run else { continue };
         for incident in run.incidents.iter().filter(|it| changed(before, it)) {
             let named = cases.iter().position(|(case, run)| names_case(incident, case, run.as_ref()));
-            let owner = &mut said[named.unwrap_or(at)];
-            owner.retain(|it| it.id != incident.id);
-            owner.push(incident.clone());
+            // What is nobody's and goes on is a false alarm once.
+            let known = || said.iter().position(|said| said.iter().any(|it| it.id == incident.id));
+            let owner = named.or_else(known).unwrap_or(at);
+            said[owner].retain(|it| it.id != incident.id);
+            said[owner].push(incident.clone());
         }
         before = &run.incidents;
     }

@@ -153,13 +153,14 @@ fn an_incident_is_the_cases_that_it_names_or_in_whose_time_it_came() {
         (exit_case(), run(std::slice::from_ref(&first))),
         (case("unit/lost", ""), None),
         (case("unit/exit-late", ""), run(&[first])),
-        (case("noise/b", ""), run(&[again, second, late])),
+        (case("noise/b", ""), run(&[again.clone(), second.clone(), late.clone()])),
+        (case("noise/c", ""), run(&[again, Incident { count: 9, ..second }, late])),
     ];
     let said = attribute(&cases);
     let ids: Vec<Vec<&str>> =
         said.iter().map(|said| said.iter().map(|it| it.id.as_str()).collect()).collect();
-    assert_eq!(ids, [vec![], vec!["1"], vec![], vec!["3"], vec!["2"]]);
-    assert_eq!(said[1][0].count, 2, "as it was last");
+    assert_eq!(ids, [vec![], vec!["1"], vec![], vec!["3"], vec!["2"], vec![]]);
+    assert_eq!((said[1][0].count, said[4][0].count), (2, 9), "as they were last");
 }
 
 #[test]
