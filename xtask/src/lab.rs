@@ -1,4 +1,4 @@
-//! Hands `bench`, `eval`, `oracles`, `soak` and `vm` over to the lab, a crate of its own: whoever only runs or tests the daemon
+//! Hands `bench`, `eval`, `hosts`, `oracles`, `soak` and `vm` over to the lab, a crate of its own: whoever only runs or tests the daemon
 //! never compiles it.
 
 use std::ffi::OsString;

@@ -46,6 +46,9 @@ enum Command {
     /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
     #[command(disable_help_flag = true)]
     Eval(Passed),
+    /// Boots a Debian host with systemd and podman in qemu, installs the daemon there and judges what it says. As root.
+    #[command(disable_help_flag = true)]
+    Hosts(Passed),
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
     #[command(disable_help_flag = true)]
     Oracles(Passed),
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Test { filters } => test::test(&filters),
         Command::Bench(it) => lab::lab("bench", &it.args),
         Command::Eval(it) => lab::lab("eval", &it.args),
+        Command::Hosts(it) => lab::lab("hosts", &it.args),
         Command::Oracles(it) => lab::lab("oracles", &it.args),
         Command::Soak(it) => lab::lab("soak", &it.args),
         Command::Fuzz(options) => fuzz::fuzz(&options),

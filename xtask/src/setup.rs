@@ -20,6 +20,10 @@ Only the eBPF object needs this: the daemon builds with stable Rust, from the ob
 /// What `cargo xtask vm` needs, as Debian's packages; the last is for the keys of Debian's other releases.
 const VM_PACKAGES: [&str; 4] = ["qemu-system-x86", "busybox-static", "cpio", "debian-archive-keyring"];
 
+/// What `cargo xtask hosts` needs: it makes a root file system of Debian's packages and boots it.
+const HOSTS_PACKAGES: [&str; 5] =
+    ["mmdebstrap", "qemu-system-x86", "e2fsprogs", "debian-archive-keyring", "util-linux"];
+
 /// The other monitors that `bench` measures, as Debian packages them.
 const PEERS: [&str; 4] = ["libbpf-tools", "bpftrace", "forkstat", "extrace"];
 
@@ -54,6 +58,9 @@ pub(crate) struct SetupOptions {
     /// Only what the corpus of `eval` is made with, from Debian: stress-ng, supervisors, tools.
     #[arg(long)]
     eval: bool,
+    /// Only what `hosts` needs, from Debian: mmdebstrap, qemu, e2fsprogs.
+    #[arg(long)]
+    hosts: bool,
     /// Only what `oracles` asks, as far as it can be had: from PyPI, npm and Debian, all under target/oracles.
     #[arg(long)]
     oracles: bool,
@@ -70,13 +77,18 @@ pub(crate) fn setup(options: &SetupOptions) -> Result<ExitCode> {
         from_debian("the programs of the corpus", &CORPUS)?;
         println!("setup: `cargo xtask eval` has what it needs");
     }
+    if options.hosts {
+        from_debian("what `cargo xtask hosts` makes and boots hosts with", &HOSTS_PACKAGES)?;
+        println!("setup: `cargo xtask hosts` has what it needs");
+    }
     if options.oracles {
         oracle_tools::install();
     }
     if options.fuzz {
         fuzz::install()?;
     }
-    if (options.eval || options.oracles || options.fuzz) && !options.vm && !options.peers {
+    let only = options.eval || options.hosts || options.oracles || options.fuzz;
+    if only && !options.vm && !options.peers {
         return Ok(ExitCode::SUCCESS);
     }
     check_components();

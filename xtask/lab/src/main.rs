@@ -1,11 +1,14 @@
 //! The lab: measures and judges the daemon from outside, with real kernels, real faults and others' programs. Started by
-//! `cargo xtask bench`, `eval`, `oracles`, `soak` and `vm`; each lives in a folder of its name.
+//! `cargo xtask bench`, `eval`, `hosts`, `oracles`, `soak` and `vm`; each lives in a folder of its name.
 
+mod apt;
 mod bench;
 mod cgroup;
 mod daemon;
+mod emulator;
 mod environment;
 mod eval;
+mod hosts;
 mod http;
 mod janitor;
 mod metrics;
@@ -30,6 +33,8 @@ enum Command {
     Bench(bench::BenchOptions),
     /// Judges the daemon on a corpus of real faults, their near misses and a busy machine's noise. As root.
     Eval(eval::EvalOptions),
+    /// Boots a Debian host with systemd and podman in qemu, installs the daemon there and judges what it says. As root.
+    Hosts(hosts::HostsOptions),
     /// Shows what the daemon sends and serves to programs and libraries that others wrote for it.
     Oracles,
     /// Keeps a daemon with little memory and CPU busy for long, and watches what it uses and loses. As root.
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Bench(options) => bench::bench(&options),
         Command::Eval(options) => eval::eval(&options),
+        Command::Hosts(options) => hosts::hosts(&options),
         Command::Oracles => oracles::oracles(),
         Command::Soak(options) => soak::soak(&options),
         Command::Vm { kernels, markdown } => vm::vm(&kernels, markdown),

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 pub(crate) use ai_debugger::model::ProcessInfo;
-pub(crate) use ai_debugger::model::{Incident, IncidentKind, Severity};
+pub(crate) use ai_debugger::model::{Incident, IncidentKind, Occasion, Severity};
 
 use ai_debugger::model::AlertStatus;
 

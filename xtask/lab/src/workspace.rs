@@ -7,10 +7,30 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use xtask::process;
 
+const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// Builds what is named of the daemon's package for release; the folder of what was built.
 pub(crate) fn build_release(what: &[&str]) -> Result<PathBuf> {
     process::run(process::cargo().args(["build", "--release", "--package", "ai-debugger"]).args(what))?;
     Ok(process::target_dir())
+}
+
+/// Builds the daemon as one static binary, for guests. Not optimized: emulated, it starts in seconds of CPU time, and the
+/// other build takes far longer.
+pub(crate) fn build_static() -> Result<PathBuf> {
+    let target_dir = process::repository().join("target/static");
+    process::run(
+        process::cargo()
+            .args(["build", "--locked", "--package", "ai-debugger"])
+            // With a target named, build scripts and macros are not made static.
+            .args(["--target", STATIC_TARGET, "--target-dir"])
+            .arg(&target_dir)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("RUSTFLAGS", "-C target-feature=+crt-static")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_STRIP", "symbols"),
+    )?;
+    Ok(target_dir.join(STATIC_TARGET).join("debug/ai-debugger"))
 }
 
 /// Compiles a program in C.

@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use xtask::process;
 
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::workspace::build_static;
+
 const BUSYBOX: &str = "/bin/busybox";
 /// What a program that needs shared libraries names.
 const DYNAMIC: &[u8] = b"/lib64/ld-linux-x86-64.so.2";
@@ -23,7 +24,7 @@ pub(super) fn initrd() -> Result<PathBuf> {
     let directory = process::repository().join("target/vm");
     let root = directory.join("root");
     fs::create_dir_all(root.join("bin")).with_context(|| format!("cannot make {}", root.display()))?;
-    copy(&daemon()?, &root.join("bin/ai-debugger"))?;
+    copy(&build_static()?, &root.join("bin/ai-debugger"))?;
     copy(&busybox()?, &root.join("bin/busybox"))?;
     compile_faults(&root.join("bin/fault"))?;
     let init = root.join("init");
@@ -33,23 +34,6 @@ pub(super) fn initrd() -> Result<PathBuf> {
     let archive = directory.join("initrd");
     pack(&root, &archive)?;
     Ok(archive)
-}
-
-/// Not optimized: emulated, the whole self-test takes 10 s of CPU time, and the build takes far longer.
-fn daemon() -> Result<PathBuf> {
-    let target_dir = process::repository().join("target/static");
-    process::run(
-        process::cargo()
-            .args(["build", "--locked", "--package", "ai-debugger"])
-            // With a target named, build scripts and macros are not made static.
-            .args(["--target", TARGET, "--target-dir"])
-            .arg(&target_dir)
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env("RUSTFLAGS", "-C target-feature=+crt-static")
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .env("CARGO_PROFILE_DEV_STRIP", "symbols"),
-    )?;
-    Ok(target_dir.join(TARGET).join("debug/ai-debugger"))
 }
 
 fn busybox() -> Result<PathBuf> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use xtask::{digest, process};
 
-use super::apt::Suite;
+use crate::apt::Suite;
 
 /// Which version the memory controller is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,6 @@
 //! Boots the kernels of Debian's releases in qemu, each with the daemon and a self-test in it, and compares what
 //! the daemon captured there with what is true. No KVM: an emulated CPU is slow, the same everywhere, and enough.
 
-mod apt;
-mod boot;
 mod cell;
 mod console;
 mod fields;
@@ -13,25 +11,25 @@ mod sample;
 mod table;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use xtask::process;
 
-use self::boot::Boot;
 use self::console::Report;
-use self::kernels::Kernel;
+use self::kernels::{Cgroups, Kernel};
 use self::table::Column;
+use crate::emulator::{self, Machine, tail};
 
-/// How much of the console is shown of a boot that went wrong.
-const TAIL_LINES: usize = 40;
+/// A boot and the self-test take 20 to 30 s, and more than a minute beside other work.
+const DEADLINE: Duration = Duration::from_secs(240);
 
 /// Boots the kernels of these names (all, with none) and prints kernel × field. Fails where something is wrong.
 pub(crate) fn vm(names: &[String], markdown: bool) -> Result<ExitCode> {
     let wanted = kernels::select(names)?;
-    boot::find()?;
+    emulator::find("--vm")?;
     let mut ready: Vec<(&Kernel, PathBuf)> = vec![];
     let mut not_here = vec![];
     for kernel in wanted {
@@ -49,7 +47,7 @@ pub(crate) fn vm(names: &[String], markdown: bool) -> Result<ExitCode> {
     for (kernel, image) in &ready {
         for cgroups in kernel.cgroups {
             let name = format!("{} cgroup {}", kernel.name, cgroups.as_str());
-            match test(&name, &Boot { image, initrd: &initrd, cgroups: *cgroups }) {
+            match test(&name, image, &initrd, *cgroups) {
                 Ok(column) => columns.push(column),
                 Err(error) => failed.push(format!("{name}: {error:#}")),
             }
@@ -63,11 +61,16 @@ pub(crate) fn vm(names: &[String], markdown: bool) -> Result<ExitCode> {
 }
 
 /// One boot and what is to be said of it. Where something is not as it must be, the console's end is shown, too.
-fn test(name: &str, boot: &Boot<'_>) -> Result<Column> {
+fn test(name: &str, kernel: &Path, initrd: &Path, cgroups: Cgroups) -> Result<Column> {
     let log = process::repository().join(format!("target/vm/{}.console", name.replace(' ', "-")));
     eprintln!("vm: boots {name}, console in {}", log.display());
     let began = Instant::now();
-    let ended = boot.run(&log);
+    // What the kernel does not know it hands to init as an environment variable.
+    let append = format!("panic=1 CGROUPS={}", cgroups.as_str());
+    let devices = ["-no-reboot".to_owned()];
+    let machine =
+        Machine { kernel, initrd, memory_mib: 1024, append: &append, devices: &devices, deadline: DEADLINE };
+    let ended = machine.run(&log);
     let console = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
     let console = String::from_utf8_lossy(&console);
     let column = ended.and_then(|()| Report::parse(&console)).map(|report| {
@@ -79,30 +82,4 @@ fn test(name: &str, boot: &Boot<'_>) -> Result<Column> {
         eprintln!("vm: {name}: the console's end:\n{}", tail(&console));
     }
     column
-}
-
-/// The last lines, without what would move the reader's cursor.
-fn tail(console: &str) -> String {
-    let lines: Vec<&str> = console.lines().collect();
-    let shown = lines[lines.len().saturating_sub(TAIL_LINES)..].iter();
-    let clean = |line: &&str| {
-        let kept: String = line.chars().filter(|c| !c.is_control()).take(300).collect();
-        format!("  {kept}")
-    };
-    shown.map(clean).collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tail_is_the_end_and_moves_no_cursor() {
-        let long: String = (0..50).map(|n| format!("line {n}\r\n")).collect();
-        let shown = tail(&long);
-        assert_eq!(shown.lines().count(), TAIL_LINES);
-        assert!(shown.starts_with("  line 10\n") && shown.ends_with("  line 49"), "{shown}");
-        assert_eq!(tail("\u{1b}c\u{1b}[2Jpanic\r\n"), "  c[2Jpanic");
-        assert_eq!(tail(""), "");
-    }
 }

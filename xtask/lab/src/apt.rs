@@ -125,7 +125,7 @@ fn errors(stderr: &str) -> String {
 }
 
 /// The mirror of Debian itself, as apt knows it.
-fn mirror() -> Result<String> {
+pub(super) fn mirror() -> Result<String> {
     let format = "$(LABEL)|$(REPO_URI)";
     let mut command = Command::new("apt-get");
     command.args(["indextargets", "--format", format, "Created-By: Packages"]);
