@@ -218,13 +218,15 @@ impl Keeper {
             return;
         }
         let files = self.copier.mapped(&directory, &self.host);
-        let Some(files) = files else {
+        let Some(mut files) = files else {
             return tracing::debug!(pid = look.key.pid, "no word of what it has mapped");
         };
         // Whose files these are is only known if it has been there all the time.
         if files.is_empty() || !lives() {
             return;
         }
+        // Those that need no reading first: they are to be there when the others are.
+        files.sort_by_key(|file| self.lock().digest(&file.stamp).is_none());
         let mut known: Vec<Copied> = Vec::new();
         for file in files {
             let Some(file) = self.identify(&directory, file, look.found) else { continue };

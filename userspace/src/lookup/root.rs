@@ -1,5 +1,6 @@
 //! The root directory of a process that may be gone, and the mount tables that say what is mounted in it.
 
+use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub enum Root {
 /// A root directory that is open.
 pub struct Base {
     pub(super) directory: OwnedFd,
+    /// The mount namespace that it is seen in (namespaces(7)), where that may be asked.
+    namespace: Option<PathBuf>,
     pub(super) mounts: Mounts,
 }
 
@@ -51,12 +54,20 @@ pub fn base(root: &Root) -> Result<Base> {
 fn directory(path: &Path) -> Option<Base> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = openat(CWD, path, flags, Mode::empty()).ok()?;
-    Some(Base { directory, mounts: Mounts::seen_from(path) })
+    // Beside a process's root in /proc is its namespace; of our own root it is ours.
+    let process = path.parent().unwrap_or(Path::new("/proc/self"));
+    let namespace = fs::read_link(process.join("ns/mnt")).ok();
+    Some(Base { directory, namespace, mounts: Mounts::seen_from(path) })
 }
 
 impl Base {
-    /// By what its file system says, which is asked only where it can't keep anybody waiting.
+    /// By what its file system says, which is asked only where it can't keep anybody waiting. In another mount namespace
+    /// other files are in it, even if it is the same directory.
     pub(super) fn is(&self, other: &Self) -> bool {
+        let elsewhere = |(own, others): (&PathBuf, &PathBuf)| own != others;
+        if self.namespace.as_ref().zip(other.namespace.as_ref()).is_some_and(elsewhere) {
+            return false;
+        }
         let id = |it: &Self| {
             it.mounts.check(&it.directory).ok()?;
             fstat(&it.directory).ok().map(|stat| (stat.st_dev, stat.st_ino))

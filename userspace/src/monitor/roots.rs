@@ -35,9 +35,10 @@ pub(super) fn root(
     Root::Another { ways, host: way(1) }
 }
 
-/// The copies of its files that were kept. One that never began a program of its own runs its parent's.
+/// The copies of its files that were kept. One that only forked runs its parent's program; of one that a scan
+/// found that is not known.
 pub(super) fn kept(process: &Process, table: &Table, kept: &Kept) -> Vec<KeptFile> {
-    let parent = Some(process.ppid).filter(|_| process.begun != Begun::Exec);
+    let parent = Some(process.ppid).filter(|_| process.begun == Begun::End);
     let parent = parent.and_then(|pid| table.by_pid(pid)).map(|it| it.key);
     let keys: Vec<_> = [Some(process.key), parent].into_iter().flatten().collect();
     let container = process.cgroup.as_deref().and_then(cgroup::container_id);
