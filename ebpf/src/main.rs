@@ -97,14 +97,25 @@ pub fn mark_victim(ctx: BtfTracePointContext) -> i32 {
 pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
     let (number, info, target, result): (u32, u64, u64, u32) =
         (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(4));
+    if result == signal::DELIVERED && signal::effect(number, target) == Effect::Crash {
+        crash(&ctx, number, info, target);
+    }
+    0
+}
+
+/// On the same tracepoint, for the other signals: a program of its own, for old verifiers go through the whole of a
+/// program once for each way to get there.
+#[btf_tracepoint(function = "signal_sent")]
+pub fn signal_sent(ctx: BtfTracePointContext) -> i32 {
+    let (number, info, target, result): (u32, u64, u64, u32) =
+        (ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(4));
     if result != signal::DELIVERED {
         return 0;
     }
     match signal::effect(number, target) {
-        Effect::Crash => crash(&ctx, number, info, target),
         Effect::HandledCrash => handled_crash(&ctx, number, info, target),
         Effect::End => signal::send(number, info, target),
-        Effect::Other => {}
+        Effect::Crash | Effect::Other => {}
     }
     0
 }
@@ -112,12 +123,12 @@ pub fn signal_generate(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn crash(ctx: &BtfTracePointContext, number: u32, info: u64, target: u64) {
     let Some(event) = emit::borrow_crash() else { return };
-    let len = if crash::fill(event, number, info, target) {
-        stack::capture(ctx, event, target)
-    } else {
-        size_of::<CrashHeader>()
-    };
-    debug!(ctx, "signal {} for pid {}", number, event.header.tgid);
+    let own = crash::is_own(target);
+    // The loops come first: an old verifier goes through them once for each way to get there.
+    stack::load_map(event, target, own);
+    crash::fill(event, number, info, target);
+    let len = if own { stack::capture(ctx, event, target) } else { size_of::<CrashHeader>() };
+    debug!(ctx, "signal {} for pid {}", event.header.signal, event.header.tgid);
     emit::crash(event, len);
 }
 

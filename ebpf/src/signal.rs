@@ -6,6 +6,7 @@ use ai_debugger_ebpf::event::{
     FLAG_HAS_TIMERS, FLAG_PARENT_DEATH, FLAG_SENDER_EXITING, FLAG_SENDER_IS_INIT, SIGNAL, Sender,
     SignalEvent, UNSET,
 };
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::helpers::{
     bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid,
 };
@@ -33,6 +34,7 @@ const PF_EXITING: u32 = 0x0000_0004;
 const HANDLER_NS: u64 = 60_000_000_000;
 
 /// What becomes of a signal.
+#[derive(PartialEq, Eq)]
 pub(crate) enum Effect {
     /// It ends its target with a core dump, or would.
     Crash,
@@ -170,14 +172,23 @@ pub(crate) fn recall(header: &mut CrashHeader, mm: u64) -> bool {
     let Some(first) = HANDLED.get_ptr(&header.tid) else { return false };
     // SAFETY: a map value; at worst the next signal of this thread writes it, and this one runs now.
     let first = unsafe { &*first };
-    let same = first.start_ns == header.start_ns && first.signal == header.signal && first.entry == mm;
-    if !same || header.at_ns - first.at_ns > HANDLER_NS || first.flags & FLAG_HAS_REGISTERS == 0 {
+    // One test, and not one after the other: an old verifier goes all the way on from each.
+    let differs = (first.start_ns ^ header.start_ns)
+        | u64::from(first.signal ^ header.signal)
+        | (first.entry ^ mm)
+        | u64::from(!first.flags & FLAG_HAS_REGISTERS)
+        | (header.at_ns.wrapping_sub(first.at_ns) / HANDLER_NS);
+    if differs != 0 {
         return false;
     }
     header.flags |= FLAG_AGAIN | FLAG_HAS_REGISTERS | (first.flags & (FLAG_HAS_SIGINFO | FLAG_FROM_KERNEL));
     header.code = first.code;
     header.fault_address = first.fault_address;
-    header.registers = first.registers;
+    // SAFETY: both have that size. By the helper: a copy through the stack would have no room there.
+    unsafe {
+        let (to, from) = ((&raw mut header.registers).cast(), (&raw const first.registers).cast());
+        bpf_probe_read_kernel(to, size_of::<[u64; 21]>() as u32, from);
+    }
     header.stack_start = first.stack_start;
     true
 }

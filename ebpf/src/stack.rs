@@ -9,9 +9,8 @@ use ai_debugger_ebpf::event::{
 };
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{BPF_F_USER_BUILD_ID, BPF_F_USER_STACK};
-use aya_ebpf::helpers::bpf_get_current_task;
 use aya_ebpf::helpers::generated::{
-    bpf_get_stack, bpf_probe_read_user, bpf_probe_read_user_str, bpf_task_pt_regs,
+    bpf_get_stack, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str, bpf_task_pt_regs,
 };
 use aya_ebpf::programs::BtfTracePointContext;
 
@@ -45,7 +44,7 @@ struct Image {
     entry: u64,
 }
 
-/// Captures all of it into the event; the bytes to send. Where the running thread has sent the process a signal that it
+/// Captures the rest into the event; the bytes to send. Where the running thread has sent the process a signal that it
 /// took in a handler before, of where it was then.
 #[inline(always)]
 pub(crate) fn capture(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) -> usize {
@@ -54,9 +53,20 @@ pub(crate) fn capture(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: 
         registers(ctx, event, task);
         frames(ctx, event);
     }
-    modules(event, task);
-    path::executable(event, task);
     offset_of!(CrashEvent, stack) + stack(event)
+}
+
+/// The load map and the executable's path; nothing of either where it is not the process's `own` thread that runs.
+#[inline(always)]
+pub(crate) fn load_map(event: &mut CrashEvent, task: u64, own: bool) {
+    event.header.entry = 0;
+    event.header.vdso = 0;
+    event.header.modules_len = 0;
+    event.header.path_len = 0;
+    if own {
+        modules(event, task);
+        path::executable(event, task);
+    }
 }
 
 /// Remembers where the running thread is: a handler takes its signal.
@@ -73,21 +83,27 @@ const fn is_own_doing(event: &CrashEvent) -> bool {
     (event.header.code as i32) <= 0
 }
 
-/// User mode's registers, from the top of the running thread's kernel stack; checked by what user mode's code segment is.
+/// User mode's registers of the running thread, from the top of its kernel stack; checked by what user mode's code segment is.
 #[inline(always)]
 fn registers(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) {
-    let regs = if at!(has_task_pt_regs) != 0 && task::is_current(task) {
+    // Another thread of the process, as where a thread sends the whole of it a signal: its registers say nothing.
+    if !task::is_current(task) {
+        return;
+    }
+    let regs = if at!(has_task_pt_regs) != 0 {
         // SAFETY: the tracepoint's third argument is the task, which the verifier knows by its type.
         unsafe { bpf_task_pt_regs((*ctx.as_ptr().cast::<[u64; 5]>())[2] as *mut _) as u64 }
     } else {
-        // SAFETY: a helper without arguments.
-        let running = unsafe { bpf_get_current_task() };
-        read_u64(running, at!(task_stack)) + KERNEL_STACK - size_of::<[u64; 21]>() as u64
+        read_u64(task, at!(task_stack)) + KERNEL_STACK - size_of::<[u64; 21]>() as u64
     };
-    let Some(registers) = read::<[u64; 21]>(regs, 0) else { return };
-    if registers[CS] == USER_CS {
-        event.header.registers = registers;
-        event.header.stack_start = registers[SP];
+    // Straight into the event: on the stack there is no room for them.
+    // SAFETY: the buffer has the size that is given; the helper checks the source.
+    let failed = unsafe {
+        let to = (&raw mut event.header.registers).cast();
+        bpf_probe_read_kernel(to, size_of::<[u64; 21]>() as u32, regs as *const _)
+    };
+    if failed == 0 && event.header.registers[CS] == USER_CS {
+        event.header.stack_start = event.header.registers[SP];
         event.header.flags |= FLAG_HAS_REGISTERS;
     }
 }

@@ -147,12 +147,26 @@ fn types(btf: &Path) -> Result<Types> {
 pub(super) fn attach(ebpf: &mut Ebpf, hook: Hook, types: Option<&Types>) -> Result<()> {
     let (kernel, btf) = types.context("the kernel's types are not known")?;
     anyhow::ensure!(kernel.hooks.contains(&hook), "this kernel has no tracepoint {hook}");
-    let name = hook.as_str();
-    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {hook}"))?;
+    programs(hook).iter().try_for_each(|name| attach_program(ebpf, hook, name, btf))
+}
+
+/// The programs on a hook, by their names in the object.
+const fn programs(hook: Hook) -> &'static [&'static str] {
+    match hook {
+        Hook::Exec => &["sched_process_exec"],
+        Hook::Exit => &["sched_process_exit"],
+        Hook::OomVictim => &["mark_victim"],
+        Hook::Signal => &["signal_generate", "signal_sent"],
+        Hook::Fork => &["sched_process_fork"],
+    }
+}
+
+fn attach_program(ebpf: &mut Ebpf, hook: Hook, name: &str, btf: &Btf) -> Result<()> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
     let program: &mut BtfTracePoint = program.try_into()?;
-    load_program(|| program.load(name, btf))
-        .with_context(|| format!("the kernel refused the program on {hook}"))?;
-    program.attach().with_context(|| format!("cannot attach to {hook}"))?;
+    load_program(|| program.load(hook.as_str(), btf))
+        .with_context(|| format!("the kernel refused the program {name} on {hook}"))?;
+    program.attach().with_context(|| format!("cannot attach {name} to {hook}"))?;
     Ok(())
 }
 
