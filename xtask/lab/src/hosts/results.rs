@@ -52,9 +52,9 @@ pub(super) struct Start {
 }
 
 impl Alert {
-    /// Whether it tells a person of something that they do not know yet.
+    /// Whether it tells a person of something that they do not know yet: a reminder comes for what goes on, by its own clock.
     pub(super) fn tells(&self) -> bool {
-        !matches!(self.occasion, Occasion::Verdict | Occasion::Resolved)
+        !matches!(self.occasion, Occasion::Verdict | Occasion::Resolved | Occasion::Reminder)
     }
 
     pub(super) fn is_about(&self, incident: &Incident) -> bool {
@@ -146,6 +146,7 @@ mod tests {
         write("cases/02-b/incidents.json", &page);
         write("alerts/2.json", r#"{"occasion":"resolved","incident":{"id":"01A"}}"#);
         write("alerts/1.json", r#"{"occasion":"new","incident":{"id":"01A"}}"#);
+        write("alerts/3.json", r#"{"occasion":"reminder","incident":{"id":"01A"}}"#);
         write("ready", "61.30 80.00 2100 400 4110\n");
         write("failed", "no daemon\n");
         let case = |name: &str| Case { name: name.into(), ..Case::sample("") };
@@ -155,7 +156,7 @@ mod tests {
         assert_eq!((run.status, run.incidents.len()), (3, 1));
         assert_eq!(run.containers, [("lab-a".to_owned(), "0123".to_owned())]);
         assert!(results.cases[1].1.is_none());
-        assert_eq!(results.alerts.iter().map(Alert::tells).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(results.alerts.iter().map(Alert::tells).collect::<Vec<_>>(), [true, false, false]);
         assert!(results.alerts[0].is_about(&run.incidents[0]));
         assert_eq!(results.failed.as_deref(), Some("no daemon"));
         let start = results.start.unwrap();
