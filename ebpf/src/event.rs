@@ -8,7 +8,7 @@ pub const EXEC: u32 = 1;
 pub const EXIT: u32 = 2;
 /// [`OomEvent::kind`]: the OOM killer chose its victim (kernel `mark_victim`).
 pub const OOM_VICTIM: u32 = 3;
-/// [`CrashHeader::kind`]: a signal that ends a process with a core dump was generated (kernel `signal_generate`).
+/// [`SignalEvent::kind`]: a signal that ends a process with a core dump was generated (kernel `signal_generate`).
 pub const CRASH: u32 = 4;
 
 /// [`SignalEvent::kind`]: a signal that ends a process without a core dump was generated for it (kernel
@@ -146,26 +146,26 @@ pub struct OomEvent {
     pub trigger_comm: [u8; COMM_LEN],
 }
 
-/// [`CrashHeader::flags`]: the signal was raised by the process's own doing, and what follows was captured.
+/// [`SignalEvent::flags`] of a crash: the signal was raised by the process's own doing, and what follows was captured.
 pub const FLAG_CAPTURED: u32 = 1 << 0;
-/// [`CrashHeader::flags`]: `registers` are those of user mode.
+/// [`SignalEvent::flags`] of a crash: `registers` are those of user mode.
 pub const FLAG_HAS_REGISTERS: u32 = 1 << 1;
-/// [`CrashHeader::flags`], [`SignalEvent::flags`]: `code` (and `fault_address`) are known: the signal came with a siginfo.
+/// [`SignalEvent::flags`]: `code` (and `fault_address`) are known: the signal came with a siginfo.
 pub const FLAG_HAS_SIGINFO: u32 = 1 << 2;
-/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the kernel sent it of its own accord (`SEND_SIG_PRIV`). Without this
+/// [`SignalEvent::flags`]: the kernel sent it of its own accord (`SEND_SIG_PRIV`). Without this
 /// flag and without a siginfo, the kernel sent it on behalf of the running task (`SEND_SIG_NOINFO`).
 pub const FLAG_FROM_KERNEL: u32 = 1 << 3;
-/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the running task was ending (PF_EXITING).
+/// [`SignalEvent::flags`]: the running task was ending (PF_EXITING).
 pub const FLAG_SENDER_EXITING: u32 = 1 << 4;
-/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the running task is the first process of its pid namespace.
+/// [`SignalEvent::flags`]: the running task is the first process of its pid namespace.
 pub const FLAG_SENDER_IS_INIT: u32 = 1 << 5;
-/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the target had asked for this signal at its parent's death
+/// [`SignalEvent::flags`]: the target had asked for this signal at its parent's death
 /// (PR_SET_PDEATHSIG of prctl(2)).
 pub const FLAG_PARENT_DEATH: u32 = 1 << 6;
-/// [`CrashHeader::flags`], [`SignalEvent::flags`]: the target has timers of timer_create(2), so that a `code` of SI_TIMER
+/// [`SignalEvent::flags`]: the target has timers of timer_create(2), so that a `code` of SI_TIMER
 /// can be true.
 pub const FLAG_HAS_TIMERS: u32 = 1 << 7;
-/// [`CrashHeader::flags`]: the thread had taken a signal of this number in a handler before, and has sent it to its own
+/// [`SignalEvent::flags`] of a crash: the thread had taken a signal of this number in a handler before, and has sent it to its own
 /// process now. `at_ns` is of now; `code`, `fault_address`, `registers` and the stack are of that first one.
 pub const FLAG_AGAIN: u32 = 1 << 8;
 
@@ -205,55 +205,11 @@ pub const STACK_PIECE: usize = 1024;
 /// Most pieces; the first is usually a partial one.
 pub const STACK_PIECES: usize = 9;
 
-/// A signal that would end a process with a core dump was generated for it, and it has no handler.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct CrashHeader {
-    /// [`CRASH`].
-    pub kind: u32,
-    /// `FLAG_CAPTURED` and others.
-    pub flags: u32,
-    /// When, in nanoseconds of CLOCK_BOOTTIME.
-    pub at_ns: u64,
-    /// The target's `start_boottime`, in nanoseconds: with `tgid`, the identity.
-    pub start_ns: u64,
-    /// `si_addr`: the address that could not be accessed, or the instruction at fault.
-    pub fault_address: u64,
-    /// Where the stack copy begins: the stack pointer, or the next page where its own cannot be read, as after an
-    /// overflow.
-    pub stack_start: u64,
-    /// AT_ENTRY: the address of the executable's first instruction; 0 where unknown.
-    pub entry: u64,
-    /// Where the vDSO is mapped; 0 where unknown.
-    pub vdso: u64,
-    /// The target: thread group id.
-    pub tgid: u32,
-    /// The thread that raised it, where that is one of the target's; else the thread it was generated for.
-    pub tid: u32,
-    /// The signal.
-    pub signal: u32,
-    /// `si_code`, as the bits of an `i32`.
-    pub code: u32,
-    /// Bytes of frames in `frames`.
-    pub frames_len: u32,
-    /// Modules in `modules`.
-    pub modules_len: u32,
-    /// Bytes of stack in `stack`.
-    pub stack_len: u32,
-    /// Bytes of names in `path`.
-    pub path_len: u32,
-    /// Who generated it; the target itself for a fault.
-    pub sender: Sender,
-    /// `struct pt_regs` of x86-64 (kernel arch/x86/include/asm/ptrace.h): r15, r14, r13, r12, rbp, rbx, r11, r10,
-    /// r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, rflags, rsp, ss.
-    pub registers: [u64; 21],
-}
-
-/// A signal that would end a process without a core dump was generated for it, and it has no handler.
+/// A signal that would end a process was generated for it, and it has no handler.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct SignalEvent {
-    /// [`SIGNAL`].
+    /// [`SIGNAL`]; [`CRASH`] where more follows.
     pub kind: u32,
     /// `FLAG_*` bits.
     pub flags: u32,
@@ -263,14 +219,42 @@ pub struct SignalEvent {
     pub start_ns: u64,
     /// The target: thread group id.
     pub tgid: u32,
-    /// As [`CrashHeader::tid`].
+    /// The thread that raised it, where that is one of the target's; else the thread it was generated for.
     pub tid: u32,
     /// The signal.
     pub signal: u32,
     /// `si_code`, as the bits of an `i32`.
     pub code: u32,
-    /// Who generated it.
+    /// Who generated it; the target itself for a fault.
     pub sender: Sender,
+}
+
+/// A signal that would end a process with a core dump: what is known of it beside the [`CrashEvent`]'s long parts.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CrashHeader {
+    /// The signal.
+    pub signal: SignalEvent,
+    /// `si_addr`: the address that could not be accessed, or the instruction at fault.
+    pub fault_address: u64,
+    /// Where the stack copy begins: the stack pointer, or the next page where its own cannot be read, as after an
+    /// overflow.
+    pub stack_start: u64,
+    /// AT_ENTRY: the address of the executable's first instruction; 0 where unknown.
+    pub entry: u64,
+    /// Where the vDSO is mapped; 0 where unknown.
+    pub vdso: u64,
+    /// Bytes of frames in `frames`.
+    pub frames_len: u32,
+    /// Modules in `modules`.
+    pub modules_len: u32,
+    /// Bytes of stack in `stack`.
+    pub stack_len: u32,
+    /// Bytes of names in `path`.
+    pub path_len: u32,
+    /// `struct pt_regs` of x86-64 (kernel arch/x86/include/asm/ptrace.h): r15, r14, r13, r12, rbp, rbx, r11, r10,
+    /// r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax, rip, cs, rflags, rsp, ss.
+    pub registers: [u64; 21],
 }
 
 /// A frame of the kernel's walk: `struct bpf_stack_build_id` (kernel include/uapi/linux/bpf.h).

@@ -123,12 +123,12 @@ pub fn signal_sent(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn crash(ctx: &BtfTracePointContext, number: u32, info: u64, target: u64) {
     let Some(event) = emit::borrow_crash() else { return };
-    let own = crash::is_own(target);
+    let own = signal::is_own(target);
     // The loops come first: an old verifier goes through them once for each way to get there.
     stack::load_map(event, target, own);
-    crash::fill(event, number, info, target);
+    crash::fill(event, number, info, target, own);
     let len = if own { stack::capture(ctx, event, target) } else { size_of::<CrashHeader>() };
-    debug!(ctx, "signal {} for pid {}", event.header.signal, event.header.tgid);
+    debug!(ctx, "signal {} for pid {}", event.header.signal.signal, event.header.signal.tgid);
     emit::crash(event, len);
 }
 
@@ -139,7 +139,7 @@ fn handled_crash(ctx: &BtfTracePointContext, number: u32, info: u64, target: u64
         return;
     }
     let Some(event) = emit::borrow_crash() else { return };
-    crash::fill(event, number, info, target);
+    crash::fill(event, number, info, target, true);
     stack::remember(ctx, event, target);
     emit::give_back_crash(event);
 }

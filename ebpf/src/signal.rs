@@ -77,27 +77,39 @@ fn has_handler(signal: u32, target: u64) -> bool {
     read::<u64>(action, 0) != Some(SIG_DFL)
 }
 
-/// Sends who generated a signal that ends its target without a core dump.
+/// Whether a thread of the target is running.
 #[inline(always)]
-pub(crate) fn send(signal: u32, info: u64, target: u64) {
+pub(crate) fn is_own(target: u64) -> bool {
+    read_u32(target, at!(task_tgid)) == (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// What is known of a signal. `own`: a thread of the target is running.
+#[inline(always)]
+pub(crate) fn event(kind: u32, signal: u32, info: u64, target: u64, own: bool) -> SignalEvent {
+    let at_ns = task::now();
     let (sender, of_sender) = sender();
-    let tgid = read_u32(target, at!(task_tgid));
-    let own = sender.tgid == tgid;
-    if (own && signal == SIGPIPE) || is_held_back(signal, target) {
-        return;
-    }
     let (code, of_info) = code(info);
-    let event = SignalEvent {
-        kind: SIGNAL,
+    SignalEvent {
+        kind,
         flags: of_sender | of_info | of_target(signal, target),
-        at_ns: task::now(),
+        at_ns,
         start_ns: read_u64(read_u64(target, at!(task_group_leader)), at!(task_start_boottime)),
-        tgid,
+        tgid: read_u32(target, at!(task_tgid)),
         tid: if own { bpf_get_current_pid_tgid() as u32 } else { read_u32(target, at!(task_pid)) },
         signal,
         code,
         sender,
-    };
+    }
+}
+
+/// Sends who generated a signal that ends its target without a core dump.
+#[inline(always)]
+pub(crate) fn send(signal: u32, info: u64, target: u64) {
+    let own = is_own(target);
+    if (own && signal == SIGPIPE) || is_held_back(signal, target) {
+        return;
+    }
+    let event = event(SIGNAL, signal, info, target, own);
     let outcome = if emit::common_signal(&event) { Outcome::Sent } else { Outcome::RingFull };
     emit::count(Stream::Signal, outcome);
 }
@@ -112,7 +124,7 @@ fn is_held_back(signal: u32, target: u64) -> bool {
 
 /// The process of the running task, and its flags.
 #[inline(always)]
-pub(crate) fn sender() -> (Sender, u32) {
+fn sender() -> (Sender, u32) {
     // SAFETY: a helper without arguments.
     let task = unsafe { bpf_get_current_task() };
     let leader = read_u64(task, at!(task_group_leader));
@@ -132,7 +144,7 @@ pub(crate) fn sender() -> (Sender, u32) {
 
 /// `si_code` and the flags of where the signal comes from.
 #[inline(always)]
-pub(crate) fn code(info: u64) -> (u32, u32) {
+fn code(info: u64) -> (u32, u32) {
     if info == FROM_KERNEL {
         return (0, FLAG_FROM_KERNEL);
     }
@@ -144,7 +156,7 @@ pub(crate) fn code(info: u64) -> (u32, u32) {
 
 /// What the target itself may have to do with it.
 #[inline(always)]
-pub(crate) fn of_target(signal: u32, target: u64) -> u32 {
+fn of_target(signal: u32, target: u64) -> u32 {
     let asked = read::<u32>(target, at!(task_parent_death_signal)) == Some(signal);
     let timers = read_u64(target, at!(task_signal)) + u64::from(at!(signal_posix_timers));
     // Empty is null, or before 6.13 the list's own address. Where it is not known, it may have some.
@@ -162,27 +174,28 @@ static HANDLED: LruHashMap<u32, CrashHeader> = LruHashMap::with_max_entries(512,
 /// `entry` where the process has its memory.
 #[inline(always)]
 pub(crate) fn remember(header: &CrashHeader) {
-    let _ = HANDLED.insert(&header.tid, header, 0);
+    let _ = HANDLED.insert(&header.signal.tid, header, 0);
 }
 
 /// Puts back into the header what its thread took in a handler, where that was a signal of this number, a moment ago, in
 /// the same program. Whether it did.
 #[inline(always)]
 pub(crate) fn recall(header: &mut CrashHeader, mm: u64) -> bool {
-    let Some(first) = HANDLED.get_ptr(&header.tid) else { return false };
+    let Some(first) = HANDLED.get_ptr(&header.signal.tid) else { return false };
     // SAFETY: a map value; at worst the next signal of this thread writes it, and this one runs now.
     let first = unsafe { &*first };
     // One test, and not one after the other: an old verifier goes all the way on from each.
-    let differs = (first.start_ns ^ header.start_ns)
-        | u64::from(first.signal ^ header.signal)
+    let (before, now) = (&first.signal, &mut header.signal);
+    let differs = (before.start_ns ^ now.start_ns)
+        | u64::from(before.signal ^ now.signal)
         | (first.entry ^ mm)
-        | u64::from(!first.flags & FLAG_HAS_REGISTERS)
-        | (header.at_ns.wrapping_sub(first.at_ns) / HANDLER_NS);
+        | u64::from(!before.flags & FLAG_HAS_REGISTERS)
+        | (now.at_ns.wrapping_sub(before.at_ns) / HANDLER_NS);
     if differs != 0 {
         return false;
     }
-    header.flags |= FLAG_AGAIN | FLAG_HAS_REGISTERS | (first.flags & (FLAG_HAS_SIGINFO | FLAG_FROM_KERNEL));
-    header.code = first.code;
+    now.flags |= FLAG_AGAIN | FLAG_HAS_REGISTERS | (before.flags & (FLAG_HAS_SIGINFO | FLAG_FROM_KERNEL));
+    now.code = before.code;
     header.fault_address = first.fault_address;
     // SAFETY: both have that size. By the helper: a copy through the stack would have no room there.
     unsafe {

@@ -80,7 +80,7 @@ pub(crate) fn remember(ctx: &BtfTracePointContext, event: &mut CrashEvent, task:
 /// Whether the process sent itself the signal, by kill(2) and its kin.
 #[inline(always)]
 const fn is_own_doing(event: &CrashEvent) -> bool {
-    (event.header.code as i32) <= 0
+    (event.header.signal.code as i32) <= 0
 }
 
 /// User mode's registers of the running thread, from the top of its kernel stack; checked by what user mode's code segment is.
@@ -104,7 +104,7 @@ fn registers(ctx: &BtfTracePointContext, event: &mut CrashEvent, task: u64) {
     };
     if failed == 0 && event.header.registers[CS] == USER_CS {
         event.header.stack_start = event.header.registers[SP];
-        event.header.flags |= FLAG_HAS_REGISTERS;
+        event.header.signal.flags |= FLAG_HAS_REGISTERS;
     }
 }
 

@@ -23,8 +23,8 @@ use crate::observation::{
 pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
     Some(match parse(bytes)? {
         RingRecord::Crash { header, frames, modules, path, stack } => {
-            let capture = (header.flags & FLAG_CAPTURED != 0).then(|| StackCapture {
-                registers: (header.flags & FLAG_HAS_REGISTERS != 0).then_some(header.registers),
+            let capture = (header.signal.flags & FLAG_CAPTURED != 0).then(|| StackCapture {
+                registers: (header.signal.flags & FLAG_HAS_REGISTERS != 0).then_some(header.registers),
                 frames: frames.iter().filter_map(walked).collect(),
                 stack: stack.into(),
                 modules: modules.iter().map(module).collect(),
@@ -33,19 +33,8 @@ pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
                 entry: (header.entry != 0).then_some(header.entry),
                 executable: absolute(path),
             });
-            let fault_address = header.fault_address;
-            let event = SignalEvent {
-                kind: header.kind,
-                flags: header.flags,
-                at_ns: header.at_ns,
-                start_ns: header.start_ns,
-                tgid: header.tgid,
-                tid: header.tid,
-                signal: header.signal,
-                code: header.code,
-                sender: header.sender,
-            };
-            Observation::Signal(Box::new(FatalSignal { capture, ..signal(&event, fault_address, host) }))
+            let signal = signal(&header.signal, header.fault_address, host);
+            Observation::Signal(Box::new(FatalSignal { capture, ..signal }))
         }
         RingRecord::Signal(event) => Observation::Signal(Box::new(signal(&event, 0, host))),
         RingRecord::Oom(event) => Observation::OomVictim(oom_victim(&event, host)),

@@ -44,7 +44,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<RingRecord<'_>> {
         SIGNAL => plain(bytes).map(RingRecord::Signal),
         CRASH => {
             let header: CrashHeader = plain(bytes)?;
-            if header.flags & FLAG_CAPTURED == 0 {
+            if header.signal.flags & FLAG_CAPTURED == 0 {
                 let (frames, modules) = (Vec::new(), Vec::new());
                 return Some(RingRecord::Crash { header, frames, modules, path: &[], stack: &[] });
             }
