@@ -3,6 +3,7 @@
 //! same fault are known for the same whatever their pids and sizes.
 
 use crate::model::{ExitCause, IncidentKind, Name, SignalWay};
+use crate::observation::{RestartPolicy, UnitResult, UnitStage};
 
 /// A value that may stand in a fact. A `String` may not: what others wrote is a [`Name`], and what we write is an enum.
 pub trait Part {
@@ -51,6 +52,9 @@ labels! {
     bool: |it| u32::from(*it).to_le_bytes();
     char: |it| u32::from(*it).to_le_bytes();
     SignalWay: |it| (*it as u32).to_le_bytes();
+    UnitResult: |it| (*it as u32).to_le_bytes();
+    RestartPolicy: |it| (*it as u32).to_le_bytes();
+    UnitStage: |it| (*it as u32).to_le_bytes();
     ExitCause: |it| match *it {
         ExitCause::Status(status) => [0, status, 0, 0],
         ExitCause::Signal(signal) => [1, signal, 0, 0],

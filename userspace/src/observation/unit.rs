@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::ExitCause;
 
 /// A unit of the system's service manager, as it is after the last thing that systemd said of it.
@@ -117,7 +119,8 @@ impl UnitState {
 }
 
 /// What a unit was doing when something went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnitStage {
     /// It was being started.
     Starting,
@@ -141,7 +144,8 @@ pub enum JobKind {
 }
 
 /// `Restart=` of systemd.service(5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RestartPolicy {
     /// `no`
     No,
@@ -160,7 +164,8 @@ pub enum RestartPolicy {
 }
 
 /// `Result` of a unit (systemd src/core/service.c, `service_result_table`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnitResult {
     /// Nothing went wrong.
     #[default]
@@ -221,12 +226,11 @@ impl RestartPolicy {
     }
 }
 
-#[cfg(test)]
 impl Unit {
-    /// One that is not running and of which nothing else is known, for tests to start from.
-    pub(crate) fn sample(name: &str) -> Self {
+    /// One that is not running and of which nothing else is known.
+    pub fn new(name: Arc<str>) -> Self {
         Self {
-            name: name.into(),
+            name,
             at: Duration::ZERO,
             state: UnitState::Inactive,
             job: None,
@@ -264,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_counts_more_than_what_is_set() {
-        let unit = Unit { restart: Some(RestartPolicy::Always), ..Unit::sample("a.service") };
+        let unit = Unit { restart: Some(RestartPolicy::Always), ..Unit::new("a.service".into()) };
         let failed = UnitLife { result: UnitResult::ExitCode, ..UnitLife::default() };
         let over = UnitLife { over: Some(Duration::ZERO), ..failed.clone() };
         let seen = UnitLife { starts_again: true, ..over.clone() };
@@ -272,7 +276,7 @@ mod tests {
         let stopped = UnitLife { stopping: Some(stop), ..failed.clone() };
         let again = [failed, over, seen, stopped].map(|life| unit.starts_again_after(&life));
         assert_eq!(again, [true, false, true, false]);
-        let unknown = Unit::sample("a.service");
+        let unknown = Unit::new("a.service".into());
         assert!(!unknown.starts_again_after(&UnitLife::default()));
     }
 }

@@ -33,19 +33,7 @@ struct Page {
 
 impl Page {
     fn new(name: Arc<str>) -> Self {
-        let unit = Unit {
-            name,
-            at: Duration::ZERO,
-            state: UnitState::Inactive,
-            job: None,
-            restart: None,
-            start_timeout: None,
-            stop_timeout: None,
-            watchdog: None,
-            restarts: 0,
-            life: UnitLife::default(),
-            before: None,
-        };
+        let unit = Unit::new(name);
         Self { unit, half: None, job_id: 0, waited: false, asked: false }
     }
 }

@@ -109,7 +109,7 @@ mod tests {
 
     /// What is found on the end of a main process 3 s after its unit's stop began.
     fn found(cause: ExitCause, why: StopReason, killed: bool, since: Duration) -> Option<Draft> {
-        let unit = Unit::sample("app.service");
+        let unit = Unit::new("app.service".into());
         let killed = killed.then_some(since);
         let result = UnitResult::Timeout;
         let stopping = Some(UnitStop { since, why, killed });

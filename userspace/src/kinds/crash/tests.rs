@@ -91,7 +91,7 @@ fn an_abort_that_a_watchdog_had_sent_is_told_of_the_unit() {
     use crate::kinds::shared::unit::Word;
     use crate::observation::{StopReason, Unit, UnitLife, UnitResult, UnitStop};
     let process = process();
-    let unit = Unit::sample("app.service");
+    let unit = Unit::new("app.service".into());
     for (result, signal, sender, is_main, want) in [
         (UnitResult::Watchdog, 6, 1, true, false),
         (UnitResult::Watchdog, 6, 1, false, false),

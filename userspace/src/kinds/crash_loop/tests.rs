@@ -103,7 +103,7 @@ fn what_systemd_ends_is_no_death_and_what_ends_by_itself_is() {
     use crate::kinds::shared::unit::Word;
     use crate::observation::{StopReason, Unit, UnitLife, UnitResult, UnitStop};
     let process = ProcessInfo { ppid: 1, ..process() };
-    let unit = Unit::sample("app.service");
+    let unit = Unit::new("app.service".into());
     for (why, cause, want) in [
         (None, ExitCause::Status(3), true),
         (Some(StopReason::Restart), ExitCause::Status(3), false),

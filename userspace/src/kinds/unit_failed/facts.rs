@@ -1,8 +1,8 @@
 //! What is stated of units that failed.
 
 use crate::kinds::part::facts;
-use crate::kinds::shared::unit::facts::Outcome;
 use crate::model::{ExitCause, Name};
+use crate::observation::{UnitResult, UnitStage};
 
 facts! {
     /// The statements of this room.
@@ -12,9 +12,9 @@ facts! {
             /// The unit's name.
             unit: Name,
             /// Its `Result`.
-            result: Outcome,
+            result: UnitResult,
             /// What it was doing.
-            stage: Stage,
+            stage: UnitStage,
             /// The limit of time that it exceeded; absent where none was, or it was not to be had.
             limit_ms: Option<u64>,
         },
@@ -28,19 +28,7 @@ facts! {
         /// How the life before this one went.
         BeforeThat {
             /// The unit's `Result` then.
-            result: Outcome,
+            result: UnitResult,
         },
-    }
-}
-
-facts! {
-    /// What a unit was doing when it failed.
-    pub choice Stage {
-        /// It was being started.
-        Starting,
-        /// It was up.
-        Running,
-        /// It was being ended.
-        Stopping,
     }
 }

@@ -21,7 +21,7 @@ use super::shared::unit::{self, words::result_word};
 use super::watch::{View, Watch};
 use crate::model::{IncidentKind, Severity};
 use crate::observation::{Unit, UnitLife, UnitResult, UnitStage};
-use facts::{Stage, UnitFailedFact};
+use facts::UnitFailedFact;
 
 /// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
@@ -53,10 +53,10 @@ pub fn detect(unit: &Unit, life: &UnitLife) -> Option<Draft> {
     if life.result == UnitResult::Success || in_order {
         return None;
     }
-    let stage = life.failed_while.map_or(Stage::Running, Stage::from);
+    let stage = life.failed_while.unwrap_or(UnitStage::Running);
     let failed = UnitFailedFact::UnitFailed {
         unit: (&*unit.name).into(),
-        result: life.result.into(),
+        result: life.result,
         stage,
         limit_ms: limit(unit, life.result, stage).map(millis),
     };
@@ -69,36 +69,26 @@ pub fn detect(unit: &Unit, life: &UnitLife) -> Option<Draft> {
     facts.push(unit::outcome(unit, life, unit.starts_again_after(life)));
     // What was started too often has the reason in the life before.
     let before = unit.before.as_ref().filter(|_| life.result == UnitResult::StartLimitHit);
-    let before = before.map(|before| UnitFailedFact::BeforeThat { result: before.result.into() });
+    let before = before.map(|before| UnitFailedFact::BeforeThat { result: before.result });
     facts.extend(before.map(|it| Statement::new(unit::SOURCE, it)));
     Some(Draft {
         kind: IncidentKind::UnitFailed,
         severity: if life.result == UnitResult::ExecCondition { Severity::Info } else { Severity::Warning },
         facts,
-        site: format!("{} {}", result_word(life.result.into()), words::stage(stage)),
+        site: format!("{} {}", result_word(life.result), words::stage(stage)),
     })
 }
 
 /// The setting that says how long it may take.
-const fn limit(unit: &Unit, result: UnitResult, stage: Stage) -> Option<Duration> {
+const fn limit(unit: &Unit, result: UnitResult, stage: UnitStage) -> Option<Duration> {
     match (result, stage) {
         (UnitResult::Watchdog, _) => unit.watchdog,
-        (UnitResult::Timeout, Stage::Starting) => unit.start_timeout,
-        (UnitResult::Timeout, Stage::Stopping) => unit.stop_timeout,
+        (UnitResult::Timeout, UnitStage::Starting) => unit.start_timeout,
+        (UnitResult::Timeout, UnitStage::Stopping) => unit.stop_timeout,
         _ => None,
     }
 }
 
 fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl From<UnitStage> for Stage {
-    fn from(stage: UnitStage) -> Self {
-        match stage {
-            UnitStage::Starting => Self::Starting,
-            UnitStage::Running => Self::Running,
-            UnitStage::Stopping => Self::Stopping,
-        }
-    }
 }

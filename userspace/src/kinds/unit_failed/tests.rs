@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use super::facts::{Stage, UnitFailedFact};
+use super::facts::UnitFailedFact;
 use super::*;
 use crate::kinds::fixture::{self, check_statements};
-use crate::kinds::shared::unit::facts::Outcome;
 use crate::model::{ExitCause, ProcessInfo};
 use crate::observation::{MainProcess, RestartPolicy, StopReason, UnitStop};
 
@@ -19,7 +18,7 @@ fn unit() -> Unit {
         start_timeout: Some(90 * SECOND),
         watchdog: Some(2 * SECOND),
         restarts: 1,
-        ..Unit::sample("checkout-api.service")
+        ..Unit::new("checkout-api.service".into())
     }
 }
 
@@ -170,13 +169,13 @@ fn each_statement_has_a_value_and_a_sentence() {
         &[
             UnitFailedFact::UnitFailed {
                 unit,
-                result: Outcome::Timeout,
-                stage: Stage::Starting,
+                result: UnitResult::Timeout,
+                stage: UnitStage::Starting,
                 limit_ms: Some(90_000),
             }
             .into(),
             UnitFailedFact::MainEnded { pid: 7, cause: ExitCause::Status(203) }.into(),
-            UnitFailedFact::BeforeThat { result: Outcome::Signal }.into(),
+            UnitFailedFact::BeforeThat { result: UnitResult::Signal }.into(),
         ],
         &expect![[r#"
             {"type":"unit_failed","unit":"a\u001b[2Jb.service","result":"timeout","stage":"starting","limit_ms":90000}

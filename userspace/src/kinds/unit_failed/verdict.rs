@@ -1,13 +1,13 @@
 //! Failed units: what each of systemd's results means, and where the reason is to be found.
 
-use super::facts::{Stage, UnitFailedFact};
+use super::facts::UnitFailedFact;
 use super::words::failed;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{logs, quote, step, window};
 use crate::kinds::opinion::{Opinion, hypothesis};
-use crate::kinds::shared::unit::facts::Outcome;
 use crate::kinds::shared::{ending, stack};
 use crate::model::{Confidence, ExitCause, Hypothesis, NextStep};
+use crate::observation::{UnitResult, UnitStage};
 
 /// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
@@ -44,36 +44,36 @@ fn cause(
     file: &CaseFile,
     finding: &Finding,
     unit: &str,
-    (result, stage): (Outcome, Stage),
+    (result, stage): (UnitResult, UnitStage),
 ) -> (String, Confidence) {
     let text = match (result, stage) {
-        (Outcome::Watchdog, _) => format!(
+        (UnitResult::Watchdog, _) => format!(
             "{unit} hung: it stopped telling systemd that it was alive (WATCHDOG=1), so systemd had it aborted.{}",
             stack::words::place(file, finding)
         ),
-        (Outcome::Timeout, Stage::Starting) => format!(
+        (UnitResult::Timeout, UnitStage::Starting) => format!(
             "{unit} did not say that it was ready within the time that TimeoutStartSec= gives it. Where its program \
              does not send READY=1 at all, its Type= is wrong; else what it waits for at start is not there."
         ),
-        (Outcome::Timeout, Stage::Running) => format!(
+        (UnitResult::Timeout, UnitStage::Running) => format!(
             "{unit} ran until RuntimeMaxSec=, or its reload took too long: systemd ended it for that."
         ),
-        (Outcome::Timeout, Stage::Stopping) => {
+        (UnitResult::Timeout, UnitStage::Stopping) => {
             format!("{unit} had failed and did not end in time after that: systemd killed it.")
         }
-        (Outcome::StartLimitHit, _) => format!(
+        (UnitResult::StartLimitHit, _) => format!(
             "{unit} was started more often than StartLimitBurst= allows within StartLimitIntervalSec=. It stays down \
              until somebody starts it; why each start failed is in the incidents and the log before this."
         ),
-        (Outcome::Protocol, _) => format!(
+        (UnitResult::Protocol, _) => format!(
             "{unit} ended, or left its main process, without what its Type= promises: a notification with \
              Type=notify, a bus name with Type=dbus, a PID file with Type=forking."
         ),
-        (Outcome::Resources, _) => format!(
+        (UnitResult::Resources, _) => format!(
             "systemd could not start a process of {unit} at all: a file of the unit, such as its EnvironmentFile= or \
              PIDFile=, a cgroup, memory or a socket was not to be had. Its log line says which."
         ),
-        (Outcome::ExecCondition, _) => {
+        (UnitResult::ExecCondition, _) => {
             format!("The ExecCondition= of {unit} said that it is not to run here: that is as it was set.")
         }
         _ => return (ended(file, finding, unit), Confidence::Medium),
@@ -102,37 +102,41 @@ fn ended(file: &CaseFile, finding: &Finding, unit: &str) -> String {
     }
 }
 
-fn setting(result: Outcome, unit: &str) -> NextStep {
+fn setting(result: UnitResult, unit: &str) -> NextStep {
     let (why, properties) = match result {
-        Outcome::Watchdog => {
+        UnitResult::Watchdog => {
             ("How long it may be silent, and who may speak for it", "WatchdogUSec NotifyAccess")
         }
-        Outcome::Timeout => (
+        UnitResult::Timeout => (
             "How long it may take, and how it says that it is ready",
             "Type NotifyAccess TimeoutStartUSec TimeoutStopUSec RuntimeMaxUSec",
         ),
-        Outcome::StartLimitHit => (
+        UnitResult::StartLimitHit => (
             "How often it may be started, and how long systemd waits in between",
             "StartLimitBurst StartLimitIntervalUSec Restart RestartUSec NRestarts",
         ),
-        Outcome::Protocol => ("What its type promises", "Type NotifyAccess BusName PIDFile"),
+        UnitResult::Protocol => ("What its type promises", "Type NotifyAccess BusName PIDFile"),
         _ => ("What it is started with", "ExecStart ExecCondition EnvironmentFiles User WorkingDirectory"),
     };
     let properties: Vec<_> = properties.split(' ').map(|it| format!("-p {it}")).collect();
     step(why, format!("systemctl show {} {unit}", properties.join(" ")))
 }
 
-fn hypotheses(file: &CaseFile, finding: &Finding, (result, stage): (Outcome, Stage)) -> Vec<Hypothesis> {
+fn hypotheses(
+    file: &CaseFile,
+    finding: &Finding,
+    (result, stage): (UnitResult, UnitStage),
+) -> Vec<Hypothesis> {
     let causes: &[&str] = match (result, stage) {
-        (Outcome::Watchdog, _) => &[
+        (UnitResult::Watchdog, _) => &[
             "A lock that is never released, or an endless loop, in the thread that speaks to the watchdog",
             "The host was so busy, or its memory so short, that it got no CPU in time",
         ],
-        (Outcome::Timeout, Stage::Starting) => &[
+        (UnitResult::Timeout, UnitStage::Starting) => &[
             "Something it waits for at start, such as a database, a name or a mount, is not there",
             "Its program does not send READY=1, or not from a process that NotifyAccess= allows",
         ],
-        (Outcome::StartLimitHit, _) => {
+        (UnitResult::StartLimitHit, _) => {
             &["Something that is there at each start, such as its configuration, is wrong"]
         }
         _ => &[],

@@ -2,6 +2,7 @@
 
 use crate::kinds::part::facts;
 use crate::model::Name;
+use crate::observation::{RestartPolicy, UnitResult};
 
 facts! {
     /// The statements on units.
@@ -11,63 +12,13 @@ facts! {
             /// The unit's name.
             unit: Name,
             /// Its `Result`.
-            result: Outcome,
+            result: UnitResult,
             /// `Restart=`; absent where it was not to be had.
-            restart: Option<Restart>,
+            restart: Option<RestartPolicy>,
             /// How often `Restart=` had started it again by then.
             restarts: u32,
             /// Whether systemd starts it again after this.
             starts_it_again: bool,
         },
-    }
-}
-
-facts! {
-    /// `Result` of a unit (systemd.exec(5), `$SERVICE_RESULT`).
-    pub choice Outcome {
-        /// Nothing went wrong.
-        Success,
-        /// Something it needs to be started at all was not to be had.
-        Resources,
-        /// It did not do what its type promises.
-        Protocol,
-        /// It took too long.
-        Timeout,
-        /// A process of it ended by a status other than 0.
-        ExitCode,
-        /// A process of it ended by a signal.
-        Signal,
-        /// A process of it ended by a signal and dumped core.
-        CoreDump,
-        /// It gave its watchdog no sign of life.
-        Watchdog,
-        /// It was started too often in too short a time.
-        StartLimitHit,
-        /// The OOM killer ended a process of it.
-        OomKill,
-        /// Its `ExecCondition=` said no.
-        ExecCondition,
-        /// Another one.
-        Other,
-    }
-}
-
-facts! {
-    /// `Restart=` of systemd.service(5).
-    pub choice Restart {
-        /// `no`
-        No,
-        /// `always`
-        Always,
-        /// `on-success`
-        OnSuccess,
-        /// `on-failure`
-        OnFailure,
-        /// `on-abnormal`
-        OnAbnormal,
-        /// `on-watchdog`
-        OnWatchdog,
-        /// `on-abort`
-        OnAbort,
     }
 }

@@ -7,8 +7,8 @@ pub mod words;
 
 use crate::kinds::case::Statement;
 use crate::model::{ExitCause, is_crash_signal};
-use crate::observation::{RestartPolicy, Unit, UnitLife, UnitResult, UnitStop};
-use facts::{Outcome, Restart, UnitFact};
+use crate::observation::{Unit, UnitLife, UnitResult, UnitStop};
+use facts::UnitFact;
 
 /// Where systemd's word comes from.
 pub const SOURCE: &str = "systemd:dbus";
@@ -60,43 +60,10 @@ impl Word<'_> {
 pub fn outcome(unit: &Unit, life: &UnitLife, starts_it_again: bool) -> Statement {
     let outcome = UnitFact::UnitOutcome {
         unit: (&*unit.name).into(),
-        result: life.result.into(),
-        restart: unit.restart.map(Restart::from),
+        result: life.result,
+        restart: unit.restart,
         restarts: unit.restarts,
         starts_it_again,
     };
     Statement::new(SOURCE, outcome)
-}
-
-impl From<UnitResult> for Outcome {
-    fn from(result: UnitResult) -> Self {
-        match result {
-            UnitResult::Success => Self::Success,
-            UnitResult::Resources => Self::Resources,
-            UnitResult::Protocol => Self::Protocol,
-            UnitResult::Timeout => Self::Timeout,
-            UnitResult::ExitCode => Self::ExitCode,
-            UnitResult::Signal => Self::Signal,
-            UnitResult::CoreDump => Self::CoreDump,
-            UnitResult::Watchdog => Self::Watchdog,
-            UnitResult::StartLimitHit => Self::StartLimitHit,
-            UnitResult::OomKill => Self::OomKill,
-            UnitResult::ExecCondition => Self::ExecCondition,
-            UnitResult::Other => Self::Other,
-        }
-    }
-}
-
-impl From<RestartPolicy> for Restart {
-    fn from(policy: RestartPolicy) -> Self {
-        match policy {
-            RestartPolicy::No => Self::No,
-            RestartPolicy::Always => Self::Always,
-            RestartPolicy::OnSuccess => Self::OnSuccess,
-            RestartPolicy::OnFailure => Self::OnFailure,
-            RestartPolicy::OnAbnormal => Self::OnAbnormal,
-            RestartPolicy::OnWatchdog => Self::OnWatchdog,
-            RestartPolicy::OnAbort => Self::OnAbort,
-        }
-    }
 }

@@ -6,12 +6,13 @@ use expect_test::expect;
 
 use super::*;
 use crate::kinds::fixture::check_statements;
+use crate::observation::RestartPolicy;
 use crate::observation::StopReason::{Failure, InOrder, Restart as Again, Stop};
 
 #[test]
 fn who_ended_it_is_told_by_why_the_unit_was_stopped() {
     use ExitCause::{Signal, Status};
-    let unit = Unit::sample("app.service");
+    let unit = Unit::new("app.service".into());
     for (why, result, is_main, cause, own, want) in [
         (None, UnitResult::ExitCode, true, Status(3), true, false),
         (None, UnitResult::Success, false, Signal(9), false, false),
@@ -48,9 +49,9 @@ fn each_statement_has_a_value_and_a_sentence() {
     };
     check_statements(
         &[
-            said(Outcome::ExitCode, Some(Restart::OnFailure), 3, true),
-            said(Outcome::Watchdog, Some(Restart::No), 0, false),
-            said(Outcome::StartLimitHit, None, 1, false),
+            said(UnitResult::ExitCode, Some(RestartPolicy::OnFailure), 3, true),
+            said(UnitResult::Watchdog, Some(RestartPolicy::No), 0, false),
+            said(UnitResult::StartLimitHit, None, 1, false),
         ],
         &expect![[r#"
             {"type":"unit_outcome","unit":"a\u001bb.service","result":"exit_code","restart":"on_failure","restarts":3,"starts_it_again":true}
@@ -75,6 +76,6 @@ fn every_result_has_systemds_own_word() {
         (UnitResult::OomKill, "oom-kill"),
         (UnitResult::ExecCondition, "exec-condition"),
     ] {
-        assert_eq!(words::result_word(result.into()), want);
+        assert_eq!(words::result_word(result), want);
     }
 }

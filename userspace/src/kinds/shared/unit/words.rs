@@ -1,6 +1,7 @@
 //! The sentences on units.
 
-use super::facts::{Outcome, Restart, UnitFact};
+use super::facts::UnitFact;
+use crate::observation::{RestartPolicy, UnitResult};
 
 /// A fact as a sentence.
 pub fn sentence(fact: &UnitFact) -> String {
@@ -22,31 +23,31 @@ pub fn sentence(fact: &UnitFact) -> String {
 }
 
 /// As `systemctl show -p Result` spells it.
-pub const fn result_word(result: Outcome) -> &'static str {
+pub const fn result_word(result: UnitResult) -> &'static str {
     match result {
-        Outcome::Success => "success",
-        Outcome::Resources => "resources",
-        Outcome::Protocol => "protocol",
-        Outcome::Timeout => "timeout",
-        Outcome::ExitCode => "exit-code",
-        Outcome::Signal => "signal",
-        Outcome::CoreDump => "core-dump",
-        Outcome::Watchdog => "watchdog",
-        Outcome::StartLimitHit => "start-limit-hit",
-        Outcome::OomKill => "oom-kill",
-        Outcome::ExecCondition => "exec-condition",
-        Outcome::Other => "another one",
+        UnitResult::Success => "success",
+        UnitResult::Resources => "resources",
+        UnitResult::Protocol => "protocol",
+        UnitResult::Timeout => "timeout",
+        UnitResult::ExitCode => "exit-code",
+        UnitResult::Signal => "signal",
+        UnitResult::CoreDump => "core-dump",
+        UnitResult::Watchdog => "watchdog",
+        UnitResult::StartLimitHit => "start-limit-hit",
+        UnitResult::OomKill => "oom-kill",
+        UnitResult::ExecCondition => "exec-condition",
+        UnitResult::Other => "another one",
     }
 }
 
-const fn word(restart: Restart) -> &'static str {
+const fn word(restart: RestartPolicy) -> &'static str {
     match restart {
-        Restart::No => "no",
-        Restart::Always => "always",
-        Restart::OnSuccess => "on-success",
-        Restart::OnFailure => "on-failure",
-        Restart::OnAbnormal => "on-abnormal",
-        Restart::OnWatchdog => "on-watchdog",
-        Restart::OnAbort => "on-abort",
+        RestartPolicy::No => "no",
+        RestartPolicy::Always => "always",
+        RestartPolicy::OnSuccess => "on-success",
+        RestartPolicy::OnFailure => "on-failure",
+        RestartPolicy::OnAbnormal => "on-abnormal",
+        RestartPolicy::OnWatchdog => "on-watchdog",
+        RestartPolicy::OnAbort => "on-abort",
     }
 }
