@@ -44,14 +44,10 @@ pub(super) fn who(sender: &Sender) -> NextStep {
 
 /// By what the sender is, as its name says.
 fn sent(file: &CaseFile, signal: u8, by: &Sender, way: Option<SignalWay>) -> (String, Confidence) {
-    let (name, sender, signal_name) = (name(file), signal::words::sender(by), signal_name(signal));
+    let (name, sender) = (name(file), signal::words::sender(by));
     let roles = roles_of(by.name.raw());
     if signal != SIGKILL {
-        let cause = format!(
-            "{name} had no handler for {signal_name}, which {sender} sent: most often a reload or a log rotation that \
-             expects a handler, sent to the wrong process or before the process was ready."
-        );
-        return (cause, Confidence::Medium);
+        return (unhandled(&name, signal, &sender), Confidence::Medium);
     }
     if roles.contains(Roles::MEMORY_GUARD) {
         let cause = format!(
@@ -89,9 +85,9 @@ fn followed(file: &CaseFile, signal: u8, of: &Sender, way: SignalWay) -> String 
 }
 
 fn raised(file: &CaseFile, signal: u8, reason: SignalReason) -> Option<(String, Confidence)> {
-    let (name, signal) = (name(file), signal_name(signal));
+    let (name, number, signal) = (name(file), signal, signal_name(signal));
     let cause = match reason {
-        SignalReason::Timer => format!("A timer of {name} expired, and it had no handler for {signal}."),
+        SignalReason::Timer => expired(&name, number),
         SignalReason::CpuLimit => {
             format!("{name} had used as much CPU time as its limit allows (RLIMIT_CPU).")
         }
@@ -110,13 +106,19 @@ fn unknown(file: &CaseFile, signal: u8) -> String {
             "Somebody killed {name} with SIGKILL, and it was not the kernel's OOM killer: most often it is \
              a supervisor whose stop or health check timed out, a memory guard such as systemd-oomd, or a person."
         ),
-        SIGALRM | SIGVTALRM | SIGPROF => {
-            format!("A timer of {name} expired, and it had no handler for {}.", signal_name(signal))
-        }
-        _ => format!(
-            "{name} had no handler for {}, which somebody sent: most often a reload or a log rotation that \
-             expects a handler, sent to the wrong process or before the process was ready.",
-            signal_name(signal)
-        ),
+        SIGALRM | SIGVTALRM | SIGPROF => expired(&name, signal),
+        _ => unhandled(&name, signal, "somebody"),
     }
+}
+
+fn expired(name: &str, signal: u8) -> String {
+    format!("A timer of {name} expired, and it had no handler for {}.", signal_name(signal))
+}
+
+fn unhandled(name: &str, signal: u8, sender: &str) -> String {
+    format!(
+        "{name} had no handler for {}, which {sender} sent: most often a reload or a log rotation that expects a \
+         handler, sent to the wrong process or before the process was ready.",
+        signal_name(signal)
+    )
 }
