@@ -17,9 +17,9 @@ use crate::kinds::room::Tie;
 use crate::kinds::shared::ending::{Ended, OomTrigger};
 use crate::kinds::shared::signal;
 use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, Severity, is_crash_signal};
-use crate::observation::{KernelExit, OomVictim};
+use crate::observation::{FatalSignal, KernelExit, OomVictim};
 use crate::programs;
-use crate::state::end::End;
+use crate::stack::Capture;
 use crate::state::process::{Process, lossy};
 use crate::state::{Origin, Table};
 
@@ -45,12 +45,14 @@ impl Monitor {
         let (event_key, parent, oom_killed) = (event.process.key, event.process.parent, event.oom_killed);
         let pids = [event.process.key.pid, parent.pid];
         let cgroup = self.paths.resolve(event.process.cgroup, pids, event.cgroup.as_deref());
-        let source = self.signals.of(event.process.key).filter(|it| it.ends_with(event.cause()));
-        let source = source.map(|it| it.source.clone());
+        // Nearly every end is an exit with status 0: nothing is looked up for it, nor allocated.
+        let cause = event.cause();
+        let by_signal = matches!(cause, ExitCause::Signal(_));
+        let generated = if by_signal { self.signals.of(event.process.key) } else { None };
+        let sent = generated.is_some_and(|it| signal::is_sent(&it.signal));
+        let source = generated.filter(|it| it.ends_with(cause)).map(|it| it.source.clone());
         let Some(process) = self.table.end(event, source, cgroup) else { return };
         let chosen = if oom_killed { self.victims.take(process.key.pid) } else { None };
-        // Nearly every end is an exit with status 0: decided without allocating.
-        let cause = process.end.as_ref().map_or(ExitCause::Unknown, End::cause);
         if cause == ExitCause::Status(0) {
             self.watches.iter_mut().for_each(|watch| watch.ended_well(process, parent));
         }
@@ -58,7 +60,6 @@ impl Monitor {
             let mut process = process.clone();
             // One that never began a program of its own was not seen before.
             located::locate(&mut self.containers, &mut process);
-            let sent = self.signals.of(process.key).is_some_and(|it| signal::is_sent(&it.signal));
             // Before it waits for anything: what comes of its parent by then is to know of it.
             let child = Who { name: lossy(&process.comm).into(), pid: process.key.pid };
             let at = process.end.as_ref().map_or_else(boot_time, |end| end.at);
@@ -70,7 +71,7 @@ impl Monitor {
             } else {
                 self.judge_end(&process, parent, chosen);
             }
-        } else {
+        } else if by_signal {
             self.signals.forget(event_key);
         }
     }
@@ -153,17 +154,27 @@ impl Monitor {
             let material = Material { process: info.clone(), at: end.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let has_stack = kinds::room(draft.kind).stack.is_some();
-            let stack = signal.filter(|_| has_stack).and_then(|signal| {
-                let kept = roots::kept(process, &self.table, &self.kept);
-                let proc_root = &self.examiner.sources.proc_root;
-                let root = roots::root(process, exit, !kept.is_empty(), &self.table, proc_root);
-                stacks::capture(signal, &info, end.started, root, kept)
-            });
+            let stack =
+                signal.filter(|_| has_stack).and_then(|it| self.capture(it, process, exit, end.started));
             let late = both(late, self.units.promise(process, boot_time()));
             let container = process.container.clone();
             let record = Record { file: record(exit), stack, late, container };
             self.raiser.raise(draft, material, evidence, record);
         }
+    }
+
+    /// What the stack of a process that ended can be made from.
+    pub(super) fn capture(
+        &self,
+        signal: &FatalSignal,
+        process: &Process,
+        exit: &ExitRecord,
+        started: Duration,
+    ) -> Option<Capture> {
+        let kept = roots::kept(process, &self.table, &self.kept);
+        let proc_root = &self.examiner.sources.proc_root;
+        let root = roots::root(process, exit, !kept.is_empty(), &self.table, proc_root);
+        stacks::capture(signal, &process.info(), started, root, kept)
     }
 
     /// Victims that were chosen but whose end nobody has reported: stuck, or its report was lost.

@@ -7,7 +7,6 @@ use super::Monitor;
 use super::case::Material;
 use super::raise::{Evidence, Record};
 use super::units::{Failure, WaitingEnd};
-use super::{roots, stacks};
 use crate::cgroup;
 use crate::host::boot_time;
 use crate::model::ProcessInfo;
@@ -67,10 +66,7 @@ impl Monitor {
         let end = process.end.as_ref()?;
         let exit = end.record(lossy(&process.parent_comm), &self.host);
         let generated = self.signals.take(process.key, exit.cause)?;
-        let kept = roots::kept(process, &self.table, &self.kept);
-        let proc_root = &self.examiner.sources.proc_root;
-        let root = roots::root(process, &exit, !kept.is_empty(), &self.table, proc_root);
-        stacks::capture(&generated.signal, &process.info(), end.started, root, kept)
+        self.capture(&generated.signal, process, &exit, end.started)
     }
 }
 
