@@ -140,6 +140,23 @@ impl KernelExit {
     }
 }
 
+#[cfg(test)]
+impl KernelExit {
+    /// An end of this process with this wait status, of which no more is said.
+    pub(crate) fn sample(process: KernelProcess, exit_code: Option<u32>) -> Self {
+        Self {
+            process,
+            exit_code,
+            oom_killed: false,
+            cpu_ns: None,
+            major_faults: None,
+            io_bytes: None,
+            threads: None,
+            cgroup: None,
+        }
+    }
+}
+
 /// The OOM killer's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OomVictim {

@@ -198,16 +198,7 @@ mod tests {
     }
 
     fn exit(process: KernelProcess) -> Observation {
-        Observation::Exit(KernelExit {
-            process,
-            exit_code: None,
-            oom_killed: false,
-            cpu_ns: None,
-            major_faults: None,
-            io_bytes: None,
-            threads: None,
-            cgroup: None,
-        })
+        Observation::Exit(KernelExit::sample(process, None))
     }
 
     fn process(observation: Option<Observation>) -> KernelProcess {

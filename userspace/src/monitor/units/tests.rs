@@ -1,9 +1,7 @@
 //! Which ends wait for systemd's word and for how long, and which failures an end explains.
 
 use super::*;
-use crate::observation::{
-    KernelExit, KernelProcess, MainProcess, Observation, StopReason, UnitState, UnitStop,
-};
+use crate::observation::{KernelExit, KernelProcess, MainProcess, StopReason, UnitState, UnitStop};
 use crate::state::Table;
 
 const APP: &str = "app.service";
@@ -14,17 +12,7 @@ fn ended(pid: u32, ppid: u32, at: u64, cgroup: &str) -> Process {
     let key = ProcessKey { pid, start_ticks: 1 };
     let mut process = KernelProcess::sample(key, Duration::from_secs(at));
     process.parent.pid = ppid;
-    let exit = KernelExit {
-        process,
-        exit_code: Some(3 << 8),
-        oom_killed: false,
-        cpu_ns: None,
-        major_faults: None,
-        io_bytes: None,
-        threads: None,
-        cgroup: None,
-    };
-    assert!(matches!(Observation::Exit(exit.clone()), Observation::Exit(_)));
+    let exit = KernelExit::sample(process, Some(3 << 8));
     Table::default().end(exit, None, Some(cgroup.into())).unwrap().clone()
 }
 
@@ -34,7 +22,7 @@ fn service_process(pid: u32, at: u64) -> Process {
 
 fn unit(life: UnitLife, before: Option<UnitLife>) -> Arc<Unit> {
     let state = if life.over.is_some() { UnitState::Failed } else { UnitState::Running };
-    Arc::new(Unit { state, life, before, ..Unit::sample(APP) })
+    Arc::new(Unit { state, life, before, ..Unit::new(APP.into()) })
 }
 
 fn life(pid: u32, ended: Option<u64>, result: UnitResult) -> UnitLife {
@@ -165,7 +153,7 @@ fn units_and_failures_are_bounded() {
             name: format!("{number}.service").into(),
             state: UnitState::Failed,
             life,
-            ..Unit::sample(APP)
+            ..Unit::new(APP.into())
         };
         assert_eq!(units.hear(&Arc::new(unit), SECOND), number < FAILURES);
     }

@@ -16,16 +16,7 @@ fn event(key: ProcessKey, at: u64, comm: &str) -> KernelProcess {
 }
 
 fn exit(process: KernelProcess) -> KernelExit {
-    KernelExit {
-        process,
-        cgroup: None,
-        exit_code: Some(0),
-        oom_killed: false,
-        cpu_ns: None,
-        major_faults: None,
-        io_bytes: None,
-        threads: None,
-    }
+    KernelExit::sample(process, Some(0))
 }
 
 #[test]

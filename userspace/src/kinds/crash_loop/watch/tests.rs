@@ -50,22 +50,13 @@ impl Lives {
 
     fn succeed(&mut self, process: &ProcessInfo) {
         let argv: Vec<u8> = process.argv.iter().flat_map(|it| [it.as_bytes(), b"\0"].concat()).collect();
-        let event = KernelExit {
-            process: KernelProcess {
-                comm: process.name.as_bytes().into(),
-                argv: argv.into(),
-                ..KernelProcess::sample(process.key(), Duration::from_secs(self.second))
-            },
-            cgroup: None,
-            exit_code: Some(0),
-            oom_killed: false,
-            cpu_ns: None,
-            major_faults: None,
-            io_bytes: None,
-            threads: None,
+        let event = KernelProcess {
+            comm: process.name.as_bytes().into(),
+            argv: argv.into(),
+            ..KernelProcess::sample(process.key(), Duration::from_secs(self.second))
         };
         let mut table = Table::default();
-        let gone = table.end(event, None, None).unwrap();
+        let gone = table.end(KernelExit::sample(event, Some(0)), None, None).unwrap();
         self.watch.ended_well(gone, ProcessKey { pid: process.ppid, start_ticks: 1 });
     }
 }
