@@ -1,7 +1,11 @@
 //! What the benchmark says at its end: tables, and each figure beside its bar; as Markdown and as JSON.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
 
+use anyhow::{Context as _, Result};
 use comfy_table::presets::ASCII_MARKDOWN;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -106,8 +110,30 @@ impl Figure {
     }
 }
 
+/// Prints all of it, and writes it as JSON where that is wanted.
+pub(crate) fn show(environment: &[String], findings: &Findings, to: Option<&Path>) -> Result<()> {
+    println!("{}", markdown(environment, findings));
+    if let Some(path) = to {
+        let text = serde_json::to_string_pretty(&json(environment, findings))?;
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The end of a run that is judged: shows all of it, and fails where a bar is missed.
+pub(crate) fn conclude(environment: &[String], findings: &Findings, to: Option<&Path>) -> Result<ExitCode> {
+    show(environment, findings, to)?;
+    let met = findings.figures.iter().all(Figure::is_met);
+    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a case is one of those that were asked for by parts of their names: all of them where none was.
+pub(crate) fn is_asked_for(case: &str, names: &[String]) -> bool {
+    names.is_empty() || names.iter().any(|name| case.contains(name.as_str()))
+}
+
 /// All of it as Markdown: the figures first.
-pub(crate) fn markdown(environment: &[String], findings: &Findings) -> String {
+fn markdown(environment: &[String], findings: &Findings) -> String {
     let mut text = String::new();
     for line in environment {
         let _ = writeln!(text, "- {line}");
@@ -125,7 +151,7 @@ pub(crate) fn markdown(environment: &[String], findings: &Findings) -> String {
 }
 
 /// All of it for programs.
-pub(crate) fn json(environment: &[String], findings: &Findings) -> Value {
+fn json(environment: &[String], findings: &Findings) -> Value {
     let figures = findings.figures.iter().map(|figure| {
         let mut value = serde_json::to_value(figure).unwrap_or_default();
         if let Value::Object(object) = &mut value {

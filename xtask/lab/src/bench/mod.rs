@@ -14,7 +14,6 @@ mod monitors;
 mod stop;
 mod storm;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
@@ -135,11 +134,7 @@ pub(crate) fn bench(options: &BenchOptions) -> Result<ExitCode> {
         findings.add(found);
     }
     environment.push(format!("load average at the end: {}", load_average()?));
-    println!("{}", report::markdown(&environment, &findings));
-    if let Some(path) = &options.json {
-        let json = serde_json::to_string_pretty(&report::json(&environment, &findings))?;
-        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    report::show(&environment, &findings, options.json.as_deref())?;
     if missed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

@@ -27,7 +27,7 @@ use crate::cgroup::Cgroups;
 use crate::daemon::{Daemon, bare};
 use crate::environment::{environment, load_average};
 use crate::janitor::{self, Janitor};
-use crate::report::{Figure, Findings, json, markdown};
+use crate::report::{Findings, conclude, is_asked_for};
 use crate::running::guarded;
 use crate::workspace::{RunDir, build_release, compile};
 use case::{Case, Role};
@@ -84,19 +84,12 @@ pub(crate) fn eval(options: &EvalOptions) -> Result<ExitCode> {
     let mut environment = environment(if options.quick { "quick" } else { "in full" })?;
     let findings = run(options, cases)?;
     environment.push(format!("load average at the end: {}", load_average()?));
-    println!("{}", markdown(&environment, &findings));
-    if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&json(&environment, &findings))?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    let met = findings.figures.iter().all(Figure::is_met);
-    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&environment, &findings, options.json.as_deref())
 }
 
 impl EvalOptions {
     fn names_case(&self, case: &Case) -> bool {
-        let named = self.names.is_empty() || self.names.iter().any(|name| case.name.contains(name.as_str()));
-        named && (case.quick || !self.quick)
+        is_asked_for(case.name, &self.names) && (case.quick || !self.quick)
     }
 
     fn idle_minutes(&self) -> u64 {

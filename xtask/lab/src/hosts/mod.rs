@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use xtask::process::{self, RootAccess};
 
 use crate::emulator::{self, Machine, tail};
 use crate::environment::environment;
-use crate::report::{Figure, json, markdown};
+use crate::report::{conclude, is_asked_for};
 use crate::workspace::{RunDir, build_static};
 use case::{Case, Way};
 use image::HostImage;
@@ -71,19 +71,12 @@ pub(crate) fn hosts(options: &HostsOptions) -> Result<ExitCode> {
     let judged =
         if options.again { judge_again(options, &run, &cases)? } else { play(options, &run, &cases)? };
     let findings = report::findings(&judged);
-    println!("{}", markdown(&environment, &findings));
-    if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&json(&environment, &findings))?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    let met = findings.figures.iter().all(Figure::is_met);
-    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    conclude(&environment, &findings, options.json.as_deref())
 }
 
 impl HostsOptions {
     fn names_case(&self, case: &Case) -> bool {
-        let named = self.names.is_empty() || self.names.iter().any(|name| case.name.contains(name.as_str()));
-        named && (case.quick || !self.quick)
+        is_asked_for(&case.name, &self.names) && (case.quick || !self.quick)
     }
 
     fn ways(&self) -> Vec<Way> {

@@ -8,7 +8,6 @@ mod samples;
 mod subject;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,13 +74,7 @@ pub(crate) fn soak(options: &SoakOptions) -> Result<ExitCode> {
     let mut environment = environment(&how)?;
     let findings = run(options)?;
     environment.push(format!("load average at the end: {}", load_average()?));
-    println!("{}", report::markdown(&environment, &findings));
-    if let Some(path) = &options.json {
-        let text = serde_json::to_string_pretty(&report::json(&environment, &findings))?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    let met = findings.figures.iter().all(Figure::is_met);
-    Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report::conclude(&environment, &findings, options.json.as_deref())
 }
 
 fn run(options: &SoakOptions) -> Result<Findings> {
