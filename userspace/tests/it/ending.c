@@ -74,6 +74,9 @@ static void with_parent(void) {
 
 int main(int argc, char **argv) {
     const char *mode = argc > 1 ? argv[1] : "";
+    /* Who runs tests in the background, or by nohup(1), has some of them ignored, and so would its children. */
+    for (int other = 1; other <= SIGRTMAX; other++)
+        signal(other, SIG_DFL);
     int number = argc > 2 ? atoi(argv[2]) : 0;
     if (strcmp(mode, "raise") == 0)
         raise(number);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use ai_debugger::model::SignalWay;
 use ai_debugger::observation::{FatalSignal, Observation};
@@ -50,6 +51,22 @@ fn start(arguments: &[&str]) -> Running {
     Running(mode(ending(), arguments).spawn().unwrap())
 }
 
+/// Starts one that waits to be ended, and waits until it ignores no signal any more.
+fn start_waiting() -> Running {
+    let victim = start(&["wait"]);
+    let status = format!("/proc/{}/status", victim.pid());
+    let ignores_none = || {
+        let text = fs::read_to_string(&status).unwrap();
+        let ignored = text.lines().find_map(|it| it.strip_prefix("SigIgn:"));
+        // Signals 32 and 33 are the C library's own: it lets nobody change them (signal(7)).
+        u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap() & !(0b11 << 31) == 0
+    };
+    while !ignores_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    victim
+}
+
 fn run(arguments: &[&str]) -> u32 {
     start(arguments).wait().pid
 }
@@ -77,12 +94,12 @@ async fn each_way_to_send_a_signal_is_told_apart() {
     let (sent, raised) = tokio::task::spawn_blocking(|| {
         let mut sent = Vec::new();
         for number in [9, 15, 10, 1, 40] {
-            let victim = start(&["wait"]);
+            let victim = start_waiting();
             let pid = victim.pid().to_string();
             let by = sent_by("/bin/kill", &[&format!("-{number}"), &pid]);
             sent.push((victim.wait().pid, number, by, SignalWay::Kill));
         }
-        let victim = start(&["wait"]);
+        let victim = start_waiting();
         let by = sent_by(ending().to_str().unwrap(), &["forge", &victim.pid().to_string(), "6"]);
         sent.push((victim.wait().pid, 6, by, SignalWay::Queue));
         let raised = [
@@ -224,7 +241,7 @@ async fn the_sender_is_named_with_what_is_above_it() {
     assert!(cause.contains("kill (pid") && cause.contains("on purpose"), "{cause}");
 
     // The one that no incident tells of, too.
-    let asked = start(&["wait"]);
+    let asked = start_waiting();
     let pid = asked.pid();
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::TERM).unwrap();
     asked.wait();
