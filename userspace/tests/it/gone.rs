@@ -26,6 +26,8 @@ const SCRIPT: &str = r#"
     cp "$1/$name" "$root/$name"
     ldd "$root/$name" 2>/dev/null | grep -o '/[^ ]*' | while read -r library; do
         mkdir -p "$root${library%/*}" && cp -L "$library" "$root$library"
+        # Files that no other container has: their copies are there once those of this one were made.
+        printf %s "$name" >>"$root$library"
     done
     set +e
     if [ "$3" = pivot ]; then
@@ -57,8 +59,11 @@ async fn live_and_die(daemon: &Daemon, data: &Path, name: &str, (flags, namespac
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let folder = folder.path();
     compile(folder, name, flags);
-    let kept = files_of(&folder.join(name)).into_iter().map(|it| data.join("kept").join(digest(&it)));
-    let kept: Vec<PathBuf> = kept.collect();
+    let program = fs::read(folder.join(name)).unwrap();
+    let libraries = libraries_of(&folder.join(name)).into_iter();
+    let libraries = libraries.map(|it| [fs::read(it).unwrap(), name.as_bytes().to_vec()].concat());
+    let files = std::iter::once(program).chain(libraries);
+    let kept: Vec<PathBuf> = files.map(|it| data.join("kept").join(digest(&it))).collect();
     fs::create_dir(folder.join("root")).unwrap();
     let mut command = Command::new("unshare");
     command.args(["-m", "--propagation", "private"]).args(namespaces).args(["/bin/sh", "-c", SCRIPT, "sh"]);
@@ -77,16 +82,16 @@ async fn live_and_die(daemon: &Daemon, data: &Path, name: &str, (flags, namespac
 /// Flags for the compiler, flags for unshare(1), and the way to another root.
 type Kind<'a> = (&'a [&'a str], &'a [&'a str], &'a str);
 
-/// The program, and the libraries that it loads.
-fn files_of(program: &Path) -> Vec<PathBuf> {
+/// The libraries that a program loads.
+fn libraries_of(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let libraries = text.split_whitespace().filter(|it| it.starts_with("/lib") || it.starts_with("/usr/lib"));
-    std::iter::once(program.to_owned()).chain(libraries.map(PathBuf::from)).collect()
+    libraries.map(PathBuf::from).collect()
 }
 
-fn digest(file: &Path) -> String {
-    data_encoding::HEXLOWER.encode(&Sha256::digest(fs::read(file).unwrap()))
+fn digest(content: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(content))
 }
 
 fn kept(data: &Path) -> Vec<PathBuf> {
@@ -137,7 +142,7 @@ async fn what_crashed_in_a_container_that_is_gone_has_names() {
             continue;
         }
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600, "{copy:?}");
-        assert_eq!(copy.file_name().unwrap().to_str(), Some(&*digest(&copy)));
+        assert_eq!(copy.file_name().unwrap().to_str(), Some(&*digest(&fs::read(&copy).unwrap())));
     }
 }
 
