@@ -117,6 +117,7 @@ fn related(out: &mut Lines, related: &[Related]) {
         let relation = match it.relation {
             Relation::CausedBy => "caused by",
             Relation::Explains => "explains",
+            Relation::MayBeRelated => "see also",
         };
         out.field(relation, &format!("{} ({})", it.title, it.id));
     }
@@ -294,7 +295,8 @@ pub(super) mod tests {
             title: "Crash: \u{1b}[2Jx".into(),
             relation,
         };
-        it.related = vec![related(Relation::CausedBy), related(Relation::Explains)];
+        it.related =
+            vec![related(Relation::CausedBy), related(Relation::Explains), related(Relation::MayBeRelated)];
         let mut folded = it.alerts[0].clone();
         folded.folded_into = Some("01C".into());
         it.alerts[0].occasion = Occasion::Reminder;
@@ -304,6 +306,7 @@ pub(super) mod tests {
             "  acked at   2026-11-22 12:30:00Z\n",
             "  resolved   2026-11-22 12:30:00Z\n",
             "  caused by  Crash: �[2Jx (01C)\n  explains   Crash: �[2Jx (01C)\n",
+            "  see also   Crash: �[2Jx (01C)\n",
             "  slack reminder failed 2026-11-22 12:28:00Z after 1 try: 403",
             "  slack included in the alert of 01C\n",
         ] {

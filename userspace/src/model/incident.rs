@@ -117,6 +117,8 @@ pub enum Relation {
     CausedBy,
     /// This one is why the other one happened.
     Explains,
+    /// Both happened in the same service or container within a minute; no more is known.
+    MayBeRelated,
 }
 
 /// An incident that belongs to the same trouble.

@@ -96,7 +96,8 @@ pub fn script(process: &ProcessInfo) -> Option<&str> {
 }
 
 fn is_interpreter(process: &ProcessInfo) -> bool {
-    let exe = process.exe.as_deref().unwrap_or(&process.name);
+    let first = process.argv.first().map(|first| first.trim_start_matches('-'));
+    let exe = process.exe.as_deref().or(first).unwrap_or(&process.name);
     roles_of(exe).intersects(Roles::INTERPRETER | Roles::SHELL)
 }
 

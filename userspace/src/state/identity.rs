@@ -4,15 +4,20 @@ use crate::cgroup;
 use crate::model::ProcessInfo;
 use crate::programs;
 
-/// What makes two processes the same program: the executable, or the name without one, an interpreter's script with
-/// it, and the cgroup without ids that change with each start.
+/// What makes two processes the same program: an interpreter's script, or the executable, or the name without one; and
+/// the cgroup without ids that change with each start. A script that names its interpreter in its first line is known
+/// by its own path when its start is seen, and by the interpreter's when a scan finds it: it is the same program.
 pub fn program(process: &ProcessInfo) -> String {
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let exe = process.exe.as_deref().map(|exe| base(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
-    let exe = exe.filter(|name| !name.is_empty()).unwrap_or_else(|| process.name.clone());
-    let script = programs::script(process).map(|script| format!(" {}", base(script))).unwrap_or_default();
+    let exe = || exe.filter(|name| !name.is_empty()).unwrap_or_else(|| process.name.clone());
+    let what = match programs::script(process) {
+        Some(script) if !script.starts_with('-') => base(script),
+        Some(option) => format!("{} {option}", exe()),
+        None => exe(),
+    };
     let cgroup = process.cgroup.as_deref().map(cgroup::without_ids).unwrap_or_default();
-    format!("{exe}{script}\n{cgroup}")
+    format!("{what}\n{cgroup}")
 }
 
 /// The service unit that a process is, where the service manager itself started it: its cgroup, without what changes
@@ -77,6 +82,28 @@ mod tests {
         };
         assert_ne!(program(&of("/srv/a.py")), program(&of("/srv/b.py")));
         assert_eq!(program(&of("/srv/a.py")), program(&of("/tmp/copy/a.py")));
+    }
+
+    #[test]
+    fn a_script_is_one_program_however_it_was_first_seen() {
+        let of = |name: &str, exe: Option<&str>, argv: &[&str]| {
+            let argv = argv.iter().map(|&it| it.to_owned()).collect();
+            program(&ProcessInfo { argv, ..process(1, name, exe, Some("/app")) })
+        };
+        let script = "/srv/nightly-import-worker.sh";
+        let by_scan = of("nightly-import-", Some("/usr/bin/bash"), &["/bin/bash", script]);
+        for (what, exe, argv, same) in [
+            ("its start", Some(script), &["/bin/bash", script][..], true),
+            ("its start, an option in the first line", Some(script), &["/bin/bash", "-e", script], true),
+            ("its start, arguments", Some(script), &["/bin/bash", script, "-c", "x"], true),
+            ("its end alone", None, &["/bin/bash", script], true),
+            ("by hand", Some("/bin/bash"), &["bash", "-x", script], true),
+            ("another script", Some("/srv/other.sh"), &["/bin/bash", "/srv/other.sh"], false),
+            ("no script", Some("/bin/bash"), &["bash", "-c", script], false),
+            ("a shell", Some("/bin/bash"), &["-bash"], false),
+        ] {
+            assert_eq!(of("nightly-import-", exe, argv) == by_scan, same, "{what}");
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@ use anyhow::Result;
 use rusqlite::{named_params, params};
 
 use super::recording::Recording;
+use super::related;
 use super::row::{milliseconds, signed};
 use super::tx::Tx;
+use crate::kinds::shared::signal;
 
 /// A condition of the same process that is reported again within this time has not ended in between.
 pub(super) const GOING_ON: Duration = Duration::from_secs(300);
@@ -60,8 +62,9 @@ pub(super) fn put_occurrence(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -
     if tx.prepare_cached(sql)?.execute(key)? > 0 {
         return Ok(());
     }
-    let sql = "INSERT INTO occurrences (incident, at_ms, boot_id, pid, start_ticks, ppid, cgroup)
-               VALUES (:incident, :at_ms, :boot_id, :pid, :start_ticks, :ppid, :cgroup)";
+    let sql = "INSERT INTO occurrences (incident, at_ms, boot_id, pid, start_ticks, ppid, cgroup,
+                                        subject, is_sent)
+               VALUES (:incident, :at_ms, :boot_id, :pid, :start_ticks, :ppid, :cgroup, :subject, :is_sent)";
     tx.prepare_cached(sql)?.execute(named_params! {
         ":incident": id,
         ":at_ms": recording.seen_ms(),
@@ -70,6 +73,8 @@ pub(super) fn put_occurrence(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -
         ":start_ticks": signed(process.start_ticks),
         ":ppid": process.ppid,
         ":cgroup": process.cgroup,
+        ":subject": related::subject(recording),
+        ":is_sent": signal::is_somebodys_doing(&recording.case.file),
     })?;
     let sql = "DELETE FROM occurrences WHERE incident = ?1 AND id <=
                    (SELECT id FROM occurrences WHERE incident = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";

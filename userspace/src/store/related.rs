@@ -1,5 +1,6 @@
 //! Which incidents are one trouble: the OOM kill explains its supervisor's exit and the crash loop. Linked by
-//! what is stable: the kinds, the process or the cgroup, and the same minute, whichever is recorded first.
+//! what is stable: the kinds, the process, its parent or its program, and the same minute, whichever is recorded first.
+//! What only happened in the same cgroup may be related: that is shown, and nobody is told less for it.
 
 use anyhow::Result;
 use rusqlite::{Row, named_params, params};
@@ -9,8 +10,10 @@ use super::row::{collect, signed, unsigned, word};
 use super::tx::Tx;
 use crate::cgroup;
 use crate::kinds;
-use crate::kinds::room::Tie;
-use crate::model::{IncidentKind, ProcessKey, Related, Relation, Severity};
+use crate::kinds::room::{OfUnit, Tie};
+use crate::kinds::shared::signal;
+use crate::model::{IncidentKind, ProcessKey, Related, Severity};
+use crate::state::identity;
 
 /// A cause is looked for in so long a time before its effect.
 const MINUTE_MS: i64 = 60_000;
@@ -47,7 +50,36 @@ struct Trace {
     key: ProcessKey,
     ppid: u32,
     cgroup: Option<String>,
+    /// See [`subject`].
+    subject: Option<String>,
+    /// Whether somebody sent the signal that ended it: that is its cause.
+    is_sent: bool,
     at_ms: i64,
+}
+
+/// Which service or program an incident is about; equal for all instances of it.
+pub(super) fn subject(recording: &Recording<'_>) -> String {
+    let process = &recording.case.file.process;
+    let unit = match kinds::room(recording.case.kind).of_unit {
+        Some(OfUnit::Whole) => process.cgroup.as_deref().map(cgroup::without_ids),
+        _ => identity::unit(process),
+    };
+    unit.unwrap_or_else(|| identity::program(process))
+}
+
+/// How one incident is tied to another that it may have caused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// It made it happen.
+    Proven(Tie),
+    /// It happened in the same service or container, shortly before; no more is known.
+    Possible,
+}
+
+impl Link {
+    const fn is_grouped(self) -> bool {
+        matches!(self, Self::Proven(tie) if tie.is_grouped())
+    }
 }
 
 impl Trace {
@@ -58,12 +90,14 @@ impl Trace {
             key: process.key(),
             ppid: process.ppid,
             cgroup: process.cgroup.clone(),
+            subject: Some(subject(recording)),
+            is_sent: signal::is_somebodys_doing(&recording.case.file),
             at_ms: recording.seen_ms(),
         }
     }
 
-    /// Whether this one made `effect` happen, and how.
-    fn causes(&self, effect: &Self) -> Option<Tie> {
+    /// Whether this one made `effect` happen, or may have, and how.
+    fn causes(&self, effect: &Self) -> Option<Link> {
         let tie = kinds::room(self.kind).tie(effect.kind)?;
         // What it is made of came first.
         let slack = if tie == Tie::MadeOf { MINUTE_MS } else { SLACK_MS };
@@ -71,7 +105,14 @@ impl Trace {
         // Its parent is who waited for it: a supervisor.
         let supervised = self.ppid == effect.key.pid && self.ppid > 1;
         let same_cgroup = self.cgroup == effect.cgroup && self.cgroup.as_deref().is_some_and(is_one_job);
-        (in_time && (self.key == effect.key || supervised || same_cgroup)).then_some(tie)
+        let same_program = same_cgroup && self.subject.is_some() && self.subject == effect.subject;
+        let by_itself = effect.is_sent && !self.is_sent && tie != Tie::MadeOf;
+        match in_time {
+            true if self.key == effect.key => Some(Link::Proven(tie)),
+            true if (supervised || same_program) && !by_itself => Some(Link::Proven(tie)),
+            true if same_cgroup => Some(Link::Possible),
+            _ => None,
+        }
     }
 }
 
@@ -86,7 +127,8 @@ fn is_one_job(path: &str) -> bool {
 /// Links the case's incident with its causes and effects of the same minute; the causes that can tell of it.
 pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<Vec<Cause>> {
     let this = Trace::of(recording);
-    let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, i.kind, i.severity
+    let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, o.subject, o.is_sent,
+                      i.kind, i.severity
                FROM occurrences o JOIN incidents i ON i.id = o.incident
                WHERE o.at_ms BETWEEN :from_ms AND :to_ms AND o.boot_id = :boot_id AND o.incident <> :id
                  AND ((o.pid = :pid AND o.start_ticks = :start_ticks) OR o.pid = :ppid OR o.ppid = :pid
@@ -108,13 +150,13 @@ pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<V
     let found = collect(rows, |row| Ok(candidate(row).ok()))?;
     let mut causes: Vec<(IncidentKind, Cause)> = Vec::new();
     for (other, severity, trace) in found.into_iter().flatten() {
-        if let Some(tie) = trace.causes(&this) {
-            put_link(tx, id, &other)?;
-            if tie.is_grouped() && !causes.iter().any(|(_, cause)| cause.id == other) {
+        if let Some(found) = trace.causes(&this) {
+            put_link(tx, id, &other, found)?;
+            if found.is_grouped() && !causes.iter().any(|(_, cause)| cause.id == other) {
                 causes.push((trace.kind, Cause { id: other, severity }));
             }
-        } else if this.causes(&trace).is_some() {
-            put_link(tx, &other, id)?;
+        } else if let Some(found) = this.causes(&trace) {
+            put_link(tx, &other, id, found)?;
         }
     }
     // The root first: the contract's order of kinds has what explains more before what explains less.
@@ -129,23 +171,32 @@ fn candidate(row: &Row<'_>) -> Result<(String, Severity, Trace)> {
         // Absent in rows of earlier versions: nobody's parent.
         ppid: row.get::<_, Option<u32>>("ppid")?.unwrap_or(0),
         cgroup: row.get("cgroup")?,
+        // Nor of any program.
+        subject: row.get("subject")?,
+        is_sent: row.get("is_sent")?,
         at_ms: row.get("at_ms")?,
     };
     Ok((row.get("incident")?, word(row, "severity")?, trace))
 }
 
-fn put_link(tx: &Tx<'_>, effect: &str, cause: &str) -> Result<()> {
-    let sql = "INSERT OR IGNORE INTO links (effect, cause) SELECT ?1, ?2
+/// What is possible becomes what is proven, and never the other way round.
+fn put_link(tx: &Tx<'_>, effect: &str, cause: &str, link: Link) -> Result<()> {
+    let is_proven = matches!(link, Link::Proven(_));
+    if is_proven {
+        let sql = "UPDATE links SET is_proven = 1 WHERE effect = ?1 AND cause = ?2";
+        tx.prepare_cached(sql)?.execute(params![effect, cause])?;
+    }
+    let sql = "INSERT OR IGNORE INTO links (effect, cause, is_proven) SELECT ?1, ?2, ?4
                WHERE (SELECT count(*) FROM links WHERE effect = ?1) < ?3
                  AND (SELECT count(*) FROM links WHERE cause = ?2) < ?3";
-    tx.prepare_cached(sql)?.execute(params![effect, cause, LINKS])?;
+    tx.prepare_cached(sql)?.execute(params![effect, cause, LINKS, is_proven])?;
     Ok(())
 }
 
 /// Effects of this incident whose alerts its own can tell of: those of the same kind of tie that are linked.
 pub(super) fn effects(tx: &Tx<'_>, id: &str, kind: IncidentKind) -> Result<Vec<(String, Severity)>> {
     let sql = "SELECT i.id, i.kind, i.severity FROM links JOIN incidents i ON i.id = links.effect
-               WHERE links.cause = ?1 ORDER BY i.id";
+               WHERE links.cause = ?1 AND links.is_proven ORDER BY i.id";
     let mut statement = tx.prepare_cached(sql)?;
     let found = collect(statement.query([id])?, |row| Ok(effect(row).ok()))?;
     let folded = found
@@ -159,12 +210,14 @@ fn effect(row: &Row<'_>) -> Result<(String, IncidentKind, Severity)> {
     Ok((row.get("id")?, word(row, "kind")?, word(row, "severity")?))
 }
 
-/// What is related to an incident, causes first, the older first.
+/// What is related to an incident: causes first, what only may be last, the older first.
 pub(super) fn of(tx: &Tx<'_>, id: &str) -> Result<Vec<Related>> {
-    let sql = "SELECT i.id, i.kind, i.severity, i.title, 'caused_by' AS relation
+    let sql = "SELECT i.id, i.kind, i.severity, i.title,
+                      iif(links.is_proven, 'caused_by', 'may_be_related') AS relation
                FROM links JOIN incidents i ON i.id = links.cause WHERE links.effect = ?1
-               UNION ALL
-               SELECT i.id, i.kind, i.severity, i.title, 'explains' AS relation
+               UNION
+               SELECT i.id, i.kind, i.severity, i.title,
+                      iif(links.is_proven, 'explains', 'may_be_related') AS relation
                FROM links JOIN incidents i ON i.id = links.effect WHERE links.cause = ?1
                ORDER BY relation, 1";
     let mut statement = tx.prepare_cached(sql)?;
@@ -174,12 +227,11 @@ pub(super) fn of(tx: &Tx<'_>, id: &str) -> Result<Vec<Related>> {
 }
 
 fn related(row: &Row<'_>) -> Result<Related> {
-    let relation: String = row.get("relation")?;
     Ok(Related {
         id: row.get("id")?,
         kind: word(row, "kind")?,
         severity: word(row, "severity")?,
         title: row.get("title")?,
-        relation: if relation == "explains" { Relation::Explains } else { Relation::CausedBy },
+        relation: word(row, "relation")?,
     })
 }

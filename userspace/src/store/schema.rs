@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use rusqlite_migration::{M, Migrations};
 
 /// Every migration, oldest first; SQLite's `user_version` says how many a database has had.
-pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4), M::up(V5), M::up(V6)]));
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![M::up(V1), M::up(V2), M::up(V3), M::up(V4), M::up(V5), M::up(V6), M::up(V7)])
+});
 
 /// Times are milliseconds since the Unix epoch, as the contract shows no more than that. What is only ever
 /// read whole is JSON. Blobs stand last in their row, so that nothing else has to be read through them.
@@ -259,3 +260,11 @@ mod tests {
         assert_eq!(schema(&conn), first);
     }
 }
+
+/// Which program an occurrence is of and whether somebody's signal ended it, so that what only happened in the same
+/// cgroup is not taken for a cause. What was linked before stays what it was called then.
+const V7: &str = "
+ALTER TABLE occurrences ADD COLUMN subject TEXT;
+ALTER TABLE occurrences ADD COLUMN is_sent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE links       ADD COLUMN is_proven INTEGER NOT NULL DEFAULT 1;
+";

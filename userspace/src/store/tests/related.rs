@@ -3,7 +3,9 @@
 use super::super::Watched;
 use super::*;
 use crate::kinds::case::{Case, Statement, cite};
+use crate::kinds::pieces::Sender;
 use crate::kinds::shared::ending::facts::EndFact;
+use crate::kinds::shared::signal::facts::SignalFact;
 use crate::model::{Occasion, Relation};
 
 use IncidentKind::{AbnormalExit, Crash, CrashLoop, FdExhaustion, MemoryPressure, OomKill};
@@ -17,13 +19,24 @@ struct Fault {
     pid: u32,
     ppid: u32,
     cgroup: &'static str,
+    program: &'static str,
+    /// Whether somebody's signal ended it.
+    is_sent: bool,
     seconds: i64,
 }
 
 const SERVICE: &str = "/system.slice/app.service";
 
-const KILL: Fault =
-    Fault { kind: OomKill, severity: Critical, pid: 20, ppid: 10, cgroup: SERVICE, seconds: 0 };
+const KILL: Fault = Fault {
+    kind: OomKill,
+    severity: Critical,
+    pid: 20,
+    ppid: 10,
+    cgroup: SERVICE,
+    program: "app",
+    is_sent: false,
+    seconds: 0,
+};
 const LOOP: Fault = Fault { kind: CrashLoop, ..KILL };
 const EXIT: Fault = Fault { kind: AbnormalExit, severity: Warning, pid: 10, ppid: 1, seconds: 1, ..KILL };
 
@@ -33,6 +46,12 @@ fn build(it: Fault) -> Case {
     case.title = format!("{} of {}", it.kind, it.pid);
     case.file.process.ppid = it.ppid;
     case.file.process.cgroup = Some(it.cgroup.into());
+    case.file.process.exe = Some(format!("/opt/{}", it.program));
+    if it.is_sent {
+        let by = Sender { name: "kill".into(), pid: 7, ..Sender::default() };
+        let sent = SignalFact::SignalSent { signal: 9, by, way: None };
+        cite(&mut case.file.facts, Statement::new("kernel:signal_generate", sent));
+    }
     case
 }
 
@@ -145,6 +164,59 @@ async fn what_belongs_together_and_what_does_not() {
             let alerts = due(&store, 3600).await.len();
             assert_eq!(alerts, if alone { 2 } else { 1 }, "{what}, {swapped}");
         }
+    }
+}
+
+/// A crash, and what else happened in its service in the same minute: what that is to it, and who is told.
+#[tokio::test]
+async fn the_same_service_alone_proves_nothing() {
+    let crash = Fault { kind: Crash, severity: Warning, ..KILL };
+    let exit = Fault { pid: 30, ppid: 31, ..EXIT };
+    let possible = Relation::MayBeRelated;
+    for (what, second, relation, alerts) in [
+        ("the next instance", exit, Relation::CausedBy, 1),
+        ("its supervisor, another program", Fault { pid: 10, program: "sh", ..exit }, Relation::CausedBy, 1),
+        ("another program", Fault { program: "other", ..exit }, possible, 2),
+        ("a loop that it is the last of", Fault { program: "other", severity: Warning, ..LOOP }, Relation::CausedBy, 1),
+        ("a loop of another", Fault { program: "other", pid: 40, ppid: 41, ..LOOP }, possible, 2),
+        ("the next instance, killed by somebody", Fault { is_sent: true, ..exit }, possible, 2),
+        ("its supervisor, killed by somebody", Fault { is_sent: true, pid: 10, ..exit }, possible, 2),
+    ] {
+        for swapped in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = open(dir.path());
+            let order = if swapped { [second, crash] } else { [crash, second] };
+            for it in order {
+                record(&store, it).await;
+            }
+            let all = store.list(Filter::default()).await.unwrap().incidents;
+            let effect = all.iter().find(|it| it.kind == second.kind).unwrap();
+            let related: Vec<_> = effect.related.iter().map(|it| it.relation).collect();
+            assert_eq!(related, [relation], "{what}, {swapped}");
+            let cause = all.iter().find(|it| it.kind == Crash).unwrap();
+            let back = if relation == possible { possible } else { Relation::Explains };
+            assert_eq!(cause.related.iter().map(|it| it.relation).collect::<Vec<_>>(), [back], "{what}");
+            assert_eq!(due(&store, 3600).await.len(), alerts, "{what}, {swapped}");
+        }
+    }
+}
+
+/// First it only may be related; then the same two incidents happen again, and now it is proven.
+#[tokio::test]
+async fn what_is_possible_becomes_what_is_proven_and_not_the_other_way_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let crash = Fault { kind: Crash, severity: Warning, ..KILL };
+    let exit = Fault { program: "sh", pid: 30, ppid: 31, ..EXIT };
+    record(&store, crash).await;
+    let id = record(&store, exit).await;
+    for (again, want) in [
+        (Fault { pid: 10, seconds: 2, ..exit }, Relation::CausedBy),
+        (Fault { seconds: 3, ..exit }, Relation::CausedBy),
+    ] {
+        assert_eq!(record(&store, again).await, id);
+        let shown = get(&store, &id).await.related;
+        assert_eq!(shown.iter().map(|it| it.relation).collect::<Vec<_>>(), [want]);
     }
 }
 

@@ -30,7 +30,7 @@ use share::{Share, build_programs};
 
 const MEMORY_MIB: u32 = 2048;
 /// What a boot, the daemon's start and the end of a host may take at the most, and each case.
-const BOOT_S: u64 = 900;
+const BOOT_S: u64 = 1500;
 const CASE_S: u64 = 120;
 
 #[derive(Args)]

@@ -233,7 +233,9 @@ fn words(case: &Case, incident: &Incident) -> Vec<String> {
     let all = all.join("\n").to_lowercase();
     // A case's own name proves nothing: `lab-watchdog.service` does not say that a watchdog expired.
     let own = all.replace(&case.token(), "");
-    let says = |words: &&String| words.to_lowercase().split('|').any(|word| own.contains(word));
+    // But where its name is what has to be said.
+    let has = |word: &str| if word.contains(&case.token()) { all.contains(word) } else { own.contains(word) };
+    let says = |words: &&String| words.to_lowercase().split('|').any(has);
     let expect = &case.expect;
     let unnamed = expect.container.iter().filter(|name| !all.contains(name.as_str()));
     let missing = unnamed.chain(expect.says.iter().filter(|it| !says(it)));

@@ -57,6 +57,11 @@ pub fn is_own(signal: &FatalSignal) -> bool {
     signal.way() == SignalWay::Itself
 }
 
+/// Whether somebody ended the process of a case by a signal.
+pub fn is_somebodys_doing(file: &CaseFile) -> bool {
+    file.facts.iter().any(|fact| matches!(fact.data.as_signal(), Some(SignalFact::SignalSent { .. })))
+}
+
 /// Who sent the signal that a finding rests on, on purpose.
 pub fn sent_by<'a>(file: &'a CaseFile, finding: &'a Finding) -> Option<&'a Sender> {
     stated(file, finding).find_map(|fact| match fact {
