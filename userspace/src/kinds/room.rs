@@ -44,6 +44,16 @@ impl Room {
         matches!(self.nature, Nature::Lasts)
     }
 
+    /// Whether a later report says all that an earlier one of the same fault did, with the numbers of now: one of a state
+    /// does that for the same process, one of a repetition for all.
+    pub fn brings_up_to_date(&self, same_process: bool) -> bool {
+        match self.nature {
+            Nature::Lasts => same_process,
+            Nature::Repeats => true,
+            Nature::Happens | Nature::HappensOnce => false,
+        }
+    }
+
     /// Whether it can happen to a process once only, so that a second report is of the same event.
     pub const fn happens_once(&self) -> bool {
         matches!(self.nature, Nature::HappensOnce)
@@ -62,6 +72,8 @@ pub enum Nature {
     HappensOnce,
     /// It can happen to a process again.
     Happens,
+    /// It is what happens again and again, and each report is of all of it.
+    Repeats,
     /// It is a state that scan after scan finds the same.
     Lasts,
 }

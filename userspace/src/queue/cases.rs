@@ -32,7 +32,8 @@ fn thin(case: &mut Case) {
     case.file.completeness.missing.push(GIVEN_UP.to_owned());
 }
 
-/// The more severe case stays, of equals the first; it stands for both.
+/// The more severe case stays, of equals the first; it stands for both. Where the later one has the numbers of now, the
+/// first says those.
 fn merge(waiting: &mut Case, newer: Case) {
     let same_event = room(newer.kind).happens_once()
         && waiting.kind == newer.kind
@@ -40,8 +41,11 @@ fn merge(waiting: &mut Case, newer: Case) {
     let count = waiting.count.saturating_add(if same_event { 0 } else { newer.count });
     let events_lost =
         waiting.file.completeness.events_lost.saturating_add(newer.file.completeness.events_lost);
+    let same_process = waiting.file.process.key() == newer.file.process.key();
     if newer.severity > waiting.severity {
         *waiting = newer;
+    } else if newer.severity == waiting.severity && room(newer.kind).brings_up_to_date(same_process) {
+        (waiting.file.facts, waiting.file.findings) = (newer.file.facts, newer.file.findings);
     }
     waiting.count = count;
     waiting.file.completeness.events_lost = events_lost;

@@ -39,6 +39,7 @@ mod trouble;
 mod truth;
 mod tx;
 mod unreadable;
+mod up_to_date;
 
 pub use action::{ActionOutcome, IncidentAction};
 pub use advance::{Advanced, Watched};

@@ -8,6 +8,7 @@ use super::announce::{announce, announce_verdict, digests_waiting};
 use super::outbox;
 use super::recording::Recording;
 use super::tx::Tx;
+use super::up_to_date;
 use crate::model::{Occasion, Severity, VerdictBy};
 
 /// What became of a verdict.
@@ -25,6 +26,9 @@ pub(super) enum Judged {
 /// one that the rules take for more severe. `recording.plan`: who is to be told if it is raised.
 pub(super) fn judge(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<Judged> {
     let rules = recording.case.severity;
+    if !up_to_date::shows_statements_of(tx, id, recording)? {
+        return Ok(Judged::Not);
+    }
     let sql = "UPDATE incidents SET verdict = ?2 WHERE id = ?1 AND coalesce(rules_severity, severity) = ?3";
     let verdict = serde_json::to_string(recording.verdict)?;
     if tx.prepare_cached(sql)?.execute(params![id, verdict, rules.as_str()])? == 0 {

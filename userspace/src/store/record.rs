@@ -11,6 +11,7 @@ use super::recording::Recording;
 use super::related;
 use super::row::{milliseconds, signed, to_json};
 use super::tx::Tx;
+use super::up_to_date;
 use crate::kinds;
 use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 
@@ -147,6 +148,8 @@ fn count_on(tx: &Tx<'_>, recording: &Recording<'_>, known: KnownIncident) -> Res
     let shown = graver || (reopened && other);
     if shown {
         put_file(tx, &id, recording)?;
+    } else if case.severity == known.rules_severity && kinds::room(case.kind).brings_up_to_date(!other) {
+        up_to_date::bring(tx, &id, recording)?;
     }
     let mut causes = Vec::new();
     if !counted {

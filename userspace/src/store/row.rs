@@ -129,7 +129,7 @@ pub(super) fn unsigned(row: &Row<'_>, column: &str) -> Result<u64> {
     u64::try_from(value).with_context(|| format!("column {column}"))
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<T> {
     let text = row.get_ref(column)?.as_str().with_context(|| format!("column {column}"))?;
     serde_json::from_str(text).with_context(|| format!("column {column}"))
 }

@@ -35,7 +35,7 @@ use respawn::Respawns;
 /// What this kind brings to the stages that know no kind by name.
 pub const ROOM: Room = Room {
     label: "Crash loop",
-    nature: Nature::Happens,
+    nature: Nature::Repeats,
     of_cgroup: false,
     of_unit: Some(OfUnit::MainProcess),
     explains: &[(IncidentKind::AbnormalExit, Tie::MadeOf), (IncidentKind::UnitFailed, Tie::Grouped)],

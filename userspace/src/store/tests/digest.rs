@@ -10,8 +10,8 @@ fn at_start() -> AlertPlan {
     AlertPlan { sinks: vec!["slack"], digest_until: Some(at(UNTIL)), ..AlertPlan::default() }
 }
 
-fn zombies(name: &str, severity: Severity) -> crate::kinds::case::Case {
-    crate::kinds::case::Case { kind: IncidentKind::ZombiePileup, severity, title: name.into(), ..case(name) }
+fn zombies(name: &str, severity: Severity) -> kinds::case::Case {
+    kinds::case::Case { kind: IncidentKind::ZombiePileup, severity, title: name.into(), ..case(name) }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::config::LifeRules;
 use crate::health::Health;
 use crate::metrics::Metrics;
 
-fn by(name: &str, uid: u32, severity: Severity) -> crate::kinds::case::Case {
+fn by(name: &str, uid: u32, severity: Severity) -> kinds::case::Case {
     let mut it = case(name);
     it.severity = severity;
     it.file.process.uid = Some(uid);

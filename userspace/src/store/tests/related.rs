@@ -177,7 +177,12 @@ async fn the_same_service_alone_proves_nothing() {
         ("the next instance", exit, Relation::CausedBy, 1),
         ("its supervisor, another program", Fault { pid: 10, program: "sh", ..exit }, Relation::CausedBy, 1),
         ("another program", Fault { program: "other", ..exit }, possible, 2),
-        ("a loop that it is the last of", Fault { program: "other", severity: Warning, ..LOOP }, Relation::CausedBy, 1),
+        (
+            "a loop that it is the last of",
+            Fault { program: "other", severity: Warning, ..LOOP },
+            Relation::CausedBy,
+            1,
+        ),
         ("a loop of another", Fault { program: "other", pid: 40, ppid: 41, ..LOOP }, possible, 2),
         ("the next instance, killed by somebody", Fault { is_sent: true, ..exit }, possible, 2),
         ("its supervisor, killed by somebody", Fault { is_sent: true, pid: 10, ..exit }, possible, 2),
