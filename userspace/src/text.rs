@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 /// Shown where a cut was made.
 const ELLIPSIS: char = '…';
 
@@ -24,6 +26,21 @@ pub fn truncate(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(max.saturating_sub(1)).chain([ELLIPSIS]).collect()
+}
+
+/// As [`truncate`], for paths: cut in the middle, since what they lie in and what they are stand at the ends. What was cut
+/// leaves a mark of its own, so that two paths never look the same.
+pub fn shorten_path(path: &str, max: usize) -> String {
+    let chars: Vec<char> = path.chars().collect();
+    if chars.len() <= max {
+        return path.to_owned();
+    }
+    let digest = Sha256::digest(path);
+    let mark = format!("{ELLIPSIS}{:02x}{:02x}{:02x}{ELLIPSIS}", digest[0], digest[1], digest[2]);
+    let left = max.saturating_sub(mark.chars().count());
+    let head = left / 3;
+    let tail = chars.len() - (left - head);
+    chars[..head].iter().copied().chain(mark.chars()).chain(chars[tail..].iter().copied()).collect()
 }
 
 /// A size for people: `24.0 MiB`.
@@ -128,5 +145,21 @@ mod tests {
         assert_eq!(truncate("日本語", 2), "日…");
         assert_eq!(truncate("abc", 0), "…");
         assert_eq!(truncate("", 0), "");
+    }
+
+    #[test]
+    fn long_paths_are_cut_in_the_middle_and_told_apart() {
+        let path = |middle: &str| {
+            format!("/kubepods.slice/{}{middle}{}/app.service", "a".repeat(99), "b".repeat(99))
+        };
+        let (one, other) = (shorten_path(&path("1"), 60), shorten_path(&path("2"), 60));
+        assert_ne!(one, other);
+        for it in [&one, &other] {
+            assert_eq!(it.chars().count(), 60, "{it}");
+            assert!(it.starts_with("/kubepods.slice/") && it.ends_with("/app.service"), "{it}");
+        }
+        assert_eq!(shorten_path("/short", 60), "/short");
+        assert_eq!(shorten_path(&"日".repeat(61), 60).chars().count(), 60);
+        assert_eq!(shorten_path("abcdefghijklmnop", 3).chars().count(), 8, "the mark alone");
     }
 }

@@ -124,7 +124,8 @@ fn postable(incident: &Incident, over: bool, public_url: Option<&str>, now: Time
     let mut out = json!({
         "labels": labels(incident),
         "annotations": annotations(incident),
-        "startsAt": incident.first_seen.to_string(),
+        // A clock that was set back may put it in the future: what starts after its end is refused.
+        "startsAt": incident.first_seen.min(now).to_string(),
         "endsAt": ends.to_string(),
     });
     if let Some(base) = public_url {
@@ -246,6 +247,20 @@ mod tests {
         let over = payload(&DueAlert { occasion: Occasion::Resolved, ..alert }, None, at(9));
         assert_eq!(over[0]["labels"], firing[0]["labels"], "the same alert to Alertmanager");
         assert_eq!(over[0]["endsAt"], at(9).to_string());
+    }
+
+    #[test]
+    fn nothing_starts_after_its_end_wherever_the_clock_was_set() {
+        for now in [at(-86_400), at(-1), at(0), at(1)] {
+            for occasion in [Occasion::New, Occasion::Escalated, Occasion::Resolved] {
+                let alert = DueAlert { occasion, ..due_alert(incident()) };
+                let time =
+                    |it: &Value, key: &str| -> Timestamp { it[key].as_str().unwrap().parse().unwrap() };
+                for it in payload(&alert, None, now).as_array().unwrap() {
+                    assert!(time(it, "startsAt") <= time(it, "endsAt"), "{now} {it}");
+                }
+            }
+        }
     }
 
     #[test]

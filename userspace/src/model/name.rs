@@ -30,6 +30,11 @@ impl Name {
     pub fn shown_up_to(&self, max: usize) -> String {
         text::truncate(&self.shown(), max)
     }
+
+    /// As [`Name::shown_up_to`], of a path.
+    pub fn path_up_to(&self, max: usize) -> String {
+        text::shorten_path(&self.shown(), max)
+    }
 }
 
 impl<T: Into<String>> From<T> for Name {

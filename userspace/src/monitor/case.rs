@@ -18,6 +18,8 @@ use crate::text;
 
 /// Longest title.
 const TITLE_MAX: usize = 150;
+/// Longest cgroup in it: its end says whose it is.
+const CGROUP_MAX: usize = 80;
 
 /// What a case is made of beside its draft.
 pub(super) struct Material {
@@ -90,7 +92,8 @@ fn title(kind: IncidentKind, process: &ProcessInfo) -> String {
     let named = process.container.as_ref().and_then(place::words::in_words);
     let id = || process.container_id.as_ref().map(|id| format!("container {}", crate::cgroup::short_id(id)));
     let container = named.or_else(id);
-    let cgroup = process.cgroup.clone().filter(|path| path != "/");
+    let cgroup = process.cgroup.as_deref().filter(|path| *path != "/");
+    let cgroup = cgroup.map(|path| text::shorten_path(&text::printable(path), CGROUP_MAX));
     let place = process.unit.clone().or(container).or(cgroup);
     let place = place.map_or_else(String::new, |place| format!(" in {place}"));
     let room = kinds::room(kind);

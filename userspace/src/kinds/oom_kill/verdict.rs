@@ -47,7 +47,7 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
     let name = name(file);
     let cgroup = file.process.cgroup.as_deref().map_or_else(
         || "its cgroup".to_owned(),
-        |path| format!("cgroup {}", text::truncate(&text::printable(path), 200)),
+        |path| format!("cgroup {}", text::shorten_path(&text::printable(path), 200)),
     );
     if let Some(limit) = frozen.memory_limit() {
         let limited = format!("The memory limit of {cgroup} is {}", size(limit));

@@ -154,7 +154,7 @@ fn largest(name: &str, told: &OomTold<'_>) -> Option<String> {
 }
 
 fn shown_path(path: &Name) -> String {
-    path.shown_up_to(PATH_MAX)
+    path.path_up_to(PATH_MAX)
 }
 
 /// `a`, `a and b`, `a, b and c`.

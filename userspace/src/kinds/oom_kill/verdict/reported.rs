@@ -76,7 +76,7 @@ const fn confidence(most: bool) -> Confidence {
 fn limit(told: &OomTold<'_>) -> String {
     match told.reason {
         Some(reason @ OomFact::OomReason { ran_out: RanOut::CgroupLimit, cgroup, .. }) => {
-            let path = cgroup.as_ref().map(|path| format!(" {}", path.shown_up_to(MAX_PATH_CHARS)));
+            let path = cgroup.as_ref().map(|path| format!(" {}", path.path_up_to(MAX_PATH_CHARS)));
             let path = path.unwrap_or_default();
             match full(reason) {
                 Some((which, it)) => {

@@ -45,5 +45,5 @@ fn memory(limit: &MemoryCeiling) -> String {
 }
 
 fn path(cgroup: Option<&Name>) -> String {
-    cgroup.map_or_else(|| "its cgroup".to_owned(), |path| path.shown_up_to(PATH_CHARS))
+    cgroup.map_or_else(|| "its cgroup".to_owned(), |path| path.path_up_to(PATH_CHARS))
 }
