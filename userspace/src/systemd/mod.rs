@@ -24,7 +24,8 @@ use crate::observation::Observation;
 use session::{Out, Session};
 
 /// Where the system bus listens (dbus-daemon(1)), and the variable that says otherwise.
-const BUS: &str = "unix:path=/run/dbus/system_bus_socket";
+const BUS: &str = "/run/dbus/system_bus_socket";
+const UNIX: &str = "unix:path=";
 const BUS_VARIABLE: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 /// What is missing and what to do, by the name of this component in the state of health.
 const COMPONENT: &str = "systemd";
@@ -33,13 +34,19 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// What is lost without it.
 const LOST: &str =
     "why systemd stops or restarts a service is not known: its ends are judged by what the kernel says";
-const REMEDY: &str =
-    "in a container mount /run/dbus/system_bus_socket, on the host install dbus; see deploy/README.md";
+const REMEDY: &str = "install dbus on the host; a container needs the host's /run/dbus/system_bus_socket mounted, or \
+    pid 1's root directory; see deploy/README.md";
+/// dbus-daemon looks up whoever connects, and hangs up where it finds nobody: the user of a unit with `DynamicUser=` is in
+/// no file.
+const UNKNOWN_USER_REMEDY: &str = "install libnss-systemd and restart dbus, or make a user for the daemon: useradd --system \
+    --shell /usr/sbin/nologin ai-debugger; then restart the daemon";
 
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub struct Bus {
-    address: String,
+    /// The first of them that is there is the one.
+    addresses: Vec<String>,
+    users: Vec<PathBuf>,
     /// Whether this host runs systemd, as far as that shows.
     booted: bool,
 }
@@ -47,13 +54,40 @@ pub struct Bus {
 impl Bus {
     /// The system bus of this host.
     pub fn of_this_host(proc_root: &Path) -> Self {
-        let address = std::env::var(BUS_VARIABLE).ok().filter(|address| !address.is_empty());
-        Self { address: address.unwrap_or_else(|| BUS.to_owned()), booted: is_booted(proc_root) }
+        let named = std::env::var(BUS_VARIABLE).ok().filter(|address| !address.is_empty());
+        // From within a container that sees the host's processes, the host's files are below the first of them.
+        let host = proc_root.join("1/root");
+        let host_bus = host.join(BUS.trim_start_matches('/'));
+        let usual = || vec![format!("{UNIX}{BUS}"), format!("{UNIX}{}", host_bus.display())];
+        Self {
+            addresses: named.map_or_else(usual, |address| vec![address]),
+            users: vec![host.join("etc/passwd"), PathBuf::from("/etc/passwd")],
+            booted: is_booted(proc_root),
+        }
     }
 
     /// A bus that listens elsewhere, on a host that runs systemd.
     pub fn at(address: impl Into<String>) -> Self {
-        Self { address: address.into(), booted: true }
+        Self { addresses: vec![address.into()], users: vec![PathBuf::from("/etc/passwd")], booted: true }
+    }
+
+    /// The address that there is a socket at; where there is none, the usual one.
+    fn address(&self) -> &str {
+        let is_there = |address: &&String| {
+            let path = address.strip_prefix(UNIX);
+            path.is_none_or(|path| fs::symlink_metadata(path).is_ok())
+        };
+        self.addresses.iter().find(is_there).or(self.addresses.first()).map_or(BUS, String::as_str)
+    }
+
+    /// What to do where it can't be listened to.
+    fn remedy(&self) -> &'static str {
+        let uid = rustix::process::geteuid().as_raw();
+        let mut users = self.users.iter().filter_map(|file| fs::read_to_string(file).ok());
+        let is_unknown = users.next().is_some_and(|text| !has_user(&text, uid));
+        let is_there =
+            self.address().strip_prefix(UNIX).is_some_and(|path| fs::symlink_metadata(path).is_ok());
+        if is_unknown && is_there { UNKNOWN_USER_REMEDY } else { REMEDY }
     }
 
     /// Whether this host runs systemd; where it does not there is nothing to listen to.
@@ -63,9 +97,14 @@ impl Bus {
 
     /// What is lost and what to do, where systemd can't be listened to. Connects, and asks nothing of it.
     pub async fn trouble(&self) -> Option<(String, &'static str)> {
-        let error = session::connect(&self.address).await.err()?;
-        Some((format!("{LOST} ({error:#})"), REMEDY))
+        let error = session::connect(self.address()).await.err()?;
+        Some((format!("{LOST} ({error:#})"), self.remedy()))
     }
+}
+
+/// Whether passwd(5) has this user.
+fn has_user(text: &str, uid: u32) -> bool {
+    text.lines().any(|line| line.split(':').nth(2).and_then(|it| it.parse().ok()) == Some(uid))
 }
 
 /// sd_booted(3), and for a container that sees the host's processes what the first of them is.
@@ -87,7 +126,7 @@ pub async fn follow(
     let mut pause = PAUSES.0;
     while !out.batches.is_closed() {
         let mut came_whole = false;
-        let error = match Session::begin(&bus.address).await {
+        let error = match Session::begin(bus.address()).await {
             Ok(session) => {
                 let whole = || {
                     came_whole = true;
@@ -105,7 +144,7 @@ pub async fn follow(
             if came_whole {
                 warn!("systemd can no more be listened to: {reason}");
             }
-            health.degrade(COMPONENT, format!("{LOST} ({reason})"), REMEDY);
+            health.degrade(COMPONENT, format!("{LOST} ({reason})"), bus.remedy());
         }
         out.coverage.set_systemd(Delivery::Absent(reason));
         if came_whole {
@@ -115,5 +154,46 @@ pub async fn follow(
         }
         sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_the_bus_cannot_know_is_told_apart_from_a_bus_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, users) = (folder.path().join("bus"), folder.path().join("passwd"));
+        let own = rustix::process::geteuid().as_raw();
+        let bus = Bus {
+            addresses: vec![format!("{UNIX}{}", socket.display())],
+            users: vec![folder.path().join("none"), users.clone()],
+            booted: true,
+        };
+        for (is_there, line, want) in [
+            (false, "root:x:77777:", REMEDY),
+            (true, "root:x:77777:", UNKNOWN_USER_REMEDY),
+            (true, &format!("broken\nme:x:{own}:0::/:/bin/sh"), REMEDY),
+        ] {
+            fs::write(&users, line).unwrap();
+            if is_there {
+                fs::write(&socket, "").unwrap();
+            }
+            assert_eq!(bus.remedy(), want, "{is_there} {line}");
+        }
+    }
+
+    #[test]
+    fn in_a_container_the_hosts_own_socket_is_found_below_its_first_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("1/root/run/dbus/system_bus_socket");
+        fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        let bus = || Bus::of_this_host(folder.path());
+        let usual = format!("{UNIX}{BUS}");
+        assert_eq!(bus().address(), usual);
+        fs::write(&socket, "").unwrap();
+        let own = if Path::new(BUS).exists() { usual } else { format!("{UNIX}{}", socket.display()) };
+        assert_eq!(bus().address(), own);
     }
 }
