@@ -108,6 +108,15 @@ fn postables(alert: &DueAlert, public_url: Option<&str>, now: Timestamp) -> Vec<
         first["annotations"]["stored"] = json!("no: the incident is in the daemon's memory alone");
     }
     let mut all = vec![first];
+    if let Some(was) = incident.was.clone() {
+        // That alert is this one now: whoever was told of it is told that it is over.
+        let mut before = incident.clone();
+        (before.kind, before.fingerprint) = (was.kind, was.fingerprint);
+        for severity in [Severity::Critical, Severity::Warning, Severity::Info] {
+            before.severity = severity;
+            all.push(postable(&before, true, public_url, now));
+        }
+    }
     if alert.occasion == Occasion::Escalated {
         for lesser in
             [Severity::Warning, Severity::Info].into_iter().filter(|it| *it < alert.incident.severity)
@@ -211,6 +220,7 @@ mod tests {
 
     use super::*;
     use crate::kinds::sample::{at, incident};
+    use crate::model::{IncidentKind, Was};
     use crate::store::sample::due_alert;
 
     #[test]
@@ -261,6 +271,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_an_incident_was_before_is_over() {
+        let mut it = incident();
+        it.was = Some(Was { kind: IncidentKind::AbnormalExit, fingerprint: "before".into() });
+        let all = payload(&due_alert(it), None, at(5));
+        let shown: Vec<_> = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| {
+                let label = |name: &str| it["labels"][name].as_str().unwrap().to_owned();
+                (
+                    label("alertname"),
+                    label("fingerprint"),
+                    label("severity"),
+                    it["endsAt"] == at(5).to_string(),
+                )
+            })
+            .collect();
+        let before =
+            |severity: &str| ("AbnormalExit".to_owned(), "before".to_owned(), severity.to_owned(), true);
+        let now = ("OomKill".to_owned(), "a".to_owned(), "critical".to_owned(), false);
+        assert_eq!(shown, [now, before("critical"), before("warning"), before("info")]);
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub(crate) fn incident() -> Incident {
         rules_severity: None,
         status: IncidentStatus::Open,
         fingerprint: case.fingerprint,
+        was: None,
         title: case.title,
         host: "web-1".into(),
         boot_id: "boot-1".into(),

@@ -121,6 +121,15 @@ pub enum Relation {
     MayBeRelated,
 }
 
+/// What an incident was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Was {
+    /// What happened, as far as was known then.
+    pub kind: IncidentKind,
+    /// By which equal faults were counted on it.
+    pub fingerprint: String,
+}
+
 /// An incident that belongs to the same trouble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Related {
@@ -219,6 +228,9 @@ pub struct Incident {
     pub status: IncidentStatus,
     /// Equal for equal faults.
     pub fingerprint: String,
+    /// What it was before it became part of something larger, as a bad end of a crash loop; absent where it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Was>,
     /// One line for a person.
     pub title: String,
     /// The host's name.

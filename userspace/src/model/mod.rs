@@ -18,7 +18,7 @@ pub use container::ContainerInfo;
 pub use evidence::{Completeness, EvidenceFile};
 pub use incident::{
     AlertDelivery, AlertStatus, EvidenceEntry, FactView, FindingView, Incident, IncidentStatus, Occasion,
-    Related, Relation,
+    Related, Relation, Was,
 };
 pub use kind::{IncidentKind, Severity};
 pub use name::Name;

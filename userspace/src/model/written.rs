@@ -65,6 +65,7 @@ impl Maskable for Incident {
         let Self {
             id: _,
             kind: _,
+            was: _,
             severity: _,
             rules_severity: _,
             status: _,

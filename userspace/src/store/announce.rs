@@ -83,6 +83,15 @@ fn put_own(tx: &Tx<'_>, id: &str, recording: &Recording<'_>, sink: &str, occasio
     Ok(())
 }
 
+/// What waited to see whether more comes of it waits no longer than any other: more has come.
+pub(super) fn hurry(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<()> {
+    let sql = "UPDATE alerts SET due_ms = min(due_ms, ?2), floor_ms = min(floor_ms, ?2)
+               WHERE incident = ?1 AND status = 'pending' AND attempts = 0 AND occasion <> 'digest'";
+    let at_ms = recording.now_ms().saturating_add(milliseconds(GROUP_WAIT));
+    tx.prepare_cached(sql)?.execute(params![id, at_ms])?;
+    Ok(())
+}
+
 /// Whether what ended is started again, as its supervisor says itself: nothing is down, and more may come of it.
 fn may_become_a_loop(recording: &Recording<'_>) -> bool {
     let starts_again =

@@ -40,6 +40,7 @@ mod truth;
 mod tx;
 mod unreadable;
 mod up_to_date;
+mod whole;
 
 pub use action::{ActionOutcome, IncidentAction};
 pub use advance::{Advanced, Watched};

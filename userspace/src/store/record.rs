@@ -4,7 +4,7 @@ use anyhow::Result;
 use rusqlite::{OptionalExtension as _, Row, named_params, params};
 use ulid::Ulid;
 
-use super::announce::{announce, announce_back, group_effects, may_reopen_now};
+use super::announce::{announce, announce_back, group_effects, hurry, may_reopen_now};
 use super::occurrences::{goes_on, has_occurrence, put_occurrence};
 use super::owner::owner;
 use super::recording::Recording;
@@ -12,6 +12,7 @@ use super::related;
 use super::row::{milliseconds, signed, to_json};
 use super::tx::Tx;
 use super::up_to_date;
+use super::whole::{self, Part};
 use crate::kinds;
 use crate::model::{IncidentStatus, Occasion, ProcessInfo, ProcessKey, Severity};
 
@@ -36,7 +37,10 @@ pub struct Recorded {
 pub(super) fn record(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Recorded> {
     match find(tx, recording)? {
         Some(known) => count_on(tx, recording, known),
-        None => open_new(tx, recording),
+        None => match related::part(tx, recording)?.map(|id| whole::of_part(tx, &id)).transpose()? {
+            Some(Some(part)) => become_whole(tx, recording, part),
+            _ => open_new(tx, recording),
+        },
     }
 }
 
@@ -113,6 +117,25 @@ fn open_new(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Recorded> {
     announce(tx, &id, recording, Occasion::New, case.severity, &causes)?;
     group_effects(tx, &id, recording, case.severity)?;
     Ok(Recorded { id, new: true, escalated: false, reopened: false, shown: true, count })
+}
+
+/// What was opened for a part of it becomes this: one fault, one incident.
+fn become_whole(tx: &Tx<'_>, recording: &Recording<'_>, part: Part) -> Result<Recorded> {
+    let (case, id) = (recording.case, part.id);
+    let count = part.count.saturating_add(case.count.max(1));
+    let severity = case.severity.max(part.severity);
+    whole::replace(tx, &id, recording, count, severity)?;
+    put_file(tx, &id, recording)?;
+    end_silence(tx, &id)?;
+    put_occurrence(tx, &id, recording)?;
+    related::link(tx, &id, recording)?;
+    let escalated = case.severity > part.severity;
+    if escalated {
+        announce(tx, &id, recording, Occasion::Escalated, severity, &[])?;
+    }
+    hurry(tx, &id, recording)?;
+    group_effects(tx, &id, recording, severity)?;
+    Ok(Recorded { id, new: false, escalated, reopened: false, shown: true, count })
 }
 
 fn count_on(tx: &Tx<'_>, recording: &Recording<'_>, known: KnownIncident) -> Result<Recorded> {

@@ -18,6 +18,9 @@ use crate::state::identity;
 /// A cause is looked for in so long a time before its effect.
 const MINUTE_MS: i64 = 60_000;
 
+/// What it is made of is looked for in so long a time before it: a supervisor may take minutes to start again what ends.
+const PARTS_MS: i64 = 600_000;
+
 /// The stamps of an effect and of its cause come by different ways: so much later may the cause's be.
 const SLACK_MS: i64 = 2_000;
 
@@ -100,12 +103,14 @@ impl Trace {
     fn causes(&self, effect: &Self) -> Option<Link> {
         let tie = kinds::room(self.kind).tie(effect.kind)?;
         // What it is made of came first.
-        let slack = if tie == Tie::MadeOf { MINUTE_MS } else { SLACK_MS };
+        let slack = if tie == Tie::MadeOf { PARTS_MS } else { SLACK_MS };
         let in_time = (effect.at_ms - MINUTE_MS..=effect.at_ms + slack).contains(&self.at_ms);
         // Its parent is who waited for it: a supervisor.
         let supervised = self.ppid == effect.key.pid && self.ppid > 1;
         let same_cgroup = self.cgroup == effect.cgroup && self.cgroup.as_deref().is_some_and(is_one_job);
-        let same_program = same_cgroup && self.subject.is_some() && self.subject == effect.subject;
+        // A container that is started again may be another container.
+        let same_place = same_cgroup || tie == Tie::MadeOf;
+        let same_program = same_place && self.subject.is_some() && self.subject == effect.subject;
         let by_itself = effect.is_sent && !self.is_sent && tie != Tie::MadeOf;
         match in_time {
             true if self.key == effect.key => Some(Link::Proven(tie)),
@@ -127,29 +132,8 @@ fn is_one_job(path: &str) -> bool {
 /// Links the case's incident with its causes and effects of the same minute; the causes that can tell of it.
 pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<Vec<Cause>> {
     let this = Trace::of(recording);
-    let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, o.subject, o.is_sent,
-                      i.kind, i.severity
-               FROM occurrences o JOIN incidents i ON i.id = o.incident
-               WHERE o.at_ms BETWEEN :from_ms AND :to_ms AND o.boot_id = :boot_id AND o.incident <> :id
-                 AND ((o.pid = :pid AND o.start_ticks = :start_ticks) OR o.pid = :ppid OR o.ppid = :pid
-                      OR o.cgroup = :cgroup)
-               ORDER BY o.at_ms DESC LIMIT :limit";
-    let mut statement = tx.prepare_cached(sql)?;
-    let rows = statement.query(named_params! {
-        ":from_ms": this.at_ms.saturating_sub(MINUTE_MS),
-        ":to_ms": this.at_ms.saturating_add(MINUTE_MS),
-        ":boot_id": recording.host.boot_id,
-        ":id": id,
-        ":pid": this.key.pid,
-        ":start_ticks": signed(this.key.start_ticks),
-        ":ppid": this.ppid,
-        ":cgroup": this.cgroup,
-        ":limit": CANDIDATES,
-    })?;
-    // A row of another that can't be read is no reason to lose this case: it is only not linked.
-    let found = collect(rows, |row| Ok(candidate(row).ok()))?;
     let mut causes: Vec<(IncidentKind, Cause)> = Vec::new();
-    for (other, severity, trace) in found.into_iter().flatten() {
+    for (other, severity, trace) in others(tx, id, recording, &this)? {
         if let Some(found) = trace.causes(&this) {
             put_link(tx, id, &other, found)?;
             if found.is_grouped() && !causes.iter().any(|(_, cause)| cause.id == other) {
@@ -162,6 +146,52 @@ pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<V
     // The root first: the contract's order of kinds has what explains more before what explains less.
     causes.sort_by_key(|(kind, _)| *kind);
     Ok(causes.into_iter().map(|(_, cause)| cause).collect())
+}
+
+/// The latest incident that is a part of what this case is made of, and becomes it: the same fault, now that all of it is
+/// known. None where another incident tells of both.
+pub(super) fn part(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Option<String>> {
+    let this = Trace::of(recording);
+    let others = others(tx, "", recording, &this)?;
+    if others.iter().any(|(_, _, trace)| trace.causes(&this).is_some_and(Link::is_grouped)) {
+        return Ok(None);
+    }
+    let is_part = |trace: &Trace| {
+        trace.subject == this.subject && this.causes(trace) == Some(Link::Proven(Tie::MadeOf))
+    };
+    Ok(others.into_iter().find(|(_, _, trace)| is_part(trace)).map(|(id, ..)| id))
+}
+
+/// Occurrences of other incidents about the same time that may have to do with this one, the latest first.
+fn others(
+    tx: &Tx<'_>,
+    id: &str,
+    recording: &Recording<'_>,
+    this: &Trace,
+) -> Result<Vec<(String, Severity, Trace)>> {
+    let sql = "SELECT o.incident, o.at_ms, o.pid, o.start_ticks, o.ppid, o.cgroup, o.subject, o.is_sent,
+                      i.kind, i.severity
+               FROM occurrences o JOIN incidents i ON i.id = o.incident
+               WHERE o.at_ms BETWEEN :from_ms AND :to_ms AND o.boot_id = :boot_id AND o.incident <> :id
+                 AND ((o.pid = :pid AND o.start_ticks = :start_ticks) OR o.pid = :ppid OR o.ppid = :pid
+                      OR o.cgroup = :cgroup OR o.subject = :subject)
+               ORDER BY o.at_ms DESC LIMIT :limit";
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query(named_params! {
+        ":from_ms": this.at_ms.saturating_sub(PARTS_MS),
+        ":to_ms": this.at_ms.saturating_add(PARTS_MS),
+        ":boot_id": recording.host.boot_id,
+        ":id": id,
+        ":pid": this.key.pid,
+        ":start_ticks": signed(this.key.start_ticks),
+        ":ppid": this.ppid,
+        ":cgroup": this.cgroup,
+        ":subject": this.subject,
+        ":limit": CANDIDATES,
+    })?;
+    // A row of another that can't be read is no reason to lose this case: it is only not linked.
+    let found = collect(rows, |row| Ok(candidate(row).ok()))?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn candidate(row: &Row<'_>) -> Result<(String, Severity, Trace)> {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::trouble::sqlite_code;
 use super::unreadable::Unreadable;
 use crate::kinds::case::CaseFile;
-use crate::model::{AlertDelivery, EvidenceEntry, Incident};
+use crate::model::{AlertDelivery, EvidenceEntry, Incident, Was};
 use crate::render;
 
 /// Every row, each through `read`.
@@ -54,6 +54,7 @@ fn read_incident(row: &Row<'_>) -> Result<Incident> {
         rules_severity: word_if(row, "rules_severity")?,
         status: word(row, "status")?,
         fingerprint: row.get("fingerprint")?,
+        was: was(row)?,
         title: row.get("title")?,
         host: row.get("host")?,
         boot_id: row.get("boot_id")?,
@@ -71,6 +72,11 @@ fn read_incident(row: &Row<'_>) -> Result<Incident> {
         alerts: Vec::new(),
         evidence: Vec::new(),
     })
+}
+
+fn was(row: &Row<'_>) -> Result<Option<Was>> {
+    let Some(kind) = word_if(row, "was_kind")? else { return Ok(None) };
+    Ok(Some(Was { kind, fingerprint: row.get("was_fingerprint")? }))
 }
 
 /// A delivery from `SELECT alerts.*`.

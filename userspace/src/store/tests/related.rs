@@ -38,7 +38,8 @@ const KILL: Fault = Fault {
     seconds: 0,
 };
 const LOOP: Fault = Fault { kind: CrashLoop, ..KILL };
-const EXIT: Fault = Fault { kind: AbnormalExit, severity: Warning, pid: 10, ppid: 1, seconds: 1, ..KILL };
+const EXIT: Fault =
+    Fault { kind: AbnormalExit, severity: Warning, pid: 10, ppid: 1, program: "sh", seconds: 1, ..KILL };
 
 fn build(it: Fault) -> Case {
     let mut case = case_by(it.kind.as_str(), it.pid, it.seconds);
@@ -106,7 +107,7 @@ async fn the_kill_tells_of_the_exit_and_the_loop_in_any_order() {
 /// Which second incident is one trouble with an OOM kill of pid 20, and whether it has its own alert.
 #[tokio::test]
 async fn what_belongs_together_and_what_does_not() {
-    let other = Fault { pid: 30, ppid: 31, ..EXIT };
+    let other = Fault { pid: 30, ppid: 31, program: "app", ..EXIT };
     let session = "/user.slice/user-1000.slice/session-3.scope";
     let container = "/docker/abababababababababababababababababababababababababababababababab";
     for (what, first, second, linked, alone) in [
@@ -171,7 +172,7 @@ async fn what_belongs_together_and_what_does_not() {
 #[tokio::test]
 async fn the_same_service_alone_proves_nothing() {
     let crash = Fault { kind: Crash, severity: Warning, ..KILL };
-    let exit = Fault { pid: 30, ppid: 31, ..EXIT };
+    let exit = Fault { pid: 30, ppid: 31, program: "app", ..EXIT };
     let possible = Relation::MayBeRelated;
     for (what, second, relation, alerts) in [
         ("the next instance", exit, Relation::CausedBy, 1),
@@ -299,27 +300,102 @@ fn started_again(it: Fault) -> Case {
     case
 }
 
+/// Ends of a service that its supervisor starts again, at these seconds.
+async fn end_again_and_again(store: &Store, times: &[i64]) -> String {
+    let mut id = String::new();
+    for (pid, seconds) in (20..).zip(times) {
+        let end = Fault { kind: AbnormalExit, severity: Warning, pid, ppid: 1, seconds: *seconds, ..KILL };
+        id = store.record_at(started_again(end), verdict("1"), slack_now(), at(*seconds)).await.unwrap().id;
+    }
+    id
+}
+
 #[tokio::test]
-async fn a_loop_takes_over_from_the_ends_that_it_is_made_of() {
+async fn the_incident_of_a_bad_end_becomes_that_of_its_loop() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let end = |pid, seconds| Fault { kind: AbnormalExit, severity: Warning, pid, ppid: 1, seconds, ..KILL };
-    let mut ids = Vec::new();
-    for (pid, seconds) in [(20, 0), (21, 4)] {
-        let case = started_again(end(pid, seconds));
-        ids.push(store.record_at(case, verdict("1"), slack_now(), at(seconds)).await.unwrap().id);
+    let id = end_again_and_again(&store, &[0, 4]).await;
+    assert_eq!(due(&store, 5).await, [""; 0], "what is started again may be a loop");
+    let whole = store.record_at(
+        build(Fault { pid: 22, ppid: 1, seconds: 5, ..LOOP }),
+        verdict("2"),
+        slack_now(),
+        at(5),
+    );
+    let whole = whole.await.unwrap();
+    assert_eq!(
+        (&whole.id, whole.new, whole.escalated, whole.shown, whole.count),
+        (&id, false, true, true, 3)
+    );
+    let shown = get(&store, &id).await;
+    assert_eq!((shown.kind, shown.severity, shown.count), (CrashLoop, Critical, 3));
+    assert_eq!((shown.title.as_str(), shown.first_seen, shown.last_seen), ("crash_loop of 22", at(0), at(5)));
+    assert_eq!((shown.verdict, shown.related.len()), (verdict("2"), 0));
+    assert_eq!(shown.was.unwrap().kind, AbnormalExit);
+    assert_eq!(store.list(Filter::default()).await.unwrap().incidents.len(), 1);
+    assert_eq!(due(&store, 7).await, [""; 0], "its own cause may come yet");
+    assert_eq!(due(&store, 8).await, ["crash_loop of 22"], "one message");
+    // The next death is one more of it; and so is the next loop's after a while.
+    let again = Fault { pid: 23, ppid: 1, seconds: 12, ..LOOP };
+    assert_eq!(record(&store, again).await, id);
+    assert_eq!(get(&store, &id).await.count, 4);
+}
+
+#[tokio::test]
+async fn who_was_told_of_the_bad_end_is_told_that_it_is_a_loop() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let id = end_again_and_again(&store, &[0]).await;
+    let alert = store.due_alerts("slack", at(10), 1).await.unwrap().remove(0).id;
+    store.start_attempt(alert, at(10)).await.unwrap();
+    store.mark_sent(alert, (crate::model::VerdictBy::Rules, None), at(10)).await.unwrap();
+    assert_eq!(record(&store, Fault { pid: 22, ppid: 1, seconds: 50, ..LOOP }).await, id);
+    let told = store.due_alerts("slack", at(60), 9).await.unwrap();
+    let told: Vec<_> = told.iter().map(|it| (it.incident.kind, it.occasion)).collect();
+    assert_eq!(told, [(CrashLoop, Occasion::Escalated)]);
+}
+
+#[tokio::test]
+async fn a_container_that_is_started_again_as_another_is_the_same_loop() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let [first, second] = [
+        "/kubepods/pod1/abababababababababababababababababababababababababababababababab",
+        "/kubepods/pod1/cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+    ];
+    let id = record(&store, Fault { cgroup: first, program: "app", ..EXIT }).await;
+    assert_eq!(record(&store, Fault { cgroup: second, seconds: 300, ..LOOP }).await, id);
+}
+
+#[tokio::test]
+async fn an_incident_of_another_program_or_time_or_that_is_over_becomes_nothing() {
+    for (what, over, loops) in [
+        ("another program", false, Fault { program: "other", ..LOOP }),
+        ("another service", false, Fault { cgroup: "/system.slice/b.service", ..LOOP }),
+        ("long after", false, Fault { seconds: 700, ..LOOP }),
+        ("resolved", true, LOOP),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let id = end_again_and_again(&store, &[0]).await;
+        if over {
+            set_status(&store, &id, IncidentStatus::Resolved).await;
+        }
+        let whole = record(&store, Fault { pid: 22, ppid: 1, seconds: loops.seconds + 2, ..loops }).await;
+        assert_ne!(whole, id, "{what}");
+        assert_eq!(get(&store, &id).await.kind, AbnormalExit, "{what}");
     }
-    assert_eq!(due(&store, 8).await, [""; 0], "what is started again may be a loop");
-    let whole = record(&store, Fault { pid: 22, ppid: 1, seconds: 8, ..LOOP }).await;
-    assert_eq!(due(&store, 3600).await, ["crash_loop of 22"]);
-    for id in ids {
-        let part = get(&store, &id).await;
-        assert_eq!(
-            part.related.iter().map(|it| (&it.id, it.relation)).collect::<Vec<_>>(),
-            [(&whole, Relation::CausedBy)]
-        );
-        assert_eq!(part.alerts[0].status, AlertStatus::Grouped);
-    }
+}
+
+#[tokio::test]
+async fn an_end_and_a_loop_that_another_tells_of_stay_two() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    record(&store, KILL).await;
+    let id = end_again_and_again(&store, &[1]).await;
+    let whole = record(&store, Fault { seconds: 2, ..LOOP }).await;
+    assert_ne!(whole, id);
+    assert_eq!(due(&store, 3600).await, ["oom_kill of 20"]);
 }
 
 #[tokio::test]
