@@ -141,7 +141,9 @@ impl Ended<'_> {
 
     /// Whether a status means that something went wrong.
     pub fn is_failure(&self, status: u8) -> bool {
-        status != 0 && !is_obedient(status) && !(status == 1 && programs::is_answer(self.process))
+        let is_answer = status == 1 && programs::is_answer(self.process);
+        let is_success = self.word.is_some_and(|word| word.takes_for_success());
+        status != 0 && !is_obedient(status) && !is_answer && !is_success
     }
 
     /// What is true of every end, most telling first.

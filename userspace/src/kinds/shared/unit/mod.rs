@@ -50,6 +50,13 @@ impl Word<'_> {
         }
     }
 
+    /// Whether systemd takes the main process's end for a good one, as `SuccessExitStatus=` or the `-` of `ExecStart=-`
+    /// says (systemd.service(5)).
+    pub fn takes_for_success(&self) -> bool {
+        let has_ended = self.life.main.is_some_and(|main| main.ended.is_some());
+        self.is_main && has_ended && self.life.result == UnitResult::Success
+    }
+
     /// What it says.
     pub fn statement(&self) -> Statement {
         outcome(self.unit, self.life, self.starts_again())

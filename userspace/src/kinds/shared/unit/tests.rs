@@ -6,8 +6,9 @@ use expect_test::expect;
 
 use super::*;
 use crate::kinds::fixture::check_statements;
-use crate::observation::RestartPolicy;
+use crate::kinds::shared::ending;
 use crate::observation::StopReason::{Failure, InOrder, Restart as Again, Stop};
+use crate::observation::{MainProcess, RestartPolicy};
 
 #[test]
 fn who_ended_it_is_told_by_why_the_unit_was_stopped() {
@@ -38,6 +39,26 @@ fn who_ended_it_is_told_by_why_the_unit_was_stopped() {
         let life = UnitLife { stopping: stop, result, ..UnitLife::default() };
         let word = Word { unit: &unit, life: &life, is_main };
         assert_eq!(word.is_systemds_doing(cause, own), want, "{why:?} {result:?} {is_main} {cause:?} {own}");
+    }
+}
+
+#[test]
+fn a_status_that_systemd_takes_for_a_good_end_is_no_failure() {
+    let unit = Unit::new("modprobe@drm.service".into());
+    let ended = Some((Duration::ZERO, ExitCause::Status(1)));
+    for (what, result, is_main, ended, want) in [
+        ("ExecStart=-", UnitResult::Success, true, ended, true),
+        ("a failure", UnitResult::ExitCode, true, ended, false),
+        ("another of its processes", UnitResult::Success, false, ended, false),
+        ("not noticed yet", UnitResult::Success, true, None, false),
+    ] {
+        let main = Some(MainProcess { pid: 7, ended });
+        let life = UnitLife { main, result, ..UnitLife::default() };
+        let word = Word { unit: &unit, life: &life, is_main };
+        assert_eq!(word.takes_for_success(), want, "{what}");
+        let (process, exit) = (ending::fixture::process(), ending::fixture::exit(ExitCause::Status(1)));
+        let end = ending::Ended { word: Some(word), ..ending::fixture::ended(&process, &exit) };
+        assert_eq!(end.is_failure(1), !want, "{what}");
     }
 }
 
