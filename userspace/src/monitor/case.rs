@@ -77,9 +77,7 @@ pub(super) fn fingerprint(kind: IncidentKind, process: &ProcessInfo, site: &str)
     let subject = match room.of_unit {
         Some(OfUnit::Whole) => process.unit.as_deref().map(crate::cgroup::without_ids),
         Some(OfUnit::MainProcess) => identity::unit(process),
-        None if room.of_cgroup => {
-            process.cgroup.as_deref().map(crate::cgroup::without_ids).or(Some(String::new()))
-        }
+        None if room.of_cgroup => Some(identity::place(process)),
         None => None,
     };
     let subject = subject.unwrap_or_else(|| identity::program(process));
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_runtime_calls_a_container_is_in_title_and_facts_and_not_in_the_fingerprint() {
+    fn what_a_runtime_calls_a_container_is_in_title_and_facts_and_its_image_in_the_fingerprint() {
         let of = |id: &str, container: Option<ContainerInfo>| {
             let process = ProcessInfo {
                 cgroup: Some(format!("/kubepods/{id}")),
@@ -221,9 +219,13 @@ mod tests {
             ("it ran in pod shop/checkout-7d9f (container app, image shop/app:1)", "runtime:containerd")
         );
         assert_eq!(case.file.findings[0].facts, ["F1"], "it proves nothing");
-        for same in [of(&other, Some(pod("checkout-51c0"))), of(&one, None)] {
-            assert_eq!(case.fingerprint, same.fingerprint, "{}", same.title);
-        }
+        let same = of(&other, Some(pod("checkout-51c0")));
+        assert_eq!(case.fingerprint, same.fingerprint, "{}", same.title);
+        let image = Some("shop/web:1".to_owned());
+        assert_ne!(
+            case.fingerprint,
+            of(&one, Some(ContainerInfo { image, ..pod("checkout-7d9f") })).fingerprint
+        );
         let hostile =
             ContainerInfo { name: Some("\x1b]0;x\u{202e}<!channel>".into()), ..ContainerInfo::default() };
         let title = of(&one, Some(hostile)).title;

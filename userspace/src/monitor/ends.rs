@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Monitor;
 use super::case::Material;
-use super::raise::{Evidence, Record};
-use super::units::Told;
+use super::join::{Joined, is_relay};
+use super::raise::{Evidence, Reading, Record};
 use super::victims::{Chosen, EarlyEnd, is_victim};
 use super::{located, roots, stacks};
 use crate::host::boot_time;
@@ -14,14 +14,12 @@ use crate::kinds;
 use crate::kinds::late::both;
 use crate::kinds::pieces::Who;
 use crate::kinds::room::Tie;
-use crate::kinds::shared::ending::{Ended, OomTrigger};
+use crate::kinds::shared::ending::OomTrigger;
 use crate::kinds::shared::signal;
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, Severity, is_crash_signal};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, Severity};
 use crate::observation::{FatalSignal, KernelExit, OomVictim};
-use crate::programs;
 use crate::stack::Capture;
 use crate::state::process::{Process, lossy};
-use crate::state::{Origin, Table};
 
 impl Monitor {
     /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
@@ -50,6 +48,7 @@ impl Monitor {
         let by_signal = matches!(cause, ExitCause::Signal(_));
         let generated = if by_signal { self.signals.of(event.process.key) } else { None };
         let sent = generated.is_some_and(|it| signal::is_sent(&it.signal));
+        let raised = generated.is_some_and(|it| signal::is_own(&it.signal));
         let source = generated.filter(|it| it.ends_with(cause)).map(|it| it.source.clone());
         let Some(process) = self.table.end(event, source, cgroup) else { return };
         let chosen = if oom_killed { self.victims.take(process.key.pid) } else { None };
@@ -64,7 +63,11 @@ impl Monitor {
             let child = Who { name: lossy(&process.comm).into(), pid: process.key.pid };
             let at = process.end.as_ref().map_or_else(boot_time, |end| end.at);
             self.fallen.add(parent, process.key, child, cause, at);
-            if oom_killed && chosen.is_none() && self.victims.has_room_for_early() {
+            // timeout(1) sends SIGKILL to its child and itself: either may be gone first.
+            let with_child = raised && is_relay(&process, &process.info());
+            let waits =
+                oom_killed && chosen.is_none() || with_child && !self.units.is_awaited(&process, cause, sent);
+            if waits && self.victims.has_room_for_early() {
                 self.victims.wait(process, parent, boot_time());
             } else if !oom_killed && self.units.is_awaited(&process, cause, sent) {
                 self.units.wait(process, parent, boot_time());
@@ -84,61 +87,36 @@ impl Monitor {
     }
 
     pub(super) fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
-        let Some(end) = &process.end else { return };
-        let info = process.info();
-        let parent_name = lossy(&process.parent_comm);
-        let exit = &end.record(parent_name.clone(), &self.host);
-        let told = self.units.told(process);
-        let word = told.as_ref().and_then(Told::word);
-        let generated = self.signals.take(process.key, exit.cause);
-        let signal = generated.as_ref().map(|it| &*it.signal);
-        let memory =
-            process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
-        let chosen_at = chosen.as_ref().map_or(end.at, |it| it.victim.at);
-        let trigger = chosen.as_ref().map(Chosen::trigger);
-        let child_crashed = signal.is_some_and(|it| self.fallen.is_after_child(it));
-        let relayed = self.fallen.passed_on(process.key, exit.cause, end.at);
-        let origin = match process.origin() {
-            Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
-            origin => origin,
-        };
-        let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
-        let tested_by = if crashed { test_runner(&self.table, process) } else { None };
-        let ended = Ended {
-            process: &info,
-            starter,
-            started: end.started,
-            at: end.at,
-            parent_name: &parent_name,
-            origin,
-            session: process.session,
-            forks: process.forks,
-            exit,
-            // The OOM killer's own signal says no more than its choice does.
-            signal: signal.filter(|_| !end.oom_killed),
-            source: end.signal.as_deref(),
-            relayed: relayed.as_ref(),
-            tested_by: tested_by.as_deref(),
-            child_crashed,
-            oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
-            memory: memory.as_ref(),
-            word,
-        };
+        let Some(joined) = self.join(process, starter, chosen.as_ref()) else { return };
+        let joined = self.who_it_began_with(&joined).unwrap_or(joined);
+        self.conclude(joined, chosen.and_then(|it| it.reading));
+    }
+
+    /// Asks the detectors, and raises what they find.
+    fn conclude(&mut self, joined: Joined, mut early: Option<Reading>) {
+        let ended = &joined.ended();
         let systemds = ended.is_systemds_doing();
-        let mut drafts: Vec<_> = self.with_watches(end.at, |watches, view| {
+        let mut drafts: Vec<_> = self.with_watches(ended.at, |watches, view| {
             let judged = watches.iter_mut().filter_map(|watch| {
-                let draft = watch.ended(&ended, view)?;
-                Some((draft, watch.late(info.pid, chosen_at)))
+                let draft = watch.ended(ended, view)?;
+                Some((draft, watch.late(joined.info.pid, joined.chosen_at)))
             });
             judged.collect()
         });
+        let process = &joined.process;
         if drafts.iter().any(|(draft, _)| draft.severity >= Severity::Warning) {
             self.fallen.told_of(process.key);
         }
         if drafts.is_empty() {
-            if let Some(generated) = generated.filter(|_| systemds) {
-                // Where it hung is told of the unit.
-                self.signals.add(generated);
+            let key = process.key;
+            if let Some(generated) = joined.generated {
+                if systemds {
+                    // Where it hung is told of the unit.
+                    self.signals.add(generated);
+                } else {
+                    // Or of whoever passes this end on.
+                    self.fallen.keep_signal(key, generated);
+                }
             }
             return;
         }
@@ -146,19 +124,20 @@ impl Monitor {
         let kinds: Vec<_> = drafts.iter().map(|(draft, _)| kinds::room(draft.kind)).collect();
         drafts.retain(|(draft, _)| !kinds.iter().any(|room| room.tie(draft.kind) == Some(Tie::MadeOf)));
         if !systemds {
-            self.units.explain(process, end.at);
+            self.units.explain(process, ended.at);
         }
         let events_lost = self.losses.since_last(&self.metrics);
-        let mut early = chosen.and_then(|it| it.reading);
         for (draft, late) in drafts {
-            let material = Material { process: info.clone(), at: end.at, events_lost };
+            let material = Material { process: joined.info.clone(), at: ended.at, events_lost };
             let evidence = early.take().map_or(Evidence::Read, Evidence::Early);
             let has_stack = kinds::room(draft.kind).stack.is_some();
-            let stack =
-                signal.filter(|_| has_stack).and_then(|it| self.capture(it, process, exit, end.started));
+            let stack = ended
+                .signal
+                .filter(|_| has_stack)
+                .and_then(|it| self.capture(it, process, ended.exit, ended.started));
             let late = both(late, self.units.promise(process, boot_time()));
             let container = process.container.clone();
-            let record = Record { file: record(exit), stack, late, container };
+            let record = Record { file: record(ended.exit), stack, late, container };
             self.raiser.raise(draft, material, evidence, record);
         }
     }
@@ -200,13 +179,6 @@ impl Monitor {
             self.raiser.raise(draft, material, evidence, Record { late, ..Record::default() });
         }
     }
-}
-
-/// The test runner that started it, itself or by a shell and the like: further up, a program under test that serves
-/// may have started it.
-fn test_runner(table: &Table, process: &Process) -> Option<String> {
-    let starter = table.above(process).map(Process::info).find(|above| !programs::only_starts(above))?;
-    programs::is_test_runner(&starter).then(|| programs::program(&starter).to_owned())
 }
 
 /// Ourselves, or anything below us: the monitor does not watch itself, nor what its analysis starts.

@@ -7,6 +7,7 @@ mod ends;
 mod examine;
 mod fallen;
 mod handle;
+mod join;
 mod located;
 mod losses;
 mod once;

@@ -31,7 +31,7 @@ const READ_DEADLINE: Duration = Duration::from_millis(500);
 const STACK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Longest wait for what a container that was just seen is called.
-const CONTAINER_DEADLINE: Duration = Duration::from_millis(500);
+const CONTAINER_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Evidence that is being read.
 pub(super) type Reading = JoinHandle<Collected>;

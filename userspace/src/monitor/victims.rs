@@ -39,7 +39,8 @@ impl Chosen {
     }
 }
 
-/// The end of a victim of which nobody has said yet who chose it.
+/// The end of a victim of which nobody has said yet who chose it; or of a process that killed itself with its child, whose
+/// end may be reported next.
 pub(super) struct EarlyEnd {
     pub(super) process: Process,
     pub(super) starter: ProcessKey,

@@ -5,7 +5,7 @@ use crate::model::ProcessInfo;
 use crate::programs;
 
 /// What makes two processes the same program: an interpreter's script, or the executable, or the name without one; and
-/// the cgroup without ids that change with each start. A script that names its interpreter in its first line is known
+/// where it runs. A script that names its interpreter in its first line is known
 /// by its own path when its start is seen, and by the interpreter's when a scan finds it: it is the same program.
 pub fn program(process: &ProcessInfo) -> String {
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -16,8 +16,30 @@ pub fn program(process: &ProcessInfo) -> String {
         Some(option) => format!("{} {option}", exe()),
         None => exe(),
     };
-    let cgroup = process.cgroup.as_deref().map(cgroup::without_ids).unwrap_or_default();
-    format!("{what}\n{cgroup}")
+    format!("{what}\n{}", place(process))
+}
+
+/// Where a process runs, equal for all instances of it: a container's image, and which of a pod's containers it is; else
+/// the cgroup, without ids that change with each start. Containers' cgroups differ in their ids alone.
+pub fn place(process: &ProcessInfo) -> String {
+    let container = process.container.as_ref();
+    let image = container.and_then(|it| it.image.as_deref()).map(without_tag).filter(|it| !it.is_empty());
+    match (container, image) {
+        (Some(it), Some(image)) if it.pod.is_some() => {
+            format!("{} in {image}", it.name.as_deref().unwrap_or_default())
+        }
+        (_, Some(image)) => image.to_owned(),
+        _ => process.cgroup.as_deref().map(cgroup::without_ids).unwrap_or_default(),
+    }
+}
+
+/// `registry:5000/shop/app` of `registry:5000/shop/app:1.2@sha256:…`.
+fn without_tag(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => image,
+    }
 }
 
 /// The service unit that a process is, where the service manager itself started it: its cgroup, without what changes
@@ -39,6 +61,7 @@ pub fn unit(process: &ProcessInfo) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ContainerInfo;
 
     fn process(pid: u32, name: &str, exe: Option<&str>, cgroup: Option<&str>) -> ProcessInfo {
         ProcessInfo {
@@ -72,6 +95,35 @@ mod tests {
         ] {
             assert_eq!(program(&first) == program(&other), same, "{other:?}");
         }
+    }
+
+    #[test]
+    fn containers_are_told_apart_by_their_images_and_not_by_their_ids() {
+        let of = |id: &str, image: Option<&str>, name: &str, pod: Option<&str>| {
+            let container = ContainerInfo {
+                name: Some(name.into()),
+                image: image.map(str::to_owned),
+                pod: pod.map(str::to_owned),
+                ..ContainerInfo::default()
+            };
+            let cgroup = format!("/machine.slice/libpod-{}.scope", id.repeat(32));
+            let process = process(1, "app", Some("/app"), Some(&cgroup));
+            program(&ProcessInfo { container: Some(container), ..process })
+        };
+        let first = of("3f", Some("reg:5000/shop/app:1"), "angry_hopper", None);
+        for (what, other, same) in [
+            ("another run", of("4e", Some("reg:5000/shop/app:1"), "calm_turing", None), true),
+            ("another version", of("4e", Some("reg:5000/shop/app:2@sha256:ab"), "x", None), true),
+            ("another image", of("4e", Some("reg:5000/shop/web:1"), "angry_hopper", None), false),
+            ("nothing known", of("4e", None, "angry_hopper", None), false),
+        ] {
+            assert_eq!(first == other, same, "{what}: {other}");
+        }
+        let pod = |name, pod| of("3f", Some("shop/app:1"), name, Some(pod));
+        assert_eq!(pod("app", "app-1"), pod("app", "app-2"));
+        assert_ne!(pod("app", "app-1"), pod("sidecar", "app-1"));
+        assert_eq!(of("3f", None, "a", None), of("4e", None, "b", None));
+        assert_eq!(without_tag("reg:5000/app"), "reg:5000/app");
     }
 
     #[test]

@@ -60,6 +60,46 @@ async fn a_supervised_process_that_fails_is_named_and_one_that_was_told_to_stop_
     assert!(daemon.incidents_of(&alone.name).await.is_empty(), "a command that failed");
 }
 
+/// A supervisor hears of what it runs by what lies in between, such as timeout(1): that is never the subject.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_passes_an_end_on_is_never_the_subject() {
+    skip_if!(no_kernel_events());
+    let data = tempfile::tempdir().unwrap();
+    let daemon = Setup::new(data.path()).start();
+    let (failing, slow) = (Fault::new(), Fault::new());
+    let (supervisor, relay) = (named(&failing, "runsv"), named(&failing, "nsenter"));
+    let mut command = Command::new(&supervisor);
+    command.args(["run", "0"]).args([&relay, Path::new("pass")]).arg(&failing.path).args(["quick", "3"]);
+    assert!(command.status().unwrap().success());
+    let mut command = Command::new(&supervisor);
+    command
+        .args(["run", "0"])
+        .args(["/usr/bin/timeout", "-s", "KILL", "0.3"])
+        .arg(&slow.path)
+        .args(["live", "60000"]);
+    assert!(command.status().unwrap().success());
+    for (fault, severity, by, ended) in [
+        (&failing, "warning", "nsenter", "exit status 3"),
+        (&slow, "info", "timeout", "SIGKILL was sent to it by timeout"),
+    ] {
+        let incident = daemon.wait_for_incident("abnormal_exit", &fault.name).await;
+        let facts = incident["facts"].to_string();
+        assert_eq!(incident["process"]["name"], fault.name, "{facts}");
+        assert_eq!(incident["severity"], severity, "{facts}");
+        assert!(facts.contains(ended), "{facts}");
+        let passes =
+            |it: &&serde_json::Value| it["data"]["type"] == "passed_on" && it["data"]["by"]["name"] == by;
+        assert!(incident["facts"].as_array().unwrap().iter().any(|it| passes(&it)), "{facts}");
+    }
+    settled(&daemon).await;
+    for name in ["nsenter", "timeout"] {
+        let all = daemon.incidents_of(name).await;
+        let argv = |it: &serde_json::Value| it["process"]["argv"].to_string();
+        let ours = all.iter().filter(|it| argv(it).contains(&failing.name) || argv(it).contains(&slow.name));
+        assert_eq!(ours.count(), 0, "{all:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_fails_is_named_once_it_is_old_enough() {
     skip_if!(no_kernel_events());

@@ -172,6 +172,18 @@ static void plateau(const char *what, int count) {
     pause();
 }
 
+/* As a container's init: starts one program, and ends as it did. */
+static int pass(char **argv) {
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 /* Runs the rest of its arguments as a program, as a supervisor does, and ends well. */
 static int run(char **argv) {
     pid_t child = fork();
@@ -208,6 +220,8 @@ int main(int argc, char **argv) {
         return number;
     if (strcmp(mode, "run") == 0)
         return run(argv + 3);
+    if (strcmp(mode, "pass") == 0)
+        return pass(argv + 2);
     if (strcmp(mode, "daemon") == 0)
         return daemonize(number);
     if (strcmp(mode, "live") == 0) {

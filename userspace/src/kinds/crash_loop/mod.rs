@@ -28,7 +28,8 @@ use super::shared::ending::{self, Ended};
 use super::shared::signal;
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal};
-use crate::programs;
+use crate::programs::{self, Roles, roles_of};
+use crate::state::Origin;
 use facts::{CrashLoopFact, Pace};
 use respawn::Respawns;
 
@@ -74,7 +75,11 @@ pub fn may_be_respawned(ended: &Ended<'_>) -> bool {
     // A shell's subshell: forked to run one more command; or a fork that found no program to become (127, 126).
     let no_program =
         !ended.is_program() && (programs::is_shell_name(ended.parent_name) || matches!(status, 126 | 127));
-    let made_good = !no_program && !programs::is_command(ended.process) && !ended.is_systemds_doing();
+    // Whose parent is gone ends up with the first process, which has not started it.
+    let adopted = matches!(ended.origin, Origin::Forked | Origin::Orphan)
+        && (ended.process.ppid == 1 || roles_of(ended.parent_name).contains(Roles::INIT));
+    let made_good =
+        !no_program && !adopted && !programs::is_command(ended.process) && !ended.is_systemds_doing();
     ended.is_failure(status) && made_good && !counts(ended)
 }
 

@@ -88,11 +88,12 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Compiles the receiver, and what the cases run: linked against the C library, which is the guest's too, and static for containers.
 pub(super) fn build_programs(run: &Path) -> Result<PathBuf> {
     let dir = empty_dir(&run.join("programs"))?;
+    // Faults are on purpose.
+    let flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-w", "-pthread"];
+    compile(include_str!("guest/receiver.c"), &dir.join("receiver"), &flags)?;
     for (name, source) in
         [("fault", include_str!("../eval/programs/fault.c")), ("service", include_str!("guest/service.c"))]
     {
-        // Its faults are on purpose.
-        let flags = ["-O1", "-g", "-fno-omit-frame-pointer", "-w", "-pthread"];
         compile(source, &dir.join(name), &flags)?;
         compile(source, &dir.join(format!("{name}.static")), &[&flags[..], &["-static"]].concat())?;
     }

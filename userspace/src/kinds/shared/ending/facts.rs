@@ -25,6 +25,11 @@ facts! {
             /// By which exit status or signal.
             cause: ExitCause,
         },
+        /// Its parent ended in the same way after it, and is there for that alone.
+        PassedOn {
+            /// The last one that passed the end on.
+            by: Who,
+        },
         /// The largest resident memory it had.
         PeakMemory {
             /// Peak resident memory, in bytes.

@@ -41,6 +41,7 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended
         signal: None,
         source: None,
         relayed: None,
+        passed_on: None,
         child_crashed: false,
         tested_by: None,
         oom_trigger: None,

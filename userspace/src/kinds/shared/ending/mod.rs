@@ -51,6 +51,8 @@ pub struct Ended<'a> {
     pub source: Option<&'a SignalSource>,
     /// The end of a child a moment before, where this end only passes it on.
     pub relayed: Option<&'a Relayed>,
+    /// Who passed this end on, to a supervisor that waits for it.
+    pub passed_on: Option<&'a Who>,
     /// The test runner that it was started below, looked for where it crashed.
     pub tested_by: Option<&'a str>,
     /// Whether a child of it had ended by that signal a moment before the signal came.
@@ -91,7 +93,7 @@ impl Ended<'_> {
         let beside = runtime && self.exit.ns_pid.is_some_and(|pid| pid != 1);
         let started = is_started(self.process, self.parent_name, self.origin, self.session);
         let main = self.word.is_some_and(|word| word.is_main);
-        (started && !beside) || main || self.is_first_of_container()
+        (started && !beside) || main || self.is_first_of_container() || self.passed_on.is_some()
     }
 
     /// As [`Self::is_supervised`], and not a shell that a person runs commands in: it ends with the status of the last
@@ -161,7 +163,8 @@ impl Ended<'_> {
         let ended = EndFact::Ended { cause: exit.cause, core_dumped: exit.core_dumped, age_ms: exit.age_ms };
         let mut facts = vec![Statement::new(EXIT, ended)];
         let relayed = self.relayed.map(|it| EndFact::ChildEnded { child: it.child.clone(), cause: it.cause });
-        facts.extend(relayed.map(|it| Statement::new(EXIT, it)));
+        let passed_on = self.passed_on.map(|by| EndFact::PassedOn { by: by.clone() });
+        facts.extend(relayed.into_iter().chain(passed_on).map(|it| Statement::new(EXIT, it)));
         let peak = exit.peak_rss_bytes.map(|rss_bytes| EndFact::PeakMemory { rss_bytes });
         facts.extend(peak.map(|it| Statement::new(EXIT, it)));
         let cgroup = self.memory.map(|it| EndFact::CgroupAtEnd {

@@ -109,6 +109,7 @@ fn each_statement_has_a_value_and_a_sentence() {
             EndFact::OomVictim {}.into(),
             EndFact::ChildEnded { child: Who { name: "a\nb".into(), pid: 8 }, cause: ExitCause::Signal(11) }
                 .into(),
+            EndFact::PassedOn { by: Who { name: "tini".into(), pid: 9 } }.into(),
             EndFact::PeakMemory { rss_bytes: 24 << 20 }.into(),
             EndFact::CgroupAtEnd { cgroup, limit_bytes: 24 << 20, usage_bytes: 1 << 20 }.into(),
             EndFact::CpuUsed { cpu_ns: 12_000_000 }.into(),
@@ -125,6 +126,8 @@ fn each_statement_has_a_value_and_a_sentence() {
               the OOM killer chose it: signal->oom_mm was set when SIGKILL ended it
             {"type":"child_ended","child":{"name":"a\nb","pid":8},"cause":{"signal":11}}
               its child a b (pid 8) had ended by SIGSEGV (signal 11) a moment before: its own end passes that on
+            {"type":"passed_on","by":{"name":"tini","pid":9}}
+              tini (pid 9) ended in the same way after it, and only passes that on
             {"type":"peak_memory","rss_bytes":25165824}
               peak resident memory was 24.0 MiB
             {"type":"cgroup_at_end","cgroup":"/a\u001b[2J\u202eb","limit_bytes":25165824,"usage_bytes":1048576}

@@ -32,6 +32,9 @@ pub fn sentence(fact: &EndFact) -> String {
             who(child),
             cause(*by, false)
         ),
+        EndFact::PassedOn { by } => {
+            format!("{} ended in the same way after it, and only passes that on", who(by))
+        }
         EndFact::PeakMemory { rss_bytes } => format!("peak resident memory was {}", size(*rss_bytes)),
         EndFact::CgroupAtEnd { cgroup, limit_bytes, usage_bytes } => format!(
             "its memory cgroup {} has a limit of {} and uses {} of it now",
