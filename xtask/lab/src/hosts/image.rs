@@ -15,7 +15,7 @@ use crate::workspace::empty_dir;
 const SUITE: &str = "bookworm";
 /// Sparse: what is not used takes no room.
 const SIZE: &str = "4G";
-const PACKAGES: [&str; 25] = [
+const PACKAGES: [&str; 30] = [
     "systemd",
     "systemd-sysv",
     "udev",
@@ -37,6 +37,11 @@ const PACKAGES: [&str; 25] = [
     "logrotate",
     "cron",
     "earlyoom",
+    "systemd-oomd",
+    "openssh-server",
+    "openssh-client",
+    "uidmap",
+    "slirp4netns",
     "busybox-static",
     "jq",
     "zstd",
@@ -66,7 +71,9 @@ const FILES: [(&str, &str); 6] = [
 ];
 const WANTED_BY: &str = "etc/systemd/system/multi-user.target.wants/lab.service";
 /// What starts by itself where it is installed, and is a case's to start.
-const NOT_STARTED: &str = "rm -f \"$1/etc/systemd/system/multi-user.target.wants/earlyoom.service\"";
+const NOT_STARTED: &str = "cd \"$1/etc/systemd/system\" && rm -f multi-user.target.wants/earlyoom.service \
+    multi-user.target.wants/ssh.service multi-user.target.wants/systemd-oomd.service sshd.service \
+    dbus-org.freedesktop.oom1.service sockets.target.wants/systemd-oomd.socket";
 
 /// What a boot needs.
 pub(super) struct HostImage {
