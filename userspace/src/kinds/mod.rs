@@ -17,6 +17,8 @@ pub mod memory_growth;
 pub mod memory_pressure;
 pub mod oom_kill;
 pub mod opinion;
+#[cfg(test)]
+mod ourselves;
 pub mod part;
 pub mod pieces;
 pub mod room;
