@@ -98,7 +98,12 @@ pub(crate) fn setup(options: &SetupOptions) -> Result<ExitCode> {
         );
     }
     if process::find_in_path("dbus-daemon").is_none() {
-        println!("setup: no dbus-daemon (a test plays systemd on one): install dbus, or your system's like");
+        let installed = process::find_in_path("apt-get").is_some() && apt_install(&["dbus-daemon"]).is_ok();
+        if !installed {
+            println!(
+                "setup: no dbus-daemon (a test plays systemd on one): install dbus, or your system's like"
+            );
+        }
     }
     if Toolchain::find().is_err() {
         install()?;

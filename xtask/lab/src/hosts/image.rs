@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
 use xtask::process;
 
 use crate::apt;
@@ -15,6 +16,7 @@ use crate::workspace::empty_dir;
 const SUITE: &str = "bookworm";
 /// Sparse: what is not used takes no room.
 const SIZE: &str = "4G";
+const KERNEL: &str = "linux-image-amd64";
 const PACKAGES: [&str; 30] = [
     "systemd",
     "systemd-sysv",
@@ -22,7 +24,7 @@ const PACKAGES: [&str; 30] = [
     "dbus",
     "dbus-user-session",
     "libpam-systemd",
-    "linux-image-amd64",
+    KERNEL,
     "initramfs-tools",
     "kmod",
     "iproute2",
@@ -75,6 +77,42 @@ const NOT_STARTED: &str = "cd \"$1/etc/systemd/system\" && rm -f multi-user.targ
     multi-user.target.wants/ssh.service multi-user.target.wants/systemd-oomd.service sshd.service \
     dbus-org.freedesktop.oom1.service sockets.target.wants/systemd-oomd.socket";
 
+/// Which kernel of Debian's the host runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum HostKernel {
+    /// The release's own, 6.1.
+    #[default]
+    Stable,
+    /// The newest that there is for the release.
+    Newest,
+}
+
+impl HostKernel {
+    /// Another suite that it comes from.
+    const fn suite(self) -> Option<&'static str> {
+        match self {
+            Self::Stable => None,
+            Self::Newest => Some("bookworm-backports"),
+        }
+    }
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Stable => "image",
+            Self::Newest => "image-newest",
+        }
+    }
+
+    /// All packages, this kernel's among them.
+    fn packages(self) -> String {
+        let packages = PACKAGES.join(",");
+        match self.suite() {
+            Some(suite) => packages.replace(KERNEL, &format!("{KERNEL}/{suite}")),
+            None => packages,
+        }
+    }
+}
+
 /// What a boot needs.
 pub(super) struct HostImage {
     pub(super) disk: PathBuf,
@@ -84,11 +122,11 @@ pub(super) struct HostImage {
 
 impl HostImage {
     /// As it was made before, or else made now, which takes minutes.
-    pub(super) fn prepare() -> Result<Self> {
-        let dir = process::repository().join("target/hosts/image");
+    pub(super) fn prepare(kernel: HostKernel) -> Result<Self> {
+        let dir = process::repository().join("target/hosts").join(kernel.folder());
         let image = Self { disk: dir.join("disk"), kernel: dir.join("vmlinuz"), initrd: dir.join("initrd") };
         let stamp = dir.join("recipe");
-        let recipe = recipe();
+        let recipe = recipe(kernel);
         if fs::read_to_string(&stamp).is_ok_and(|made_by| made_by == recipe) {
             return Ok(image);
         }
@@ -100,7 +138,7 @@ impl HostImage {
         }
         empty_dir(&dir)?;
         let root = dir.join("root");
-        make_root(&dir, &root)?;
+        make_root(kernel, &dir, &root)?;
         take_boot_files(&root, &image)?;
         process::run(
             Command::new("mkfs.ext4").args(["-q", "-F", "-d"]).arg(&root).arg(&image.disk).arg(SIZE),
@@ -113,13 +151,13 @@ impl HostImage {
 }
 
 /// All that decides what is on the disk.
-fn recipe() -> String {
+fn recipe(kernel: HostKernel) -> String {
     let files: String = FILES.iter().map(|(path, text)| format!("{path}:\n{text}\n")).collect();
-    let (packages, left_out) = (PACKAGES.join(" "), LEFT_OUT.join(" "));
+    let (packages, left_out) = (kernel.packages(), LEFT_OUT.join(" "));
     format!("{SUITE} {SIZE}\n{packages}\n{left_out}\n{NOT_STARTED}\n{files}")
 }
 
-fn make_root(dir: &Path, root: &Path) -> Result<()> {
+fn make_root(kernel: HostKernel, dir: &Path, root: &Path) -> Result<()> {
     let files = dir.join("files");
     for (path, text) in FILES {
         let path = files.join(path);
@@ -133,7 +171,7 @@ fn make_root(dir: &Path, root: &Path) -> Result<()> {
     let mut command = Command::new("mmdebstrap");
     command
         .args(["--mode=root", "--variant=minbase", "--format=directory"])
-        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(format!("--include={}", kernel.packages()))
         .args(LEFT_OUT.map(|path| format!("--dpkgopt=path-exclude={path}")))
         .arg(format!("--essential-hook=copy-in '{0}/etc' '{0}/usr' /", files.display()))
         .arg(format!("--customize-hook={NOT_STARTED}"))
@@ -141,6 +179,7 @@ fn make_root(dir: &Path, root: &Path) -> Result<()> {
         .arg(root)
         .arg(format!("deb {mirror} {SUITE} main"))
         .arg(format!("deb {mirror} {SUITE}-updates main"))
+        .args(kernel.suite().map(|suite| format!("deb {mirror} {suite} main")))
         .env("LC_ALL", "C");
     process::run(&mut command)
 }
@@ -184,10 +223,11 @@ mod tests {
 
     #[test]
     fn the_recipe_has_every_package_and_file() {
-        let recipe = recipe();
+        let recipe = recipe(HostKernel::Stable);
         for (path, text) in FILES {
             assert!(recipe.contains(path) && recipe.contains(text), "{path}");
         }
         assert!(PACKAGES.iter().all(|name| recipe.contains(name)));
+        assert!(super::recipe(HostKernel::Newest).contains("linux-image-amd64/bookworm-backports,"));
     }
 }

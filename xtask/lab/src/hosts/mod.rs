@@ -23,7 +23,7 @@ use crate::environment::environment;
 use crate::report::{conclude, is_asked_for};
 use crate::workspace::{RunDir, build_static};
 use case::{Case, Way};
-use image::HostImage;
+use image::{HostImage, HostKernel};
 use report::Judged;
 use results::Results;
 use share::{Share, build_programs};
@@ -43,6 +43,9 @@ pub(crate) struct HostsOptions {
     /// The cases that tell most, as the unit alone: within a quarter of an hour.
     #[arg(long)]
     quick: bool,
+    /// The host's kernel.
+    #[arg(long, value_enum, default_value_t)]
+    kernel: HostKernel,
     /// Judges the static daemon of this folder instead of building one for debugging.
     #[arg(long, value_name = "DIR")]
     built: Option<PathBuf>,
@@ -94,7 +97,7 @@ fn play(options: &HostsOptions, run: &Path, cases: &[Case]) -> Result<Vec<Judged
     if !matches!(RootAccess::find(), RootAccess::Already) {
         bail!("a host's files belong to its root: run `cargo xtask hosts` as root");
     }
-    let image = HostImage::prepare()?;
+    let image = HostImage::prepare(options.kernel)?;
     let daemon = match &options.built {
         Some(dir) => dir.join("ai-debugger"),
         None => build_static()?,
