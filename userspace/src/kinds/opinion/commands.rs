@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::frozen::Frozen;
 use crate::cgroup::{self, Runtime};
 use crate::kinds::case::CaseFile;
+use crate::kinds::shared::ending::facts::EndFact;
 use crate::model::NextStep;
 use crate::redact;
 
@@ -53,9 +54,12 @@ pub fn window(file: &CaseFile) -> String {
     format!("--since '{}' --until '{}'", at(since), at(until))
 }
 
-/// What the program itself said last: from its container, its unit, or by its pid.
+/// What the program itself said last: from its container, its supervisor, its unit, or by its pid.
 pub fn logs(file: &CaseFile) -> NextStep {
     let why = "Recent log output";
+    if let Some(it) = own_supervisor(file).filter(|_| runtime(file).is_none()) {
+        return step(why, it.logs);
+    }
     let command = match (runtime(file), unit(file)) {
         (Some((tool, id)), _) => format!("{tool} logs --tail 100 {id}"),
         (None, Some(Unit::System(unit))) => {
@@ -72,6 +76,9 @@ pub fn logs(file: &CaseFile) -> NextStep {
 /// How its supervisor sees it, where there is one.
 pub fn supervisor(file: &CaseFile) -> Option<NextStep> {
     let why = "What its supervisor reports: result, restarts, limits";
+    if let Some(it) = own_supervisor(file).filter(|_| runtime(file).is_none()) {
+        return Some(step(why, it.status));
+    }
     Some(match (runtime(file), unit(file)) {
         (Some(("crictl", id)), _) => step(why, format!("crictl inspect {id}")),
         (Some((tool, id)), _) => step(
@@ -138,6 +145,44 @@ fn runtime(file: &CaseFile) -> Option<(&'static str, String)> {
     Some((runtime.unwrap_or(Runtime::Docker).command(), id))
 }
 
+/// A supervisor that keeps what its programs print itself, and how it is asked.
+struct Supervisor {
+    /// Its `comm`.
+    name: &'static str,
+    status: &'static str,
+    logs: &'static str,
+}
+
+/// supervisorctl(1), sv(8), s6-svstat(1), pm2(1), perpls(8): with the folders that their packages use.
+const SUPERVISORS: [Supervisor; 5] = [
+    Supervisor {
+        name: "supervisord",
+        status: "supervisorctl status",
+        logs: "tail -n 50 /var/log/supervisor/*",
+    },
+    Supervisor {
+        name: "runsv",
+        status: "sv status /etc/service/*",
+        logs: "tail -n 100 /etc/service/*/log/main/current /var/log/*/current",
+    },
+    Supervisor {
+        name: "s6-supervise",
+        status: "for it in /run/service/*; do echo $it; s6-svstat $it; done",
+        logs: "tail -n 100 /run/uncaught-logs/current /var/log/*/current",
+    },
+    Supervisor { name: "pm2", status: "pm2 list", logs: "pm2 logs --nostream --lines 100" },
+    Supervisor { name: "perpd", status: "perpls", logs: "tail -n 100 /var/log/*/current" },
+];
+
+/// Who started the process of a case, where that is such a supervisor.
+fn own_supervisor(file: &CaseFile) -> Option<&'static Supervisor> {
+    let parent = file.facts.iter().find_map(|fact| match fact.data.as_ending()? {
+        EndFact::Parent { name, .. } => Some(name.raw()),
+        _ => None,
+    })?;
+    SUPERVISORS.iter().find(|it| parent == it.name || parent.starts_with("PM2 ") && it.name == "pm2")
+}
+
 /// A systemd unit, quoted for the shell.
 enum Unit {
     System(String),
@@ -157,6 +202,35 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::kinds::case::{Statement, cite};
+    use crate::kinds::fixture;
+
+    #[test]
+    fn a_supervisor_that_keeps_the_logs_is_asked_for_them() {
+        for (parent, status, logs) in [
+            ("supervisord", Some("supervisorctl status"), "/var/log/supervisor/"),
+            ("runsv", Some("sv status"), "/log/main/current"),
+            ("s6-supervise", Some("s6-svstat"), "/run/uncaught-logs/current"),
+            ("PM2 v5.3.0: God", Some("pm2 list"), "pm2 logs"),
+            ("systemd", None, "journalctl"),
+            ("supervisord.sh", None, "journalctl"),
+        ] {
+            let mut file = fixture::healthy();
+            let fact = EndFact::Parent { name: parent.into(), pid: 5, starts_it_again: true };
+            cite(&mut file.facts, Statement::new("kernel:sched_process_exit", fact));
+            let step = supervisor(&file).map(|it| it.command);
+            assert_eq!(step.is_some(), status.is_some(), "{parent} {step:?}");
+            assert!(step.iter().all(|step| step.contains(status.unwrap())), "{parent} {step:?}");
+            assert!(logs_command(&file).contains(logs), "{parent}");
+            // A container's own log is its runtime's to give.
+            file.process.container_id = Some("ab".repeat(32));
+            assert!(logs_command(&file).starts_with("docker logs"), "{parent}");
+        }
+    }
+
+    fn logs_command(file: &CaseFile) -> String {
+        logs(file).command
+    }
 
     #[test]
     fn quoted_words_come_out_as_they_were() {
