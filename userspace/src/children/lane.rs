@@ -7,6 +7,7 @@ use super::child::{End, Helper};
 use super::link::{Link, Lost};
 use super::message::{Kept, Name, OpenAnswer, OpenJob, StackAnswer, StackJob};
 use super::nursery::Nursery;
+use super::pace::Pace;
 use super::share::Share;
 use crate::sandbox::Work;
 use crate::stack::{Capture, Stack, stand_ins, wanted};
@@ -27,6 +28,7 @@ pub(super) enum Failure {
 pub(super) struct Lane {
     nursery: Arc<Nursery>,
     share: Share,
+    pace: Arc<Pace>,
     parser: Option<Helper>,
     opener: Option<Helper>,
     /// Whether the opener has not said yet that it is done.
@@ -34,15 +36,17 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) const fn new(nursery: Arc<Nursery>, share: Share) -> Self {
-        Self { nursery, share, parser: None, opener: None, opening: false }
+    pub(super) const fn new(nursery: Arc<Nursery>, share: Share, pace: Arc<Pace>) -> Self {
+        Self { nursery, share, pace, parser: None, opener: None, opening: false }
     }
 
     /// Starts who is missing, so that the next stack need not wait for it.
     pub(super) fn warm(&mut self) -> Result<(), &'static str> {
         let Share { parser, opener, .. } = self.share;
         if self.parser.is_none() {
+            let begun = Instant::now();
             self.parser = Some(Helper::start(&self.nursery, Work::Parse, parser)?);
+            self.pace.note(begun.elapsed());
         }
         if self.opener.is_none() {
             self.opener = Some(Helper::start(&self.nursery, Work::Open, opener)?);

@@ -22,6 +22,7 @@ mod link;
 mod message;
 mod nursery;
 mod opener;
+mod pace;
 mod parser;
 mod share;
 mod symboliser;

@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use super::child::End;
 use super::lane::{Failure, Lane};
 use super::nursery::Nursery;
+use super::pace::Pace;
 use super::share::Share;
 use super::waiting::{Next, StackRequest, Waiting};
 use crate::metrics::{LimitLabel, Metrics};
@@ -30,6 +31,7 @@ const OFFENCE_LASTS: Duration = Duration::from_secs(600);
 /// Turns captures into stacks, off the hot path: every call blocks, at most until its time is over.
 pub struct Symboliser {
     waiting: Arc<Waiting>,
+    pace: Arc<Pace>,
     late: Counter,
     refused: Counter,
 }
@@ -40,10 +42,11 @@ impl Symboliser {
         let counter = |limit| metrics.turned_away.get_or_create_owned(&LimitLabel { limit });
         let waiting = Arc::new(Waiting::default());
         let offenders = Arc::new(Offenders::default());
+        let pace = Arc::<Pace>::default();
         let evicted = counter("stack_files");
         for number in 0..share.parsers {
             let mut worker = Worker {
-                lane: Lane::new(Arc::clone(nursery), share),
+                lane: Lane::new(Arc::clone(nursery), share, Arc::clone(&pace)),
                 waiting: Arc::clone(&waiting),
                 offenders: Arc::clone(&offenders),
                 evicted: evicted.clone(),
@@ -52,19 +55,23 @@ impl Symboliser {
             let work = move || worker.run(number == 0);
             std::thread::Builder::new().name("symboliser".to_owned()).spawn(work).ok();
         }
-        Self { waiting, late: counter("stacks_late"), refused: counter("stacks_waiting") }
+        Self { waiting, pace, late: counter("stacks_late"), refused: counter("stacks_waiting") }
     }
 
-    /// The stack of this capture. Blocks: call it where that is allowed, such as `spawn_blocking`.
+    /// The stack of this capture, within about this time, or more where the host is slow. Blocks: call it where that is
+    /// allowed, such as `spawn_blocking`.
     pub fn stack(&self, capture: Capture, time: Duration) -> Stack {
         let bare = bare(&capture);
         let (reply, answer) = sync_channel(1);
-        let begin_until = Instant::now() + TURN_PATIENCE;
+        let usual = time;
+        let time = self.pace.stretched(usual);
+        let patience = TURN_PATIENCE + (time - usual);
+        let begin_until = Instant::now() + patience;
         if !self.waiting.push(StackRequest { capture, time, begin_until, reply }) {
             self.refused.inc();
             return Stack::bare(bare, "too many crashes at once");
         }
-        answer.recv_timeout(TURN_PATIENCE + time + FRUGAL_TIME + SLACK).unwrap_or_else(|_| {
+        answer.recv_timeout(patience + time + FRUGAL_TIME + SLACK).unwrap_or_else(|_| {
             self.late.inc();
             Stack::bare(bare, "no answer in time")
         })
