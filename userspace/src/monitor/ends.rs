@@ -14,11 +14,11 @@ use crate::kinds;
 use crate::kinds::late::both;
 use crate::kinds::pieces::Who;
 use crate::kinds::room::Tie;
-use crate::kinds::shared::ending::{Ended, OomTrigger};
+use crate::kinds::shared::ending::{self, Ended, OomTrigger};
 use crate::kinds::shared::signal;
-use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessKey, Severity, is_crash_signal};
+use crate::model::{EvidenceFile, ExitCause, ExitRecord, ProcessInfo, ProcessKey, Severity, is_crash_signal};
 use crate::observation::{FatalSignal, KernelExit, OomVictim};
-use crate::programs;
+use crate::programs::{self, Roles, roles_of};
 use crate::stack::Capture;
 use crate::state::process::{Process, lossy};
 use crate::state::{Origin, Table};
@@ -120,6 +120,7 @@ impl Monitor {
             relayed: relayed.as_ref(),
             tested_by: tested_by.as_deref(),
             child_crashed,
+            copy_of: crashed.then(|| original(&self.table, process, starter, origin)).flatten(),
             oom_trigger: trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: memory.as_ref(),
             word,
@@ -202,11 +203,26 @@ impl Monitor {
     }
 }
 
-/// The test runner that started it, itself or by a shell and the like: further up, a program under test that serves
-/// may have started it.
+/// The test runner below which it was started, at whatever remove: what it tests may start others, and the runner tells
+/// its reader. Not beyond a supervisor, which is told of what it looks after.
 fn test_runner(table: &Table, process: &Process) -> Option<String> {
-    let starter = table.above(process).map(Process::info).find(|above| !programs::only_starts(above))?;
-    programs::is_test_runner(&starter).then(|| programs::program(&starter).to_owned())
+    const KEEPERS: Roles = Roles::SUPERVISOR.union(Roles::CONTAINER_RUNTIME);
+    let kept = |above: &ProcessInfo| roles_of(programs::program(above)).intersects(KEEPERS);
+    let mut above = table.above(process).map(Process::info).take_while(|above| !kept(above));
+    let runner = above.find(programs::is_test_runner)?;
+    Some(programs::program(&runner).to_owned())
+}
+
+/// The parent that goes on, where the process was a copy of it: forked, or started from the same file. Not one that serves,
+/// whose copies are its workers; nor a shell, whose copies run commands.
+fn original(table: &Table, process: &Process, starter: ProcessKey, origin: Origin) -> Option<Who> {
+    let parent = table.live_by_pid(starter.pid).filter(|it| it.key == starter && it.end.is_none())?;
+    let copy = origin == Origin::Forked || parent.exe.is_some() && parent.exe == process.exe;
+    let info = parent.info();
+    let serves = ending::is_kept(&info, &lossy(&parent.parent_comm), parent.origin(), parent.session)
+        || info.container_id.is_some();
+    let fits = copy && !serves && !programs::runs_shell(&info);
+    fits.then(|| Who { name: lossy(&parent.comm).into(), pid: parent.key.pid })
 }
 
 /// Ourselves, or anything below us: the monitor does not watch itself, nor what its analysis starts.

@@ -13,21 +13,25 @@ impl Stack {
     /// `module!function` of the first frame past the machinery of dying; where it has no name, its build-id
     /// and offset. `None` where no frame is in a known file.
     pub fn site(&self) -> Option<String> {
-        self.frames.get(self.fault_frame()?)?.site()
+        self.frames.get(self.site_frame()?)?.site()
     }
 
     /// The function of [`Self::site`], as a person would say it.
     pub(super) fn top_symbol(&self) -> Option<&str> {
-        self.frames.get(self.fault_frame()?)?.function.as_deref()
+        self.frames.get(self.site_frame()?)?.function.as_deref()
     }
 
-    /// Which frame, counted from 0, is that of [`Self::site`].
+    /// Which frame, counted from 0, is the first one of the program's own; `None` where none is known.
     pub fn fault_frame(&self) -> Option<usize> {
-        let (own, machinery) = self.past_machinery();
-        let own = self.frames[own..].iter().position(Frame::is_placed).map(|at| own + at);
-        // Nothing of its own is known: what it called to end itself.
+        let (own, _) = self.past_machinery();
+        self.frames[own..].iter().position(Frame::is_placed).map(|at| own + at)
+    }
+
+    /// Which frame is that of [`Self::site`]: where nothing of its own is known, what it called to end itself.
+    fn site_frame(&self) -> Option<usize> {
+        let (_, machinery) = self.past_machinery();
         let called = || self.frames[..machinery].iter().rposition(Frame::is_placed);
-        own.or_else(called).or_else(|| self.frames.iter().position(Frame::is_placed))
+        self.fault_frame().or_else(called).or_else(|| self.frames.iter().position(Frame::is_placed))
     }
 
     /// Where, counted from 0, the program's own frames begin, below those of a runtime that ends it; and the last of those

@@ -6,6 +6,7 @@
 //! | another process sent the signal | ended on purpose | high |
 //! | none of these | as its end proves: the table in `shared/cause` | as there |
 
+use super::facts::CrashFact;
 use super::words::aborted_by_parent;
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{logs, quote, step, window};
@@ -54,12 +55,27 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
             );
             let otherwise = cause.otherwise.map(|it| hypothesis(file, finding, &["kernel:"], it));
             let build = hypothesis(file, finding, &["proc:", "kernel:"], build);
-            (cause.clause, cause.confidence, otherwise.into_iter().chain([build]).collect())
+            let meant =
+                meant(file, finding).map(|it| hypothesis(file, finding, &["kernel:", "monitor:"], it));
+            (cause.clause, cause.confidence, meant.into_iter().chain(otherwise).chain([build]).collect())
         }
     };
     let cause = format!("{} {cause}.{}", who(file), stack::words::place(file, finding));
     let next_steps = next_steps(file, finding, number);
     Opinion { cause, confidence, sources: &["kernel:"], hypotheses, next_steps }
+}
+
+/// Who may have wanted it to crash.
+fn meant(file: &CaseFile, finding: &Finding) -> Option<String> {
+    file.cited(finding).find_map(|fact| match fact.data.as_crash()? {
+        CrashFact::BelowTestRunner { runner } => {
+            Some(format!("A test wanted it to end so: {} above it runs tests", runner.shown()))
+        }
+        CrashFact::EndedAtOnce { parent } => {
+            Some(format!("A test wanted it to end so: {} made it, and goes on", words::who(parent)))
+        }
+        CrashFact::AbortedByParent { .. } => None,
+    })
 }
 
 fn next_steps(file: &CaseFile, finding: &Finding, signal: u8) -> Vec<NextStep> {

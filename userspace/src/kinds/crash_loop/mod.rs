@@ -59,9 +59,7 @@ pub fn counts(ended: &Ended<'_>) -> bool {
         }
         _ if ended.is_systemds_doing() => false,
         ExitCause::Signal(_) if ended.exit.oom_killed => true,
-        ExitCause::Signal(signal) if is_crash_signal(signal) => {
-            ended.tested_by.is_none() || ended.is_supervised()
-        }
+        ExitCause::Signal(signal) if is_crash_signal(signal) => !ended.is_tested(),
         ExitCause::Signal(signal) => !ending::is_expected_signal(signal) && ended.is_service_managed(),
         ExitCause::Status(status) => ended.is_failure(status) && ended.is_service_managed(),
         ExitCause::Unknown => false,

@@ -8,6 +8,7 @@ use crate::kinds::case::{Draft, Statement};
 use crate::kinds::crash::detect;
 use crate::kinds::crash::facts::CrashFact;
 use crate::kinds::fixture::{case_about, case_of, check_statements, golden, judged, recorded, told};
+use crate::kinds::pieces::Who;
 use crate::kinds::shared::ending::Ended;
 use crate::kinds::shared::ending::fixture::{ended, exit, process};
 use crate::kinds::shared::signal::facts::{SignalFact, SignalReason};
@@ -314,11 +315,19 @@ fn a_crash_in_full_with_hostile_names() {
           {"runner":"py\u001btest","type":"below_test_runner"}
     "#]].assert_eq(&golden(&process, &draft));
     check_statements(
-        &[CrashFact::BelowTestRunner { runner: "py\x1btest".into() }.into()],
+        &[
+            CrashFact::BelowTestRunner { runner: "py\x1btest".into() }.into(),
+            CrashFact::EndedAtOnce { parent: Who { name: "a\nb".into(), pid: 7 } }.into(),
+            CrashFact::AbortedByParent { parent: Who { name: "a\nb".into(), pid: 7 } }.into(),
+        ],
         &expect![[r#"
-        {"type":"below_test_runner","runner":"py\u001btest"}
-          py�test, one of its ancestors, runs tests: the crash may be intended
-    "#]],
+            {"type":"below_test_runner","runner":"py\u001btest"}
+              py�test, one of its ancestors, runs tests: the crash may be intended
+            {"type":"ended_at_once","parent":{"name":"a\nb","pid":7}}
+              it was a copy of its parent a b (pid 7), which goes on, and ended itself as soon as it was made: so do tests of such ends
+            {"type":"aborted_by_parent","parent":{"name":"a\nb","pid":7}}
+              its parent a b (pid 7) aborted it: so are processes ended that no longer answer
+        "#]],
     );
     let sent = crashed(11, Some(0), None, 7, &[]);
     assert_eq!(told(&sent).summary, "python3 was ended on purpose, with SIGSEGV (signal 11).");

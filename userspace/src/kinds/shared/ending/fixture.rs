@@ -43,6 +43,7 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended
         relayed: None,
         child_crashed: false,
         tested_by: None,
+        copy_of: None,
         oom_trigger: None,
         memory: None,
         word: None,

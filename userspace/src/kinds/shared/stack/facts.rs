@@ -18,7 +18,8 @@ facts! {
             /// How many frames were found in all.
             depth: u32,
             /// Which of `frames`, counted from 0, is the fault's: the first one past the functions through which a
-            /// program ends itself. Absent where no frame is in a known file.
+            /// program ends itself; in a recursion that filled the stack, the one after which it is named. Absent where
+            /// none of the program's own is known.
             fault_frame: Option<u32>,
             /// The functions that call each other in turn and fill the stack: recursion.
             recursion: Vec<Name>,

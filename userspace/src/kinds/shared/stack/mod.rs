@@ -85,13 +85,13 @@ pub fn instruction(file: &CaseFile, finding: &Finding) -> Option<InstructionKind
 /// The function at fault.
 pub fn function(fact: &StackFact) -> Option<&Name> {
     let StackFact::CrashStack { frames, fault_frame, .. } = fact else { return None };
-    frames.0.get(index(Some((*fault_frame)?)))?.function.as_ref()
+    frames.0.get(index(*fault_frame)?)?.function.as_ref()
 }
 
 /// What is on the stack, the innermost first.
 pub fn functions<'a>(fact: &'a StackFact) -> Vec<Function<'a>> {
     let StackFact::CrashStack { frames, fault_frame, .. } = fact else { return Vec::new() };
-    let own = index(*fault_frame);
+    let own = index(*fault_frame).unwrap_or(0);
     let function = |(at, frame): (usize, &'a StackFrame)| Function {
         function: frame.function.as_ref().map(|it| undecorated(it.raw())),
         module: frame.module.as_ref().map(Name::raw),
@@ -184,7 +184,7 @@ fn frame(frame: &Frame) -> StackFrame {
     }
 }
 
-/// Of the frame at fault; of the crashing one where nobody knows which.
-fn index(fault_frame: Option<u32>) -> usize {
-    fault_frame.and_then(|at| usize::try_from(at).ok()).unwrap_or(0)
+/// Of the frame at fault.
+fn index(fault_frame: Option<u32>) -> Option<usize> {
+    fault_frame.and_then(|at| usize::try_from(at).ok())
 }

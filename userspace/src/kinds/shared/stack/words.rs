@@ -8,6 +8,8 @@ use crate::model::Name;
 
 /// Frames named in the fact's sentence; the others are in its data and in the evidence.
 const NAMED: usize = 6;
+/// Functions of a recursion named in a sentence.
+const RECURSIVE: usize = 4;
 /// A frame of which there is nothing to say.
 const UNKNOWN: &str = "?";
 
@@ -37,10 +39,18 @@ pub fn place(file: &CaseFile, finding: &Finding) -> String {
             "The function that calls itself"
         };
         let are = if recursion.len() > 1 { "are" } else { "is" };
-        let names = list(recursion.iter().map(|it| it.shown()));
-        return format!(" {calls} {are} {names}. The whole stack is in the evidence: stack.txt.");
+        let more = recursion.len().saturating_sub(RECURSIVE);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let names = list(recursion.iter().take(RECURSIVE).map(|it| it.shown()));
+        return format!(" {calls} {are} {names}{more}. The whole stack is in the evidence: stack.txt.");
     }
-    let mut from = frames.0.iter().skip(super::index(*fault_frame)).map(frame);
+    // Where not even one is in a known file, that is all there is to tell of it.
+    let unknown = |it: &StackFrame| it.function.is_none() && it.module.is_none();
+    let Some(at) = super::index(*fault_frame).or_else(|| frames.0.iter().all(unknown).then_some(0)) else {
+        return " None of the program's own functions is known of its stack, which is in the evidence: stack.txt."
+            .to_owned();
+    };
+    let mut from = frames.0.iter().skip(at).map(frame);
     let place = from.next().unwrap_or_default();
     let caller = from.next().filter(|caller| caller != UNKNOWN);
     let called = caller.map(|caller| format!(", called from {caller}")).unwrap_or_default();
