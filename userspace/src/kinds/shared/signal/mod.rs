@@ -125,11 +125,19 @@ fn fault(signal: &FatalSignal) -> Option<(SignalReason, Option<u64>)> {
         (31, 1) => (SignalReason::ForbiddenSystemCall, false),
         _ => return None,
     };
-    // The kernel gives no address with a breakpoint, and the CPU is behind it then.
-    let address = signal.fault_address.filter(|it| *it != 0 || reason != SignalReason::Trap);
-    let address =
-        address.or_else(|| breakpoint(signal)).or_else(|| (reason != SignalReason::Trap).then_some(0));
+    let address = match reason {
+        SignalReason::Trap | SignalReason::UnknownInstruction => at_instruction(signal),
+        _ => Some(address),
+    };
     Some((reason, address.filter(|_| has_address)))
+}
+
+/// Where the instruction was that raised it: the kernel gives no address with a breakpoint, and the CPU is behind it then.
+fn at_instruction(signal: &FatalSignal) -> Option<u64> {
+    const SIGTRAP: u8 = 5;
+    let ip = || signal.capture.as_ref()?.registers.map(|it| it[IP]);
+    let behind = u64::from(signal.signal == SIGTRAP);
+    signal.fault_address.filter(|it| *it != 0).or_else(|| Some(ip()?.saturating_sub(behind)))
 }
 
 /// Whether the access was beside the stack pointer, where the stack ends: at most a page below it, or between it and what
@@ -145,11 +153,6 @@ fn is_beyond_stack(signal: &FatalSignal, address: u64) -> bool {
         (false, false) => sp & !(PAGE - 1),
     };
     (lowest..readable).contains(&address)
-}
-
-/// Where the breakpoint was that the CPU is behind.
-fn breakpoint(signal: &FatalSignal) -> Option<u64> {
-    signal.capture.as_ref()?.registers.map(|it| it[IP].saturating_sub(1))
 }
 
 #[cfg(test)]

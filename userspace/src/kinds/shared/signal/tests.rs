@@ -224,4 +224,6 @@ fn a_breakpoint_is_where_the_cpu_was_and_never_at_0() {
     assert_eq!(raised(&captured(int3(Some(0x7000)), 0x1000, 0x1000, true)), Some(0x7000));
     assert_eq!(raised(&int3(Some(0))), None, "no registers");
     assert_eq!(raised(&crash(4, Some(2), Some(0x40_1000), 42)), Some(0x40_1000));
+    let illegal = |address| captured(crash(4, Some(0x80), address, 42), 0x1000, 0x1000, true);
+    assert_eq!(raised(&illegal(Some(0))), Some(0x40_1001), "the CPU is at it");
 }
