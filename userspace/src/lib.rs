@@ -33,6 +33,7 @@ pub mod http;
 pub mod kept;
 pub mod kinds;
 pub mod kmsg;
+pub mod languages;
 pub mod llm;
 pub mod logging;
 pub mod lookup;

@@ -1,5 +1,6 @@
 //! The analyst and its client against a real HTTP server on loopback that says what it is told to, good and bad.
 
+mod contradictions;
 mod injection;
 mod printed;
 mod spending;

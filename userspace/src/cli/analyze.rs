@@ -12,6 +12,7 @@ use crate::analyst::{self, Analyst, Question};
 use crate::config::{self, Config, LoadedConfig};
 use crate::health::Health;
 use crate::kinds::case::CaseFile;
+use crate::languages;
 use crate::metrics::Metrics;
 use crate::model::Verdict;
 use crate::monitor;
@@ -117,6 +118,7 @@ async fn local(target: &Target, pid: u32, json: bool) -> Result<Option<String>> 
 async fn local_file(target: &Target, pid: u32) -> Result<Option<(CaseFile, Config)>> {
     let LoadedConfig { config, warnings, .. } = config::load(&target.sources)?;
     programs::extend(&config.own_programs())?;
+    languages::extend(&config.own_languages())?;
     for warning in warnings {
         output::complain(&format!("warning: {warning}"));
     }

@@ -62,6 +62,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::languages;
 use declare::{Fixed, Part, flags, list, one, settings, switch};
 use secret::AccessKey;
 use setting::group;
@@ -99,8 +100,9 @@ settings! {
             pub scan_interval: Duration = one("10s", "TIME", parse::duration("100ms", "1h"));
             /// File with the running kernel's type information (BTF); needed in a container without /sys.
             pub btf_path: PathBuf = one("/sys/kernel/btf/vmlinux", "FILE", parse::path);
-            // As role and name.
-            /// Role of one of your own programs, such as ci-agent=builder or my-runner=supervisor; repeatable.
+            // As role or language, and name.
+            /// Role of one of your own programs, such as ci-agent=builder or my-runner=supervisor, or the language by
+            /// whose runtime its ends are judged, such as ledger=go; repeatable.
             pub programs: Vec<(String, String)> = list("", "NAME=ROLE", programs::own)
                 .adjust(|it| it.flag = Some("program".to_owned()));
         }
@@ -126,10 +128,19 @@ settings! {
 impl Config {
     /// The names of the site's own programs, by role.
     pub fn own_programs(&self) -> BTreeMap<String, Vec<String>> {
-        let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (role, name) in &self.programs {
-            roles.entry(role.clone()).or_default().push(name.clone());
+        self.programs_by(|role| !languages::is_known(role))
+    }
+
+    /// The names of the site's own programs, by language.
+    pub fn own_languages(&self) -> BTreeMap<String, Vec<String>> {
+        self.programs_by(languages::is_known)
+    }
+
+    fn programs_by(&self, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<String>> {
+        let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (group, name) in self.programs.iter().filter(|(group, _)| wanted(group)) {
+            groups.entry(group.clone()).or_default().push(name.clone());
         }
-        roles
+        groups
     }
 }

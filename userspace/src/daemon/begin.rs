@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::sandbox::confine_daemon;
 use crate::store::{DataLock, Store};
-use crate::{kmsg, probes, programs};
+use crate::{kmsg, languages, probes, programs};
 
 /// The program that runs, whatever its file is by now (proc_pid_exe(5)).
 const OWN_PROGRAM: &str = "/proc/self/exe";
@@ -49,6 +49,7 @@ impl Begun {
     pub fn new(config: Config, origin: Origin) -> Result<Self> {
         let started = Instant::now();
         programs::extend(&config.own_programs())?;
+        languages::extend(&config.own_languages())?;
         let host = Host::read(&config.proc_root);
         let (metrics, health) = (Metrics::new(), Health::default());
         let lock = lock_folder(&config.data_dir)?;

@@ -9,7 +9,7 @@ use super::signals::Generated;
 use super::units::Told;
 use super::victims::Chosen;
 use crate::kinds::pieces::Who;
-use crate::kinds::shared::ending::{Ended, OomTrigger};
+use crate::kinds::shared::ending::{self, Ended, OomTrigger};
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, is_crash_signal};
 use crate::observation::CgroupMemory;
 use crate::programs::{self, Roles, roles_of};
@@ -34,6 +34,7 @@ pub(super) struct Joined {
     relayed: Option<PassedOn>,
     passed_on: Option<Who>,
     tested_by: Option<String>,
+    copy_of: Option<Who>,
     origin: Origin,
 }
 
@@ -57,6 +58,7 @@ impl Joined {
             passed_on: self.passed_on.as_ref(),
             tested_by: self.tested_by.as_deref(),
             child_crashed: self.child_crashed,
+            copy_of: self.copy_of.clone(),
             oom_trigger: self.trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: self.memory.as_ref(),
             word: self.told.as_ref().and_then(Told::word),
@@ -82,6 +84,10 @@ impl Monitor {
         let info = process.info();
         let moment = if is_relay(process, &info) { LONG_MOMENT } else { MOMENT };
         let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
+        let origin = match process.origin() {
+            Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
+            origin => origin,
+        };
         Some(Joined {
             starter,
             told: self.units.told(process),
@@ -92,10 +98,8 @@ impl Monitor {
             relayed: self.fallen.passed_on(process.key, exit.cause, end.at, moment),
             passed_on: None,
             tested_by: if crashed { test_runner(&self.table, process) } else { None },
-            origin: match process.origin() {
-                Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
-                origin => origin,
-            },
+            copy_of: crashed.then(|| original(&self.table, process, starter, origin)).flatten(),
+            origin,
             process: process.clone(),
             info,
             generated,
@@ -126,9 +130,24 @@ pub(super) fn is_relay(process: &Process, info: &ProcessInfo) -> bool {
     roles.intersects(Roles::RELAY | Roles::STARTER) || process.forks == Some(1)
 }
 
-/// The test runner that started it, itself or by a shell and the like: further up, a program under test that serves
-/// may have started it.
+/// The test runner below which it was started, at whatever remove: what it tests may start others, and the runner tells
+/// its reader. Not beyond a supervisor, which is told of what it looks after.
 fn test_runner(table: &Table, process: &Process) -> Option<String> {
-    let starter = table.above(process).map(Process::info).find(|above| !programs::only_starts(above))?;
-    programs::is_test_runner(&starter).then(|| programs::program(&starter).to_owned())
+    const KEEPERS: Roles = Roles::SUPERVISOR.union(Roles::CONTAINER_RUNTIME);
+    let kept = |above: &ProcessInfo| roles_of(programs::program(above)).intersects(KEEPERS);
+    let mut above = table.above(process).map(Process::info).take_while(|above| !kept(above));
+    let runner = above.find(programs::is_test_runner)?;
+    Some(programs::program(&runner).to_owned())
+}
+
+/// The parent that goes on, where the process was a copy of it: forked, or started from the same file. Not one that serves,
+/// whose copies are its workers; nor a shell, whose copies run commands.
+fn original(table: &Table, process: &Process, starter: ProcessKey, origin: Origin) -> Option<Who> {
+    let parent = table.live_by_pid(starter.pid).filter(|it| it.key == starter && it.end.is_none())?;
+    let copy = origin == Origin::Forked || parent.exe.is_some() && parent.exe == process.exe;
+    let info = parent.info();
+    let serves = ending::is_kept(&info, &lossy(&parent.parent_comm), parent.origin(), parent.session)
+        || info.container_id.is_some();
+    let fits = copy && !serves && !programs::runs_shell(&info);
+    fits.then(|| Who { name: lossy(&parent.comm).into(), pid: parent.key.pid })
 }

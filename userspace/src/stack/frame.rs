@@ -19,6 +19,9 @@ pub struct Stack {
     /// Where and why the chain ends, what was doubted, what was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The instruction at which the thread was, as its file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<super::Instruction>,
 }
 
 /// Frames of one stack, those of inlined functions included.
@@ -34,7 +37,7 @@ const BARE: &str = "no unwinding and no names";
 impl Stack {
     /// What the kernel walked, and nothing made of it, for this reason.
     pub fn bare(frames: Vec<Frame>, why: &str) -> Self {
-        Self { frames, notes: vec![format!("{BARE}: {why}")] }
+        Self { frames, notes: vec![format!("{BARE}: {why}")], instruction: None }
     }
 
     /// What may be kept of a stack that another process made: as many frames, as long and as clean words as ours have.
@@ -50,7 +53,7 @@ impl Stack {
         }
         let mut notes = Notes::default();
         self.notes.into_iter().for_each(|note| notes.add(note));
-        Self { frames: self.frames, notes: notes.into_inner() }
+        Self { frames: self.frames, notes: notes.into_inner(), instruction: self.instruction }
     }
 
     /// With one more thing to say of it.
@@ -173,6 +176,7 @@ mod tests {
                 Frame { function: None, module: None, address: None, ..named("", 1) },
             ],
             notes: vec!["the chain ends here".to_owned()],
+            instruction: None,
         };
         expect![[r"
             #0  0x0000000000000000 in ??
@@ -193,8 +197,11 @@ mod tests {
             function: function.map(str::to_owned),
             ..Frame::default()
         };
-        let noted =
-            |function, note: &str| Stack { frames: vec![frame(function)], notes: vec![note.to_owned()] };
+        let noted = |function, note: &str| Stack {
+            frames: vec![frame(function)],
+            notes: vec![note.to_owned()],
+            ..Stack::default()
+        };
         for (stack, bare) in [
             (Stack::bare(vec![frame(None)], "too many crashes at once"), true),
             (noted(None, NO_TIME), true),

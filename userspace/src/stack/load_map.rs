@@ -1,6 +1,7 @@
 //! The modules of a crashed process as the files on disk have them now: opened with care, and each judged
 //! whether it still is what was loaded.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -66,6 +67,7 @@ impl LoadMap {
         if capture.modules.len() > MODULES_MAX {
             notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is omitted"));
         }
+        name_as_executable(&mut listed, capture);
         let has_executable = listed.iter().any(is_executable);
         if !has_executable {
             listed.insert(0, LoadedModule::default());
@@ -209,6 +211,17 @@ impl Module {
 
     pub(super) fn build_id(&self) -> Option<&BuildId> {
         self.on_disk.as_ref()?.known.image.build_id.as_ref()
+    }
+}
+
+/// musl's list begins with the executable as well, but has it by the name by which it was called.
+fn name_as_executable(listed: &mut [LoadedModule], capture: &Capture) {
+    let known = [&capture.executable, &capture.mapped];
+    if let Some(first) = listed.first_mut().filter(|it| !is_executable(it)) {
+        let name = first.path.as_deref().and_then(Path::file_name);
+        if name.is_some() && known.iter().any(|it| it.as_deref().and_then(Path::file_name) == name) {
+            first.path = None;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod calls;
 mod capture;
 mod cfi;
 mod contents;
+mod cycle;
 mod effort;
 mod files;
 mod frame;
@@ -19,6 +20,7 @@ mod frame;
 mod fuzz;
 mod image;
 mod images;
+mod instruction;
 mod kept;
 mod load_map;
 mod notes;
@@ -34,12 +36,15 @@ mod tests;
 
 pub use crate::lookup::Root;
 pub use capture::{BuildId, Capture, CapturedFrame, KeptFile, LoadedModule, Register, Registers};
+pub use cycle::Cycle;
 pub use effort::Effort;
 pub use files::{FILE_BYTES_MAX, Files, FoundFile, wanted};
 pub use frame::{FoundBy, Frame, Stack};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::fuzz;
+pub use instruction::Instruction;
 pub use kept::stand_ins;
+pub use site::undecorated;
 pub use unwind::bare;
 pub use unwinder::Unwinder;
 

@@ -1,104 +1,42 @@
 //! Where a crash happened, in one stable word for fingerprints: past the machinery that a program calls to
-//! die (abort, assertions, panics), the first function that is the program's own.
+//! die (abort, assertions, panics), the first function that is the program's own; of endless recursion, the functions
+//! that call each other.
 
 use super::frame::SIGNAL_FRAME;
 use super::{Frame, Stack};
+use crate::languages;
 
 /// How deep the machinery of dying may reach.
 const MACHINERY_FRAMES_MAX: usize = 32;
-
-/// Functions through which a program ends itself, without their decoration.
-const MACHINERY: [&str; 37] = [
-    "__abort_msg",
-    "__assert",
-    "__assert_fail",
-    "__assert_fail_base",
-    "__assert_perror_fail",
-    "__chk_fail",
-    "__cxa_rethrow",
-    "__cxa_throw",
-    "__fortify_fail",
-    "__gnu_cxx::__verbose_terminate_handler",
-    "__libc_fatal",
-    "__libc_free",
-    "__libc_malloc",
-    "__libc_message",
-    "__libc_realloc",
-    "__pthread_kill",
-    "__pthread_kill_implementation",
-    "__pthread_kill_internal",
-    "__stack_chk_fail",
-    "__stack_chk_fail_local",
-    "_int_free",
-    "_int_malloc",
-    "_int_realloc",
-    "abort",
-    "abort_message",
-    "cfree",
-    "free",
-    "gsignal",
-    "malloc",
-    "malloc_consolidate",
-    "malloc_printerr",
-    "pthread_kill",
-    "raise",
-    "realloc",
-    "rust_begin_unwind",
-    "rust_panic",
-    "tgkill",
-];
-
-/// The same, by how their names begin: Rust's panics and C++'s terminate.
-const MACHINERY_PREFIXES: [&str; 17] = [
-    "<T as core::result::",
-    "__cxxabiv1::",
-    "__rust_",
-    "__rustc::rust_",
-    "_Unwind_",
-    "alloc::alloc::handle_alloc_error",
-    "alloc::raw_vec::handle_error",
-    "core::cell::panic_",
-    "core::option::expect_failed",
-    "core::option::unwrap_failed",
-    "core::panicking::",
-    "core::result::unwrap_failed",
-    "core::slice::index::slice_",
-    "core::str::slice_error_fail",
-    "panic_abort::",
-    "std::panicking::",
-    "std::terminate",
-];
-
-/// More of them, whose names end with these.
-const MACHINERY_ENDS: [&str; 4] = [
-    "__rust_end_short_backtrace",
-    "abort_internal",
-    "process::abort",
-    "sys::backtrace::__rust_begin_short_backtrace",
-];
 
 impl Stack {
     /// `module!function` of the first frame past the machinery of dying; where it has no name, its build-id
     /// and offset. `None` where no frame is in a known file.
     pub fn site(&self) -> Option<String> {
-        let frame = self.frames.get(self.fault_frame()?)?;
-        let module = frame.module.as_deref().map(base_name);
-        match (&frame.function, module, &frame.build_id, frame.offset) {
-            (Some(function), Some(module), _, _) => Some(format!("{module}!{}", undecorated(function))),
-            (None, _, Some(build_id), Some(offset)) => Some(format!("{build_id}+{offset:#x}")),
-            (None, Some(module), None, Some(offset)) => Some(format!("{module}+{offset:#x}")),
-            _ => None,
-        }
+        self.frames.get(self.site_frame()?)?.site()
     }
 
     /// The function of [`Self::site`], as a person would say it.
     pub(super) fn top_symbol(&self) -> Option<&str> {
-        self.frames.get(self.fault_frame()?)?.function.as_deref()
+        self.frames.get(self.site_frame()?)?.function.as_deref()
     }
 
-    /// Which frame, counted from 0, is that of [`Self::site`].
+    /// Which frame, counted from 0, is the first one of the program's own; `None` where none is known.
     pub fn fault_frame(&self) -> Option<usize> {
-        let placed = |frame: &&Frame| frame.module.is_some() || frame.build_id.is_some();
+        let (own, _) = self.past_machinery();
+        self.frames[own..].iter().position(Frame::is_placed).map(|at| own + at)
+    }
+
+    /// Which frame is that of [`Self::site`]: where nothing of its own is known, what it called to end itself.
+    fn site_frame(&self) -> Option<usize> {
+        let (_, machinery) = self.past_machinery();
+        let called = || self.frames[..machinery].iter().rposition(Frame::is_placed);
+        self.fault_frame().or_else(called).or_else(|| self.frames.iter().position(Frame::is_placed))
+    }
+
+    /// Where, counted from 0, the program's own frames begin, below those of a runtime that ends it; and the last of those
+    /// functions that are called for that.
+    fn past_machinery(&self) -> (usize, usize) {
         // The deepest of the machinery with nothing but it, or its unnamed neighbours in libc, above it.
         let mut past = 0;
         for (number, frame) in self.frames.iter().enumerate().take(MACHINERY_FRAMES_MAX) {
@@ -116,35 +54,58 @@ impl Stack {
         };
         // A handler that gives up, as crash reporters do: the fault is what it was called for.
         let interrupted = self.frames.iter().position(|it| it.function.as_deref() == Some(SIGNAL_FRAME));
-        let after = interrupted.filter(|_| past > 0).map_or(after, |it| it + 1);
-        let past = if self.frames[after..].iter().any(|frame| placed(&frame)) { after } else { 0 };
-        self.frames[past..].iter().position(|frame| placed(&frame)).map(|at| past + at)
+        (interrupted.filter(|_| past > 0).map_or(after, |it| it + 1), past)
+    }
+}
+
+impl Frame {
+    /// The same word for the same place, whatever the process and, where it has a name, the build.
+    pub(super) fn site(&self) -> Option<String> {
+        let module = self.module.as_deref().map(base_name);
+        match (&self.function, module, &self.build_id, self.offset) {
+            (Some(function), Some(module), _, _) => Some(format!("{module}!{}", undecorated(function))),
+            (None, _, Some(build_id), Some(offset)) => Some(format!("{build_id}+{offset:#x}")),
+            (None, Some(module), None, Some(offset)) => Some(format!("{module}+{offset:#x}")),
+            _ => None,
+        }
+    }
+
+    /// Whether it is in a known file.
+    const fn is_placed(&self) -> bool {
+        self.module.is_some() || self.build_id.is_some()
     }
 }
 
 fn is_machinery(function: &str) -> bool {
-    let function = undecorated(function);
-    MACHINERY.contains(&function.as_str())
-        || MACHINERY_PREFIXES.iter().any(|prefix| function.starts_with(prefix))
-        || MACHINERY_ENDS.iter().any(|end| function.ends_with(end))
+    languages::is_machinery(&undecorated(function))
 }
 
+/// Whether it is in a library of C's or C++'s: what calls into abort(3) there is no program's own.
 fn in_libc(frame: &Frame) -> bool {
-    let name = frame.module.as_deref().map_or("", base_name);
-    ["libc.so.", "libc-2.", "ld-musl-", "libpthread", "libstdc++.so"].iter().any(|it| name.starts_with(it))
+    frame.module.as_deref().map(base_name).is_some_and(languages::is_plumbing)
 }
 
 /// Without what a compiler adds that changes from build to build: `.part.0`, `.cold`, `::h0123456789abcdef`;
 /// and without glibc's prefix of its inner names.
-fn undecorated(function: &str) -> String {
+pub fn undecorated(function: &str) -> String {
     let function = function.strip_prefix("__GI_").unwrap_or(function);
     let function = function.split_once("::h").map_or(function, |(stem, hash)| {
         if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) { stem } else { function }
     });
-    let end = [".part.", ".cold", ".constprop.", ".isra.", ".lto_priv.", ".llvm."]
-        .iter()
-        .filter_map(|suffix| function.find(suffix).filter(|at| *at > 0))
-        .min();
+    let end = [
+        ".part.",
+        ".cold",
+        ".constprop.",
+        ".isra.",
+        ".lto_priv.",
+        ".llvm.",
+        " [clone ",
+        "@GLIBC_",
+        "@@GLIBC_",
+    ]
+    .iter()
+    .filter_map(|suffix| function.find(suffix).filter(|at| *at > 0))
+    .min();
     function[..end.unwrap_or(function.len())].to_owned()
 }
 
@@ -169,7 +130,7 @@ mod tests {
                 ..Frame::default()
             }
         };
-        Stack { frames: frames.iter().map(frame).collect(), notes: vec![] }.site()
+        Stack { frames: frames.iter().map(frame).collect(), ..Stack::default() }.site()
     }
 
     #[test]

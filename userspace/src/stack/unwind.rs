@@ -225,9 +225,21 @@ impl<'m> Chain<'_, 'm, '_> {
     fn by_frame_pointer(&self, registers: &Registers) -> Option<NextFrame> {
         let frame =
             registers.get(Register::Rbp).filter(|it| *it >= registers.sp() && it.is_multiple_of(8))?;
-        let ip = self.read(frame.checked_add(8)?).filter(|it| self.is_behind_call(*it))?;
+        let ip = self.read(frame.checked_add(8)?)?;
+        if !self.is_behind_call(ip) && !self.is_interrupted(ip, frame) {
+            return None;
+        }
         let caller = Registers::new(ip, frame.checked_add(16)?).with(Register::Rbp, self.read(frame)?);
         Some(NextFrame::Caller { registers: caller, exact: false, found_by: FoundBy::FramePointer })
+    }
+
+    /// Whether this may be an instruction that faulted, behind which a runtime's handler put a call of its own, as Go's does
+    /// for sigpanic: it is code, and the frame above it was called as any other.
+    fn is_interrupted(&self, ip: u64, frame: u64) -> bool {
+        let above = self.read(frame).filter(|it| *it > frame && it.is_multiple_of(8));
+        let caller = above.and_then(|it| self.read(it.checked_add(8)?));
+        self.map.find(ip).is_some_and(|it| it.usable().is_some())
+            && caller.is_some_and(|it| self.is_behind_call(it))
     }
 
     fn read(&self, address: u64) -> Option<u64> {

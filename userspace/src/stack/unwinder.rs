@@ -8,7 +8,9 @@ use super::contents::ReadBudget;
 use super::effort::Effort;
 use super::files::Files;
 use super::frame::NO_TIME;
+use super::image::read_at;
 use super::images::Images;
+use super::instruction::{self, Instruction};
 use super::load_map::{LoadMap, Module};
 use super::notes::Notes;
 use super::symbols::Symbols;
@@ -72,7 +74,20 @@ fn stack(capture: &Capture, files: &dyn Files, images: &mut Images, effort: &Eff
         // What was left out must not be missing from the next stack.
         images.clear();
     }
-    Stack { frames, notes: notes.into_inner() }
+    Stack { frames, notes: notes.into_inner(), instruction: instruction(capture, &map) }
+}
+
+/// What the file has at the instruction pointer. What a debugger, a compiler at run time or the program itself wrote
+/// into its own code is not there.
+fn instruction(capture: &Capture, map: &LoadMap) -> Option<Instruction> {
+    let ip = capture.registers.as_ref()?.ip;
+    let module = map.find(ip)?;
+    let file = module.usable()?;
+    let at = file.known.image.offset_of(ip.wrapping_sub(module.bias))?;
+    let before = at.saturating_sub(2);
+    let bytes = read_at(&file.opened.file, before, at - before + instruction::BYTES).ok()?;
+    let (before, code) = bytes.split_at_checked(usize::try_from(at - before).ok()?)?;
+    instruction::at(before, code)
 }
 
 /// What names are found with.

@@ -7,11 +7,12 @@ use super::{File, Violation, circles};
 
 /// Every top module, each below those it may take from: so nothing can go in a circle.
 #[rustfmt::skip]
-const ARROWS: [(&str, &[&str]); 39] = [
+const ARROWS: [(&str, &[&str]); 40] = [
     ("text", &[]),
     ("heap", &[]),
     ("model", &["text"]),
     ("programs", &["model"]),
+    ("languages", &["model"]),
     ("coverage", &[]),
     ("redact", &["model", "programs", "text"]),
     ("observation", &["model"]),
@@ -21,19 +22,19 @@ const ARROWS: [(&str, &[&str]); 39] = [
     ("sandbox", &[]),
     ("lookup", &[]),
     ("metrics", &["coverage", "sandbox"]),
-    ("stack", &["lookup", "text"]),
+    ("stack", &["languages", "lookup", "text"]),
     ("children", &["health", "lookup", "metrics", "sandbox", "stack"]),
     ("evidence", &["cgroup", "model", "sandbox", "text"]),
     ("kept", &["children", "evidence", "lookup", "model", "stack"]),
     ("outbound", &[]),
-    ("config", &["model", "programs", "text"]),
+    ("config", &["languages", "model", "programs", "text"]),
     ("scan", &["cgroup", "children", "evidence", "health", "host", "metrics", "model", "observation", "sandbox"]),
     ("probes", &["coverage", "health", "host", "metrics", "model", "observation", "scan"]),
     ("kmsg", &["coverage", "health", "host", "model", "observation"]),
     ("runtimes", &["model"]),
     ("systemd", &["coverage", "health", "host", "metrics", "model", "observation"]),
     ("state", &["cgroup", "coverage", "host", "metrics", "model", "observation", "programs", "runtimes"]),
-    ("kinds", &["cgroup", "children", "config", "evidence", "host", "lookup", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
+    ("kinds", &["cgroup", "children", "config", "evidence", "host", "languages", "lookup", "metrics", "model", "observation", "programs", "redact", "stack", "state", "text"]),
     ("render", &["kinds", "model"]),
     ("queue", &["cgroup", "kinds", "metrics", "model"]),
     ("monitor", &["cgroup", "children", "config", "evidence", "health", "host", "kept", "kinds", "lookup", "metrics", "model", "observation", "programs", "queue", "redact", "runtimes", "scan", "stack", "state", "text"]),
@@ -43,9 +44,9 @@ const ARROWS: [(&str, &[&str]); 39] = [
     ("recorder", &["analyst", "coverage", "health", "kinds", "metrics", "model", "queue", "redact", "store", "text"]),
     ("alerts", &["cgroup", "config", "health", "kinds", "metrics", "model", "outbound", "redact", "store", "text"]),
     ("http", &["analyst", "children", "config", "coverage", "evidence", "health", "host", "kinds", "metrics", "model", "monitor", "redact", "sandbox", "store", "text"]),
-    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kept", "kinds", "kmsg", "metrics", "monitor", "probes", "programs", "queue", "recorder", "runtimes", "sandbox", "scan", "store", "systemd"]),
+    ("daemon", &["alerts", "analyst", "cgroup", "children", "config", "coverage", "evidence", "health", "host", "http", "kept", "kinds", "kmsg", "languages", "metrics", "monitor", "probes", "programs", "queue", "recorder", "runtimes", "sandbox", "scan", "store", "systemd"]),
     ("logging", &["config"]),
-    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "systemd", "text"]),
+    ("cli", &["analyst", "children", "config", "coverage", "daemon", "health", "kinds", "kmsg", "languages", "logging", "metrics", "model", "monitor", "outbound", "probes", "programs", "redact", "render", "sandbox", "store", "systemd", "text"]),
     ("fuzzing", &["alerts", "config", "http", "kmsg", "llm", "probes", "redact", "scan", "stack"]),
 ];
 

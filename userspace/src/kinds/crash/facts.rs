@@ -12,6 +12,11 @@ facts! {
             /// The name of the test runner among its ancestors.
             runner: Name,
         },
+        /// It was a copy of its parent, which goes on, and ended itself as soon as it was made: so are such ends tested.
+        EndedAtOnce {
+            /// The parent.
+            parent: Who,
+        },
         /// Its parent aborted it (SIGABRT), as those do that look after others, when one no longer answers.
         AbortedByParent {
             /// The parent, which sent the signal.

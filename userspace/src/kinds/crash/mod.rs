@@ -3,7 +3,8 @@
 //!
 //! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running for
 //! a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or which
-//! are part of ordinary pipelines; what a test runner started, which tells its own reader: info; a handled
+//! are part of ordinary pipelines; what a test runner started, at whatever remove, or a copy that a program made of itself to
+//! see it end (a death test), which tell their own reader: info; a handled
 //! SIGSEGV, after which the process lives on or exits by status. A signal that another process sent on purpose is
 //! told apart by its siginfo and is only worth knowing, but for a SIGABRT from its own parent: so a service manager's
 //! watchdog and a server's master end what no longer answers, a warning. Who waits for a program and ends the way it did
@@ -22,6 +23,7 @@ use super::room::{Nature, Room, Tie, at_once};
 use super::shared::ending::Ended;
 use super::shared::{signal, stack};
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal, signal_name};
+use crate::programs;
 use facts::CrashFact;
 
 /// What this kind brings to the stages that know no kind by name.
@@ -53,13 +55,17 @@ pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
     if !is_crash_signal(signal) || ended.relays_childs_signal() || ended.is_systemds_doing() {
         return None;
     }
-    let aborted = signal == SIGABRT && ended.is_ended_by_parent();
+    // A shell's signal is a person's, or a script's.
+    let by_program = !programs::is_shell_name(ended.parent_name);
+    let aborted = signal == SIGABRT && ended.is_ended_by_parent() && by_program;
     let sent = ended.signal.is_some_and(signal::is_sent);
     let working = ended.is_supervised() || ended.exit.age_ms >= LONG_LIVED_MS;
-    let tested = ended.tested_by.filter(|_| !ended.is_supervised());
+    let tested = ended.is_tested();
     let mut facts = ended.facts();
-    let below = tested.map(|runner| CrashFact::BelowTestRunner { runner: runner.into() });
-    facts.extend(below.map(|it| Statement::new("monitor:process", it)));
+    let below = ended.tested_by.map(|runner| CrashFact::BelowTestRunner { runner: runner.into() });
+    let at_once = || Some(CrashFact::EndedAtOnce { parent: ended.is_death_test_of()?.clone() });
+    let meant = below.or_else(at_once).filter(|_| tested);
+    facts.extend(meant.map(|it| Statement::new("monitor:process", it)));
     // Right after the cause, which says what they explain.
     let mut of_signal = ended.signal.map(|it| signal::facts(it, ended.source)).unwrap_or_default();
     if aborted {
@@ -69,8 +75,8 @@ pub fn detect(ended: &Ended<'_>) -> Option<Draft> {
     facts.splice(1..1, of_signal);
     Some(Draft {
         kind: IncidentKind::Crash,
-        severity: match (sent || tested.is_some(), working) {
-            (true, _) if aborted && tested.is_none() => Severity::Warning,
+        severity: match (sent || tested, working) {
+            (true, _) if aborted && !tested => Severity::Warning,
             (true, _) => Severity::Info,
             (false, true) => Severity::Critical,
             (false, false) => Severity::Warning,

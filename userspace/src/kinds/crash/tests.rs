@@ -6,7 +6,7 @@ use super::*;
 use crate::kinds::fixture::told;
 use crate::kinds::shared::ending::facts::EndFact;
 use crate::kinds::shared::ending::fixture::{ended, exit, process};
-use crate::model::{ExitRecord, ProcessInfo};
+use crate::model::{ExitRecord, ProcessInfo, ProcessKey};
 use crate::observation::FatalSignal;
 
 #[test]
@@ -107,5 +107,66 @@ fn an_abort_that_a_watchdog_had_sent_is_told_of_the_unit() {
         let word = Some(Word { unit: &unit, life: &life, is_main });
         let it = Ended { word, signal: Some(&crash), ..ended(&process, &exit) };
         assert_eq!(detect(&it).is_some(), want, "{result:?} {signal} by {sender}, main: {is_main}");
+    }
+}
+
+#[test]
+fn a_copy_that_its_parent_makes_to_see_it_end_wakes_nobody() {
+    let process = process();
+    let parent = || Some(Who { name: "death_test".into(), pid: 7 });
+    let ended_by = |signal, age_ms| ExitRecord { age_ms, ..exit(ExitCause::Signal(signal)) };
+    for (what, copy_of, age_ms, signal, code, sender, want) in [
+        ("a death test", parent(), 4, 6, -6, 42, Severity::Info),
+        ("by kill(2)", parent(), 4, 6, 0, 42, Severity::Info),
+        ("raise(SIGSEGV)", parent(), 4, 11, -6, 42, Severity::Info),
+        ("a worker that has worked", parent(), 1000, 6, -6, 42, Severity::Warning),
+        ("a fault of its own", parent(), 4, 11, 1, 42, Severity::Warning),
+        ("no copy of its parent, or of one that serves", None, 4, 6, -6, 42, Severity::Warning),
+        ("aborted by its parent, for which it hung", parent(), 4, 6, 0, 7, Severity::Warning),
+    ] {
+        let (exit, crash) = (ended_by(signal, age_ms), FatalSignal::sample(signal, Some(code), sender));
+        let starter = ProcessKey { pid: 7, start_ticks: 7 };
+        let it = Ended {
+            signal: Some(&crash),
+            copy_of: copy_of.clone(),
+            starter,
+            parent_name: "death_test",
+            ..ended(&process, &exit)
+        };
+        let draft = detect(&it).unwrap();
+        assert_eq!(draft.severity, want, "{what}");
+        let at_once = |it: &Statement| matches!(it.data.as_crash(), Some(CrashFact::EndedAtOnce { .. }));
+        assert_eq!(draft.facts.iter().any(at_once), want == Severity::Info, "{what}");
+        let loops = crate::kinds::crash_loop::counts(&it);
+        assert_eq!(loops, want == Severity::Warning && sender == 42, "{what}: a loop");
+    }
+    let supervised = ProcessInfo { ppid: 1, ..process };
+    let (exit, crash) = (ended_by(6, 4), FatalSignal::sample(6, Some(-6), 42));
+    let it = Ended { signal: Some(&crash), copy_of: parent(), ..ended(&supervised, &exit) };
+    assert_eq!(detect(&it).unwrap().severity, Severity::Critical, "a service");
+}
+
+#[test]
+fn a_master_that_aborts_its_worker_says_that_it_hung_and_a_shell_does_not() {
+    let process = process();
+    let exit = ExitRecord { age_ms: 31_000, ..exit(ExitCause::Signal(6)) };
+    let mut crash = FatalSignal::sample(6, Some(0), 7);
+    let starter = ProcessKey { pid: 7, start_ticks: 7 };
+    for (parent_name, want) in [
+        ("gunicorn", Severity::Warning),
+        ("uvicorn", Severity::Warning),
+        ("python3", Severity::Warning),
+        ("timeout", Severity::Warning),
+        ("bash", Severity::Info),
+        ("-sh", Severity::Info),
+    ] {
+        crash.sender.comm = parent_name.as_bytes().into();
+        let it = Ended { signal: Some(&crash), parent_name, starter, ..ended(&process, &exit) };
+        let draft = detect(&it).unwrap();
+        assert_eq!(draft.severity, want, "{parent_name}");
+        let cause = crate::analyst::built_in(&crate::kinds::fixture::case_of(&draft)).probable_cause;
+        let hung = format!("hung, as it seems: its parent {parent_name} (pid 7) aborted it");
+        assert_eq!(cause.contains(&hung), want == Severity::Warning, "{cause}");
+        assert_eq!(cause.contains("on purpose"), want == Severity::Info, "{cause}");
     }
 }

@@ -29,6 +29,11 @@ pub fn sentence(fact: &CrashFact) -> String {
         CrashFact::BelowTestRunner { runner } => {
             format!("{}, one of its ancestors, runs tests: the crash may be intended", runner.shown())
         }
+        CrashFact::EndedAtOnce { parent } => format!(
+            "it was a copy of its parent {}, which goes on, and ended itself as soon as it was made: so do tests of \
+             such ends",
+            who(parent)
+        ),
         CrashFact::AbortedByParent { parent } => {
             format!("its parent {} aborted it: so are processes ended that no longer answer", who(parent))
         }
@@ -39,6 +44,6 @@ pub fn sentence(fact: &CrashFact) -> String {
 pub fn aborted_by_parent<'a>(file: &'a CaseFile, finding: &'a Finding) -> Option<&'a Who> {
     file.cited(finding).find_map(|fact| match fact.data.as_crash()? {
         CrashFact::AbortedByParent { parent } => Some(parent),
-        CrashFact::BelowTestRunner { .. } => None,
+        CrashFact::BelowTestRunner { .. } | CrashFact::EndedAtOnce { .. } => None,
     })
 }

@@ -25,7 +25,7 @@ use super::case::{Draft, Statement};
 use super::pieces::Who;
 use super::room::{Nature, OfUnit, Room, Tie, at_once};
 use super::shared::ending::{self, Ended};
-use super::shared::signal;
+use super::shared::{signal, stack};
 use crate::config::DetectLimits;
 use crate::model::{ExitCause, IncidentKind, Severity, is_crash_signal};
 use crate::programs::{self, Roles, roles_of};
@@ -41,7 +41,7 @@ pub const ROOM: Room = Room {
     of_unit: Some(OfUnit::MainProcess),
     explains: &[(IncidentKind::AbnormalExit, Tie::MadeOf), (IncidentKind::UnitFailed, Tie::Grouped)],
     patience: at_once,
-    stack: None,
+    stack: Some(stack::add_facts),
     summary: words::summary,
     verdict: verdict::judge,
     #[cfg(test)]
@@ -60,9 +60,7 @@ pub fn counts(ended: &Ended<'_>) -> bool {
         }
         _ if ended.is_systemds_doing() => false,
         ExitCause::Signal(_) if ended.exit.oom_killed => true,
-        ExitCause::Signal(signal) if is_crash_signal(signal) => {
-            ended.tested_by.is_none() || ended.is_supervised()
-        }
+        ExitCause::Signal(signal) if is_crash_signal(signal) => !ended.is_tested(),
         ExitCause::Signal(signal) => !ending::is_expected_signal(signal) && ended.is_service_managed(),
         ExitCause::Status(status) => ended.is_failure(status) && ended.is_service_managed(),
         ExitCause::Unknown => false,
@@ -107,6 +105,8 @@ pub fn detect(
     facts.extend(respawned.map(|(_, it)| Statement::new("monitor:history", started_again(ended, &it))));
     facts.extend(ended.exit.oom_killed.then(ending::chosen_by_oom_killer));
     facts.extend(ended.facts_of_loop());
+    // The last end has its own cause, which the loop's is made of.
+    facts.extend(ended.signal.map(|it| signal::facts(it, ended.source)).unwrap_or_default());
     Some(Draft {
         kind: IncidentKind::CrashLoop,
         severity: match respawned {

@@ -1,5 +1,6 @@
 //! What several kinds state, tell and judge alike, a folder a subject. No kind is named here.
 
+pub mod cause;
 pub mod ending;
 pub mod episodes;
 pub mod limits;

@@ -210,6 +210,34 @@ fn a_program_without_anything_of_others_in_it_has_its_whole_chain() {
     }
 }
 
+/// Go's sigpanic, to which no call led: the instruction that faulted is its return address.
+#[test]
+fn a_handler_that_is_called_as_if_by_the_fault_leads_to_it() {
+    let flags = [
+        "-O1",
+        "-static",
+        "-no-pie",
+        "-nostdlib",
+        "-ffreestanding",
+        "-fno-asynchronous-unwind-tables",
+        "-fno-omit-frame-pointer",
+    ];
+    let stack = stack_of(Program { path: compiled("injected", &flags) }.crash(""));
+    assert_eq!(functions(&stack), ["injected", "faulty", "outer", "_start"], "{stack}");
+}
+
+/// musl's list has the executable by the name by which it was called.
+#[test]
+fn an_executable_is_known_by_the_name_by_which_it_was_called() {
+    for flags in [&["-g", "-O2"][..], &["-g", "-O2", "-no-pie"]] {
+        let mut capture = Program::compile(flags).crash("segv");
+        let want = stack_of(capture.clone());
+        capture.modules[0].path = Some("./crash".into());
+        assert_eq!(functions(&stack_of(capture)), functions(&want), "{flags:?}");
+        assert!(functions(&want).starts_with(&["write_nowhere"]), "{want}");
+    }
+}
+
 /// What the kernel saw has its file's name still, and nothing that is not so is said of who called.
 #[test]
 fn a_fixed_program_that_is_gone_is_named() {

@@ -38,10 +38,10 @@ fn a_service_that_ended_with_a_status() {
         ExitCause::Status(1),
         &expect![[r#"
             python3, a supervised process, ended by exit status 1 after 3.2 s.
-            python3 ended with status 1: it exited by itself, and its last log lines usually say why.
+            python3 ended with status 1: it may have met an exception that it did not catch, a MemoryError among them, or called sys.exit(1): the traceback is in its last log lines.
             Low, by F1 F2 F3 F4 F5
-            ? Its configuration was changed, or a new version deployed, shortly before [F1 F3 F4 F5]
             ? Something it needs was not available, such as a database, a port, a file or disk space [F1 F3 F4 F5]
+            ? Its configuration was changed, or a new version deployed, shortly before [F1 F3 F4 F5]
             - Recent log output
               $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
             - What its supervisor reports: result, restarts, limits
@@ -89,7 +89,7 @@ fn each_end_has_its_own_cause() {
         (ExitCause::Status(64), "EX_USAGE", Confidence::Medium),
         (ExitCause::Status(66), "EX_NOINPUT", Confidence::Medium),
         (ExitCause::Status(78), "EX_CONFIG", Confidence::Medium),
-        (ExitCause::Status(101), "a Rust program exits like this", Confidence::Medium),
+        (ExitCause::Status(101), "panicked, as a Rust program says with this status", Confidence::Medium),
         (ExitCause::Status(127), "does not exist", Confidence::Medium),
         (
             ExitCause::Status(137),
@@ -99,16 +99,21 @@ fn each_end_has_its_own_cause() {
         (ExitCause::Status(139), "died of SIGSEGV: that process crashed", Confidence::Medium),
         (ExitCause::Status(203), "(203/EXEC)", Confidence::Medium),
         (ExitCause::Status(255), "return -1", Confidence::Low),
-        (ExitCause::Signal(9), "Somebody killed python3 with SIGKILL", Confidence::Medium),
+        (ExitCause::Signal(9), "Somebody killed ledger with SIGKILL", Confidence::Medium),
         (ExitCause::Signal(10), "had no handler for SIGUSR1, which somebody sent", Confidence::Medium),
         (
             ExitCause::Signal(14),
-            "A timer of python3 expired, and it had no handler for SIGALRM",
+            "A timer of ledger expired, and it had no handler for SIGALRM",
             Confidence::Medium,
         ),
         (ExitCause::Signal(34), "had no handler for signal 34", Confidence::Medium),
     ] {
-        let process = service();
+        let process = ProcessInfo {
+            name: "ledger".into(),
+            exe: Some("/srv/ledger".into()),
+            argv: vec!["./ledger".into()],
+            ..service()
+        };
         let verdict = built_in(&case_about(&process, &draft(&process, cause)));
         assert!(verdict.probable_cause.contains(want), "{cause:?}: {}", verdict.probable_cause);
         assert_eq!(verdict.confidence, confidence, "{cause:?}");

@@ -8,18 +8,39 @@ use crate::kinds::case::{Draft, Statement};
 use crate::kinds::crash::detect;
 use crate::kinds::crash::facts::CrashFact;
 use crate::kinds::fixture::{case_about, case_of, check_statements, golden, judged, recorded, told};
+use crate::kinds::pieces::Who;
 use crate::kinds::shared::ending::Ended;
 use crate::kinds::shared::ending::fixture::{ended, exit, process};
+use crate::kinds::shared::signal::facts::{SignalFact, SignalReason};
 use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::FatalSignal;
-use crate::stack::{Frame, Stack};
+use crate::stack::{Frame, Instruction, Stack};
 
 /// A crash by this signal, raised or sent so, with this stack: as it comes from the detector.
 fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u32, stack: &[&str]) -> Draft {
     let (process, exit) = (process(), exit(ExitCause::Signal(signal)));
     let crash = FatalSignal { fault_address, ..FatalSignal::sample(signal, code, sender) };
     let mut draft = detect(&Ended { signal: Some(&crash), ..ended(&process, &exit) }).unwrap();
-    let frames = (0..).zip(stack).map(|(number, function)| Frame {
+    stack::add(&mut draft, &stack_of(stack, None));
+    draft
+}
+
+/// A crash by an access beside the stack pointer, with this stack.
+fn overflown(stack: &[&str]) -> Draft {
+    let mut draft = crashed(11, Some(1), Some(0x7ffc_0ff8), 42, &[]);
+    for fact in &mut draft.facts {
+        if let Some(SignalFact::SignalRaised { signal, address, .. }) = fact.data.as_signal().cloned() {
+            let reason = SignalReason::BeyondStack;
+            fact.data = SignalFact::SignalRaised { signal, reason, address }.into();
+        }
+    }
+    stack::add(&mut draft, &stack_of(stack, None));
+    draft
+}
+
+/// A stack of these functions, with this instruction at its end.
+fn stack_of(functions: &[&str], instruction: Option<Instruction>) -> Stack {
+    let frames = (0..).zip(functions).map(|(number, function)| Frame {
         module: Some("/usr/bin/app".to_owned()),
         offset: Some(0x1139),
         function: Some((*function).to_owned()),
@@ -27,8 +48,7 @@ fn crashed(signal: u8, code: Option<i32>, fault_address: Option<u64>, sender: u3
         line: Some(number),
         ..Frame::default()
     });
-    stack::add(&mut draft, &Stack { frames: frames.collect(), notes: vec![] });
-    draft
+    Stack { frames: frames.collect(), instruction, ..Stack::default() }
 }
 
 const FLAT: &[&str] = &["raise", "crash", "main", "start"];
@@ -51,26 +71,42 @@ fn a_crash_is_judged_by_what_raised_it() {
             Confidence::High,
             "was not checked",
         ),
+        ("deep", overflown(&deep), "ran out of stack", Confidence::High, "nested too deeply"),
         (
-            "deep",
+            "large frames",
+            overflown(&["big", "main"]),
+            "too much on the stack at once",
+            Confidence::High,
+            "nested too deeply",
+        ),
+        (
+            "a frame that nothing is known of",
+            overflown(&["big"]),
+            "too much on the stack at once",
+            Confidence::Medium,
+            "nested too deeply",
+        ),
+        (
+            "a wild pointer deep in a recursion",
             crashed(11, Some(1), address, own, &deep),
-            "ran out of stack",
-            Confidence::High,
-            "nested too deeply",
+            "an invalid pointer",
+            Confidence::Medium,
+            "recursion",
         ),
         (
-            "turns",
-            crashed(11, Some(1), address, own, &turns),
-            "ran out of stack",
-            Confidence::High,
-            "nested too deeply",
+            "a recursion, and nothing known of the signal",
+            crashed(11, None, None, own, &deep),
+            "as it seems: the same functions repeat",
+            Confidence::Medium,
+            "corrupted the pointer",
         ),
+        ("turns", overflown(&turns), "ran out of stack", Confidence::High, "nested too deeply"),
         (
             "wild",
             crashed(11, Some(1), address, own, FLAT),
             "an invalid pointer",
             Confidence::Medium,
-            "recursion",
+            "corrupted the pointer",
         ),
         (
             "forbidden",
@@ -98,7 +134,7 @@ fn a_crash_is_judged_by_what_raised_it() {
             crashed(8, Some(2), Some(0x0040_1000), own, &[]),
             "overflowed a division",
             Confidence::High,
-            "Another process sent",
+            "larger than the program has room for",
         ),
         (
             "assert",
@@ -116,7 +152,7 @@ fn a_crash_is_judged_by_what_raised_it() {
         ),
         (
             "exception",
-            crashed(6, Some(-6), None, own, &["abort", "std::terminate()", "f"]),
+            crashed(6, Some(-6), None, own, &["abort", "std::terminate()", "__cxa_throw", "f"]),
             "threw an exception",
             Confidence::High,
             "considers impossible",
@@ -124,11 +160,52 @@ fn a_crash_is_judged_by_what_raised_it() {
         (
             "heap",
             crashed(6, Some(-6), None, own, &["abort", "malloc_printerr", "f"]),
-            "found its heap or stack corrupted",
+            "found its heap corrupted",
             Confidence::High,
-            "considers impossible",
+            "overwrote what the heap keeps",
         ),
-        ("abort", crashed(6, Some(-6), None, own, FLAT), "aborted itself", Confidence::Medium, "A watchdog"),
+        (
+            "abort",
+            crashed(6, Some(-6), None, own, FLAT),
+            "Nothing on its stack proves which",
+            Confidence::Medium,
+            "A limit of its own",
+        ),
+        (
+            "abort without a stack",
+            crashed(6, Some(-6), None, own, &[]),
+            "Its stack would say which",
+            Confidence::Low,
+            "A limit of its own",
+        ),
+        (
+            "an abort of whom nobody knows",
+            crashed(6, None, None, own, FLAT),
+            "aborted itself",
+            Confidence::Medium,
+            "A watchdog",
+        ),
+        (
+            "damaged memory",
+            crashed(7, Some(4), Some(0x7000), own, FLAT),
+            "the hardware found damaged",
+            Confidence::High,
+            "damaged for other",
+        ),
+        (
+            "misaligned",
+            crashed(7, Some(1), Some(0x7001), own, FLAT),
+            "is not aligned",
+            Confidence::High,
+            "corrupted the pointer",
+        ),
+        (
+            "cut file",
+            crashed(7, Some(2), Some(0x7000), own, FLAT),
+            "a mapped file that was truncated",
+            Confidence::Medium,
+            "Reading the file failed",
+        ),
         (
             "nothing known",
             crashed(11, None, None, own, FLAT),
@@ -238,12 +315,67 @@ fn a_crash_in_full_with_hostile_names() {
           {"runner":"py\u001btest","type":"below_test_runner"}
     "#]].assert_eq(&golden(&process, &draft));
     check_statements(
-        &[CrashFact::BelowTestRunner { runner: "py\x1btest".into() }.into()],
+        &[
+            CrashFact::BelowTestRunner { runner: "py\x1btest".into() }.into(),
+            CrashFact::EndedAtOnce { parent: Who { name: "a\nb".into(), pid: 7 } }.into(),
+            CrashFact::AbortedByParent { parent: Who { name: "a\nb".into(), pid: 7 } }.into(),
+        ],
         &expect![[r#"
-        {"type":"below_test_runner","runner":"py\u001btest"}
-          py�test, one of its ancestors, runs tests: the crash may be intended
-    "#]],
+            {"type":"below_test_runner","runner":"py\u001btest"}
+              py�test, one of its ancestors, runs tests: the crash may be intended
+            {"type":"ended_at_once","parent":{"name":"a\nb","pid":7}}
+              it was a copy of its parent a b (pid 7), which goes on, and ended itself as soon as it was made: so do tests of such ends
+            {"type":"aborted_by_parent","parent":{"name":"a\nb","pid":7}}
+              its parent a b (pid 7) aborted it: so are processes ended that no longer answer
+        "#]],
     );
     let sent = crashed(11, Some(0), None, 7, &[]);
     assert_eq!(told(&sent).summary, "python3 was ended on purpose, with SIGSEGV (signal 11).");
+}
+
+#[test]
+fn a_trap_is_told_from_an_instruction_that_the_cpu_lacks() {
+    let trapped = |signal, code, instruction| {
+        let mut draft = crashed(signal, Some(code), Some(0x40_1000), 42, &[]);
+        stack::add(&mut draft, &stack_of(&["check", "main"], instruction));
+        let verdict = analyst::built_in(&case_of(&draft));
+        let reads_elf = verdict.next_steps.iter().any(|it| it.command.contains("readelf"));
+        (verdict.probable_cause, verdict.confidence, reads_elf)
+    };
+    for (signal, code, instruction, want, confidence, elf) in [
+        (4, 2, Some(Instruction::Undefined), "ran into a trap (`ud2` or its kin)", Confidence::High, false),
+        (
+            4,
+            2,
+            Some(Instruction::Other),
+            "an instruction that this CPU does not have (",
+            Confidence::Medium,
+            true,
+        ),
+        (4, 2, None, "Which, the bytes of the instruction say", Confidence::Low, true),
+        (
+            5,
+            0x80,
+            Some(Instruction::BehindBreakpoint),
+            "ran into a trap (`int3` or its kin)",
+            Confidence::High,
+            false,
+        ),
+        (
+            5,
+            0x80,
+            Some(Instruction::Undefined),
+            "ran into a trap (`int3` or its kin)",
+            Confidence::High,
+            false,
+        ),
+        (5, 1, Some(Instruction::Other), "hit a breakpoint, or a trap", Confidence::Low, false),
+        (11, 0x80, Some(Instruction::Halt), "ran into a `hlt`", Confidence::Medium, false),
+    ] {
+        let (cause, sure, reads_elf) = trapped(signal, code, instruction);
+        assert!(cause.contains(want) && !cause.contains("at 0x0"), "{signal} {instruction:?}: {cause}");
+        assert_eq!((sure, reads_elf), (confidence, elf), "{signal} {instruction:?}");
+        let trap = instruction == Some(Instruction::Undefined);
+        assert!(!(trap && cause.contains("this CPU does not")), "{cause}");
+    }
 }

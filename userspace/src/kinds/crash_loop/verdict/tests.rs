@@ -14,7 +14,9 @@ use crate::kinds::crash_loop::respawn::{Life, Respawns, StarterKind};
 use crate::kinds::fixture::{case_about, case_of, check_statements, golden, healthy, judged, recorded};
 use crate::kinds::shared::ending::Ended;
 use crate::kinds::shared::ending::fixture::{ended, exit};
-use crate::model::{ExitRecord, ProcessInfo};
+use crate::model::{ExitRecord, IncidentKind, ProcessInfo, Verdict};
+use crate::observation::FatalSignal;
+use crate::stack::{Frame, Stack};
 
 const DEATHS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(30)];
 
@@ -56,13 +58,82 @@ fn a_loop_is_judged_by_its_last_end() {
         (ExitCause::Status(1), false, "with exit status 1 after each start, and its supervisor restarts it"),
     ] {
         // A name cannot choose the cause.
-        let process = ProcessInfo { name: "SIGSEGV, last by SIGSEGV (signal 11)".into(), ..service() };
+        let process = ProcessInfo {
+            name: "SIGSEGV, last by SIGSEGV (signal 11)".into(),
+            exe: Some("/srv/api".into()),
+            argv: vec!["./api".into()],
+            ..service()
+        };
         let verdict = built_in(&case_about(&process, &supervised(cause, oom_killed)));
         assert!(verdict.probable_cause.contains(want), "{cause:?}: {}", verdict.probable_cause);
         let configuration = verdict.probable_cause.contains("configuration");
-        let other = !oom_killed && matches!(cause, ExitCause::Signal(9) | ExitCause::Status(_));
+        let other = matches!(cause, ExitCause::Status(_));
         assert_eq!(configuration, other, "{cause:?}");
     }
+}
+
+/// A crash by this signal with this stack, told alone and as the third of a loop.
+fn told_twice(process: &ProcessInfo, signal: &FatalSignal, functions: &[&str]) -> [Verdict; 2] {
+    let exit = exit(ExitCause::Signal(signal.signal));
+    let it = Ended { signal: Some(signal), ..ended(process, &exit) };
+    let frame = |function: &&str| Frame {
+        module: Some("/srv/api".to_owned()),
+        function: Some((*function).to_owned()),
+        ..Frame::default()
+    };
+    let stack = Stack { frames: functions.iter().map(frame).collect(), ..Stack::default() };
+    let alone = crate::kinds::crash::detect(&it).unwrap();
+    let of_loop = detect(&it, &DEATHS, None, &DetectLimits::default()).unwrap();
+    [alone, of_loop].map(|mut draft| {
+        let site = draft.site.clone();
+        (crate::kinds::room(draft.kind).stack.unwrap())(&mut draft, &stack);
+        assert_eq!(draft.site == site, draft.kind == IncidentKind::CrashLoop, "each life may end elsewhere");
+        built_in(&case_about(process, &draft))
+    })
+}
+
+#[test]
+fn a_loop_names_the_cause_of_its_last_end() {
+    let process = service();
+    let own = |signal, code, address| FatalSignal {
+        fault_address: address,
+        ..FatalSignal::sample(signal, Some(code), 42)
+    };
+    for (signal, functions, want) in [
+        (
+            own(6, -6, None),
+            &["abort", "node::OOMErrorHandler(x)", "f"][..],
+            "ran out of memory for JavaScript",
+        ),
+        (own(6, -6, None), &["runtime.raise", "runtime.gopanic", "main.boom"], "panicked and aborted"),
+        (own(6, -6, None), &["abort", "__assert_fail", "check"], "failed one of its own assertions"),
+        (own(6, -6, None), &["abort", "give_up"], "Nothing on its stack proves which"),
+        (own(11, 1, Some(8)), &["parse", "main"], "used a null pointer"),
+        (own(8, 1, Some(0x40_1000)), &["mean", "main"], "divided an integer by zero"),
+    ] {
+        let [alone, of_loop] = told_twice(&process, &signal, functions);
+        let clause = |verdict: &Verdict| {
+            let begin = verdict.probable_cause.find(want).unwrap_or_else(|| panic!("{want}: {verdict:?}"));
+            verdict.probable_cause[begin..].to_owned()
+        };
+        assert_eq!(clause(&alone), clause(&of_loop), "told in the same words");
+        assert_eq!(alone.confidence, of_loop.confidence, "{want}");
+        assert_eq!(alone.hypotheses[0].cause, of_loop.hypotheses[0].cause, "{want}");
+    }
+}
+
+#[test]
+fn a_loop_of_a_runtimes_status_says_what_the_runtime_says() {
+    let java = ProcessInfo {
+        name: "java".into(),
+        exe: Some("/usr/bin/java".into()),
+        argv: ["java", "-XX:+ExitOnOutOfMemoryError", "-jar", "a.jar"].map(str::to_owned).into(),
+        ..service()
+    };
+    let verdict = built_in(&case_about(&java, &supervised(ExitCause::Status(3), false)));
+    assert!(verdict.probable_cause.contains("restarts it: it ran out of Java memory"), "{verdict:?}");
+    assert!(!verdict.probable_cause.contains("database"), "{verdict:?}");
+    assert_eq!(verdict.confidence, Confidence::Medium);
 }
 
 #[test]
@@ -70,10 +141,10 @@ fn a_loop_of_a_service() {
     let draft = supervised(ExitCause::Status(1), false);
     expect![[r#"
         python3 keeps dying: 3 times in 20.0 s, last by exit status 1.
-        python3 ends with exit status 1 after each start, and its supervisor restarts it. The cause is most often its configuration, or something it needs at startup: a port, a file, a database, a permission.
-        Medium, by F1 F2 F3 F4 F5
+        python3 ends with exit status 1 after each start, and its supervisor restarts it: it may have met an exception that it did not catch, a MemoryError among them, or called sys.exit(1): the traceback is in its last log lines.
+        Low, by F1 F2 F3 F4 F5
+        ? Something it needs was not available, such as a database, a port, a file or disk space [F2 F3 F4 F5]
         ? A deployment or a configuration change broke it [F2 F3 F4 F5]
-        ? Something it depends on at startup is down or unreachable [F2 F3 F4 F5]
         - Recent log output
           $ journalctl --no-pager -n 100 --since '2026-11-22 12:25:59 UTC' --until '2026-11-22 12:28:59 UTC' -u api.service
         - What its supervisor reports: result, restarts, limits
@@ -91,8 +162,8 @@ fn a_loop_that_a_program_of_ones_own_keeps_up() {
     let draft = started_again(&process, "keeper");
     expect![[r#"
         python3 keeps dying: 6 times in 10.0 s, last by exit status 3.
-        python3 ends with exit status 3 after each start, and keeper (pid 13671) restarts it. The cause is most often its configuration, or something it needs at startup: a port, a file, a database, a permission.
-        Medium, by F1 F2 F3 F4 F5 F6
+        python3 ends with exit status 3 after each start, and keeper (pid 13671) restarts it. Nothing that was seen proves why: what it logs at the end of each life does. Most often it is its configuration, or something it needs at startup: a port, a file, a database, a permission.
+        Low, by F1 F2 F3 F4 F5 F6
         ? A deployment or a configuration change broke it [F3 F4 F5 F6]
         ? Something it depends on at startup is down or unreachable [F3 F4 F5 F6]
         - Recent log output

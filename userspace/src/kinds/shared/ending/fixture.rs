@@ -44,6 +44,7 @@ pub(crate) fn ended<'a>(process: &'a ProcessInfo, exit: &'a ExitRecord) -> Ended
         passed_on: None,
         child_crashed: false,
         tested_by: None,
+        copy_of: None,
         oom_trigger: None,
         memory: None,
         word: None,

@@ -23,6 +23,8 @@ use facts::EndFact;
 const EXIT: &str = "kernel:sched_process_exit";
 /// The first process of a pid namespace that lived so long may be a container's.
 const SANDBOX_MS: u64 = 1000;
+/// What is made to end itself does so at once.
+const DEATH_TEST_MS: u64 = 1000;
 
 /// A process's end and what surrounds it.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Ended<'a> {
     pub passed_on: Option<&'a Who>,
     /// The test runner that it was started below, looked for where it crashed.
     pub tested_by: Option<&'a str>,
+    /// The parent that goes on, where it was a copy of it and the parent does not serve; looked for where it crashed.
+    pub copy_of: Option<Who>,
     /// Whether a child of it had ended by that signal a moment before the signal came.
     pub child_crashed: bool,
     /// Whose allocation triggered the OOM killer, where the kernel said so.
@@ -129,6 +133,18 @@ impl Ended<'_> {
     /// Whether its signal was its own doing, after a child's.
     pub fn relays_childs_signal(&self) -> bool {
         self.child_crashed && self.signal.is_some_and(signal::is_own)
+    }
+
+    /// The parent that had it end itself to see what becomes of that, as tests of such ends do (death tests): a copy that
+    /// ends itself as soon as it is made, while its parent goes on.
+    pub fn is_death_test_of(&self) -> Option<&Who> {
+        let own = self.signal.is_some_and(signal::is_own);
+        self.copy_of.as_ref().filter(|_| own && self.exit.age_ms < DEATH_TEST_MS && !self.is_supervised())
+    }
+
+    /// Whether its crash may have been meant: somebody tests it, and tells a reader.
+    pub fn is_tested(&self) -> bool {
+        !self.is_supervised() && (self.tested_by.is_some() || self.is_death_test_of().is_some())
     }
 
     /// Whether its end only passes on that of a child, which has been told of.

@@ -58,6 +58,8 @@ facts! {
         NullPointer,
         /// It accessed an address where nothing is mapped (`SEGV_MAPERR`).
         NothingMapped,
+        /// It accessed an address beside the stack pointer, where its stack had no more room.
+        BeyondStack,
         /// It accessed memory in a way that is forbidden there (`SEGV_ACCERR`).
         ForbiddenAccess,
         /// It accessed an address that cannot exist (a general protection fault).
@@ -68,7 +70,7 @@ facts! {
         BeyondFile,
         /// The hardware found its memory damaged (`BUS_MCEERR_AR`, `BUS_MCEERR_AO`).
         HardwareMemoryError,
-        /// It ran an instruction that this CPU does not have.
+        /// It ran an instruction that the CPU refused: one that it does not have, or a trap.
         UnknownInstruction,
         /// It divided an integer by zero (`FPE_INTDIV`).
         DivisionByZero,

@@ -12,8 +12,11 @@ use facts::{SignalFact, SignalReason};
 /// Where all of it is read.
 const SOURCE: &str = "kernel:signal_generate";
 const SIGABRT: u8 = 6;
-/// The page at address 0 is never mapped, so that null pointers fault.
-const FIRST_PAGE: u64 = 4096;
+/// Bytes of a page. The one at address 0 is never mapped, so that null pointers fault.
+const PAGE: u64 = 4096;
+/// Where in the captured registers the instruction and stack pointers are (`struct pt_regs` of x86-64).
+const IP: usize = 16;
+const SP: usize = 19;
 
 /// The facts that the signal of an end brings: what raised it and where, or who sent it.
 pub fn facts(signal: &FatalSignal, source: Option<&SignalSource>) -> Vec<Statement> {
@@ -111,7 +114,8 @@ fn fault(signal: &FatalSignal) -> Option<(SignalReason, Option<u64>)> {
     const SI_KERNEL: i32 = 0x80;
     let address = signal.fault_address.unwrap_or(0);
     let (reason, has_address) = match (signal.signal, signal.code?) {
-        (11, 1) if address < FIRST_PAGE => (SignalReason::NullPointer, true),
+        (11, 1) if address < PAGE => (SignalReason::NullPointer, true),
+        (11, 1 | 2) if is_beyond_stack(signal, address) => (SignalReason::BeyondStack, true),
         (11, 1) => (SignalReason::NothingMapped, true),
         (11, 2) => (SignalReason::ForbiddenAccess, true),
         (11, SI_KERNEL) => (SignalReason::ImpossibleAddress, false),
@@ -126,7 +130,34 @@ fn fault(signal: &FatalSignal) -> Option<(SignalReason, Option<u64>)> {
         (31, 1) => (SignalReason::ForbiddenSystemCall, false),
         _ => return None,
     };
-    Some((reason, has_address.then_some(address)))
+    let address = match reason {
+        SignalReason::Trap | SignalReason::UnknownInstruction => at_instruction(signal),
+        _ => Some(address),
+    };
+    Some((reason, address.filter(|_| has_address)))
+}
+
+/// Where the instruction was that raised it: the kernel gives no address with a breakpoint, and the CPU is behind it then.
+fn at_instruction(signal: &FatalSignal) -> Option<u64> {
+    const SIGTRAP: u8 = 5;
+    let ip = || signal.capture.as_ref()?.registers.map(|it| it[IP]);
+    let behind = u64::from(signal.signal == SIGTRAP);
+    signal.fault_address.filter(|it| *it != 0).or_else(|| Some(ip()?.saturating_sub(behind)))
+}
+
+/// Whether the access was beside the stack pointer, where the stack ends: at most a page below it, or between it and what
+/// can be read above. A pointer that leads there by chance finds a stack that can be read.
+fn is_beyond_stack(signal: &FatalSignal, address: u64) -> bool {
+    let Some(capture) = &signal.capture else { return false };
+    let Some(sp) = capture.registers.map(|it| it[SP]) else { return false };
+    let lowest = sp.saturating_sub(PAGE);
+    // The copy begins at the stack pointer, or where the next page can be read, or there is none.
+    let readable = match (capture.stack.is_empty(), capture.stack_start > sp) {
+        (true, _) => sp.saturating_add(PAGE),
+        (false, true) => capture.stack_start,
+        (false, false) => sp & !(PAGE - 1),
+    };
+    (lowest..readable).contains(&address)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use expect_test::expect;
 use super::*;
 use crate::kinds::fixture;
 use crate::model::{Ancestor, Login, SignalSender};
+use crate::observation::StackCapture;
 use crate::render;
 
 fn crash(number: u8, code: Option<i32>, fault_address: Option<u64>, sender: u32) -> FatalSignal {
@@ -88,6 +89,7 @@ fn each_statement_has_a_value_and_a_sentence() {
             raised(6, SignalReason::Abort, None),
             raised(11, SignalReason::NullPointer, Some(8)),
             raised(11, SignalReason::NothingMapped, Some(0x7ffc_0ff8)),
+            raised(11, SignalReason::BeyondStack, Some(0x7ffc_0ff8)),
             raised(11, SignalReason::ForbiddenAccess, Some(0x7000)),
             raised(11, SignalReason::ImpossibleAddress, None),
             raised(7, SignalReason::MisalignedAddress, Some(0x7001)),
@@ -98,6 +100,7 @@ fn each_statement_has_a_value_and_a_sentence() {
             raised(8, SignalReason::IntegerOverflow, Some(0x401_000)),
             raised(8, SignalReason::ArithmeticFault, Some(0x401_000)),
             raised(5, SignalReason::Trap, Some(0x401_000)),
+            raised(5, SignalReason::Trap, None),
             raised(31, SignalReason::ForbiddenSystemCall, None),
             raised(15, SignalReason::Itself, None),
             raised(6, SignalReason::Timer, None),
@@ -131,6 +134,8 @@ fn each_statement_has_a_value_and_a_sentence() {
               SIGSEGV was raised by an access to address 0x8, where nothing is mapped (SEGV_MAPERR): a null pointer, or a field of one
             {"type":"signal_raised","signal":11,"reason":"nothing_mapped","address":2147225592}
               SIGSEGV was raised by an access to address 0x7ffc0ff8, where nothing is mapped (SEGV_MAPERR)
+            {"type":"signal_raised","signal":11,"reason":"beyond_stack","address":2147225592}
+              SIGSEGV was raised by an access to address 0x7ffc0ff8, beside the stack pointer: its stack had no more room
             {"type":"signal_raised","signal":11,"reason":"forbidden_access","address":28672}
               SIGSEGV was raised by a forbidden access to address 0x7000 (SEGV_ACCERR)
             {"type":"signal_raised","signal":11,"reason":"impossible_address","address":null}
@@ -142,7 +147,7 @@ fn each_statement_has_a_value_and_a_sentence() {
             {"type":"signal_raised","signal":7,"reason":"hardware_memory_error","address":28672}
               SIGBUS was raised by a hardware memory error at address 0x7000
             {"type":"signal_raised","signal":4,"reason":"unknown_instruction","address":4198400}
-              SIGILL was raised by an instruction at 0x401000 that this CPU does not support
+              SIGILL was raised by an instruction at 0x401000 that the CPU refused
             {"type":"signal_raised","signal":8,"reason":"division_by_zero","address":4198400}
               SIGFPE was raised by an integer division by zero at 0x401000 (FPE_INTDIV)
             {"type":"signal_raised","signal":8,"reason":"integer_overflow","address":4198400}
@@ -151,6 +156,8 @@ fn each_statement_has_a_value_and_a_sentence() {
               SIGFPE was raised by an arithmetic fault at 0x401000
             {"type":"signal_raised","signal":5,"reason":"trap","address":4198400}
               SIGTRAP was raised by a trap or breakpoint at 0x401000
+            {"type":"signal_raised","signal":5,"reason":"trap","address":null}
+              SIGTRAP was raised by a trap or breakpoint at an unknown address
             {"type":"signal_raised","signal":31,"reason":"forbidden_system_call","address":null}
               SIGSYS was raised by a system call that its seccomp filter forbids
             {"type":"signal_raised","signal":15,"reason":"itself","address":null}
@@ -167,4 +174,56 @@ fn each_statement_has_a_value_and_a_sentence() {
               SIGKILL was raised by the kernel, for an unknown reason
         "#]],
     );
+}
+
+/// With what the kernel captured: the stack pointer, where the copy of the stack begins, and whether there is one.
+fn captured(mut signal: FatalSignal, sp: u64, stack_start: u64, readable: bool) -> FatalSignal {
+    let mut registers = [0; 21];
+    (registers[SP], registers[IP]) = (sp, 0x40_1001);
+    let stack = if readable { vec![0; 64].into() } else { Box::default() };
+    signal.capture =
+        Some(StackCapture { registers: Some(registers), stack_start, stack, ..StackCapture::default() });
+    signal
+}
+
+#[test]
+fn a_stack_without_room_is_told_by_an_access_beside_its_pointer() {
+    const END: u64 = 0x7ffc_0000_1000;
+    let overflow = |code, address, sp, start, readable| {
+        let signal = captured(crash(11, Some(code), Some(address), 42), sp, start, readable);
+        let fact = facts(&signal, None).remove(0).data;
+        matches!(fact.as_signal(), Some(SignalFact::SignalRaised { reason: SignalReason::BeyondStack, .. }))
+    };
+    for (what, code, address, sp, start, readable, want) in [
+        ("a push at the very end", 1, END - 8, END, END, true, true),
+        ("a call near the end", 1, END - 8, END + 0x10, END + 0x10, true, true),
+        ("a thread's guard page", 2, END - 8, END, END, true, true),
+        ("a frame that lies in the guard", 1, END - 0x200, END - 0x300, END, true, true),
+        ("a large frame, nothing readable", 1, END - 0x5008, END - 0x5000, END - 0x5000, false, true),
+        ("a wild pointer, a good stack", 1, 0xdead_0000, END + 0x800, END + 0x800, true, false),
+        ("a wild pointer far below it", 1, END - 0x20_0000, END, END, true, false),
+        ("a wild pointer above it", 1, END + 0x20_0000, END + 8, END + 8, true, false),
+        ("the same page, forbidden", 2, END + 0x10, END + 0x800, END + 0x800, true, false),
+        ("a null pointer", 1, 8, END, END, true, false),
+        ("an address that cannot be", 0x80, 0, END, END, true, false),
+    ] {
+        assert_eq!(overflow(code, address, sp, start, readable), want, "{what}");
+    }
+    assert!(!is_beyond_stack(&crash(11, Some(1), Some(END - 8), 42), END - 8), "nothing was captured");
+}
+
+#[test]
+fn a_breakpoint_is_where_the_cpu_was_and_never_at_0() {
+    let raised = |signal: &FatalSignal| match facts(signal, None).remove(0).data.as_signal() {
+        Some(SignalFact::SignalRaised { address, .. }) => *address,
+        other => panic!("{other:?}"),
+    };
+    let int3 = |address| crash(5, Some(0x80), address, 42);
+    assert_eq!(raised(&captured(int3(Some(0)), 0x1000, 0x1000, true)), Some(0x40_1000));
+    assert_eq!(raised(&captured(int3(None), 0x1000, 0x1000, true)), Some(0x40_1000));
+    assert_eq!(raised(&captured(int3(Some(0x7000)), 0x1000, 0x1000, true)), Some(0x7000));
+    assert_eq!(raised(&int3(Some(0))), None, "no registers");
+    assert_eq!(raised(&crash(4, Some(2), Some(0x40_1000), 42)), Some(0x40_1000));
+    let illegal = |address| captured(crash(4, Some(0x80), address, 42), 0x1000, 0x1000, true);
+    assert_eq!(raised(&illegal(Some(0))), Some(0x40_1001), "the CPU is at it");
 }

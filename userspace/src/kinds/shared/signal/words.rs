@@ -44,6 +44,9 @@ pub fn reason(reason: SignalReason, address: Option<u64>) -> String {
         SignalReason::NothingMapped => {
             format!("an access to address {at}, where nothing is mapped (SEGV_MAPERR)")
         }
+        SignalReason::BeyondStack => {
+            format!("an access to address {at}, beside the stack pointer: its stack had no more room")
+        }
         SignalReason::ForbiddenAccess => format!("a forbidden access to address {at} (SEGV_ACCERR)"),
         SignalReason::ImpossibleAddress => {
             "an access to an address that cannot exist (general protection)".to_owned()
@@ -53,7 +56,7 @@ pub fn reason(reason: SignalReason, address: Option<u64>) -> String {
             format!("an access to address {at}, beyond the end of a mapped file (BUS_ADRERR)")
         }
         SignalReason::HardwareMemoryError => format!("a hardware memory error at address {at}"),
-        SignalReason::UnknownInstruction => format!("an instruction at {at} that this CPU does not support"),
+        SignalReason::UnknownInstruction => format!("an instruction at {at} that the CPU refused"),
         SignalReason::DivisionByZero => format!("an integer division by zero at {at} (FPE_INTDIV)"),
         SignalReason::IntegerOverflow => format!("an integer overflow at {at} (FPE_INTOVF)"),
         SignalReason::ArithmeticFault => format!("an arithmetic fault at {at}"),

@@ -18,11 +18,38 @@ facts! {
             /// How many frames were found in all.
             depth: u32,
             /// Which of `frames`, counted from 0, is the fault's: the first one past the functions through which a
-            /// program ends itself. Absent where no frame is in a known file.
+            /// program ends itself; in a recursion that filled the stack, the one after which it is named. Absent where
+            /// none of the program's own is known.
             fault_frame: Option<u32>,
-            /// The functions that make up most of a stack too deep to be an ordinary one: recursion.
+            /// The functions that call each other in turn and fill the stack: recursion.
             recursion: Vec<Name>,
         },
+        /// What kind of instruction the thread was at, as the file of its code has it.
+        AtInstruction {
+            /// What it is there for.
+            instruction: InstructionKind,
+        },
+    }
+}
+
+facts! {
+    /// What an instruction is there for.
+    pub choice InstructionKind {
+        /// No CPU will ever run it (`ud2`): a trap that the compiler or the author put there.
+        Undefined,
+        /// A breakpoint (`int3`).
+        Breakpoint,
+        /// User mode may not run it (`hlt`): so some C libraries end a program.
+        Halt,
+        /// It is an ordinary one.
+        Ordinary,
+    }
+}
+
+impl InstructionKind {
+    /// Whether it is there to end programs.
+    pub const fn ends_programs(self) -> bool {
+        !matches!(self, Self::Ordinary)
     }
 }
 

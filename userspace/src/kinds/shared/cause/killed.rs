@@ -14,7 +14,7 @@ const SIGVTALRM: u8 = 26;
 const SIGPROF: u8 = 27;
 
 /// By who sent the signal, where that is known.
-pub(super) fn cause(file: &CaseFile, finding: &Finding, signal: u8) -> (String, Confidence) {
+pub fn cause(file: &CaseFile, finding: &Finding, signal: u8) -> (String, Confidence) {
     let told = signal::stated(file, finding).find_map(|fact| match fact {
         SignalFact::SignalSent { by, way, .. } => Some(sent(file, signal, by, *way)),
         SignalFact::SignalFollowed { of, way, .. } => {
@@ -27,7 +27,7 @@ pub(super) fn cause(file: &CaseFile, finding: &Finding, signal: u8) -> (String, 
 }
 
 /// What to look at, of a sender that may still be there.
-pub(super) fn who(sender: &Sender) -> NextStep {
+pub fn who(sender: &Sender) -> NextStep {
     match sender.session {
         Some(session) => {
             step("The login session that it was sent from", format!("loginctl session-status {session}"))
