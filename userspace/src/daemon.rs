@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::evidence::Sources;
 use crate::health::Health;
 use crate::host::Host;
-use crate::kinds::case::Case;
+use crate::kinds::{self, case::Case};
 use crate::metrics::Metrics;
 use crate::monitor::{self, Inputs, Monitor};
 use crate::queue::Queue;
@@ -317,6 +317,8 @@ impl Judge {
             coverage: metrics.coverage.clone(),
             cases: cases.clone(),
             scan_interval: config.scan_interval,
+            patience: kinds::patience_after_start(&config.detect, config.scan_interval),
+            proc_root: config.proc_root.clone(),
         };
         let (stop_recorder, stop_others) = (CancellationToken::new(), CancellationToken::new());
         let pending = model_queue(&metrics);

@@ -1,6 +1,7 @@
 //! The life of incidents while nothing happens to them: at a steady pace, how long each has been silent, by what
 //! the daemon could see, and who is to be told that it goes on or is over.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::audience::Audience;
 use crate::coverage::{Coverage, CoverageState, Hook, Way};
+use crate::evidence::start_ticks;
 use crate::kinds::case::Case;
+use crate::model::{IncidentKind, ProcessKey};
 use crate::queue::Queue;
 use crate::store::{Store, Watched};
 
@@ -28,6 +31,10 @@ pub struct Visibility {
     pub cases: Queue<Case>,
     /// Between two scans of /proc.
     pub scan_interval: Duration,
+    /// How long it takes from the daemon's start to see what goes on, by kind.
+    pub patience: Vec<(IncidentKind, Duration)>,
+    /// Where it is seen who is alive.
+    pub proc_root: PathBuf,
 }
 
 /// Resolves and reminds, step by step, until `shutdown`.
@@ -38,6 +45,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     greet(&store, &mut audience).await;
+    hold_back(&store, &visibility).await;
     let mut timer = interval(visibility.scan_interval.clamp(PACE.0, PACE.1));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut observer = Observer::new(&visibility, Instant::now());
@@ -62,6 +70,27 @@ pub async fn run(
     };
     let looking = async { tokio::join!(work, look_after(&store)) };
     shutdown.run_until_cancelled(looking).await;
+}
+
+/// What was found by a long history, which went with the daemon before this one, can't be judged yet: it is not over
+/// because no scan finds it. Who has ended is.
+async fn hold_back(store: &Store, visibility: &Visibility) {
+    for (kind, patience) in &visibility.patience {
+        let is_alive = |key: &ProcessKey| {
+            start_ticks(&visibility.proc_root.join(key.pid.to_string())) == Some(key.start_ticks)
+        };
+        let held = match store.open_of_kind(*kind).await {
+            Ok(open) => {
+                let ids: Vec<_> =
+                    open.into_iter().filter(|(_, key)| is_alive(key)).map(|(id, _)| id).collect();
+                if ids.is_empty() { Ok(()) } else { store.hold_back(ids, *patience).await }
+            }
+            Err(err) => Err(err),
+        };
+        if let Err(err) = held {
+            tracing::warn!("open incidents may be resolved before they can be judged: {err:#}");
+        }
+    }
 }
 
 /// Tells receivers that were not there before of what is open.
@@ -131,7 +160,13 @@ mod tests {
     fn visibility() -> Visibility {
         let metrics = Metrics::new();
         let (coverage, cases) = (metrics.coverage.clone(), case_queue(&metrics));
-        let visibility = Visibility { coverage, cases, scan_interval: Duration::from_secs(10) };
+        let visibility = Visibility {
+            coverage,
+            cases,
+            scan_interval: Duration::from_secs(10),
+            patience: Vec::new(),
+            proc_root: PathBuf::from("/proc"),
+        };
         hook(&visibility, true);
         visibility
     }

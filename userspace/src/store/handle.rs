@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ use crate::health::Health;
 use crate::host::Host;
 use crate::kinds::case::Case;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{EvidenceFile, Incident, ProcessKey, Verdict, VerdictBy};
+use crate::model::{EvidenceFile, Incident, IncidentKind, ProcessKey, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -163,6 +164,18 @@ impl Store {
             self.tell_alerts_changed();
         }
         Ok(done)
+    }
+
+    /// The conditions of this kind that are not resolved, on this boot of the host, and whom they are about.
+    pub async fn open_of_kind(&self, kind: IncidentKind) -> Result<Vec<(String, ProcessKey)>> {
+        let boot_id = self.0.host.boot_id.clone();
+        self.read(move |tx| advance::open_of_kind(tx, kind, &boot_id)).await
+    }
+
+    /// What was watched so far, and for so long from now on, does not count as silence of these: it takes that long
+    /// to see whether they go on.
+    pub async fn hold_back(&self, ids: Vec<String>, patience: Duration) -> Result<()> {
+        self.write(move |tx| advance::hold_back(tx, &ids, patience)).await
     }
 
     /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.

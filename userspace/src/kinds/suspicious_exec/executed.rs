@@ -75,7 +75,13 @@ impl<'a> Executed<'a> {
         is_one.then_some(self.parent_name)
     }
 
-    /// The program that serves the network which it runs below, or beside.
+    /// Whether it runs below or beside a program that is known to serve the network and to start others seldom.
+    pub(super) fn is_below_known_service(&self) -> bool {
+        self.look.is_some_and(|look| look.service.as_ref().is_some_and(|it| it.is_known))
+            || self.neighbour.is_some()
+    }
+
+    /// Whether it runs below, or beside, a program that serves the network.
     pub(super) fn is_served(&self) -> bool {
         self.look.is_some_and(|look| look.service.is_some())
             || self.neighbour.is_some()

@@ -1,6 +1,7 @@
 //! Beginnings of programs, by a kernel event or a scan: which are worth a look, and what follows from it once it is there.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota};
 
@@ -37,6 +38,8 @@ pub struct ExecWatch {
     places: DefaultDirectRateLimiter,
     shells: DefaultDirectRateLimiter,
     environments: DefaultDirectRateLimiter,
+    /// Environments that there was no time for, since this was last told.
+    unread: u64,
 }
 
 impl ExecWatch {
@@ -52,6 +55,7 @@ impl ExecWatch {
             places: DefaultDirectRateLimiter::direct(PLACES),
             shells: DefaultDirectRateLimiter::direct(SHELLS),
             environments: DefaultDirectRateLimiter::direct(ENVIRONMENTS),
+            unread: 0,
         }
     }
 
@@ -81,14 +85,22 @@ impl Watch for ExecWatch {
         if process.judged.exec && !posing {
             return;
         }
-        (process.judged.exec, process.judged.name) = (true, posing);
-        let wanted = Wanted { preload: self.environments.check().is_ok(), ..wanted };
-        if !wanted.any() && !wanted.preload {
-            metrics.count_turned_away("exec_environments", 1);
-        } else if wanted.any() && !self.has_time(process, wanted) || !self.inspector.ask(process.key, wanted)
-        {
+        // What a program was told to load does not change: the first scan of one that was seen to begin is no news.
+        let is_new = process.scans <= u32::from(process.begun != Begun::Exec);
+        let preload = is_new && self.environments.check().is_ok();
+        self.unread += u64::from(is_new && !preload);
+        let wanted = Wanted { preload, ..wanted };
+        if !wanted.any() && !preload {
+            return;
+        }
+        (process.judged.exec, process.judged.name) = (process.judged.exec || wanted.any(), posing);
+        if wanted.any() && !self.has_time(process, wanted) || !self.inspector.ask(process.key, wanted) {
             metrics.count_turned_away("exec_looks", 1);
         }
+    }
+
+    fn scanned(&mut self, _began: Duration, view: View<'_>, _found: &mut Vec<Found>) {
+        view.metrics.count_turned_away("exec_environments", std::mem::take(&mut self.unread));
     }
 
     fn woken(&mut self, view: View<'_>, found: &mut Vec<Found>) {

@@ -37,7 +37,8 @@ pub(in crate::kinds::suspicious_exec) fn place(
     let shared = in_shared_memory(path.as_bytes());
     let is_hiding = shared || is_hidden(&path.as_bytes()[root.len()..]);
     let service = executed.network_parent();
-    let served = service.is_some() || executed.is_served();
+    // A program that only listens may be one that runs jobs, whose scripts are in /tmp.
+    let served = service.is_some() || executed.is_below_known_service();
     if !(matters(executed, shared, is_hiding) || served) || is_below(executed, Roles::PACKAGE_MANAGER) {
         return None;
     }
@@ -51,7 +52,7 @@ pub(in crate::kinds::suspicious_exec) fn place(
     let folder = root.trim_end_matches('/').into();
     let mut facts = vec![Statement::new(EXEC, ExecFact::ExecFromOpenFolder { folder })];
     facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
-    let has_signs = facts.len() > 1 || executed.is_served();
+    let has_signs = facts.len() > 1 || served;
     facts.extend(is_operand.then(|| Statement::new(EXEC, ExecFact::ExecRunsFile { path: path.into() })));
     let quiet = !has_signs || is_below(executed, Roles::BUILDER);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
