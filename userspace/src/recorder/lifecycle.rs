@@ -1,7 +1,6 @@
 //! The life of incidents while nothing happens to them: at a steady pace, how long each has been silent, by what
 //! the daemon could see, and who is to be told that it goes on or is over.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,11 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::audience::Audience;
 use crate::coverage::{Coverage, CoverageState, Hook, Way};
-use crate::evidence::start_ticks;
 use crate::kinds::case::Case;
-use crate::model::{IncidentKind, ProcessKey};
+use crate::model::IncidentKind;
 use crate::queue::Queue;
-use crate::store::{Store, Watched};
+use crate::store::{IsAlive, Store, Watched};
 
 /// Between two steps, at the least and at the most.
 const PACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -33,8 +31,8 @@ pub struct Visibility {
     pub scan_interval: Duration,
     /// How long it takes from the daemon's start to see what goes on, by kind.
     pub patience: Vec<(IncidentKind, Duration)>,
-    /// Where it is seen who is alive.
-    pub proc_root: PathBuf,
+    /// Whether the process is alive.
+    pub is_alive: IsAlive,
 }
 
 /// Resolves and reminds, step by step, until `shutdown`.
@@ -76,18 +74,7 @@ pub async fn run(
 /// because no scan finds it. Who has ended is.
 async fn hold_back(store: &Store, visibility: &Visibility) {
     for (kind, patience) in &visibility.patience {
-        let is_alive = |key: &ProcessKey| {
-            start_ticks(&visibility.proc_root.join(key.pid.to_string())) == Some(key.start_ticks)
-        };
-        let held = match store.open_of_kind(*kind).await {
-            Ok(open) => {
-                let ids: Vec<_> =
-                    open.into_iter().filter(|(_, key)| is_alive(key)).map(|(id, _)| id).collect();
-                if ids.is_empty() { Ok(()) } else { store.hold_back(ids, *patience).await }
-            }
-            Err(err) => Err(err),
-        };
-        if let Err(err) = held {
+        if let Err(err) = store.hold_back(*kind, *patience, IsAlive::clone(&visibility.is_alive)).await {
             tracing::warn!("open incidents may be resolved before they can be judged: {err:#}");
         }
     }
@@ -165,7 +152,7 @@ mod tests {
             cases,
             scan_interval: Duration::from_secs(10),
             patience: Vec::new(),
-            proc_root: PathBuf::from("/proc"),
+            is_alive: std::sync::Arc::new(|_| true),
         };
         hook(&visibility, true);
         visibility

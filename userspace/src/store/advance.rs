@@ -2,6 +2,7 @@
 //! told of again, each time after a longer while.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -94,11 +95,7 @@ fn silent(tx: &Tx<'_>, rules: &LifeRules) -> Result<Vec<String>> {
 }
 
 /// The conditions of this kind that are not resolved, on this boot of the host, and whom they are about.
-pub(super) fn open_of_kind(
-    tx: &Tx<'_>,
-    kind: IncidentKind,
-    boot_id: &str,
-) -> Result<Vec<(String, ProcessKey)>> {
+fn open_of_kind(tx: &Tx<'_>, kind: IncidentKind, boot_id: &str) -> Result<Vec<(String, ProcessKey)>> {
     let sql = "SELECT id, process FROM incidents WHERE kind = ?1 AND status <> 'resolved' AND boot_id = ?2";
     let mut statement = tx.prepare_cached(sql)?;
     let rows = statement.query(params![kind.as_str(), boot_id])?;
@@ -110,12 +107,21 @@ pub(super) fn open_of_kind(
     Ok(found.into_iter().flatten().map(|(key, id)| (id, key)).collect())
 }
 
-/// What was watched so far, and for so long from now on, does not count as silence of these.
-pub(super) fn hold_back(tx: &Tx<'_>, ids: &[String], patience: Duration) -> Result<()> {
+/// Says whether a process is alive.
+pub type IsAlive = Arc<dyn Fn(ProcessKey) -> bool + Send + Sync>;
+
+/// What was watched so far, and for so long from now on, does not count as silence of those of this kind and boot whose
+/// process is alive.
+pub(super) fn hold_back(
+    tx: &Tx<'_>,
+    (kind, boot_id): (IncidentKind, &str),
+    patience: Duration,
+    is_alive: &dyn Fn(ProcessKey) -> bool,
+) -> Result<()> {
     let sql = "UPDATE incidents SET seen_walks = (SELECT walks FROM watch),
                    seen_walked_ms = (SELECT walked_ms FROM watch) + ?2 WHERE id = ?1";
     let mut statement = tx.prepare_cached(sql)?;
-    for id in ids {
+    for (id, _) in open_of_kind(tx, kind, boot_id)?.into_iter().filter(|(_, key)| is_alive(*key)) {
         statement.execute(params![id, milliseconds(patience)])?;
     }
     Ok(())

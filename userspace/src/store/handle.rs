@@ -11,7 +11,7 @@ use rusqlite::params;
 use tokio::sync::watch;
 
 use super::action::{ActionOutcome, IncidentAction, act};
-use super::advance::{self, Advanced, Watched};
+use super::advance::{self, Advanced, IsAlive, Watched};
 use super::announce;
 use super::live;
 use super::noise::Noise;
@@ -166,16 +166,10 @@ impl Store {
         Ok(done)
     }
 
-    /// The conditions of this kind that are not resolved, on this boot of the host, and whom they are about.
-    pub async fn open_of_kind(&self, kind: IncidentKind) -> Result<Vec<(String, ProcessKey)>> {
+    /// Lets no silence count of conditions of this kind until it can be seen whether they go on.
+    pub async fn hold_back(&self, kind: IncidentKind, patience: Duration, lives: IsAlive) -> Result<()> {
         let boot_id = self.0.host.boot_id.clone();
-        self.read(move |tx| advance::open_of_kind(tx, kind, &boot_id)).await
-    }
-
-    /// What was watched so far, and for so long from now on, does not count as silence of these: it takes that long
-    /// to see whether they go on.
-    pub async fn hold_back(&self, ids: Vec<String>, patience: Duration) -> Result<()> {
-        self.write(move |tx| advance::hold_back(tx, &ids, patience)).await
+        self.write(move |tx| advance::hold_back(tx, (kind, &boot_id), patience, &*lives)).await
     }
 
     /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.

@@ -41,7 +41,7 @@ mod tx;
 mod unreadable;
 
 pub use action::{ActionOutcome, IncidentAction};
-pub use advance::{Advanced, Watched};
+pub use advance::{Advanced, IsAlive, Watched};
 pub use backlog::{Backlog, Greeting};
 pub use due::{Brief, DueAlert, Tally};
 pub use handle::Store;

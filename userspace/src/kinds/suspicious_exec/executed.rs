@@ -1,23 +1,8 @@
 //! A program that began and what a look at it found: what the signs are read from.
 
-use super::look::{Remote, Service};
+use super::look::{Remote, Service, Stdin};
 use crate::model::ProcessInfo;
 use crate::programs::{Roles, is_kernel_thread, roles_of};
-
-/// What fd 0 is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stdin {
-    /// A socket of the internet's families.
-    Network,
-    /// A socket of this host (unix(7)).
-    Local,
-    /// A socket of another family.
-    OtherSocket,
-    /// A terminal that a program holds the other end of (pty(7)).
-    Terminal,
-    /// Anything else.
-    Ordinary,
-}
 
 /// What a look at the process found, a moment after its exec.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

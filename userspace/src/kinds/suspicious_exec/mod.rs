@@ -41,8 +41,8 @@ mod wanted;
 pub mod watch;
 pub mod words;
 
-pub use executed::{Executed, Look, Stdin};
-pub use look::{Carrier, Endpoint, Remote, Service, Socket, Way};
+pub use executed::{Executed, Look};
+pub use look::{Carrier, Endpoint, Remote, Service, Socket, Stdin, Way};
 pub use wanted::{Wanted, wanted};
 
 use crate::config::ExecLimits;

@@ -2,6 +2,7 @@
 
 mod place;
 mod remote;
+mod sign;
 
 use super::executed::{EXEC, Executed, poses};
 use super::facts::ExecFact;
@@ -10,25 +11,9 @@ use crate::model::{ProcessInfo, Severity};
 use crate::programs::{Roles, is_shell_name, roles_of};
 
 pub(super) use place::{is_hidden, place};
+pub(super) use sign::Sign;
 
-/// One reason to suspect an exec.
-pub(super) struct Sign {
-    pub(super) severity: Severity,
-    pub(super) facts: Vec<Statement>,
-    pub(super) site: String,
-    /// Whether it is one only because of the service above, and that can't make it worse.
-    pub(super) is_of_service: bool,
-}
-
-impl Sign {
-    fn new(severity: Severity, source: &str, fact: ExecFact, site: &str) -> Self {
-        let facts = vec![Statement::new(source, fact)];
-        Self { severity, facts, site: site.to_owned(), is_of_service: false }
-    }
-}
-
-/// From this user id on, accounts are those of people (login.defs(5), `UID_MIN`).
-const PERSONS: u32 = 1000;
+use sign::{PERSONS, is_below};
 
 /// The signs that need no other: memory, deleted, posing, remote shell, rights, preload.
 pub(super) fn strong(executed: &Executed<'_>) -> Vec<Sign> {
@@ -138,10 +123,6 @@ fn preload(executed: &Executed<'_>) -> Option<Sign> {
         || is_below(executed, Roles::TEST_RUNNER);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
     Some(Sign::new(severity, "proc:environ", ExecFact::ExecPreload { path: path.into() }, "preload"))
-}
-
-fn is_below(executed: &Executed<'_>, role: Roles) -> bool {
-    executed.ancestors.iter().any(|above| roles_of(above).contains(role))
 }
 
 fn is_descriptor(exe: &str) -> bool {

@@ -1,5 +1,6 @@
 //! From open to resolved and back, and who is told of it when; by times of our own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -203,9 +204,9 @@ async fn what_cannot_be_judged_yet_is_not_over() {
     let of_another_kind = rig.store.record_at(other, verdict("1"), slack_now(), at(0)).await.unwrap().id;
     rig.pass(20, 20).await;
     let rig = rig.restart();
-    let open = rig.store.open_of_kind(IncidentKind::MemoryGrowth).await.unwrap();
-    assert_eq!(open.iter().map(|(id, key)| (id, key.pid)).collect::<Vec<_>>(), [(&id, 1)]);
-    rig.store.hold_back(vec![id.clone()], Duration::from_secs(1200)).await.unwrap();
+    let patience = Duration::from_secs(1200);
+    rig.store.hold_back(IncidentKind::FdExhaustion, patience, Arc::new(|key| key.pid != 2)).await.unwrap();
+    rig.store.hold_back(IncidentKind::MemoryGrowth, patience, Arc::new(|key| key.pid == 1)).await.unwrap();
     assert_eq!(rig.pass(600, 1200).await.resolved, [of_another_kind]);
     assert_eq!(rig.pass(700, 1900).await.resolved, nothing(), "20 minutes to judge, and two without it");
     assert_eq!(rig.pass(60, 1960).await.resolved, [id]);

@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
     use crate::evidence::start_ticks;
-    use crate::kinds::suspicious_exec::executed::Stdin;
+    use crate::kinds::suspicious_exec::look::Stdin;
 
     const ALL: Wanted = Wanted {
         exe: true,

@@ -8,7 +8,7 @@ mod remote;
 mod sockets;
 
 pub use above::Service;
-pub use remote::{Carrier, Remote, Way};
+pub use remote::{Carrier, Remote, Stdin, Way};
 pub use sockets::{Endpoint, Socket};
 
 pub(super) use inspector::{Inspector, Looked};

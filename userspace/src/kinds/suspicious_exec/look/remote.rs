@@ -7,7 +7,6 @@ use std::path::Path;
 use super::above::Above;
 use super::descriptors::{self, Descriptors, may_be_pipe, socket, terminal};
 use super::sockets::{Socket, is_local, with_inodes};
-use crate::kinds::suspicious_exec::executed::Stdin;
 use crate::programs::Roles;
 
 /// Most descriptors of a program that does nothing but pass on what it reads: more has a browser, an editor, an agent.
@@ -18,6 +17,21 @@ const CONNECTIONS: usize = 2;
 const SIBLINGS: usize = 64;
 /// Most programs from the connection to the shell: `nc`, then `cat` of a FIFO, as a rule.
 const HOPS: usize = 4;
+
+/// What fd 0 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// A socket of the internet's families.
+    Network,
+    /// A socket of this host (unix(7)).
+    Local,
+    /// A socket of another family.
+    OtherSocket,
+    /// A terminal that a program holds the other end of (pty(7)).
+    Terminal,
+    /// Anything else.
+    Ordinary,
+}
 
 /// How what comes over a connection gets to a shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Programs, and what interpreters and the dynamic linker run, in folders where everybody may write.
 
-use super::{PERSONS, Sign, is_below};
+use super::sign::{PERSONS, Sign, is_below};
 use crate::config::ExecLimits;
 use crate::kinds::case::Statement;
 use crate::kinds::suspicious_exec::executed::{EXEC, Executed};

@@ -1,11 +1,11 @@
 //! Shells and interpreters whose commands somebody gives them who is not here.
 
-use super::{Sign, is_below};
+use super::sign::{Sign, is_below};
 use crate::kinds::case::Statement;
 use crate::kinds::pieces::Who;
-use crate::kinds::suspicious_exec::executed::{Executed, Look, Stdin};
+use crate::kinds::suspicious_exec::executed::{Executed, Look};
 use crate::kinds::suspicious_exec::facts::{Carriage, ExecFact, Socket};
-use crate::kinds::suspicious_exec::look::{Carrier, Endpoint, Remote, Way};
+use crate::kinds::suspicious_exec::look::{Carrier, Endpoint, Remote, Stdin, Way};
 use crate::kinds::suspicious_exec::operands;
 use crate::model::Severity;
 use crate::programs::{Roles, is_shell_name};
