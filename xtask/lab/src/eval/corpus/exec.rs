@@ -48,11 +48,6 @@ pub(super) const ALL: &[Case] = &[
     Case::fault(SuspiciousExec, "suspicious_exec/pty-spawn", "a shell on a terminal whose other end has a connection", "
         exec_py shell_on_terminal",
     ).needs(&["bash"]).blames("bash").quick(),
-    Case::fault(SuspiciousExec, "suspicious_exec/shm-service", "a service's account runs what lies in /dev/shm", r#"
-        cp "$PROGRAMS/stripped" "/dev/shm/miner-$$"; chmod a+rx "/dev/shm/miner-$$"
-        (sleep 1; rm "/dev/shm/miner-$$") &
-        exec setpriv --reuid 33 --clear-groups "/dev/shm/miner-$$" idle 300"#,
-    ).needs(&["setpriv"]),
     Case::near_miss(SuspiciousExec, "suspicious_exec/terminal", "a shell on a terminal of script(1)", r#"
         script -qec 'bash --norc -i -c "sleep 1"; sleep 1' /dev/null < /dev/null > /dev/null"#,
     ).needs(&["bash", "script"]),
