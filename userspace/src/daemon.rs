@@ -23,10 +23,10 @@ use crate::analyst::Analyst;
 use crate::cgroup::{Hierarchy, of_process};
 use crate::children::{Share, Toucher};
 use crate::config::Config;
-use crate::evidence::Sources;
+use crate::evidence::{Sources, start_ticks};
 use crate::health::Health;
 use crate::host::Host;
-use crate::kinds::case::Case;
+use crate::kinds::{self, case::Case};
 use crate::metrics::Metrics;
 use crate::monitor::{self, Inputs, Monitor};
 use crate::queue::Queue;
@@ -313,10 +313,15 @@ impl Judge {
         ended: &mpsc::Sender<&'static str>,
     ) -> Self {
         let StageInputs { cases, metrics, health } = shared;
+        let proc_root = config.proc_root.clone();
         let visibility = lifecycle::Visibility {
             coverage: metrics.coverage.clone(),
             cases: cases.clone(),
             scan_interval: config.scan_interval,
+            patience: kinds::patience_after_start(&config.detect, config.scan_interval),
+            is_alive: Arc::new(move |key| {
+                start_ticks(&proc_root.join(key.pid.to_string())) == Some(key.start_ticks)
+            }),
         };
         let (stop_recorder, stop_others) = (CancellationToken::new(), CancellationToken::new());
         let pending = model_queue(&metrics);

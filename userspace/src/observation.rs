@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Comm, ExitCause, OomReport, ProcessKey};
-pub use look::{CloseLook, IoCounts, ThreadLook};
+pub use look::{CloseLook, IoCounts, ThreadLook, waits_for_fuse};
 pub use pressure::{HostMemory, Stall};
 pub use signal::{FatalSignal, SignalTask};
 pub use syscall::SystemCall;
@@ -232,6 +232,12 @@ pub struct SeenProcess {
     pub rss_bytes: u64,
     /// Anonymous memory, resident and swapped out; read only of processes that are large enough to matter.
     pub anon_bytes: Option<u64>,
+    /// Shared memory that it has mapped and that is resident: of files on tmpfs, memfd, System V; read with the above.
+    pub shmem_bytes: Option<u64>,
+    /// Its page tables; read with the above.
+    pub tables_bytes: Option<u64>,
+    /// Its address space.
+    pub size_bytes: u64,
     /// Whether it is a kernel thread, which has no program.
     pub kernel_thread: bool,
     /// Open file descriptors; absent where they could not be counted.
@@ -259,6 +265,9 @@ impl SeenProcess {
             threads: 1,
             rss_bytes: 0,
             anon_bytes: None,
+            shmem_bytes: None,
+            tables_bytes: None,
+            size_bytes: 0,
             kernel_thread: false,
             fds: None,
             fd_limit: None,

@@ -55,6 +55,8 @@ pub(crate) async fn play(count: u32, dir: &Path, receivers: Receivers) -> Result
         coverage: metrics.coverage.clone(),
         cases: queue.clone(),
         scan_interval: Duration::from_secs(10),
+        patience: Vec::new(),
+        is_alive: Arc::new(|_| true),
     };
     let living = tokio::spawn(lifecycle::run(store.clone(), audience.clone(), visibility, stop.clone()));
     let recorder =

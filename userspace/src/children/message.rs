@@ -74,6 +74,7 @@ pub(super) enum OpenAnswer {
         has_root: bool,
         in_place: Option<bool>,
         owner: Option<u32>,
+        gives_rights: bool,
     },
     /// Which file it is that follows, where one is there.
     Found(Option<usize>),

@@ -37,6 +37,7 @@ pub(super) fn work(daemon: &Link, cpu: Duration) {
                     has_root: found.has_root,
                     in_place: found.in_place,
                     owner: found.owner,
+                    gives_rights: found.gives_rights,
                 };
                 daemon.send(&answer, None, None)
             }

@@ -77,8 +77,8 @@ impl Toucher {
         self.with(|child| {
             child.link.send(&job, None, until)?;
             match child.link.receive(until)?.0 {
-                OpenAnswer::Looked { has_root, in_place, owner } => {
-                    Ok(OfProcess { has_root, in_place, owner })
+                OpenAnswer::Looked { has_root, in_place, owner, gives_rights } => {
+                    Ok(OfProcess { has_root, in_place, owner, gives_rights })
                 }
                 _ => Err(Lost::Malformed),
             }

@@ -35,6 +35,9 @@ pub mod words;
 mod written;
 pub mod zombie_pileup;
 
+use std::time::Duration;
+
+use crate::config::DetectLimits;
 use crate::model::IncidentKind;
 use room::Room;
 use watch::{OnEnd, Watch, WatchSetup};
@@ -60,6 +63,13 @@ pub const fn room(kind: IncidentKind) -> &'static Room {
     }
 }
 
+/// How long it takes from the daemon's start to find each condition that takes longer than a few scans.
+pub fn patience_after_start(limits: &DetectLimits, scan_interval: Duration) -> Vec<(IncidentKind, Duration)> {
+    let lasting = IncidentKind::ALL.into_iter().filter(|kind| room(*kind).lasts());
+    let patience = lasting.map(|kind| (kind, (room(kind).patience)(limits, scan_interval)));
+    patience.filter(|(_, patience)| !patience.is_zero()).collect()
+}
+
 /// What every kind tracks over time, for one monitor.
 pub fn watches(setup: &WatchSetup<'_>) -> Vec<Box<dyn Watch>> {
     vec![
@@ -72,7 +82,7 @@ pub fn watches(setup: &WatchSetup<'_>) -> Vec<Box<dyn Watch>> {
         Box::<cpu_spin::watch::SpinWatch>::default(),
         Box::<hung_task::watch::HungWatch>::default(),
         Box::new(suspicious_exec::watch::ExecWatch::new(setup)),
-        Box::<memory_growth::watch::MemoryGrowthWatch>::default(),
+        Box::new(memory_growth::watch::MemoryGrowthWatch::new(setup)),
         Box::<fd_exhaustion::watch::DescriptorWatch>::default(),
         Box::<thread_explosion::watch::ThreadWatch>::default(),
         Box::<fork_storm::watch::ForkWatch>::default(),

@@ -20,6 +20,8 @@ pub struct OfProcess {
     pub in_place: Option<bool>,
     /// Who owns its program. `None`: it is gone, or its file system may hang.
     pub owner: Option<u32>,
+    /// Whether its program gives who runs it its owner's rights (set-user-ID, inode(7)).
+    pub gives_rights: bool,
 }
 
 /// Looks at the process in `directory`, `/proc/PID`, for the file that its program was.
@@ -35,8 +37,9 @@ pub fn of_process(directory: &Path, program: Option<&Path>, owner: bool) -> OfPr
             there => there,
         }
     });
-    let owner = if owner { self::owner(directory) } else { None };
-    OfProcess { has_root: root.is_some(), in_place, owner }
+    let program = if owner { self::program(directory) } else { None };
+    let (owner, gives_rights) = program.unzip();
+    OfProcess { has_root: root.is_some(), in_place, owner, gives_rights: gives_rights == Some(true) }
 }
 
 /// A link that leads nowhere is there, too.
@@ -55,10 +58,11 @@ fn shares_our_mounts(directory: &Path) -> bool {
     ours.is_some() && namespace(directory) == ours
 }
 
-fn owner(directory: &Path) -> Option<u32> {
+/// Who owns the program, and whether it gives that user's rights.
+fn program(directory: &Path) -> Option<(u32, bool)> {
     let exe = openat(CWD, directory.join("exe"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
     Mounts::seen_from(&directory.join("root")).check(&exe).ok()?;
-    fstat(&exe).ok().map(|it| it.st_uid)
+    fstat(&exe).ok().map(|it| (it.st_uid, Mode::from_raw_mode(it.st_mode).contains(Mode::SUID)))
 }
 
 #[cfg(test)]
@@ -80,11 +84,15 @@ mod tests {
             (Path::new("/proc/version"), None),
         ] {
             let found = of_process(me, Some(path), false);
-            assert_eq!(found, OfProcess { has_root: true, in_place: want, owner: None }, "{path:?}");
+            assert_eq!(
+                found,
+                OfProcess { has_root: true, in_place: want, ..OfProcess::default() },
+                "{path:?}"
+            );
         }
         let user = fs::metadata(&own).unwrap().uid();
         let found = of_process(me, None, true);
-        assert_eq!((found.in_place, found.owner), (None, Some(user)));
+        assert_eq!((found.in_place, found.owner, found.gives_rights), (None, Some(user), false));
         assert_eq!(
             of_process(Path::new("/proc/0"), Some(&own), true),
             OfProcess { in_place: Some(false), ..OfProcess::default() }

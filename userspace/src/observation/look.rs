@@ -78,6 +78,14 @@ impl ThreadLook {
     }
 }
 
+/// Whether who waits in this kernel function waits for the program behind a FUSE file system; not that program itself,
+/// which waits for requests in `fuse_dev_do_read`.
+pub fn waits_for_fuse(function: &str) -> bool {
+    const WAITS: [&str; 4] =
+        ["request_wait_answer", "__fuse_request_send", "__fuse_simple_request", "fuse_simple_request"];
+    function.split('.').next().is_some_and(|function| WAITS.contains(&function))
+}
+
 /// Counters of `/proc/PID/io` (proc_pid_io(5)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IoCounts {

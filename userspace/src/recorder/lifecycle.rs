@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::audience::Audience;
 use crate::coverage::{Coverage, CoverageState, Hook, Way};
 use crate::kinds::case::Case;
+use crate::model::IncidentKind;
 use crate::queue::Queue;
-use crate::store::{Store, Watched};
+use crate::store::{IsAlive, Store, Watched};
 
 /// Between two steps, at the least and at the most.
 const PACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -28,6 +29,10 @@ pub struct Visibility {
     pub cases: Queue<Case>,
     /// Between two scans of /proc.
     pub scan_interval: Duration,
+    /// How long it takes from the daemon's start to see what goes on, by kind.
+    pub patience: Vec<(IncidentKind, Duration)>,
+    /// Whether the process is alive.
+    pub is_alive: IsAlive,
 }
 
 /// Resolves and reminds, step by step, until `shutdown`.
@@ -38,6 +43,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     greet(&store, &mut audience).await;
+    hold_back(&store, &visibility).await;
     let mut timer = interval(visibility.scan_interval.clamp(PACE.0, PACE.1));
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut observer = Observer::new(&visibility, Instant::now());
@@ -62,6 +68,16 @@ pub async fn run(
     };
     let looking = async { tokio::join!(work, look_after(&store)) };
     shutdown.run_until_cancelled(looking).await;
+}
+
+/// What was found by a long history, which went with the daemon before this one, can't be judged yet: it is not over
+/// because no scan finds it. Who has ended is.
+async fn hold_back(store: &Store, visibility: &Visibility) {
+    for (kind, patience) in &visibility.patience {
+        if let Err(err) = store.hold_back(*kind, *patience, IsAlive::clone(&visibility.is_alive)).await {
+            tracing::warn!("open incidents may be resolved before they can be judged: {err:#}");
+        }
+    }
 }
 
 /// Tells receivers that were not there before of what is open.
@@ -131,7 +147,13 @@ mod tests {
     fn visibility() -> Visibility {
         let metrics = Metrics::new();
         let (coverage, cases) = (metrics.coverage.clone(), case_queue(&metrics));
-        let visibility = Visibility { coverage, cases, scan_interval: Duration::from_secs(10) };
+        let visibility = Visibility {
+            coverage,
+            cases,
+            scan_interval: Duration::from_secs(10),
+            patience: Vec::new(),
+            is_alive: std::sync::Arc::new(|_| true),
+        };
         hook(&visibility, true);
         visibility
     }

@@ -10,7 +10,7 @@ pub fn fuzz(bytes: &[u8]) {
     let _ = evidence::start_ticks_in(bytes);
     let text = String::from_utf8_lossy(bytes);
     pressure::fuzz(&text);
-    let _ = walk::anon_bytes_in(&text);
+    let _ = walk::memory_in(&text);
     let _ = cgroup::of_process(&text);
     for line in text.lines() {
         drop(cgroup::container_id(line));

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cmdline::Cmdlines as PatientReader;
 use super::shared;
-use super::task::{self, Careful};
+use super::task::{self, Careful, is_fuse_wait};
 use crate::cgroup::{Hierarchy, is_frozen};
 use crate::children::Toucher;
 use crate::host::{Host, boot_time};
@@ -20,6 +21,12 @@ use crate::observation::{CloseLook, SeenProcess, ThreadLook};
 const PROCESSES: usize = 256;
 /// Most threads read in one scan to find one that waits while its leader does not.
 const ROUTINE_THREADS: usize = 1024;
+/// Most sleeping processes asked in one scan what they sleep in, where there is a FUSE file system.
+const SLEEPERS: usize = 1024;
+/// Mounts are looked at again every so many scans.
+const MOUNTS_EVERY: u64 = 6;
+/// Most of the mount table that is read.
+const MOUNTS_MAX: u64 = 1 << 20;
 /// Most threads read of one process.
 const THREADS: usize = 1024;
 /// Most threads of one process that are read in detail.
@@ -47,6 +54,9 @@ pub(super) struct Suspects {
     resume_at: u32,
     stopped_at: Option<u32>,
     turned_away: u64,
+    /// Whether a FUSE file system is mounted.
+    has_fuse: bool,
+    sleepers_left: usize,
 }
 
 /// What was known of a process at the last scan.
@@ -69,6 +79,8 @@ enum Reason {
     Waits,
     /// It uses a CPU, or one of its threads did at the last look.
     Busy,
+    /// It sleeps, and a FUSE file system's program may be what it waits for.
+    Sleeps,
     /// Its turn: one of its threads may wait while the leader does not.
     Routine,
 }
@@ -80,8 +92,12 @@ impl Suspects {
     }
 
     /// To be called before each scan.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, proc_root: &Path) {
         self.walk += 1;
+        self.sleepers_left = SLEEPERS;
+        if self.walk % MOUNTS_EVERY == 1 {
+            self.has_fuse = has_fuse(proc_root);
+        }
         (self.looks_left, self.routine_left) = (PROCESSES, ROUTINE_THREADS);
     }
 
@@ -107,12 +123,16 @@ impl Suspects {
         let mut shares = self.known.get_mut(&seen.key).map(|it| std::mem::take(&mut it.shares));
         let before = self.known.get(&seen.key);
         let watched = before.map(|it| it.threads.clone()).unwrap_or_default();
+        let before_ticks = before.map(|it| it.cpu_ticks);
         let mut held_up = before.is_some_and(|it| it.held_up);
         let percent = before.map_or(0, |before| {
             let used = places.host.ticks_to_duration(seen.cpu_ticks.saturating_sub(before.cpu_ticks));
             percent(used, at.saturating_sub(before.at))
         });
-        let reason = self.reason(seen, percent, !watched.is_empty());
+        let reason = self.reason(seen, percent, !watched.is_empty()).or_else(|| {
+            let idle = before_ticks == Some(seen.cpu_ticks);
+            (idle && self.sleeps_for_fuse(places, seen)).then_some(Reason::Sleeps)
+        });
         let look = reason.and_then(|reason| {
             let remembered = (watched.as_slice(), shares.get_or_insert_default());
             self.look_for(places, seen, (at, reason), remembered, &mut held_up)
@@ -130,6 +150,17 @@ impl Suspects {
             },
         );
         look
+    }
+
+    /// Whether its main thread sleeps until a FUSE file system's program answers.
+    fn sleeps_for_fuse(&mut self, places: Places<'_>, seen: &SeenProcess) -> bool {
+        if !self.has_fuse || seen.state != 'S' || self.sleepers_left == 0 || self.looks_left == 0 {
+            return false;
+        }
+        self.sleepers_left -= 1;
+        let sleeps = sleeps_for_fuse(&places.proc_root.join(seen.key.pid.to_string()));
+        self.looks_left -= usize::from(sleeps);
+        sleeps
     }
 
     fn reason(&mut self, seen: &SeenProcess, percent: u64, watched: bool) -> Option<Reason> {
@@ -179,7 +210,12 @@ impl Suspects {
             None
         };
         *held_up = reader.held_up;
-        threads.retain(|thread| thread.state == 'D' || (thread.state == 'R' && reason == Reason::Busy));
+        threads.retain(|thread| match thread.state {
+            'D' => true,
+            'R' => reason == Reason::Busy,
+            'S' => thread.tid == seen.key.pid && sleeps_for_fuse(&directory),
+            _ => false,
+        });
         // Those that were watched come first; a waiting one tells more than a running one.
         threads.sort_by_key(|it| (!watched.contains(&it.tid), it.state != 'D', it.tid));
         threads.truncate(DETAILED);
@@ -228,6 +264,20 @@ impl Suspects {
         tids.sort_by_key(|tid| !watched.contains(tid));
         tids.iter().take(THREADS).filter_map(|tid| task::stat(&task_directory(directory, *tid))).collect()
     }
+}
+
+/// The kernel says where a thread sleeps without waiting for it (kernel fs/proc/base.c, `proc_pid_wchan`).
+fn sleeps_for_fuse(directory: &Path) -> bool {
+    fs::read_to_string(directory.join("wchan")).is_ok_and(|function| is_fuse_wait(&function))
+}
+
+/// Whether a FUSE file system is mounted where process 1 sees it.
+fn has_fuse(proc_root: &Path) -> bool {
+    let mut text = String::new();
+    let file = fs::File::open(proc_root.join("1/mounts")).or_else(|_| fs::File::open("/proc/self/mounts"));
+    let read = file.and_then(|file| file.take(MOUNTS_MAX).read_to_string(&mut text));
+    let is_fuse = |kind: &str| kind == "fuse" || kind == "fuseblk" || kind.starts_with("fuse.");
+    read.is_ok() && text.lines().any(|line| line.split(' ').nth(2).is_some_and(is_fuse))
 }
 
 /// How many tasks are ready to run for each CPU: the fourth field of proc_loadavg(5).

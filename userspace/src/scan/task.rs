@@ -48,7 +48,8 @@ pub(super) fn detail(process: &Path, thread: &mut ThreadLook, reader: &mut Caref
     thread.involuntary_switches = field(&status, "nonvoluntary_ctxt_switches:");
     // `io`, `syscall` and `stack` wait for exec_update_lock, which an exec that hangs may hold (there, `lock_trace`).
     thread.io = io(&task, reader);
-    if thread.state != 'D' {
+    // One in state S is here only because of what it waits in.
+    if !matches!(thread.state, 'D' | 'S') {
         thread.queued = fs::read_to_string(task.join("schedstat")).ok().and_then(|it| queued(&it));
         return;
     }
@@ -62,6 +63,11 @@ pub(super) fn detail(process: &Path, thread: &mut ThreadLook, reader: &mut Caref
         let target = fs::read_link(process.join("fd").join(fd.to_string())).ok()?;
         Some(target.into_os_string().into_vec().into_boxed_slice())
     });
+}
+
+/// Whether who sleeps in this function waits for the answer of a FUSE file system's program (kernel fs/fuse/dev.c).
+pub(super) fn is_fuse_wait(function: &str) -> bool {
+    crate::observation::waits_for_fuse(function.trim())
 }
 
 /// Where a vfork(2) parent waits (kernel/fork.c): which of them depends on what the compiler inlined.

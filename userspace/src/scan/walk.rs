@@ -29,6 +29,9 @@ const FDS_WORTH_A_LIMIT: u64 = 32;
 /// From such a resident set on, what of memory is anonymous is read too.
 const RSS_WORTH_ANON_BYTES: u64 = 16 << 20;
 
+/// The same from such an address space on: its page tables may be large though nothing is resident.
+const SIZE_WORTH_TABLES_BYTES: u64 = 32 << 30;
+
 /// Remembers between scans who was seen, to read the unchanging only once.
 pub struct Walker {
     proc_root: PathBuf,
@@ -88,7 +91,7 @@ impl Walker {
         let walk = self.walks;
         let processes = processes(&self.proc_root)?;
         let mut observations = Vec::with_capacity(self.known.len() + 16);
-        self.suspects.begin();
+        self.suspects.begin(&self.proc_root);
         for process in processes {
             let Some(seen) = self.see(&process, walk) else { continue };
             let places = Places { proc_root: &self.proc_root, hierarchy: &self.hierarchy, host: &self.host };
@@ -181,6 +184,8 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
     let fds = if has_files { process.fd_count().ok() } else { None };
     let fds = fds.and_then(|fds| u64::try_from(fds).ok());
     let rss_bytes = stat.rss * host.page_size;
+    let is_large = rss_bytes >= RSS_WORTH_ANON_BYTES || stat.vsize >= SIZE_WORTH_TABLES_BYTES;
+    let memory = if is_large { memory(process) } else { Memory::default() };
     Some(SeenProcess {
         key: ProcessKey { pid: u32::try_from(stat.pid).ok()?, start_ticks: stat.starttime },
         ppid: u32::try_from(stat.ppid).unwrap_or(0),
@@ -189,7 +194,10 @@ fn changing(process: &Process, host: &Host) -> Option<SeenProcess> {
         cpu_ticks: stat.utime + stat.stime,
         threads: u64::try_from(stat.num_threads).unwrap_or(0),
         rss_bytes,
-        anon_bytes: (rss_bytes >= RSS_WORTH_ANON_BYTES).then(|| anon_bytes(process)).flatten(),
+        anon_bytes: memory.anon_bytes,
+        shmem_bytes: memory.shmem_bytes,
+        tables_bytes: memory.tables_bytes,
+        size_bytes: stat.vsize,
         kernel_thread,
         fds,
         fd_limit: fds.filter(|fds| *fds >= FDS_WORTH_A_LIMIT).and_then(|_| fd_limit(process)),
@@ -224,21 +232,36 @@ fn cgroup(process: &Process) -> Option<Arc<str>> {
     of_process(&text).map(Arc::from)
 }
 
-/// RssAnon and VmSwap: what a leak fills. Counters of the kernel, so no lock of the process's memory is needed
-/// (kernel fs/proc/task_mmu.c, `task_mem`).
-fn anon_bytes(process: &Process) -> Option<u64> {
-    let mut text = String::new();
-    process.open_relative("status").ok()?.read_to_string(&mut text).ok()?;
-    anon_bytes_in(&text)
+/// What a leak fills.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// RssAnon and VmSwap.
+    pub(super) anon_bytes: Option<u64>,
+    /// RssShmem.
+    pub(super) shmem_bytes: Option<u64>,
+    /// VmPTE.
+    pub(super) tables_bytes: Option<u64>,
 }
 
-/// `None` where there is no RssAnon: a kernel thread, or an end just now. A kernel without swap shows no VmSwap.
-pub(super) fn anon_bytes_in(status: &str) -> Option<u64> {
-    let kb = |field| {
+/// Counters of the kernel, so no lock of the process's memory is needed (kernel fs/proc/task_mmu.c, `task_mem`).
+fn memory(process: &Process) -> Memory {
+    let mut text = String::new();
+    let read = process.open_relative("status").ok().map(|mut file| file.read_to_string(&mut text));
+    read.and_then(Result::ok).map_or_else(Memory::default, |_| memory_in(&text))
+}
+
+/// Nothing where there is no RssAnon: a kernel thread, or an end just now. A kernel without swap shows no VmSwap.
+pub(super) fn memory_in(status: &str) -> Memory {
+    let bytes = |field| {
         let value = status.lines().find_map(|line| line.strip_prefix(field))?;
-        value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     };
-    kb("RssAnon:")?.checked_add(kb("VmSwap:").unwrap_or(0))?.checked_mul(1024)
+    let swapped = bytes("VmSwap:").unwrap_or(0);
+    Memory {
+        anon_bytes: bytes("RssAnon:").and_then(|anon| anon.checked_add(swapped)),
+        shmem_bytes: bytes("RssShmem:"),
+        tables_bytes: bytes("VmPTE:"),
+    }
 }
 
 fn fd_limit(process: &Process) -> Option<u64> {
@@ -314,8 +337,15 @@ mod tests {
             ("RssAnon:\tmany kB\n", None),
             ("RssAnon:\t18446744073709551615 kB\n", None),
         ] {
-            assert_eq!(anon_bytes_in(status), want, "{status:?}");
+            assert_eq!(memory_in(status).anon_bytes, want, "{status:?}");
         }
+    }
+
+    #[test]
+    fn shared_memory_and_page_tables_are_memory_too() {
+        let memory = memory_in("RssAnon:\t4 kB\nRssShmem:\t8 kB\nVmPTE:\t16 kB\n");
+        let want = (Some(4 << 10), Some(8 << 10), Some(16 << 10));
+        assert_eq!((memory.anon_bytes, memory.shmem_bytes, memory.tables_bytes), want);
     }
 
     #[test]

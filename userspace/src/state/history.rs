@@ -1,6 +1,6 @@
 //! What scans of /proc measured of each process over time: a few points that cover the last window closely and
 //! hours before it thinly. Kept only of processes that are large enough to matter, by (pid, start time), dropped
-//! when a process ends or begins a new program. About 1 KiB a process.
+//! when a process ends or begins a new program. About 1.4 KiB a process.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,18 +25,27 @@ const ABSENT: u32 = u32::MAX;
 pub enum Measure {
     /// Anonymous memory, in KiB.
     AnonKib,
+    /// Shared memory, in KiB.
+    ShmemKib,
+    /// Page tables, in KiB.
+    TablesKib,
+    /// Address space, in KiB.
+    SizeKib,
     /// Number of open file descriptors.
     Fds,
     /// Number of threads.
     Threads,
 }
 
+/// How many measures there are.
+const MEASURES: usize = 6;
+
 /// One process's numbers at one moment.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     /// Tenths of a second since boot.
     at: u32,
-    values: [u32; 3],
+    values: [u32; MEASURES],
 }
 
 /// Points over a stretch of time: when there are too many, every second one goes, and from then on they are taken
@@ -55,7 +64,7 @@ pub struct Series {
     recent: Ring,
     long: Ring,
     /// The largest values from before what `long` covers.
-    past: [u32; 3],
+    past: [u32; MEASURES],
     seen: Duration,
 }
 
@@ -96,7 +105,10 @@ impl History {
         let (window, horizon) = (self.window, self.horizon);
         let series = self.series.entry(seen.key).or_insert_with(|| Series::new(began, now));
         series.seen = now;
-        let values = [seen.anon_bytes.map(|bytes| bytes >> 10), seen.fds, Some(seen.threads)].map(compact);
+        let kib = |bytes: Option<u64>| bytes.map(|bytes| bytes >> 10);
+        let (anon, shmem, tables) = (kib(seen.anon_bytes), kib(seen.shmem_bytes), kib(seen.tables_bytes));
+        let values =
+            [anon, seen.fds, Some(seen.threads), shmem, tables, kib(Some(seen.size_bytes))].map(compact);
         let point = Point { at: tenths(now), values };
         series.recent.push(point, window);
         if let Some(lost) = series.long.push(point, horizon) {
@@ -122,7 +134,7 @@ impl History {
 
 impl Series {
     fn new(began: Duration, now: Duration) -> Self {
-        Self { began, recent: Ring::default(), long: Ring::default(), past: [ABSENT; 3], seen: now }
+        Self { began, recent: Ring::default(), long: Ring::default(), past: [ABSENT; MEASURES], seen: now }
     }
 
     /// When the process, or its program, began.
@@ -144,6 +156,13 @@ impl Series {
     /// The latest value of one measure.
     pub fn latest(&self, measure: Measure) -> Option<u64> {
         self.recent.points.last().and_then(|point| point.get(measure)).map(u64::from)
+    }
+
+    /// By how much it grew since `since` (in seconds since boot), as far as that is known.
+    pub fn grown_since(&self, measure: Measure, since: f64) -> Option<u64> {
+        let points = self.long.points.iter().chain(&self.recent.points);
+        let then = points.filter(|point| point.seconds() <= since).max_by_key(|point| point.at)?;
+        Some(self.latest(measure)?.saturating_sub(then.get(measure)?.into()))
     }
 
     /// The largest value from before `since` (in seconds since boot).
@@ -210,6 +229,9 @@ impl Measure {
             Self::AnonKib => 0,
             Self::Fds => 1,
             Self::Threads => 2,
+            Self::ShmemKib => 3,
+            Self::TablesKib => 4,
+            Self::SizeKib => 5,
         }
     }
 }
@@ -218,7 +240,7 @@ fn compact(value: Option<u64>) -> u32 {
     value.map_or(ABSENT, |value| u32::try_from(value).unwrap_or(ABSENT).min(ABSENT - 1))
 }
 
-fn largest(a: [u32; 3], b: [u32; 3]) -> [u32; 3] {
+fn largest(a: [u32; MEASURES], b: [u32; MEASURES]) -> [u32; MEASURES] {
     std::array::from_fn(|i| match (a[i], b[i]) {
         (ABSENT, other) | (other, ABSENT) => other,
         (a, b) => a.max(b),

@@ -2,6 +2,7 @@
 //! told of again, each time after a longer while.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use super::truth;
 use super::tx::Tx;
 use crate::config::LifeRules;
 use crate::kinds;
-use crate::model::{IncidentKind, Occasion};
+use crate::model::{IncidentKind, Occasion, ProcessInfo, ProcessKey};
 
 /// What the daemon was able to see since the last step. Silence while it was down, or blind, means nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +92,39 @@ fn silent(tx: &Tx<'_>, rules: &LifeRules) -> Result<Vec<String>> {
         ":quiet_ms": milliseconds(rules.quiet),
     })?;
     collect(rows, |row| Ok(row.get(0)?))
+}
+
+/// The conditions of this kind that are not resolved, on this boot of the host, and whom they are about.
+fn open_of_kind(tx: &Tx<'_>, kind: IncidentKind, boot_id: &str) -> Result<Vec<(String, ProcessKey)>> {
+    let sql = "SELECT id, process FROM incidents WHERE kind = ?1 AND status <> 'resolved' AND boot_id = ?2";
+    let mut statement = tx.prepare_cached(sql)?;
+    let rows = statement.query(params![kind.as_str(), boot_id])?;
+    let found = collect(rows, |row| {
+        let process =
+            row.get_ref(1)?.as_bytes().ok().and_then(|it| serde_json::from_slice::<ProcessInfo>(it).ok());
+        Ok(process.map(|it| it.key()).zip(Some(row.get::<_, String>(0)?)))
+    })?;
+    Ok(found.into_iter().flatten().map(|(key, id)| (id, key)).collect())
+}
+
+/// Says whether a process is alive.
+pub type IsAlive = Arc<dyn Fn(ProcessKey) -> bool + Send + Sync>;
+
+/// What was watched so far, and for so long from now on, does not count as silence of those of this kind and boot whose
+/// process is alive.
+pub(super) fn hold_back(
+    tx: &Tx<'_>,
+    (kind, boot_id): (IncidentKind, &str),
+    patience: Duration,
+    is_alive: &dyn Fn(ProcessKey) -> bool,
+) -> Result<()> {
+    let sql = "UPDATE incidents SET seen_walks = (SELECT walks FROM watch),
+                   seen_walked_ms = (SELECT walked_ms FROM watch) + ?2 WHERE id = ?1";
+    let mut statement = tx.prepare_cached(sql)?;
+    for (id, _) in open_of_kind(tx, kind, boot_id)?.into_iter().filter(|(_, key)| is_alive(*key)) {
+        statement.execute(params![id, milliseconds(patience)])?;
+    }
+    Ok(())
 }
 
 /// Resolves an incident and puts a note into the outbox for each receiver that was told of it; how many.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use rusqlite::params;
 use tokio::sync::watch;
 
 use super::action::{ActionOutcome, IncidentAction, act};
-use super::advance::{self, Advanced, Watched};
+use super::advance::{self, Advanced, IsAlive, Watched};
 use super::announce;
 use super::live;
 use super::noise::Noise;
@@ -32,7 +33,7 @@ use crate::health::Health;
 use crate::host::Host;
 use crate::kinds::case::Case;
 use crate::metrics::{LimitLabel, Metrics};
-use crate::model::{EvidenceFile, Incident, ProcessKey, Verdict, VerdictBy};
+use crate::model::{EvidenceFile, Incident, IncidentKind, ProcessKey, Verdict, VerdictBy};
 use crate::text;
 
 /// A cheap-to-clone handle to the store.
@@ -163,6 +164,12 @@ impl Store {
             self.tell_alerts_changed();
         }
         Ok(done)
+    }
+
+    /// Lets no silence count of conditions of this kind until it can be seen whether they go on.
+    pub async fn hold_back(&self, kind: IncidentKind, patience: Duration, lives: IsAlive) -> Result<()> {
+        let boot_id = self.0.host.boot_id.clone();
+        self.write(move |tx| advance::hold_back(tx, (kind, &boot_id), patience, &*lives)).await
     }
 
     /// One step in the life of all incidents, by what could be watched since the last. `sinks`: who may be told.

@@ -43,7 +43,7 @@ mod up_to_date;
 mod whole;
 
 pub use action::{ActionOutcome, IncidentAction};
-pub use advance::{Advanced, Watched};
+pub use advance::{Advanced, IsAlive, Watched};
 pub use backlog::{Backlog, Greeting};
 pub use due::{Brief, DueAlert, Tally};
 pub use handle::Store;

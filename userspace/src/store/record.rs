@@ -76,6 +76,10 @@ fn find(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Option<KnownIncident>>
     };
     let found =
         tx.prepare_cached(sql)?.query_row(params![recording.case.fingerprint, since_ms], read).optional()?;
+    let found = match found {
+        None if kinds::room(recording.case.kind).lasts() => moved(tx, recording, read)?,
+        found => found,
+    };
     let Some((id, severity, rules, count, resolved_ms, process)) = found else { return Ok(None) };
     let resolved_ms: Option<i64> = resolved_ms;
     let rules = rules.as_ref().unwrap_or(&severity).parse();
@@ -88,6 +92,27 @@ fn find(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Option<KnownIncident>>
     // A straggler that happened before the end does not undo it.
     let over = resolved_ms.is_some_and(|at| at < recording.seen_ms());
     Ok(Some(KnownIncident { id, severity, rules_severity, count, over, process: process.map(|it| it.key()) }))
+}
+
+/// A row as it is read to count on it.
+type KnownRow = (String, String, Option<String>, i64, Option<i64>, Option<ProcessInfo>);
+
+/// The condition of a process that was moved to another cgroup since: it has another fingerprint there, and is the same.
+fn moved(
+    tx: &Tx<'_>,
+    recording: &Recording<'_>,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<KnownRow>,
+) -> Result<Option<KnownRow>> {
+    let process = &recording.case.file.process;
+    let sql = "SELECT id, severity, count, resolved_ms, process, rules_severity FROM incidents
+               WHERE status <> 'resolved' AND kind = ?1 AND id IN
+                   (SELECT incident FROM occurrences WHERE pid = ?2 AND start_ticks = ?3 AND boot_id = ?4)
+               ORDER BY id DESC LIMIT 1";
+    let kind = recording.case.kind.as_str();
+    let values = params![kind, process.pid, signed(process.start_ticks), recording.host.boot_id];
+    let found = tx.prepare_cached(sql)?.query_row(values, read).optional()?;
+    let is_elsewhere = |known: &ProcessInfo| known.key() == process.key() && known.cgroup != process.cgroup;
+    Ok(found.filter(|(.., known)| known.as_ref().is_some_and(is_elsewhere)))
 }
 
 fn open_new(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Recorded> {

@@ -23,6 +23,17 @@ facts! {
             /// So many scans in a row.
             scans: u64,
         },
+        /// How many inotify instances a user has, of whom the process has the most.
+        InotifyInstances {
+            /// The user's id.
+            uid: u32,
+            /// Instances of all the user's processes.
+            used: u64,
+            /// How many a user may have (fs.inotify.max_user_instances).
+            limit: u64,
+            /// Those of this process.
+            own: u64,
+        },
         /// What its newest descriptors are.
         NewestDescriptors {
             /// How many were looked at.

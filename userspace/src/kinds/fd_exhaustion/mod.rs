@@ -3,11 +3,14 @@
 //! To an operator: at the limit the next accept(2) or open(2) fails with EMFILE. Thresholds: `fd_percent` of the
 //! soft limit for `fd_scans` scans in a row; or, long before, steady growth over `growth_window` by `fd_growth` and
 //! `fd_growth_percent`, to more than it ever had. Cites the count, the limit, the growth, and what is open, by kind.
+//! Beside descriptors, of which each process has a limit of its own: inotify instances, of which a user has one. A user
+//! with nearly all of them is a warning, about whoever has the most.
 //! Near misses: a server with many connections well below its limit, one whose connections rise and fall, a short
 //! peak, a start-up.
 
 pub mod descriptors;
 pub mod facts;
+mod inotify;
 #[cfg(test)]
 mod tests;
 pub mod verdict;

@@ -14,6 +14,13 @@ const DEFAULT_SOFT_LIMIT: u64 = 1024;
 
 /// The built-in verdict on a finding of this kind.
 pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
+    let inotify = file.cited(finding).find_map(|fact| match fact.data.as_descriptors()? {
+        DescriptorFact::InotifyInstances { uid, own, .. } => Some((*uid, *own)),
+        _ => None,
+    });
+    if let Some((uid, own)) = inotify {
+        return instances(file, finding, (uid, own));
+    }
     let limit = limit(file, finding);
     let told =
         limit.map_or_else(|| "its limit (RLIMIT_NOFILE)".to_owned(), |limit| format!("its limit of {limit}"));
@@ -69,6 +76,51 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         sources: &["proc:fd", "proc:limits"],
         hypotheses,
         next_steps: steps(file, limit),
+    }
+}
+
+/// Of a limit that a user has, not a process.
+fn instances(file: &CaseFile, finding: &Finding, (uid, own): (u32, u64)) -> Opinion {
+    let (who, name) = (who(file), name(file));
+    let pid = file.process.pid;
+    Opinion {
+        cause: format!(
+            "{who} holds {own} inotify instances, the most of user {uid}, who has nearly as many as a user may. The next \
+             program of that user that watches files fails: inotify_init() returns EMFILE (\"Too many open files\"), \
+             though few descriptors are open, and tail -f, file watchers and services that reload do not work."
+        ),
+        confidence: Confidence::High,
+        sources: &["proc:fd"],
+        hypotheses: vec![
+            hypothesis(
+                file,
+                finding,
+                &["proc:fd"],
+                format!("{name} makes an instance for each of its tasks and does not close it"),
+            ),
+            hypothesis(
+                file,
+                finding,
+                &["proc:fd"],
+                "The limit is too low for so many programs of one user, as on hosts with many containers",
+            ),
+        ],
+        next_steps: vec![
+            step(
+                "Who has them, by process, the most first",
+                "find /proc/[0-9]*/fd -lname anon_inode:inotify 2>/dev/null | cut -d/ -f3 | sort | uniq -c | sort -rn | \
+                 head",
+            ),
+            step(
+                "What the process watches",
+                format!("grep -h ^inotify /proc/{pid}/fdinfo/* 2>/dev/null | wc -l"),
+            ),
+            step(
+                "To raise the limit at once",
+                "sysctl fs.inotify.max_user_instances; sysctl -w fs.inotify.max_user_instances=1024",
+            ),
+            logs(file),
+        ],
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use super::inotify::Inotify;
 use super::{FdUse, descriptors, leak, near_limit};
 use crate::kinds::case::Draft;
 use crate::kinds::shared::trend::watch::{Growing, Points};
 use crate::kinds::watch::{Found, View, Watch};
 use crate::model::ProcessKey;
 use crate::observation::SeenProcess;
-use crate::state::Measure;
+use crate::state::{Measure, Process};
 
 /// Most processes whose descriptors are looked at in one scan.
 const LISTINGS: usize = 8;
@@ -23,6 +24,7 @@ pub struct DescriptorWatch {
     growing: Growing,
     /// Processes whose descriptors were looked at in the scan under way.
     listings: usize,
+    inotify: Inotify,
 }
 
 impl Watch for DescriptorWatch {
@@ -44,7 +46,7 @@ impl Watch for DescriptorWatch {
     }
 
     fn scanned(&mut self, _began: Duration, view: View<'_>, found: &mut Vec<Found>) {
-        let Self { near, growing, listings } = self;
+        let Self { near, growing, listings, inotify } = self;
         near.retain(|key, _| view.suspect(*key).is_some());
         let leaks = growing.judge_all(view, |key, series, limits| {
             let open = series.latest(Measure::Fds)?;
@@ -61,6 +63,10 @@ impl Watch for DescriptorWatch {
             Some(Found { draft, process: process.info() })
         });
         found.extend(leaks);
+        for (key, it) in inotify.scanned(view) {
+            let process = view.suspect(key).map(Process::info);
+            found.extend(process.map(|process| Found { draft: it.draft(), process }));
+        }
         *listings = 0;
     }
 

@@ -14,6 +14,14 @@ const NAME_CHARS: usize = 60;
 /// The finding in one sentence.
 pub fn summary(file: &CaseFile, finding: &Finding) -> String {
     let facts = || file.cited(finding).filter_map(|fact| fact.data.as_descriptors());
+    let inotify = facts().find_map(|fact| match fact {
+        DescriptorFact::InotifyInstances { uid, used, limit, .. } => Some((*uid, *used, *limit)),
+        _ => None,
+    });
+    if let Some((uid, used, limit)) = inotify {
+        let name = subject(file);
+        return format!("User {uid} has {used} of {limit} inotify instances, most of them in {name}.");
+    }
     let limit = facts().find_map(|fact| match fact {
         DescriptorFact::DescriptorLimit { limit } => Some(*limit),
         _ => None,
@@ -36,6 +44,10 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
 /// A fact as a sentence.
 pub fn sentence(fact: &DescriptorFact) -> String {
     match fact {
+        DescriptorFact::InotifyInstances { uid, used, limit, own } => format!(
+            "user {uid} has {used} inotify instances, {own} of them in this process; a user may have {limit} \
+             (fs.inotify.max_user_instances)"
+        ),
         DescriptorFact::OpenDescriptors { open } => format!("{open} file descriptors are open"),
         DescriptorFact::DescriptorLimit { limit } => format!("the soft limit (RLIMIT_NOFILE) is {limit}"),
         DescriptorFact::DescriptorsNearLimit { percent, scans } => {

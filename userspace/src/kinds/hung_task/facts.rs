@@ -17,6 +17,16 @@ facts! {
             looks: u32,
             /// Whether it waits for a child that it started with vfork(2) or posix_spawn(3).
             for_vfork_child: bool,
+            /// Whether a signal would end the wait (state S).
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            is_interruptible: bool,
+        },
+        /// It was stopped by a signal (state T), and nobody has let it go on.
+        HungStopped {
+            /// For at least so long.
+            lasted_ms: u64,
+            /// In so many scans in a row.
+            looks: u32,
         },
         /// It has not come out of that wait since it was first seen in it.
         HungInOneWait {

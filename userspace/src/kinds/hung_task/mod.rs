@@ -1,4 +1,5 @@
-//! Hung task: a thread that stays in uninterruptible sleep (state D), in one and the same wait.
+//! Hung task: a thread that stays in uninterruptible sleep (state D), in one and the same wait; or in state S, for the
+//! answer of a FUSE file system; or a service that a signal has stopped (state T).
 //!
 //! To an operator: what it waits for does not come: a disk, a file server, a frozen file system, a child of vfork(2).
 //! SIGKILL may not end it, and what waits for it hangs too. Limit: `hung_after`; critical from five times as long.
@@ -8,9 +9,11 @@
 //! threads, some of which idle in D and whose real hangs show in the processes that wait for them; a vfork(2) parent
 //! until its child's exec, which takes milliseconds: one that waits for `hung_after` is stuck, and SIGKILL ends it, but
 //! not while that child only needs a CPU. Who holds a lock may need one, too: where more tasks are ready to run than
-//! there are CPUs, a wait for a lock must last as many times longer.
+//! there are CPUs, a wait for a lock must last as many times longer. Of stopped processes: a job of a terminal, what is
+//! traced, what is stopped and let go on in turn, a frozen cgroup, which shows another state.
 
 pub mod facts;
+mod stopped;
 pub mod verdict;
 pub mod watch;
 pub mod words;
@@ -22,7 +25,7 @@ use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Thread;
 use crate::kinds::room::{Nature, Room};
 use crate::model::{IncidentKind, Name, ProcessInfo, Severity};
-use crate::observation::{SystemCall, ThreadLook};
+use crate::observation::{SystemCall, ThreadLook, waits_for_fuse};
 use facts::HungFact;
 
 /// What this kind brings to the stages that know no kind by name.
@@ -88,8 +91,8 @@ pub struct Wait<'a> {
 
 /// How often a thread woke between two looks, where it is still in the same wait; `None` where it is in another.
 pub fn same_wait(first: &ThreadLook, now: &ThreadLook, lasted: Duration) -> Option<Option<u64>> {
-    let same_thread = first.start_ticks == now.start_ticks;
-    if !same_thread || first.state != 'D' || now.state != 'D' || now.child_is_ready {
+    let same_thread = first.start_ticks == now.start_ticks && first.state == now.state;
+    if !same_thread || !is_waiting(first) || !is_waiting(now) || now.child_is_ready {
         return None;
     }
     let same_call = first.syscall.is_some() && first.syscall == now.syscall && first.wchan == now.wchan;
@@ -103,6 +106,12 @@ pub fn same_wait(first: &ThreadLook, now: &ThreadLook, lasted: Duration) -> Opti
         }
         _ => (same_call && first.cpu_ticks() == now.cpu_ticks()).then_some(None),
     }
+}
+
+/// Whether it waits for what it cannot do without: in state D, or for the answer of a FUSE file system's program, which
+/// the kernel awaits in state S as long as no signal comes (kernel fs/fuse/dev.c, `request_wait_answer`).
+fn is_waiting(thread: &ThreadLook) -> bool {
+    thread.state == 'D' || thread.state == 'S' && function(thread).is_some_and(waits_for_fuse)
 }
 
 fn switches(thread: &ThreadLook) -> Option<u64> {
@@ -125,12 +134,12 @@ pub fn detect(
     } else {
         Severity::Warning
     };
-    Some(Draft {
-        kind: IncidentKind::HungTask,
-        severity,
-        facts: statements(process, worst, hung.len(), threads_total),
-        site: if vfork { "vfork".to_owned() } else { function(worst.thread).unwrap_or_default().to_owned() },
-    })
+    let site = if vfork { "vfork" } else { function(worst.thread).unwrap_or_default() };
+    Some(draft(severity, statements(process, worst, hung.len(), threads_total), site))
+}
+
+fn draft(severity: Severity, facts: Vec<Statement>, site: &str) -> Draft {
+    Draft { kind: IncidentKind::HungTask, severity, facts, site: site.to_owned() }
 }
 
 fn statements(
@@ -144,6 +153,7 @@ fn statements(
         lasted_ms: u64::try_from(worst.lasted.as_millis()).unwrap_or(u64::MAX),
         looks: worst.looks,
         for_vfork_child: is_vfork(worst.thread),
+        is_interruptible: worst.thread.state == 'S',
     };
     let mut facts = vec![Statement::new("proc:stat", hung)];
     facts.extend(worst.wakes.map(|wakes| Statement::new("proc:status", HungFact::HungInOneWait { wakes })));

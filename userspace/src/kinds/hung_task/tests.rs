@@ -85,6 +85,21 @@ fn one_wait_is_told_from_many() {
 }
 
 #[test]
+fn a_sleep_is_a_wait_only_for_an_answer() {
+    let asleep = |wchan: &str| ThreadLook { state: 'S', ..thread(wchan) };
+    for (wchan, want) in [
+        ("request_wait_answer", Some(Some(0))),
+        ("__fuse_simple_request.isra.0", Some(Some(0))),
+        ("fuse_dev_do_read", None),
+        ("do_epoll_wait", None),
+        ("pipe_read", None),
+    ] {
+        assert_eq!(same_wait(&asleep(wchan), &asleep(wchan), HOUR), want, "{wchan}");
+    }
+    assert_eq!(same_wait(&asleep("request_wait_answer"), &thread("request_wait_answer"), HOUR), None);
+}
+
+#[test]
 fn long_waits_are_findings_unless_they_are_meant() {
     let after = DetectLimits::default().hung_after;
     for (wchan, lasted, looks, want) in [

@@ -8,7 +8,10 @@ use crate::model::{Confidence, Name, NextStep};
 
 /// What a wait is for, by what its kernel functions begin with. The first that fits: a network file system waits
 /// in general functions too.
-const WAITS: [(Cause, &[&str]); 8] = [
+const WAITS: [(Cause, &[&str]); 10] = [
+    // What it does when it is out of memory is in other files, which are on the stack, too.
+    (Cause::MemoryRefused, &["mem_cgroup_oom_synchronize", "mem_cgroup_oom"]),
+    (Cause::MemoryThrottled, &["mem_cgroup_handle_over_high", "__mem_cgroup_handle_over_high"]),
     (Cause::Vfork, &["kernel_clone", "wait_for_vfork_done", "_do_fork", "__do_sys_vfork"]),
     (
         Cause::Network,
@@ -57,6 +60,9 @@ const WRITERS: [&str; 7] =
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
+    Stopped,
+    MemoryRefused,
+    MemoryThrottled,
     Vfork,
     Network,
     Fuse,
@@ -86,6 +92,9 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 }
 
 fn cause(file: &CaseFile, finding: &Finding) -> Cause {
+    if stated(file, finding).any(|fact| matches!(fact, HungFact::HungStopped { .. })) {
+        return Cause::Stopped;
+    }
     let functions: Vec<&Name> = stated(file, finding)
         .flat_map(|fact| match fact {
             HungFact::HungInFunction { function } => std::slice::from_ref(function),
@@ -105,6 +114,22 @@ fn cause(file: &CaseFile, finding: &Finding) -> Cause {
 
 const fn words(cause: Cause) -> (&'static str, Confidence) {
     match cause {
+        Cause::Stopped => (
+            "does nothing, for it was sent SIGSTOP, or another signal that stops, and nobody has sent SIGCONT since. It \
+             holds its locks, its connections and its memory meanwhile; whoever asks it waits.",
+            Confidence::High,
+        ),
+        Cause::MemoryRefused => (
+            "waits for memory that its cgroup's own limit refuses, and the OOM killer is switched off for that cgroup \
+             (oom_kill_disable in memory.oom_control): nothing is ended there to make room. It goes on once the limit is \
+             raised, something else in the cgroup ends, or the OOM killer is switched on.",
+            Confidence::High,
+        ),
+        Cause::MemoryThrottled => (
+            "is made to wait because its cgroup holds more memory than its memory.high: each time it takes more, the \
+             kernel slows it down. Nothing is ended there; it goes on when the cgroup holds less, or memory.high is raised.",
+            Confidence::High,
+        ),
         Cause::Vfork => (
             "started a child with vfork(2) or posix_spawn(3) and cannot continue before the child runs its \
              program or exits. The child does neither: it is blocked itself, most often opening a file or a pipe, or its code does more between vfork and exec than is allowed. SIGKILL ends either process.",
@@ -156,6 +181,15 @@ const fn hypotheses(cause: Cause) -> &'static [&'static str] {
             "The child is stopped by a signal or a debugger",
             "The program the child should run is on a file system that does not answer",
         ],
+        Cause::Stopped => {
+            &["Somebody holds it on purpose: to look at it, or to take its load away for a while"]
+        }
+        Cause::MemoryRefused => {
+            &["A program of the site's own watches the cgroup and is meant to make room, and does not"]
+        }
+        Cause::MemoryThrottled => {
+            &["The limit is meant to hold a batch job back, and the job goes on in its own time"]
+        }
         Cause::Network => &["The server was moved on purpose: a new address, a firewall rule"],
         Cause::Fuse => &["The FUSE program itself waits for the network"],
         Cause::Frozen => {
@@ -173,6 +207,15 @@ const fn hypotheses(cause: Cause) -> &'static [&'static str] {
 
 fn steps(file: &CaseFile, finding: &Finding, cause: Cause) -> Vec<NextStep> {
     let pid = file.process.pid;
+    if cause == Cause::Stopped {
+        return vec![
+            step(
+                "Who it is, since when, and who started it",
+                format!("ps -o pid,ppid,stat,lstart,etime,user,args -p {pid},{}", file.process.ppid),
+            ),
+            step("To let it go on", format!("kill -CONT {pid}")),
+        ];
+    }
     let mut steps = vec![step(
         "Where each of its waiting threads is in the kernel",
         format!(
@@ -194,7 +237,8 @@ fn steps(file: &CaseFile, finding: &Finding, cause: Cause) -> Vec<NextStep> {
             "Requests that the devices have not completed (in flight: reads, writes)",
             "grep -H . /sys/block/*/inflight | grep -v ' 0  *0$'",
         )),
-        Cause::Lock | Cause::Unknown => None,
+        Cause::MemoryRefused | Cause::MemoryThrottled => Some(memory(file)),
+        Cause::Stopped | Cause::Lock | Cause::Unknown => None,
     });
     steps.push(step(
         "Everything else that waits like this",
@@ -206,6 +250,16 @@ fn steps(file: &CaseFile, finding: &Finding, cause: Cause) -> Vec<NextStep> {
     ));
     steps.extend(supervisor(file));
     steps
+}
+
+/// The limit of its cgroup, what it holds, and whether the OOM killer is on.
+fn memory(file: &CaseFile) -> NextStep {
+    let why = "Its cgroup's limit and use, and whether the OOM killer is off: then raise the limit, or write 0 to \
+               memory.oom_control";
+    let path = file.process.cgroup.as_deref().unwrap_or("/");
+    let [v1, v2] = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map(|root| quote(&format!("{root}{path}")));
+    let files = "memory.{limit_in_bytes,usage_in_bytes,oom_control,max,high,current,events}";
+    step(why, format!("grep -sH '' {v1}/{files} {v2}/{files}"))
 }
 
 /// The thaw, with the file system named where the system call is about a file of it.

@@ -2,18 +2,27 @@
 
 use std::time::Duration;
 
-use super::{Wait, detect, same_wait};
+use super::stopped::Stopped;
+use super::{Wait, detect, is_waiting, same_wait};
 use crate::kinds::shared::episodes::Episodes;
 use crate::kinds::watch::{Found, View, Watch};
-use crate::observation::{CloseLook, ThreadLook};
+use crate::observation::{CloseLook, SeenProcess, ThreadLook};
 
 /// The threads that wait.
 #[derive(Default)]
 pub struct HungWatch {
     waits: Episodes,
+    stopped: Stopped,
 }
 
 impl Watch for HungWatch {
+    fn saw(&mut self, seen: &SeenProcess, view: View<'_>, found: &mut Vec<Found>) {
+        let Some(stop) = self.stopped.note(seen, view.now) else { return };
+        let Some(process) = view.suspect(seen.key) else { return };
+        let draft = stop.judge(view.limits);
+        found.extend(draft.map(|draft| Found { draft, process: process.info() }));
+    }
+
     fn looked(&mut self, look: &CloseLook, view: View<'_>, found: &mut Vec<Found>) {
         let Some(process) = view.suspect(look.key) else { return };
         view.metrics.count_turned_away("stuck_threads", self.note(look));
@@ -28,6 +37,7 @@ impl Watch for HungWatch {
 
     fn scanned(&mut self, began: Duration, _view: View<'_>, _found: &mut Vec<Found>) {
         self.waits.forget_unseen(began);
+        self.stopped.forget_unseen(began);
     }
 }
 
@@ -51,7 +61,7 @@ impl HungWatch {
 }
 
 fn waiting(look: &CloseLook) -> impl Iterator<Item = &ThreadLook> {
-    look.threads.iter().filter(|thread| thread.state == 'D')
+    look.threads.iter().filter(|thread| is_waiting(thread))
 }
 
 #[cfg(test)]

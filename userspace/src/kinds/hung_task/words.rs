@@ -12,6 +12,13 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
         HungFact::HungThread { lasted_ms, for_vfork_child, .. } => Some((*lasted_ms, *for_vfork_child)),
         _ => None,
     });
+    let stopped = file.cited(finding).find_map(|fact| match fact.data.as_hung()? {
+        HungFact::HungStopped { lasted_ms, .. } => Some(*lasted_ms),
+        _ => None,
+    });
+    if let Some(lasted_ms) = stopped {
+        return format!("{who} has been stopped by a signal for {}.", duration_ms(lasted_ms));
+    }
     match wait {
         Some((lasted_ms, for_vfork_child)) => {
             let what = if for_vfork_child { "for its vfork child" } else { "in the kernel" };
@@ -24,6 +31,15 @@ pub fn summary(file: &CaseFile, finding: &Finding) -> String {
 /// A fact as a sentence.
 pub fn sentence(fact: &HungFact) -> String {
     match fact {
+        HungFact::HungThread { thread: it, lasted_ms, looks, is_interruptible: true, .. } => format!(
+            "{} has slept (S) for at least {}, in {looks} samples, and waits for a file system's answer",
+            thread(it),
+            duration_ms(*lasted_ms)
+        ),
+        HungFact::HungStopped { lasted_ms, looks } => format!(
+            "it has been stopped (T) for at least {}, in {looks} samples, and used no CPU time meanwhile",
+            duration_ms(*lasted_ms)
+        ),
         HungFact::HungThread { thread: it, lasted_ms, looks, .. } => format!(
             "{} has been in uninterruptible sleep (D) for at least {}, in {looks} samples",
             thread(it),

@@ -49,6 +49,9 @@ fn look_at_worker(
     let memory = MemoryGrowth {
         past: Past { recent: past, long: &[], peak_before: &|_| None },
         from_start,
+        sort: None,
+        bound: None,
+        mapped_since: &|_| None,
         anon_bytes: now_mib << 20,
         limit: limit.as_ref(),
         age: Duration::from_secs(1200),
@@ -98,6 +101,9 @@ fn a_young_program_that_works_without_a_rest_has_an_end() {
     let memory = |minutes: u64| MemoryGrowth {
         past: Past { recent: &[], long: &[], peak_before: &|_| None },
         from_start: &[],
+        sort: None,
+        bound: None,
+        mapped_since: &|_| None,
         anon_bytes: 0,
         limit: None,
         age: Duration::from_secs(minutes * 60),
@@ -141,6 +147,7 @@ fn a_fast_start_is_urgent_only_when_most_of_the_limit_is_gone() {
 #[test]
 fn statements_are_values_first() {
     let grew = MemoryGrowthFact::MemoryGrew {
+        sort: None,
         from_bytes: 100 << 20,
         to_bytes: 200 << 20,
         over_ms: 600_000,

@@ -1,6 +1,7 @@
 //! Memory that grows steadily: a leak in the heap, or in threads, or a cache without a bound; and how long it may go
 //! on.
 
+use super::facts::{MemoryGrowthFact, MemorySort};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::opinion::commands::{cgroup_memory, raise_memory_limit, step, supervisor};
 use crate::kinds::opinion::frozen::Frozen;
@@ -22,7 +23,39 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
         }
         Severity::Warning | Severity::Info => "",
     };
+    let told = |file: &CaseFile| {
+        let bounded = |fact: &MemoryGrowthFact| matches!(fact, MemoryGrowthFact::MemoryBound { .. });
+        let facts = || file.cited(finding).filter_map(|fact| fact.data.as_memory_growth());
+        let sort = facts().find_map(|fact| match fact {
+            MemoryGrowthFact::MemoryGrew { sort, .. } => *sort,
+            _ => None,
+        });
+        (facts().any(bounded), sort)
+    };
     let (cause, confidence) = match (frozen.status_number("Threads"), heap_share(&frozen)) {
+        _ if told(file).0 => (
+            format!(
+                "{} fills the memory that it was told it may use, and there is room for that: it stops there by \
+                 itself.",
+                who(file)
+            ),
+            Confidence::Medium,
+        ),
+        _ if told(file).1 == Some(MemorySort::Shared) => (
+            format!(
+                "{growing}: shared memory that it maps more and more of, such as files on tmpfs, memfd or System V \
+                 segments that are never removed. It does not show as heap, and its cgroup is charged for it.{soon}"
+            ),
+            Confidence::Medium,
+        ),
+        _ if told(file).1 == Some(MemorySort::PageTables) => (
+            format!(
+                "{growing}: page tables, for it touches ever more addresses of large mappings. They do not show in its \
+                 resident memory, and its cgroup is charged for them; huge pages, or fewer and denser mappings, need \
+                 less.{soon}"
+            ),
+            Confidence::Medium,
+        ),
         (Some(threads), _) if threads >= MANY_THREADS => (
             format!(
                 "{growing}. It has {threads} threads, and each has a stack: most likely it starts threads \

@@ -252,7 +252,7 @@ fn a_cgroup_that_one_process_fills() {
 #[test]
 fn the_cause_follows_the_frozen_files() {
     let (max, current) = (("cgroup.memory.max", "268435456\n"), ("cgroup.memory.current", "255000000\n"));
-    let cases: [(&[(&str, &str)], _, _); 5] = [
+    let cases: [(&[(&str, &str)], _, _); 7] = [
         (&[("cgroup.memory.max", "0\n")], "almost all the memory", Confidence::Low),
         (
             &[max, current, ("status", "VmRSS:\t 230000 kB\n")],
@@ -265,6 +265,16 @@ fn the_cause_follows_the_frozen_files() {
             Confidence::Medium,
         ),
         (&[max, current, ("cgroup.memory.stat", "file 200000000\n")], "is page cache", Confidence::Medium),
+        (
+            &[max, current, ("cgroup.memory.stat", "file 200000000\nshmem 190000000\n")],
+            "shared memory or files on tmpfs",
+            Confidence::High,
+        ),
+        (
+            &[max, current, ("cgroup.memory.oom_control", "oom_kill_disable 1\nunder_oom 0\noom_kill 0\n")],
+            "nothing there is killed",
+            Confidence::High,
+        ),
         (&[max, current], "the kernel will kill a process in it", Confidence::Medium),
     ];
     for (files, want, confidence) in cases {

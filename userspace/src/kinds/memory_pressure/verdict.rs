@@ -154,6 +154,22 @@ fn cause(file: &CaseFile) -> (String, Confidence) {
         );
         return (cause, Confidence::Medium);
     }
+    if let Some(shared) = frozen.cgroup_shared().filter(|shared| *shared >= usage / 2) {
+        let cause = format!(
+            "{full}, and {} of that is shared memory or files on tmpfs (/dev/shm, /tmp on tmpfs, memfd), which stay \
+             until somebody removes them, and which no kill frees.",
+            size(shared)
+        );
+        return (cause, Confidence::High);
+    }
+    if frozen.is_oom_killer_off() {
+        let cause = format!(
+            "{full}, and the OOM killer is switched off for it (oom_kill_disable in memory.oom_control): at the limit its \
+             tasks wait for memory, {} among them, and nothing there is killed to make room.",
+            who(file)
+        );
+        return (cause, Confidence::High);
+    }
     match frozen.status_bytes("VmRSS") {
         Some(rss) if rss >= usage / 2 => {
             let cause = format!(

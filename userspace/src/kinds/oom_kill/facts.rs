@@ -41,6 +41,9 @@ facts! {
             file_bytes: u64,
             /// Resident shared memory, in bytes.
             shmem_bytes: u64,
+            /// Its page tables, in bytes; absent where the kernel does not say.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            tables_bytes: Option<u64>,
             /// How its score was weighted; absent before Linux 5.3.
             oom_score_adj: Option<i32>,
         },
@@ -52,6 +55,12 @@ facts! {
             listed: u64,
             /// What those had resident, in all.
             listed_rss_bytes: u64,
+            /// The page tables of those, in all; absent where an early version wrote it down.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            listed_tables_bytes: Option<u64>,
+            /// Of several tasks of one name that had most of it together: the name, how many, and what they had.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            group: Option<OomGroup>,
             /// Some of them, the largest first.
             largest: Vec<OomTask>,
         },
@@ -101,6 +110,18 @@ facts! {
         pub oom_score_adj: i32,
         /// Whether it is the victim.
         pub is_victim: bool,
+    }
+}
+
+facts! {
+    /// Tasks of one name.
+    pub struct OomGroup {
+        /// Their `comm`.
+        pub name: Name,
+        /// How many there are.
+        pub count: u64,
+        /// What they had resident, with their page tables, in all.
+        pub bytes: u64,
     }
 }
 

@@ -52,12 +52,15 @@ fn statements() -> Vec<OomFact> {
             anon_bytes: 4096,
             file_bytes: 1024,
             shmem_bytes: 0,
+            tables_bytes: None,
             oom_score_adj: Some(-997),
         },
         OomFact::OomTasks {
             count: 1,
             listed: 1,
             listed_rss_bytes: 5120,
+            listed_tables_bytes: None,
+            group: None,
             largest: vec![OomTask {
                 task: who(8, "; this is new"),
                 rss_bytes: 5120,

@@ -1,9 +1,10 @@
 //! What the kernel's own report adds to an OOM kill: whose limit it was, who had the memory, who asked for more.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::facts::{Charged, Counter, OomFact, OomTask, RanOut};
+use super::facts::{Charged, Counter, OomFact, OomGroup, OomTask, RanOut};
 use crate::host::wall_time;
 use crate::kinds::case::Statement;
 use crate::kinds::late::Addition;
@@ -108,6 +109,7 @@ const fn victim(report: &OomReport) -> OomFact {
         anon_bytes: it.anon_rss_bytes,
         file_bytes: it.file_rss_bytes,
         shmem_bytes: it.shmem_rss_bytes,
+        tables_bytes: it.pgtables_bytes,
         oom_score_adj: it.oom_score_adj,
     }
 }
@@ -124,8 +126,31 @@ fn tasks(report: &OomReport) -> Option<OomFact> {
         count: count(report.task_count),
         listed: count(report.tasks.len()),
         listed_rss_bytes: report.tasks.iter().map(|it| report.rss_bytes(it)).fold(0, u64::saturating_add),
+        listed_tables_bytes: Some(
+            report.tasks.iter().map(|it| it.pgtables_bytes).fold(0, u64::saturating_add),
+        )
+        .filter(|tables| *tables > 0),
+        group: group(report),
         largest: report.tasks.iter().take(OomAccount::TOLD).map(row).collect(),
     })
+}
+
+/// So many tasks of one name are a group.
+const GROUP_MIN: u64 = 3;
+
+/// The tasks of one name that had more than half of what all had, where none of them had as much by itself.
+fn group(report: &OomReport) -> Option<OomGroup> {
+    let held = |task: &TaskRow| report.rss_bytes(task).saturating_add(task.pgtables_bytes);
+    let all = report.tasks.iter().map(held).fold(0, u64::saturating_add);
+    let mut groups: HashMap<&str, (u64, u64)> = HashMap::new();
+    for task in &report.tasks {
+        let (count, bytes) = groups.entry(task.name.raw()).or_default();
+        (*count, *bytes) = (*count + 1, bytes.saturating_add(held(task)));
+    }
+    let (name, (count, bytes)) = groups.into_iter().max_by_key(|(name, (_, bytes))| (*bytes, *name))?;
+    let alone = report.tasks.iter().map(held).max().unwrap_or(0);
+    let is_group = count >= GROUP_MIN && bytes > all / 2 && alone <= all / 2;
+    is_group.then(|| OomGroup { name: name.into(), count, bytes })
 }
 
 fn request(report: &OomReport) -> Option<OomFact> {

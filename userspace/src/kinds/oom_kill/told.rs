@@ -1,6 +1,6 @@
 //! The facts that a finding of this kind cites, sorted by what they tell: what its sentence and its verdict are made of.
 
-use super::facts::{Charged, Counter, OomFact, OomTask, RanOut};
+use super::facts::{Charged, Counter, OomFact, OomGroup, OomTask, RanOut};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::pieces::Who;
 use crate::kinds::shared::ending::facts::EndFact;
@@ -25,6 +25,9 @@ pub(super) struct OomTold<'a> {
 pub(super) struct Tasks<'a> {
     pub(super) count: u64,
     pub(super) listed_rss_bytes: u64,
+    /// Their page tables.
+    pub(super) listed_tables_bytes: u64,
+    pub(super) group: Option<&'a OomGroup>,
     /// Whether all are in that sum.
     pub(super) is_whole: bool,
     largest: &'a [OomTask],
@@ -56,9 +59,25 @@ impl<'a> OomTold<'a> {
                 OomFact::OomTrigger { .. } => told.trigger = Some(fact),
                 OomFact::OomReason { .. } => told.reason = Some(fact),
                 OomFact::OomVictimSize { .. } => told.victim = Some(fact),
-                OomFact::OomTasks { count, listed, listed_rss_bytes, largest } => {
+                OomFact::OomTasks {
+                    count,
+                    listed,
+                    listed_rss_bytes,
+                    listed_tables_bytes,
+                    group,
+                    largest,
+                } => {
+                    let listed_tables_bytes = listed_tables_bytes.unwrap_or(0);
+                    let group = group.as_ref();
                     let (count, listed_rss_bytes, is_whole) = (*count, *listed_rss_bytes, listed == count);
-                    told.tasks = Some(Tasks { count, listed_rss_bytes, is_whole, largest });
+                    told.tasks = Some(Tasks {
+                        count,
+                        listed_rss_bytes,
+                        listed_tables_bytes,
+                        group,
+                        is_whole,
+                        largest,
+                    });
                 }
                 OomFact::OomTaskGrew { .. } => told.grown.push(fact),
                 OomFact::OomRequest { .. } => {}
@@ -100,6 +119,14 @@ impl<'a> OomTold<'a> {
         }
     }
 
+    /// The victim's page tables.
+    pub(super) fn victim_tables_bytes(&self) -> u64 {
+        match self.victim {
+            Some(OomFact::OomVictimSize { tables_bytes, .. }) => tables_bytes.unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     pub(super) fn victim_score_adj(&self) -> Option<i32> {
         match self.victim? {
             OomFact::OomVictimSize { oom_score_adj, .. } => *oom_score_adj,
@@ -109,6 +136,11 @@ impl<'a> OomTold<'a> {
 
     pub(super) fn largest(&self) -> Option<&'a OomTask> {
         self.tasks?.largest.first()
+    }
+
+    /// The tasks of one name that had most of it together.
+    pub(super) fn group(&self) -> Option<&'a OomGroup> {
+        self.tasks?.group
     }
 
     /// What a task had at the scan before, and how many milliseconds before the kill that was; only where it grew.

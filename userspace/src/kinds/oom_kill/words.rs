@@ -49,22 +49,31 @@ pub fn sentence(fact: &OomFact) -> String {
         OomFact::OomNotEnded {} => "the OOM killer chose it, and its end was not reported".to_owned(),
         OomFact::OomTrigger { .. } => format!("{} triggered the OOM killer", allocation(fact)),
         OomFact::OomReason { .. } => reason(fact),
-        OomFact::OomVictimSize { anon_bytes, file_bytes, shmem_bytes, oom_score_adj } => {
+        OomFact::OomVictimSize { anon_bytes, file_bytes, shmem_bytes, tables_bytes, oom_score_adj } => {
             let all = anon_bytes.saturating_add(*file_bytes).saturating_add(*shmem_bytes);
             let adjusted = oom_score_adj.map(|adj| format!("; its oom_score_adj was {adj}"));
+            // Said where they matter: most processes have next to none.
+            let tables = tables_bytes
+                .filter(|tables| *tables > all / 4)
+                .map(|tables| format!(", and {} of page tables besides", size(tables)));
             format!(
-                "the victim held {} resident ({} anonymous, {} of files, {} shared){}",
+                "the victim held {} resident ({} anonymous, {} of files, {} shared){}{}",
                 size(all),
                 size(*anon_bytes),
                 size(*file_bytes),
                 size(*shmem_bytes),
+                tables.unwrap_or_default(),
                 adjusted.unwrap_or_default()
             )
         }
-        OomFact::OomTasks { count, largest, .. } => {
+        OomFact::OomTasks { count, largest, group, .. } => {
+            let group = group.as_ref().map(|it| {
+                format!("; {} of them named {} held {} together", it.count, it.name.shown(), size(it.bytes))
+            });
             let of = if *count == 1 { "task" } else { "tasks" };
             let rows: Vec<_> = largest.iter().map(row).collect();
-            format!("the largest of the {count} {of} in the report: {}", rows.join("; "))
+            let group = group.unwrap_or_default();
+            format!("the largest of the {count} {of} in the report: {}{group}", rows.join("; "))
         }
         OomFact::OomTaskGrew { task, before_bytes, rss_bytes, over_ms } => format!(
             "{} held {} {} before it held {}",
@@ -142,6 +151,13 @@ pub(super) const fn counter(counter: Counter) -> &'static str {
 
 /// Who had the most, as a clause.
 fn largest(name: &str, told: &OomTold<'_>) -> Option<String> {
+    if let Some(group) = told.group() {
+        let (name, all) = (group.name.shown(), size(group.bytes));
+        return Some(format!(
+            "{} tasks named {name} held {all} together, none of them most of it",
+            group.count
+        ));
+    }
     let task = told.largest()?;
     let grown = told
         .growth_of(&task.task)

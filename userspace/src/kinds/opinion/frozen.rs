@@ -70,7 +70,20 @@ impl<'a> Frozen<'a> {
 
     /// Page cache in its cgroup, which the kernel can take back.
     pub fn cgroup_cache(&self) -> Option<u64> {
-        self.keyed("cgroup.memory.stat", "file").or_else(|| self.keyed("cgroup.memory.stat", "cache"))
+        let file =
+            self.keyed("cgroup.memory.stat", "file").or_else(|| self.keyed("cgroup.memory.stat", "cache"))?;
+        // Counted among them, and not to be taken back without swap.
+        Some(file.saturating_sub(self.cgroup_shared().unwrap_or(0)))
+    }
+
+    /// Shared memory and files on tmpfs in its cgroup.
+    pub fn cgroup_shared(&self) -> Option<u64> {
+        self.keyed("cgroup.memory.stat", "shmem")
+    }
+
+    /// Whether nothing in its cgroup is killed when memory runs out there (v1 only).
+    pub fn is_oom_killer_off(&self) -> bool {
+        self.keyed("cgroup.memory.oom_control", "oom_kill_disable") == Some(1)
     }
 
     /// Which version of cgroups the frozen files come from.

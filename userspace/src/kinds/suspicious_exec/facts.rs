@@ -29,6 +29,60 @@ facts! {
             /// What its standard input is.
             socket: Socket,
         },
+        /// Whoever holds the other end of what it reads passes on what comes over a connection.
+        ExecCommandsCarried {
+            /// How the commands get to it.
+            by: Carriage,
+            /// Who has the connection.
+            carrier: Who,
+        },
+        /// The connection that its commands come over.
+        ExecConnection {
+            /// This host's address.
+            local_address: Name,
+            /// This host's port.
+            local_port: u16,
+            /// The other end's address; absent where it has none.
+            peer_address: Option<Name>,
+            /// The other end's port.
+            peer_port: Option<u16>,
+        },
+        /// It is a shell that a person types at.
+        ExecShellOnTerminal {},
+        /// It runs below a program that serves the network.
+        ExecBelowService {
+            /// That program.
+            service: Who,
+            /// The address that it listens on, where that was found.
+            address: Option<Name>,
+            /// The port that it listens on.
+            port: Option<u16>,
+        },
+        /// It runs in the cgroup of a program that serves the network.
+        ExecBesideService {
+            /// That program.
+            service: Who,
+        },
+        /// It acts as root, though it is another user's.
+        ExecRightsKept {
+            /// The user who started it.
+            uid: Option<u32>,
+        },
+        /// Its file gives root's rights to whoever runs it, and no program is installed like that.
+        ExecFileGivesRights {
+            /// The path of the file.
+            path: Name,
+        },
+        /// It loads a library from a folder where everybody may write, before all others.
+        ExecPreload {
+            /// The path of the library.
+            path: Name,
+        },
+        /// What it runs is not its executable but a script, or a program that it loads.
+        ExecRunsFile {
+            /// The path of that file.
+            path: Name,
+        },
         /// It was run from a folder where everybody may write.
         ExecFromOpenFolder {
             /// The world-writable folder it was run from.
@@ -71,5 +125,17 @@ facts! {
         Local,
         /// A socket that is neither local nor an internet socket.
         OtherFamily,
+    }
+}
+
+facts! {
+    /// How what comes over a connection gets to a shell.
+    pub choice Carriage {
+        /// By a terminal.
+        Terminal,
+        /// By pipes, or a FIFO, there and back.
+        Pipes,
+        /// By a socket of this host.
+        LocalSocket,
     }
 }

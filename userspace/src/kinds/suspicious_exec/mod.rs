@@ -8,35 +8,49 @@
 //!   a program that was replaced (the path is there again);
 //! - *place*: run from /tmp, /var/tmp or /dev/shm by root. By itself no finding, for test suites and CI jobs do that: a
 //!   fact beside other signs. A warning from /dev/shm and together with: a file that another user owns, a hidden name, a
-//!   parent that serves the network (then whoever runs it). Never more than info below a build; not below a package
-//!   manager;
+//!   program above that serves the network (then whoever runs it). By the account of a service: from /dev/shm or hidden;
+//!   by a person: from /dev/shm without a login. Never more than info below a build; not below a package manager;
 //! - *posing*: a kernel thread's name on a program of user space. Warning;
-//! - *remote shell*: a shell whose stdin is a network socket. Critical. Info for a bare shell on a local socket, which
-//!   editors and agents start too. Not: what inetd and systemd start for a connection, a shell on sshd's socket pair.
+//! - *remote shell*: a shell or an interpreter that takes its commands from a connection: its stdin is one, or whoever
+//!   holds the other end of its terminal, or of its pipes there and back, passes one on. Critical; critical, too, with a
+//!   terminal below a program that is known to serve the network, a warning below another that listens. Info for a bare
+//!   shell on a local socket, which editors and agents start too. Not: one that was given a command or a script, what is
+//!   on sshd's terminals and socket pairs, a terminal of tmux, script(1), sudo or a container's runtime, `curl … | sh`,
+//!   an editor with many descriptors; a shell below one that was told of;
+//! - *rights*: a shell that acts as root for another user, a warning; a set-user-ID file of root's that is a shell, or
+//!   where no package puts any. Critical. Not: sudo, su, and what drops them at once;
+//! - *preload*: LD_PRELOAD or LD_AUDIT from such a folder. Warning; info below a build or a test, and for a person on a
+//!   terminal.
+//!
+//! What a script, or the dynamic linker, is told to run counts as the program. Below, or in the same service or
+//! container as, a program that serves the network, a warning is critical, but for a mere place in /tmp.
 //!
 //! Limits: `exec_folders` and `exec_fresh` (deleted). Programs in such folders, and shells, are looked at up to a rate;
 //! what is over it is counted. Whatever the kernel's record alone makes suspicious is always looked at.
 //!
-//! Two of memory, deleted, posing and remote shell are critical. What was gone before it could be looked at is judged
+//! Two of these but place are critical. What was gone before it could be looked at is judged
 //! by what the kernel said of the exec alone.
 
 mod executed;
 pub mod facts;
-mod inspector;
+mod look;
+mod operands;
 mod signs;
 pub mod verdict;
+mod wanted;
 pub mod watch;
 pub mod words;
 
-pub use executed::{Executed, Look, Stdin};
+pub use executed::{Executed, Look};
+pub use look::{Carrier, Endpoint, Remote, Service, Socket, Stdin, Way};
+pub use wanted::{Wanted, wanted};
 
 use crate::config::ExecLimits;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::pieces::Who;
 use crate::kinds::room::{Nature, Room, at_once};
 use crate::model::{IncidentKind, Severity};
-use crate::programs;
-use executed::{EXEC, poses};
+use executed::EXEC;
 use facts::ExecFact;
 use signs::Sign;
 
@@ -55,64 +69,43 @@ pub const ROOM: Room = Room {
     sample: tests::sample,
 };
 
-/// What has to be looked at before an exec can be judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Whether its executable has to be read.
-    pub exe: bool,
-    /// The executable again, after a moment.
-    pub exe_later: bool,
-    /// Whether its standard input (descriptor 0) has to be read.
-    pub stdin: bool,
-    /// The executable, because the process has a kernel thread's name.
-    pub posing: bool,
-    /// Nothing but the place it was run from asks for the look.
-    pub place_only: bool,
-}
-
-impl Wanted {
-    /// Whether there is anything to look at.
-    pub const fn any(self) -> bool {
-        self.exe || self.stdin
-    }
-}
-
-/// What to look at for a program with these names; decided for each exec, so without allocating.
-pub fn wanted(comm: &[u8], argv: &[u8], exe: Option<&[u8]>, uid: Option<u32>, limits: &ExecLimits) -> Wanted {
-    let exe = exe.unwrap_or_default();
-    let descriptor =
-        exe.starts_with(b"/dev/fd/") || exe.starts_with(b"/proc/") || exe.starts_with(b"/memfd:");
-    let temporary = limits.exec_folders.iter().any(|root| exe.starts_with(root.as_bytes()));
-    // A relative path may lead there.
-    let relative = !exe.is_empty() && !exe.starts_with(b"/") && uid == Some(0);
-    let first = argv.split(|byte| *byte == 0).next().unwrap_or_default();
-    let posing = poses(comm) || poses(first);
-    let shell = std::str::from_utf8(comm).is_ok_and(programs::is_shell_name);
-    // The kernel's record is suspicious by itself.
-    let signs = temporary && (exe.starts_with(b"/dev/shm/") || signs::is_hidden(exe));
-    let place_only = (temporary || relative) && !(descriptor || posing || shell || signs);
-    let exe = descriptor || temporary || relative || posing || shell;
-    Wanted { exe, exe_later: temporary, stdin: shell, posing, place_only }
-}
-
 /// The finding on an exec, if any.
 pub fn detect(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Draft> {
     let strong = signs::strong(executed);
     let place = signs::place(executed, limits).filter(|place| place.has_signs || !strong.is_empty());
+    let is_hiding = place.as_ref().is_some_and(|place| place.is_hiding);
     let place = place.map(|it| it.sign);
     let severity =
         strong.iter().map(|sign| sign.severity).chain(place.as_ref().map(|it| it.severity)).max()?;
     let telling = strong.iter().filter(|sign| sign.severity >= Severity::Warning).count();
-    let severity = if telling > 1 { Severity::Critical } else { severity };
+    // A service that runs what nobody installed is how a break-in looks; one that unpacks something in /tmp may be built so.
+    let worse = |sign: &Sign| sign.severity >= Severity::Warning && !sign.is_of_service;
+    let broken_in =
+        executed.is_served() && severity == Severity::Warning && (strong.iter().any(worse) || is_hiding);
+    let severity = if telling > 1 || broken_in { Severity::Critical } else { severity };
     let mut signs: Vec<Sign> = strong.into_iter().chain(place).collect();
     signs.sort_by_key(|sign| std::cmp::Reverse(sign.severity));
     let site = signs.first().map(|sign| sign.site.clone()).unwrap_or_default();
     let mut facts: Vec<_> = signs.into_iter().flat_map(|sign| sign.facts).collect();
+    facts.extend(service(executed));
     facts.push(Statement::new(EXEC, began(executed)));
     if executed.look.is_none() {
         facts.push(Statement::new("monitor:process", ExecFact::ExecUnseen {}));
     }
     Some(Draft { kind: IncidentKind::SuspiciousExec, severity, facts, site })
+}
+
+/// The program that serves the network above it, or else beside it.
+fn service(executed: &Executed<'_>) -> Option<Statement> {
+    let who = |it: &Service| Who { name: it.name.as_str().into(), pid: it.pid };
+    if let Some(it) = executed.look.and_then(|look| look.service.as_ref()) {
+        let address = it.address.map(|it| it.address.to_string().into());
+        let port = it.address.map(|it| it.port);
+        let below = ExecFact::ExecBelowService { service: who(it), address, port };
+        return Some(Statement::new("proc:net", below));
+    }
+    let beside = ExecFact::ExecBesideService { service: who(executed.neighbour?) };
+    Some(Statement::new("monitor:process", beside))
 }
 
 fn began(executed: &Executed<'_>) -> ExecFact {

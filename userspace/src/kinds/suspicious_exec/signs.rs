@@ -1,28 +1,30 @@
 //! The signs, one by one, each with what it is not.
 
-use super::executed::{EXEC, Executed, Stdin, poses};
-use super::facts::{ExecFact, Socket};
-use crate::config::ExecLimits;
+mod place;
+mod remote;
+mod sign;
+
+use super::executed::{EXEC, Executed, poses};
+use super::facts::ExecFact;
 use crate::kinds::case::Statement;
 use crate::model::{ProcessInfo, Severity};
-use crate::programs::{self, Roles, roles_of};
+use crate::programs::{Roles, is_shell_name, roles_of};
 
-/// One reason to suspect an exec.
-pub(super) struct Sign {
-    pub(super) severity: Severity,
-    pub(super) facts: Vec<Statement>,
-    pub(super) site: String,
-}
+pub(super) use place::{is_hidden, place};
+pub(super) use sign::Sign;
 
-impl Sign {
-    fn new(severity: Severity, source: &str, fact: ExecFact, site: &str) -> Self {
-        Self { severity, facts: vec![Statement::new(source, fact)], site: site.to_owned() }
-    }
-}
+use sign::{PERSONS, is_below};
 
-/// The signs that need no other: memory, deleted, posing, remote shell.
+/// The signs that need no other: memory, deleted, posing, remote shell, rights, preload.
 pub(super) fn strong(executed: &Executed<'_>) -> Vec<Sign> {
-    let signs = [memory(executed), deleted(executed), posing(executed), remote_shell(executed)];
+    let signs = [
+        memory(executed),
+        deleted(executed),
+        posing(executed),
+        remote::shell(executed),
+        rights(executed),
+        preload(executed),
+    ];
     signs.into_iter().flatten().collect()
 }
 
@@ -67,72 +69,60 @@ fn posing(executed: &Executed<'_>) -> Option<Sign> {
     Some(Sign::new(Severity::Warning, EXEC, fact, "posing"))
 }
 
-fn remote_shell(executed: &Executed<'_>) -> Option<Sign> {
-    let it = executed.process;
-    let stdin = executed.look?.stdin.filter(|_| programs::is_shell_name(&it.name))?;
-    // A command or a script, beside which stdin is only input.
-    let bare = it.argv.iter().skip(1).all(|argument| argument.starts_with('-') && !argument.ends_with('c'));
-    let configured = roles_of(executed.parent_name).contains(Roles::SOCKET_STARTER);
-    let by_ssh = executed.ancestors.iter().any(|above| roles_of(above).contains(Roles::SOCKET_STARTER));
-    // The site is as it always was: a fault keeps its fingerprint.
-    let (severity, socket, site) = match stdin {
-        Stdin::Network if configured && !bare => return None,
-        Stdin::Network => (Severity::Critical, Socket::Network, "a network socket"),
-        Stdin::Local | Stdin::OtherSocket if !bare || by_ssh => return None,
-        Stdin::Local => (Severity::Info, Socket::Local, "a local socket"),
-        Stdin::OtherSocket => {
-            (Severity::Warning, Socket::OtherFamily, "a socket that is neither local nor an internet socket")
-        }
-        Stdin::Ordinary => return None,
-    };
-    Some(Sign::new(severity, "proc:fd", ExecFact::ExecShellOnSocket { socket }, site))
-}
-
-/// The place a program was run from.
-pub(super) struct Place {
-    pub(super) sign: Sign,
-    /// Whether anything makes it worse. By itself it is no reason to suspect anybody.
-    pub(super) has_signs: bool,
-}
-
-/// The place it was run from, with what makes that worse.
-pub(super) fn place(executed: &Executed<'_>, limits: &ExecLimits) -> Option<Place> {
-    let it = executed.process;
-    let looked = executed.look.map(|look| look.exe.as_str());
-    let folder = |path: &str| limits.exec_folders.iter().find(|root| path.starts_with(root.as_str()));
-    let path = [it.exe.as_deref(), looked].into_iter().flatten().find(|path| folder(path).is_some())?;
-    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let root = folder(path)?.as_str();
-    let served =
-        executed.ancestors.first().is_some_and(|parent| roles_of(parent).contains(Roles::NETWORK_SERVICE))
-            || roles_of(executed.parent_name).contains(Roles::NETWORK_SERVICE);
-    if (it.uid != Some(0) && !served) || is_below(executed, Roles::PACKAGE_MANAGER) {
+/// Root's rights for somebody else: a shell that keeps them, or a file that gives them and is no installed program's.
+fn rights(executed: &Executed<'_>) -> Option<Sign> {
+    let (it, look) = (executed.process, executed.look?);
+    if it.uid == Some(0) {
         return None;
     }
-    let owner = executed.look.and_then(|look| look.owner).filter(|owner| *owner != 0);
-    let signs = [
-        owner.map(|uid| ExecFact::ExecFileOwner { uid }),
-        is_hidden(&path.as_bytes()[root.len()..]).then_some(ExecFact::ExecNameHidden {}),
-        (root == "/dev/shm/").then_some(ExecFact::ExecFromSharedMemory {}),
-        served.then(|| ExecFact::ExecByNetworkService { service: executed.parent_name.into() }),
+    let kept = ExecFact::ExecRightsKept { uid: it.uid };
+    let shell = is_shell_name(&it.name) || is_shell_name(&look.exe);
+    if look.gives_rights && look.owner == Some(0) && (shell || !is_installed(&look.exe)) {
+        let path = look.exe.strip_suffix(" (deleted)").unwrap_or(&look.exe).into();
+        let gives = ExecFact::ExecFileGivesRights { path };
+        let mut sign = Sign::new(Severity::Critical, "proc:exe", gives, "rights");
+        sign.facts.extend(look.has_rights.then(|| Statement::new("proc:status", kept)));
+        return Some(sign);
+    }
+    let kept =
+        (look.has_rights && shell).then(|| Sign::new(Severity::Warning, "proc:status", kept, "rights"));
+    kept.filter(|_| !is_below(executed, Roles::PACKAGE_MANAGER))
+}
+
+/// Where packages put their programs, and nobody else does.
+fn is_installed(exe: &str) -> bool {
+    const FOLDERS: [&str; 10] = [
+        "/usr/",
+        "/bin/",
+        "/sbin/",
+        "/lib/",
+        "/lib64/",
+        "/opt/",
+        "/snap/",
+        "/nix/",
+        "/gnu/",
+        "/run/wrappers/",
     ];
-    let folder = root.trim_end_matches('/').into();
-    let mut facts = vec![Statement::new(EXEC, ExecFact::ExecFromOpenFolder { folder })];
-    facts.extend(signs.into_iter().flatten().map(|sign| Statement::new("monitor:process", sign)));
-    let has_signs = facts.len() > 1;
-    let quiet = !has_signs || is_below(executed, Roles::BUILDER);
+    FOLDERS.iter().any(|folder| exe.starts_with(folder))
+        && !exe.starts_with("/usr/local/")
+        && !is_hidden(exe.as_bytes())
+}
+
+/// A library that anybody may have put there runs in it before its own code.
+fn preload(executed: &Executed<'_>) -> Option<Sign> {
+    let look = executed.look?;
+    let path = look.preload.clone()?;
+    let is_person = executed.process.uid.is_some_and(|uid| uid >= PERSONS);
+    // What an AppImage has mounted for itself.
+    let is_mounted = path.contains("/.mount_") && is_person;
+    if is_mounted || is_below(executed, Roles::PACKAGE_MANAGER) {
+        return None;
+    }
+    let quiet = look.has_terminal && is_person
+        || is_below(executed, Roles::BUILDER)
+        || is_below(executed, Roles::TEST_RUNNER);
     let severity = if quiet { Severity::Info } else { Severity::Warning };
-    Some(Place { sign: Sign { severity, facts, site: "place, with signs".to_owned() }, has_signs })
-}
-
-/// A hidden file, or below a hidden folder; not Rust's and AppImage's temporary folders.
-pub(super) fn is_hidden(path: &[u8]) -> bool {
-    let is_temporary = |part: &[u8]| part.starts_with(b".tmp") || part.starts_with(b".mount_");
-    path.split(|byte| *byte == b'/').any(|part| part.starts_with(b".") && !is_temporary(part))
-}
-
-fn is_below(executed: &Executed<'_>, role: Roles) -> bool {
-    executed.ancestors.iter().any(|above| roles_of(above).contains(role))
+    Some(Sign::new(severity, "proc:environ", ExecFact::ExecPreload { path: path.into() }, "preload"))
 }
 
 fn is_descriptor(exe: &str) -> bool {

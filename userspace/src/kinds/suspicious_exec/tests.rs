@@ -1,10 +1,14 @@
 //! Each sign, its near misses, and what makes it worse.
 
+mod files;
 mod golden;
+mod remote;
 
 use super::*;
 use crate::kinds::fixture::healthy;
+use crate::kinds::pieces::Who;
 use crate::model::ProcessInfo;
+use crate::programs;
 
 fn process() -> ProcessInfo {
     ProcessInfo { pid: 42, ppid: 7, name: "worker".into(), ..healthy().process }
@@ -27,7 +31,7 @@ fn it(exe: &str, argv: &[&str]) -> It {
         argv: argv.iter().map(|&it| it.to_owned()).collect(),
         ..process()
     };
-    let look = Look { exe: exe.into(), is_deleted: false, owner: Some(0), stdin: None };
+    let look = Look { exe: exe.into(), owner: Some(0), ..Look::default() };
     It {
         process,
         parent: "bash",
@@ -44,6 +48,7 @@ fn draft(it: &It) -> Option<Draft> {
         ancestors: &it.above,
         has_just_begun: it.just_begun,
         look: it.look.as_ref(),
+        neighbour: None,
     };
     detect(&executed, &ExecLimits::default())
 }
@@ -63,7 +68,7 @@ fn check(what: &str, mut it: It, change: impl Fn(&mut It), want: Option<Severity
 }
 
 fn seen(it: &mut It, exe: &str, deleted: bool) {
-    it.look = Some(Look { exe: exe.into(), is_deleted: deleted, owner: Some(0), stdin: None });
+    it.look = Some(Look { exe: exe.into(), is_deleted: deleted, owner: Some(0), ..Look::default() });
 }
 
 const INFO: Option<Severity> = Some(Severity::Info);
@@ -183,7 +188,7 @@ fn shells_on_sockets() {
     let on = |stdin| move |it: &mut It| it.look.as_mut().unwrap().stdin = Some(stdin);
     let sh = |argv: &[&str]| it("/bin/sh", argv);
     check("a reverse shell", sh(&["sh", "-i"]), on(Stdin::Network), CRITICAL);
-    check("with a command", sh(&["sh", "-c", "id"]), on(Stdin::Network), CRITICAL);
+    check("with a command", sh(&["sh", "-c", "id"]), on(Stdin::Network), None);
     let started = |parent| {
         move |it: &mut It| {
             on(Stdin::Network)(it);
@@ -209,15 +214,30 @@ fn only_what_may_matter_is_looked_at() {
     let posing = Wanted { exe: true, posing: true, ..Wanted::default() };
     let exe = Wanted { exe: true, ..Wanted::default() };
     let shell = Wanted { exe: true, stdin: true, ..Wanted::default() };
+    let rights = Wanted { rights: true, ..Wanted::default() };
+    let keeps = Wanted { exe: true, exe_later: true, keeps_rights: true, ..rights };
+    let relative = Wanted { place_only: true, ..exe };
+    let script = Wanted { exe_later: true, ..exe };
     for (comm, argv, path, uid, want) in [
         ("ls", "ls\0", "/bin/ls", 0, Wanted::default()),
-        ("x", "x\0", "./x", 1000, Wanted::default()),
-        ("x", "x\0", "./x", 0, Wanted { place_only: true, ..exe }),
+        ("x", "x\0", "./x", 1000, relative),
+        ("x", "x\0", "./x", 0, relative),
         ("x", "x\0", "/tmp/x", 1000, place),
         ("x", "x\0", "/tmp/.a/x", 0, worse),
         ("x", "x\0", "/dev/shm/x", 0, worse),
         ("3", "x\0", "/dev/fd/3", 1000, exe),
-        ("sh", "sh\0-c\0", "/bin/sh", 1000, shell),
+        ("sh", "sh\0-c\0ls\0", "/bin/sh", 1000, rights),
+        ("sh", "sh\0-c\0ls\0", "/bin/sh", 0, Wanted::default()),
+        ("sh", "sh\0", "/bin/sh", 0, shell),
+        ("bash", "bash\0-i\0", "/bin/bash", 0, Wanted { interactive: true, ..shell }),
+        ("bash", "bash\0", "/bin/bash", 33, Wanted { rights: true, ..shell }),
+        ("rootbash", "rootbash\0-p\0", "/usr/local/bin/rootbash", 33, keeps),
+        ("python3", "python3\0", "/usr/bin/python3", 0, shell),
+        ("python3", "python3\0/srv/x.py\0", "/usr/bin/python3", 0, Wanted::default()),
+        ("python3", "python3\0/dev/shm/x.py\0", "/usr/bin/python3", 0, script),
+        ("python3", "python3\0x.py\0", "/usr/bin/python3", 0, Wanted { folder: true, ..relative }),
+        ("ld.so", "ld.so\0/tmp/.x\0", "/usr/bin/ld.so", 33, script),
+        ("cat", "cat\0/dev/shm/x\0", "/bin/cat", 33, Wanted::default()),
         ("x", "[kworker/0:1]\0", "/opt/x", 1000, posing),
     ] {
         let got = wanted(
@@ -249,6 +269,7 @@ fn folders_are_the_sites_own() {
             ancestors: &["/usr/sbin/cron".into()],
             has_just_begun: true,
             look: it.look.as_ref(),
+            neighbour: None,
         };
         assert_eq!(detect(&executed, &limits).map(|it| it.severity), want, "{what}");
         let looks = wanted(b"x", b"x\0", Some(exe.as_bytes()), Some(1000), &limits).exe_later;

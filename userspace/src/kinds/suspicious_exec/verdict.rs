@@ -25,11 +25,30 @@ pub fn judge(file: &CaseFile, finding: &Finding) -> Opinion {
 /// What the most telling sign means, and how it could be harmless.
 fn cause(file: &CaseFile, finding: &Finding) -> (&'static str, &'static str) {
     let has = |is: fn(&ExecFact) -> bool| file.cited(finding).filter_map(|fact| fact.data.as_exec()).any(is);
-    if has(|fact| matches!(fact, ExecFact::ExecShellOnSocket { socket: Socket::Network })) {
+    let from_network = |fact: &ExecFact| {
+        matches!(
+            fact,
+            ExecFact::ExecShellOnSocket { socket: Socket::Network } | ExecFact::ExecCommandsCarried { .. }
+        )
+    };
+    if has(from_network) {
         (
             "is a shell whose commands come over the network: a reverse shell, or a service that passes a \
              connection to a shell.",
             "An administrator's tool, such as socat or a console server, that is intended to do this",
+        )
+    } else if has(|fact| matches!(fact, ExecFact::ExecShellOnTerminal {})) {
+        (
+            "is a shell that somebody types at, started by a program that serves the network: somebody got in by that \
+             service, as a rule.",
+            "A service that is intended to give people a terminal: a notebook, an editor, a console server",
+        )
+    } else if has(|fact| {
+        matches!(fact, ExecFact::ExecFileGivesRights { .. } | ExecFact::ExecRightsKept { .. })
+    }) {
+        (
+            "gives root's rights to a user who does not have them: a door that somebody left open to come back by.",
+            "A program of the site's own that is set-user-ID root on purpose",
         )
     } else if has(|fact| matches!(fact, ExecFact::ExecFromMemory { .. })) {
         (
@@ -46,6 +65,12 @@ fn cause(file: &CaseFile, finding: &Finding) -> (&'static str, &'static str) {
         (
             "runs from a file that was deleted as soon as it started: only the process itself is left to examine.",
             "An installer or a test that cleans up while its program still runs",
+        )
+    } else if has(|fact| matches!(fact, ExecFact::ExecPreload { .. })) {
+        (
+            "runs a library that anybody may have put there, before its own code: what it does, and what it shows of \
+             itself, is that library's choice.",
+            "Somebody who tries out a library of their own, or a tool that unpacks one there",
         )
     } else if has(|fact| matches!(fact, ExecFact::ExecShellOnSocket { .. })) {
         (

@@ -1,7 +1,8 @@
 //! The sentences of this room.
 
-use super::facts::{ExecFact, Socket};
+use super::facts::{Carriage, ExecFact, Socket};
 use crate::kinds::case::{CaseFile, Finding};
+use crate::kinds::pieces::Who;
 use crate::kinds::words::who;
 use crate::model::Name;
 use crate::text;
@@ -20,8 +21,17 @@ const fn sign(fact: &ExecFact) -> Option<&'static str> {
         ExecFact::ExecFileDeleted { .. } => Some("runs from a deleted file"),
         ExecFact::ExecNamedAsKernelThread { .. } => Some("poses as a kernel thread"),
         ExecFact::ExecShellOnSocket { .. } => Some("is a shell that takes its commands from a socket"),
+        ExecFact::ExecCommandsCarried { .. } => Some("is a shell that takes its commands from the network"),
+        ExecFact::ExecShellOnTerminal {} => Some("is a shell on a terminal below a network service"),
+        ExecFact::ExecRightsKept { .. } => Some("is a shell with root's rights that another user started"),
+        ExecFact::ExecFileGivesRights { .. } => Some("gives root's rights to whoever runs it"),
+        ExecFact::ExecPreload { .. } => Some("loads a library from a world-writable folder"),
         ExecFact::ExecFromOpenFolder { .. } => Some("was run from a world-writable folder"),
-        ExecFact::ExecFileOwner { .. }
+        ExecFact::ExecConnection { .. }
+        | ExecFact::ExecBelowService { .. }
+        | ExecFact::ExecBesideService { .. }
+        | ExecFact::ExecRunsFile { .. }
+        | ExecFact::ExecFileOwner { .. }
         | ExecFact::ExecNameHidden {}
         | ExecFact::ExecFromSharedMemory {}
         | ExecFact::ExecByNetworkService { .. }
@@ -48,6 +58,45 @@ pub fn sentence(fact: &ExecFact) -> String {
         ExecFact::ExecShellOnSocket { socket } => {
             format!("its standard input is {}: it takes its commands from there", kind(*socket))
         }
+        ExecFact::ExecCommandsCarried { by, carrier } => carried(*by, carrier),
+        ExecFact::ExecConnection { local_address, local_port, peer_address, peer_port } => {
+            let here = endpoint(local_address, *local_port);
+            match (peer_address, peer_port) {
+                (Some(address), Some(port)) => {
+                    format!(
+                        "the other end of the connection is {}; this end is {here}",
+                        endpoint(address, *port)
+                    )
+                }
+                _ => format!("the socket is {here}, without another end"),
+            }
+        }
+        ExecFact::ExecShellOnTerminal {} => {
+            "it is an interactive shell on a terminal, which no service needs: somebody types there"
+                .to_owned()
+        }
+        ExecFact::ExecBelowService { service, address, port } => match (address, port) {
+            (Some(address), Some(port)) => {
+                format!("it runs below {}, which listens on {}", who(service), endpoint(address, *port))
+            }
+            _ => format!("it runs below {}, which serves the network", who(service)),
+        },
+        ExecFact::ExecBesideService { service } => {
+            format!("it is in the same service or container as {}, which serves the network", who(service))
+        }
+        ExecFact::ExecRightsKept { uid } => {
+            let user = uid.map_or_else(|| "another user".to_owned(), |uid| format!("user {uid}"));
+            format!("it acts as root, but {user} started it")
+        }
+        ExecFact::ExecFileGivesRights { path } => format!(
+            "{} gives root's rights to whoever runs it (set-user-ID), and no package installs such a program",
+            path.shown()
+        ),
+        ExecFact::ExecPreload { path } => format!(
+            "its environment has {} loaded into it before all its libraries, and anybody can write where that is",
+            path.shown()
+        ),
+        ExecFact::ExecRunsFile { path } => format!("what it runs is {}", path.shown()),
         ExecFact::ExecFromOpenFolder { folder } => {
             format!("it was run from {}, which is world-writable", folder.shown())
         }
@@ -70,6 +119,22 @@ pub fn sentence(fact: &ExecFact) -> String {
             "it ended before it could be examined: only the kernel's record of the exec is known".to_owned()
         }
     }
+}
+
+fn carried(by: Carriage, carrier: &Who) -> String {
+    let carrier = who(carrier);
+    let what = match by {
+        Carriage::Terminal => "the other end of its terminal",
+        Carriage::Pipes => "the other ends of what it reads and writes",
+        Carriage::LocalSocket => "the other end of its standard input",
+    };
+    format!("{carrier}, which has a network connection, holds {what}: its commands come from there")
+}
+
+/// An address and a port as they are written together.
+fn endpoint(address: &Name, port: u16) -> String {
+    let address = address.shown();
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 const fn kind(socket: Socket) -> &'static str {

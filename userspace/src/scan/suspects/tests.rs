@@ -37,7 +37,7 @@ impl Proc {
     /// One scan that sees these processes: the threads looked at, and how many processes were turned away.
     fn walk(&self, suspects: &mut Suspects, seen: &[SeenProcess]) -> (Vec<u32>, u64) {
         let places = Places { proc_root: self.root.path(), hierarchy: &Hierarchy::None, host: &self.host };
-        suspects.begin();
+        suspects.begin("/proc".as_ref());
         let looks = seen.iter().filter_map(|seen| suspects.look(places, seen));
         let tids = looks.flat_map(|look| look.threads).map(|thread| thread.tid).collect();
         (tids, suspects.finish())
@@ -73,7 +73,7 @@ fn a_waiting_thread_comes_with_what_it_waits_for() {
     let proc = Proc::new();
     let places = Places { proc_root: proc.root.path(), hierarchy: &Hierarchy::None, host: &proc.host };
     let mut suspects = Suspects::default();
-    suspects.begin();
+    suspects.begin("/proc".as_ref());
     let look = suspects.look(places, &proc.process(10, "D")).unwrap();
     let thread = &look.threads[0];
     assert_eq!((thread.voluntary_switches, thread.involuntary_switches), (Some(7), Some(2)));

@@ -17,6 +17,9 @@ fn seen(pid: u32, anon_mib: Option<u64>, fds: Option<u64>, threads: u64) -> Seen
         threads,
         rss_bytes: anon_mib.unwrap_or(0) << 20,
         anon_bytes: anon_mib.map(|mib| mib << 20),
+        shmem_bytes: None,
+        tables_bytes: None,
+        size_bytes: 0,
         kernel_thread: false,
         fds,
         fd_limit: None,
@@ -117,5 +120,5 @@ fn it_is_bounded_and_says_what_it_refused() {
         history.add(&seen(pid, None, Some(50), 1), Duration::ZERO, at(1));
     }
     assert_eq!((history.series.len(), history.refused), (PROCESSES, 7));
-    assert!(size_of::<Point>() * POINTS * 2 + size_of::<Series>() <= 1024);
+    assert!(size_of::<Point>() * POINTS * 2 + size_of::<Series>() <= 1536);
 }

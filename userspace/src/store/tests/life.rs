@@ -1,5 +1,6 @@
 //! From open to resolved and back, and who is told of it when; by times of our own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -192,6 +193,47 @@ async fn a_condition_is_over_after_walks_without_it() {
         assert_eq!(rig.pass(10, walk * 10).await.resolved, nothing());
     }
     assert_eq!(rig.the_one().await.count, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_judged_yet_is_not_over() {
+    let rig = Rig::new();
+    let id = rig.happens(IncidentKind::MemoryGrowth, 1, 0).await.id;
+    let mut other = case_by("b", 2, 0);
+    other.kind = IncidentKind::FdExhaustion;
+    let of_another_kind = rig.store.record_at(other, verdict("1"), slack_now(), at(0)).await.unwrap().id;
+    rig.pass(20, 20).await;
+    let rig = rig.restart();
+    let patience = Duration::from_secs(1200);
+    rig.store.hold_back(IncidentKind::FdExhaustion, patience, Arc::new(|key| key.pid != 2)).await.unwrap();
+    rig.store.hold_back(IncidentKind::MemoryGrowth, patience, Arc::new(|key| key.pid == 1)).await.unwrap();
+    assert_eq!(rig.pass(600, 1200).await.resolved, [of_another_kind]);
+    assert_eq!(rig.pass(700, 1900).await.resolved, nothing(), "20 minutes to judge, and two without it");
+    assert_eq!(rig.pass(60, 1960).await.resolved, [id]);
+}
+
+#[tokio::test]
+async fn a_process_in_another_cgroup_is_the_same_one() {
+    let rig = Rig::new();
+    let first = rig.happens(IncidentKind::MemoryGrowth, 1, 0).await.id;
+    let moved = |pid, kind| {
+        let mut it = case_by("moved", pid, 60);
+        it.kind = kind;
+        it.file.process.cgroup = Some("/elsewhere".into());
+        it
+    };
+    for (pid, kind, same) in [
+        (1, IncidentKind::MemoryGrowth, true),
+        (1, IncidentKind::CpuSpin, false),
+        (2, IncidentKind::MemoryGrowth, false),
+    ] {
+        let it = moved(pid, kind);
+        let recorded = rig.store.record_at(it, verdict("1"), slack_now(), at(60)).await.unwrap();
+        assert_eq!(recorded.id == first, same, "{kind:?} of {pid}");
+        if same {
+            assert!(!recorded.new);
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use expect_test::{Expect, expect};
 
 use super::super::{Wait, detect, tests::thread};
 use super::*;
+use crate::analyst::built_in;
 use crate::config::DetectLimits;
-use crate::kinds::case::Draft;
+use crate::kinds::case::{Draft, Statement};
 use crate::kinds::fixture::{case_of, healthy, judged};
-use crate::model::ProcessInfo;
+use crate::model::{IncidentKind, ProcessInfo, Severity};
 use crate::observation::ThreadLook;
 
 /// As the detector finds it, with these functions on the stack.
@@ -151,4 +152,51 @@ fn a_disk() {
               $ journalctl -k --no-pager -n 500 | grep -iE 'blocked for|i/o error|not responding|timed? ?out|reset'
         "#]],
     );
+}
+
+#[test]
+fn memory_that_its_own_limit_refuses_is_no_disk() {
+    for (stack, want, wrong) in [
+        (
+            "mem_cgroup_oom_synchronize ← pagefault_out_of_memory ← do_user_addr_fault",
+            "the OOM killer is switched off for that cgroup",
+            "a disk",
+        ),
+        ("mem_cgroup_handle_over_high ← exit_to_user_mode_loop", "memory.high", "a disk"),
+        ("io_schedule ← folio_wait_bit_common ← filemap_fault", "waits for a disk", "OOM killer"),
+    ] {
+        let wchan = stack.split(' ').next().unwrap();
+        let cause = built_in(&hung(wchan, stack)).probable_cause;
+        assert!(cause.contains(want), "{cause}");
+        assert!(!cause.contains(wrong) && !cause.contains("will kill"), "{cause}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_fuse_program_sleeps_as_others_do() {
+    let process = healthy().process;
+    let found = |wchan: &str| {
+        let thread = ThreadLook { state: 'S', ..thread(wchan) };
+        let lasted = Duration::from_secs(130);
+        let wait = Wait { thread: &thread, lasted, looks: 14, wakes: None, crowd: 1 };
+        detect(&process, &[wait], 1, &DetectLimits::default()).unwrap()
+    };
+    let file = case_of(&found("request_wait_answer"));
+    let cause = built_in(&file).probable_cause;
+    assert!(cause.contains("serves a FUSE file system"), "{cause}");
+    let first = crate::render::facts(&file).remove(0).text;
+    assert!(first.contains("has slept (S)"), "{first}");
+}
+
+#[test]
+fn a_stopped_service_is_let_go_on() {
+    let stopped = HungFact::HungStopped { lasted_ms: 130_000, looks: 14 };
+    let facts = vec![Statement::new("proc:stat", stopped)];
+    let draft =
+        Draft { kind: IncidentKind::HungTask, severity: Severity::Warning, facts, site: "stopped".into() };
+    let verdict = built_in(&case_of(&draft));
+    assert!(verdict.probable_cause.contains("nobody has sent SIGCONT"), "{}", verdict.probable_cause);
+    assert!(verdict.summary.contains("has been stopped by a signal for 2 min"), "{}", verdict.summary);
+    let steps: Vec<_> = verdict.next_steps.iter().map(|step| &*step.command).collect();
+    assert!(steps.contains(&"kill -CONT 13674"), "{steps:?}");
 }

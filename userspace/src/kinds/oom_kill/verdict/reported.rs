@@ -14,7 +14,7 @@ const MAX_PATH_CHARS: usize = 200;
 
 /// The largest task, where it is not the victim.
 pub(super) fn neighbour<'a>(told: &OomTold<'a>) -> Option<&'a OomTask> {
-    told.largest().filter(|task| !task.is_victim)
+    told.largest().filter(|task| !task.is_victim && told.group().is_none())
 }
 
 /// The cause, where what the victim held is known.
@@ -36,6 +36,9 @@ pub(super) fn cause(file: &CaseFile, told: &OomTold<'_>) -> Option<(String, Conf
         );
         return Some((cause, Confidence::Medium));
     };
+    if let Some(cause) = page_tables(&name, &limit, told, tasks).or_else(|| group(&name, &limit, tasks)) {
+        return Some((cause, Confidence::High));
+    }
     if let Some(unseen) = outside_tasks(told, tasks) {
         let cause = format!(
             "{limit} The tasks under it held only {} in all, {name} {held} of it; the other {} is page \
@@ -66,6 +69,41 @@ pub(super) fn cause(file: &CaseFile, told: &OomTold<'_>) -> Option<(String, Conf
     let chosen = chosen_for(told, largest);
     let cause = format!("{limit} {who_had}; {name} held only {held} and was {chosen}: {so}.");
     Some((cause, confidence(most)))
+}
+
+/// Memory that shows in no process's resident set.
+fn page_tables(name: &str, limit: &str, told: &OomTold<'_>, tasks: Tasks<'_>) -> Option<String> {
+    let tables = tasks.listed_tables_bytes;
+    let whole = told.cgroup_usage_bytes().unwrap_or(tables.saturating_add(tasks.listed_rss_bytes));
+    if tables < whole / 2 {
+        return None;
+    }
+    let (all, rss) = (size(tables), size(tasks.listed_rss_bytes));
+    let of_victim = told.victim_tables_bytes();
+    let whose = if of_victim >= tables / 2 {
+        format!(
+            "{name} alone had {} of that: it touches addresses far apart, a page here and there",
+            size(of_victim)
+        )
+    } else {
+        "many processes map the same memory, and each has page tables of its own for it".to_owned()
+    };
+    Some(format!(
+        "{limit} Page tables took most of it, {all}, and what the tasks had resident was {rss}. {whose}. Huge pages, or \
+         fewer and denser mappings, need less."
+    ))
+}
+
+/// Many of one name, none of which is to blame alone.
+fn group(name: &str, limit: &str, tasks: Tasks<'_>) -> Option<String> {
+    let it = tasks.group?;
+    let of = it.name.shown_up_to(MAX_NAME_CHARS);
+    Some(format!(
+        "{limit} {} tasks named {of} held {} of it together, and none of them most of it: there are too many of them for \
+         this memory, or each needs too much. The kernel killed {name} as the one with the highest score.",
+        it.count,
+        size(it.bytes)
+    ))
 }
 
 const fn confidence(most: bool) -> Confidence {
@@ -110,7 +148,8 @@ fn chosen_for(told: &OomTold<'_>, other: &OomTask) -> String {
 fn outside_tasks(told: &OomTold<'_>, tasks: Tasks<'_>) -> Option<u64> {
     let usage = told.cgroup_usage_bytes()?;
     // With rows left out the sum says nothing.
-    usage.checked_sub(tasks.listed_rss_bytes).filter(|unseen| tasks.is_whole && *unseen > usage / 2)
+    let known = tasks.listed_rss_bytes.saturating_add(tasks.listed_tables_bytes);
+    usage.checked_sub(known).filter(|unseen| tasks.is_whole && *unseen > usage / 2)
 }
 
 /// What to look at while the neighbour lives.

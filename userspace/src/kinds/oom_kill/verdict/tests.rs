@@ -96,6 +96,79 @@ fn with(report: OomReport) -> CaseFile {
     CaseFile { evidence: killed().evidence, ..case_of(&draft) }
 }
 
+/// A report of a cgroup of 256 MiB, with these tasks: pid, pages, page tables, name; the first is the victim.
+fn report_of(tasks: &[(u32, u64, u64, &str)]) -> OomReport {
+    let kernel = report(Constraint::Memcg, 1, 0);
+    let row = |(tgid, rss_pages, pgtables_bytes, name): &(u32, u64, u64, &str)| TaskRow {
+        pid: *tgid,
+        tgid: *tgid,
+        rss_pages: *rss_pages,
+        pgtables_bytes: *pgtables_bytes,
+        name: (*name).into(),
+        ..TaskRow::default()
+    };
+    let (whole, victim) = (256 << 20, tasks[0]);
+    let mut rows: Vec<_> = tasks.iter().map(row).collect();
+    rows.sort_by_key(|it| std::cmp::Reverse(it.rss_pages));
+    OomReport {
+        oom_memcg: Some("/oomtest".into()),
+        task_memcg: Some("/oomtest".into()),
+        memory: Some(MemoryCounter { usage_bytes: whole, limit_bytes: whole }),
+        memory_swap: None,
+        victim_tgid: victim.0,
+        victim: ReportedVictim {
+            anon_rss_bytes: victim.1 * 4096,
+            pgtables_bytes: Some(victim.2),
+            ..kernel.victim.clone()
+        },
+        task_count: rows.len(),
+        tasks: rows,
+        ..kernel
+    }
+}
+
+#[test]
+fn many_small_tasks_are_one_cause_together() {
+    let many: Vec<_> = (0..40).map(|i| (13674 + i, 1600, 0, "worker")).collect();
+    let verdict = built_in(&with(report_of(&many)));
+    assert!(
+        verdict.probable_cause.contains("40 tasks named worker held 250 MiB of it together"),
+        "{}",
+        verdict.probable_cause
+    );
+    assert_eq!(verdict.confidence, Confidence::High);
+    for wrong in ["victim, not the cause", "more likely the victim", "page cache"] {
+        assert!(!verdict.probable_cause.contains(wrong), "{}", verdict.probable_cause);
+    }
+    assert!(verdict.summary.contains("40 tasks named worker held 250.0 MiB together"), "{}", verdict.summary);
+    // Near misses: one that had most of it, and few of a name beside others.
+    for (what, tasks) in [
+        ("one of them is large", vec![(1, 100, 0, "worker"), (2, 60000, 0, "worker"), (3, 100, 0, "worker")]),
+        ("two of a name", vec![(1, 30000, 0, "a"), (2, 30000, 0, "a"), (3, 100, 0, "b")]),
+        (
+            "no name has most",
+            vec![(1, 9000, 0, "a"), (2, 9000, 0, "b"), (3, 9000, 0, "c"), (4, 9000, 0, "d")],
+        ),
+    ] {
+        let cause = built_in(&with(report_of(&tasks))).probable_cause;
+        assert!(!cause.contains("together"), "{what}: {cause}");
+    }
+}
+
+#[test]
+fn page_tables_are_memory_too() {
+    let (mib, pages) = (1 << 20, 256);
+    let verdict = built_in(&with(report_of(&[(13674, 20 * pages, 230 * mib, "python3")])));
+    assert!(verdict.probable_cause.contains("Page tables took most of it, 230 MiB"), "{verdict:?}");
+    assert!(verdict.probable_cause.contains("python3 alone had 230 MiB of that"), "{verdict:?}");
+    assert!(!verdict.probable_cause.contains("page cache"), "{verdict:?}");
+    let shared: Vec<_> = (0..30).map(|i| (13674 + i, pages, 7 * mib, "postgres")).collect();
+    let cause = built_in(&with(report_of(&shared))).probable_cause;
+    assert!(cause.contains("many processes map the same memory"), "{cause}");
+    let few = built_in(&with(report_of(&[(13674, 240 * pages, mib, "python3")]))).probable_cause;
+    assert!(!few.contains("Page tables"), "{few}");
+}
+
 fn check(file: &CaseFile, want: &Expect) {
     want.assert_eq(&judged(file));
 }

@@ -66,7 +66,7 @@ fn each_statement_in_words() {
         it("/dev/shm/.x", &["x"]),
         place,
         &expect![[r#"
-        Warning .x was run from a world-writable folder.
+        Critical .x was run from a world-writable folder.
         - it was run from /dev/shm, which is world-writable (kernel:sched_process_exec)
           {"folder":"/dev/shm","type":"exec_from_open_folder"}
         - the file belongs to user 1000, who can change what root runs (monitor:process)

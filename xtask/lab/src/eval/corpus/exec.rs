@@ -45,6 +45,13 @@ pub(super) const ALL: &[Case] = &[
     Case::fault(SuspiciousExec, "suspicious_exec/shell-on-socket-python", "bash on one that Python made, in a container", "
         container \"$PYTHON\" \"$PROGRAMS/fault.py\" shell_on_socket",
     ).needs(&["bash"]),
+    Case::fault(SuspiciousExec, "suspicious_exec/pty-spawn", "a shell on a terminal whose other end has a connection", "
+        exec_py shell_on_terminal",
+    ).needs(&["bash"]).blames("bash").quick(),
+    Case::near_miss(SuspiciousExec, "suspicious_exec/terminal", "a shell on a terminal of script(1)", r#"
+        script -qec 'bash --norc -i -c "sleep 1"; sleep 1' /dev/null < /dev/null > /dev/null"#,
+    ).needs(&["bash", "script"]),
+    Case::near_miss(SuspiciousExec, "suspicious_exec/command-on-socket", "sh on a connection, with its command given", "py command_on_socket 2").quick(),
     Case::near_miss(SuspiciousExec, "suspicious_exec/self-update", "a program replaces its file while it runs", r#"
         cp /bin/sleep tool
         py replace_itself "$PWD/tool""#,

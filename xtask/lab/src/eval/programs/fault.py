@@ -215,6 +215,33 @@ def shell_on_socket():
     os.execv("/bin/bash", ["bash", "-i"])
 
 
+def shell_on_terminal():
+    """A shell on a terminal of its own, as pty.spawn and socat make one: what it reads comes over a connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    if os.fork() == 0:
+        connection = listener.accept()[0]
+        client.close()
+        forever()
+        connection.close()
+    listener.close()
+    for fd in range(3):
+        os.dup2(client.fileno(), fd)
+    crossed()
+    pty.spawn(["/bin/bash", "--norc", "-i"])
+
+
+def command_on_socket(seconds):
+    """A shell with a connection as its stdin, and its command on its command line."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+    connection = listener.accept()[0]
+    child = subprocess.Popen(["/bin/sh", "-c", f"date; sleep {seconds}"], stdin=connection, stdout=connection)
+    connection.close()
+    child.wait()
+    client.close()
+
+
 def shell_on_pair(seconds):
     """A shell as node, sshd and many others start one: on a pair of sockets that has no address."""
     ours, theirs = socket.socketpair()

@@ -1,19 +1,17 @@
 //! Looks at processes whose exec may be suspicious: readlinks under /proc by a thread of its own, never by the
 //! monitor's; at their files, which may hang who looks, by a helper. Bounded both ways; a look counts only if the process is still the same one after it.
 
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Look, Stdin, Wanted};
+use super::looker::{Looker, Seen};
 use crate::children::Toucher;
-use crate::evidence::start_ticks;
+use crate::kinds::suspicious_exec::executed::Look;
+use crate::kinds::suspicious_exec::wanted::Wanted;
 use crate::kinds::watch::Waker;
-use crate::lookup::{OfProcess, of_process};
 use crate::model::ProcessKey;
 
 /// Most looks that wait, each way.
@@ -22,49 +20,44 @@ const WAITING: usize = 512;
 /// once they run. After the first, too, a program whose file was gone: it may only have been about to be replaced.
 const LATER: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
-/// Most of a socket table read to find one socket.
-const TABLE_MAX: u64 = 8 << 20;
 
 /// A look, or that there was nobody to look at any more.
-pub(super) struct Looked {
-    pub(super) key: ProcessKey,
-    pub(super) look: Option<Look>,
-    /// The second look, at the executable alone.
-    pub(super) is_later: bool,
+pub(in crate::kinds::suspicious_exec) struct Looked {
+    pub(in crate::kinds::suspicious_exec) key: ProcessKey,
+    pub(in crate::kinds::suspicious_exec) look: Option<Look>,
 }
 
 /// The way to the thread and back.
-pub(super) struct Inspector {
+pub(in crate::kinds::suspicious_exec) struct Inspector {
     requests: Option<SyncSender<(ProcessKey, Wanted)>>,
     done: Receiver<Looked>,
 }
 
 impl Inspector {
     /// Starts the thread; without one every look is turned away. It wakes who waits for its results.
-    pub(super) fn new(proc_root: PathBuf, toucher: Option<Arc<Toucher>>, waker: Waker) -> Self {
+    pub(in crate::kinds::suspicious_exec) fn new(
+        proc_root: PathBuf,
+        toucher: Option<Arc<Toucher>>,
+        folders: Vec<String>,
+        waker: Waker,
+    ) -> Self {
         let (requests, waiting) = sync_channel(WAITING);
         let (results, done) = sync_channel(WAITING);
-        let looker = Looker { proc_root, toucher };
+        let looker = Looker::new(proc_root, toucher, folders);
         let work = move || run(&looker, &waiting, &Results { way: results, waker });
         let started = thread::Builder::new().name("exec-looks".to_owned()).spawn(work);
         Self { requests: started.is_ok().then_some(requests), done }
     }
 
     /// Asks for a look; whether there was room.
-    pub(super) fn ask(&self, key: ProcessKey, wanted: Wanted) -> bool {
+    pub(in crate::kinds::suspicious_exec) fn ask(&self, key: ProcessKey, wanted: Wanted) -> bool {
         self.requests.as_ref().is_some_and(|requests| requests.try_send((key, wanted)).is_ok())
     }
 
     /// The looks that are there by now.
-    pub(super) fn done(&self) -> impl Iterator<Item = Looked> {
+    pub(in crate::kinds::suspicious_exec) fn done(&self) -> impl Iterator<Item = Looked> {
         self.done.try_iter()
     }
-}
-
-/// Who looks, and where.
-struct Looker {
-    proc_root: PathBuf,
-    toucher: Option<Arc<Toucher>>,
 }
 
 /// The results' way back, and whom to wake.
@@ -91,6 +84,10 @@ struct Due {
     stage: usize,
     /// What the first look found where the file was gone: it stands where the process is gone, too.
     doubted: Option<Look>,
+    /// Whether it was not known yet where its commands come from.
+    unsettled: bool,
+    /// Whether it may be about to give up the rights of its file.
+    keeps_rights: bool,
 }
 
 /// What was asked for, and what is due; the soonest first.
@@ -137,97 +134,66 @@ fn run(looker: &Looker, requests: &Receiver<(ProcessKey, Wanted)>, results: &Res
 }
 
 fn first_look(looker: &Looker, key: ProcessKey, wanted: Wanted, later: &mut Later) -> Looked {
-    let mut look = looker.look(key, wanted);
+    let Some(Seen { mut look, unsettled }) = looker.look(key, wanted) else {
+        return Looked { key, look: None };
+    };
     // What runs from memory never had a file.
-    let doubted = look.as_ref().filter(|it| it.is_deleted && !it.exe.starts_with("/memfd:")).cloned();
-    if doubted.is_some() || (look.is_some() && wanted.exe_later) {
-        look = look.map(|it| Look { is_deleted: it.is_deleted && doubted.is_none(), ..it });
-        later.plan(Due { at: Instant::now(), key, wanted, stage: 0, doubted });
+    let doubted = (look.is_deleted && !look.exe.starts_with("/memfd:")).then(|| look.clone());
+    look.is_deleted &= doubted.is_none();
+    // A shell gives up what its file gave it once it has begun, unless it is told to keep it.
+    let keeps_rights = look.has_rights && !wanted.keeps_rights;
+    look.has_rights &= !keeps_rights;
+    if doubted.is_some() || wanted.exe_later || unsettled || keeps_rights {
+        later.plan(Due { at: Instant::now(), key, wanted, stage: 0, doubted, unsettled, keeps_rights });
     }
-    Looked { key, look, is_later: false }
+    Looked { key, look: Some(look) }
 }
 
-/// What is news: a file that is gone by now, or still.
+/// What is news: a file that is gone by now, or still; a connection that was not there; rights that it has kept.
 fn later_look(looker: &Looker, due: Due, later: &mut Later) -> Option<Looked> {
     let (key, wanted) = (due.key, due.wanted);
-    let found = looker.look(key, wanted).or(due.doubted)?;
-    if found.is_deleted {
-        return Some(Looked { key, look: Some(found), is_later: true });
+    let seen = looker.look(key, wanted);
+    let unsettled = due.unsettled && seen.as_ref().is_some_and(|it| it.unsettled);
+    let found = seen.map(|it| it.look).or(due.doubted)?;
+    let is_news =
+        found.is_deleted || due.unsettled && found.remote.is_some() || due.keeps_rights && found.has_rights;
+    if is_news {
+        return Some(Looked { key, look: Some(found) });
     }
-    if wanted.exe_later {
-        later.plan(Due { stage: due.stage + 1, doubted: None, ..due });
+    if wanted.exe_later || unsettled {
+        later.plan(Due { stage: due.stage + 1, doubted: None, unsettled, keeps_rights: false, ..due });
     }
     None
 }
 
-impl Looker {
-    fn look(&self, key: ProcessKey, wanted: Wanted) -> Option<Look> {
-        let directory = self.proc_root.join(key.pid.to_string());
-        let exe = fs::read_link(directory.join("exe")).ok()?.to_string_lossy().into_owned();
-        let gone = exe.strip_suffix(" (deleted)");
-        let files = if gone.is_some() || wanted.exe_later {
-            self.files(&directory, gone.map(Path::new))
-        } else {
-            OfProcess { has_root: true, ..OfProcess::default() }
-        };
-        // Where nobody can be asked whether there is another file by now, there may be.
-        let is_deleted = gone.is_some() && files.in_place == Some(false);
-        // Of a process that has ended meanwhile, nothing is in place: a zombie has no root (proc_pid_root(5)).
-        if is_deleted && !files.has_root {
-            return None;
-        }
-        let owner = files.owner.filter(|_| wanted.exe_later || is_deleted);
-        let stdin = if wanted.stdin { stdin(&directory) } else { None };
-        let look = Look { exe, is_deleted, owner, stdin };
-        (start_ticks(&directory) == Some(key.start_ticks)).then_some(look)
-    }
-
-    /// Its program's owner, and whether there is a file at the path that /proc gave for one without a name.
-    fn files(&self, directory: &Path, gone: Option<&Path>) -> OfProcess {
-        match &self.toucher {
-            Some(toucher) => toucher.look(directory, gone, true).unwrap_or_default(),
-            None => of_process(directory, gone, true),
-        }
-    }
-}
-
-/// What fd 0 is; `None` where it is closed or must not be read.
-fn stdin(directory: &Path) -> Option<Stdin> {
-    let link = fs::read_link(directory.join("fd/0")).ok()?;
-    let link = link.to_string_lossy();
-    let Some(inode) = link.strip_prefix("socket:[").and_then(|it| it.strip_suffix(']')) else {
-        return Some(Stdin::Ordinary);
-    };
-    let listed = |table: &str, column| has_inode(&directory.join("net").join(table), column, inode);
-    // The tables of the process's own network namespace (proc_pid_net(5)).
-    if ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| listed(table, 9)) {
-        Some(Stdin::Network)
-    } else if listed("unix", 6) {
-        Some(Stdin::Local)
-    } else {
-        Some(Stdin::OtherSocket)
-    }
-}
-
-fn has_inode(table: &Path, column: usize, inode: &str) -> bool {
-    let mut text = String::new();
-    let read = fs::File::open(table).and_then(|file| file.take(TABLE_MAX).read_to_string(&mut text));
-    read.is_ok() && text.lines().skip(1).any(|line| line.split_whitespace().nth(column) == Some(inode))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
+    use std::path::Path;
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::evidence::start_ticks;
+    use crate::kinds::suspicious_exec::look::Stdin;
 
-    const ALL: Wanted = Wanted { exe: true, exe_later: true, stdin: true, posing: false, place_only: false };
+    const ALL: Wanted = Wanted {
+        exe: true,
+        exe_later: true,
+        stdin: true,
+        interactive: false,
+        rights: true,
+        keeps_rights: false,
+        folder: true,
+        preload: true,
+        posing: false,
+        place_only: false,
+    };
 
     fn looker() -> Looker {
-        Looker { proc_root: "/proc".into(), toucher: None }
+        Looker::new("/proc".into(), None, Vec::new())
     }
 
     /// `cat` with this stdin, looked at while it waits for more.
@@ -236,11 +202,12 @@ mod tests {
         let directory = Path::new("/proc").join(child.id().to_string());
         let key = ProcessKey { pid: child.id(), start_ticks: start_ticks(&directory).unwrap() };
         let found = looker().look(key, ALL);
-        assert_eq!(looker().look(ProcessKey { start_ticks: key.start_ticks + 1, ..key }, ALL), None);
+        let other = ProcessKey { start_ticks: key.start_ticks + 1, ..key };
+        assert!(looker().look(other, ALL).is_none());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(looker().look(key, ALL), None, "gone");
-        found.unwrap()
+        assert!(looker().look(key, ALL).is_none(), "gone");
+        found.unwrap().look
     }
 
     #[test]
@@ -260,6 +227,9 @@ mod tests {
                 "{}",
                 look.exe
             );
+            let connection = look.remote.map(|it| (it.connection.peer.map(|it| it.port), it.carrier));
+            let port = listener.local_addr().unwrap().port();
+            assert_eq!(connection, (want == Stdin::Network).then_some((Some(port), None)));
         }
     }
 
@@ -299,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_full_way_turns_looks_away() {
-        let inspector = Inspector::new("/nonexistent".into(), None, Waker::default());
+        let inspector = Inspector::new("/nonexistent".into(), None, Vec::new(), Waker::default());
         let key = ProcessKey { pid: 1, start_ticks: 1 };
         let asked = (0..WAITING * 3).filter(|_| inspector.ask(key, ALL)).count();
         assert!(asked < WAITING * 3, "results wait for somebody to take them: {asked}");
@@ -308,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_is_woken_for_each_result() {
         let waker = Waker::default();
-        let inspector = Inspector::new("/proc".into(), None, Waker::clone(&waker));
+        let inspector = Inspector::new("/proc".into(), None, Vec::new(), Waker::clone(&waker));
         let pid = std::process::id();
         let start_ticks = start_ticks(&Path::new("/proc").join(pid.to_string())).unwrap();
         let mut looks = Vec::new();
