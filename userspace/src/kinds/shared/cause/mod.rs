@@ -19,6 +19,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+use super::stack::facts::InstructionKind;
 use super::{ending, stack};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::languages::{self, Called, End, Said};
@@ -62,6 +63,6 @@ fn said(file: &CaseFile, finding: &Finding) -> Option<Said> {
         .iter()
         .map(|it| Called { function: it.function.as_deref(), module: it.module, machinery: it.machinery })
         .collect();
-    let at_trap = stack::instruction(file, finding).is_some_and(|it| it.ends_programs());
+    let at_trap = stack::instruction(file, finding).is_some_and(InstructionKind::ends_programs);
     languages::said(&End { process: &file.process, cause, calls: &calls, at_trap })
 }
