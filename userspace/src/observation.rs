@@ -187,6 +187,8 @@ pub struct StackCapture {
     pub stack_start: u64,
     /// The dynamic linker's load map: load bias and path; the executable's path is empty.
     pub modules: Vec<(u64, Box<[u8]>)>,
+    /// Whether there may be more modules than those.
+    pub modules_cut: bool,
     /// Where the vDSO is.
     pub vdso: Option<u64>,
     /// The address of the executable's first instruction.

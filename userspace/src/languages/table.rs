@@ -183,7 +183,8 @@ fn proof(row: &Row, language: &Language, runs: bool, end: &End<'_>) -> Option<Pr
         let given = |flag: &String| end.process.argv.iter().skip(1).any(|it| it.starts_with(flag.as_str()));
         row.flags.iter().any(given)
     };
-    if !fits || !row.flags.is_empty() && !(runs && has_flag()) {
+    let flagged = row.flags.is_empty() || runs && has_flag();
+    if !fits || !flagged {
         return None;
     }
     let on_stack = |words: &[String]| {

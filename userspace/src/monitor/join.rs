@@ -10,6 +10,7 @@ use super::units::Told;
 use super::victims::Chosen;
 use crate::kinds::pieces::Who;
 use crate::kinds::shared::ending::{self, Ended, OomTrigger};
+use crate::kinds::shared::signal;
 use crate::model::{ExitCause, ExitRecord, ProcessInfo, ProcessKey, is_crash_signal};
 use crate::observation::CgroupMemory;
 use crate::programs::{self, Roles, roles_of};
@@ -84,6 +85,7 @@ impl Monitor {
         let info = process.info();
         let moment = if is_relay(process, &info) { LONG_MOMENT } else { MOMENT };
         let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
+        let on_purpose = signal.is_some_and(signal::is_own);
         let origin = match process.origin() {
             Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
             origin => origin,
@@ -97,7 +99,7 @@ impl Monitor {
             child_crashed: signal.is_some_and(|it| self.fallen.is_after_child(it)),
             relayed: self.fallen.passed_on(process.key, exit.cause, end.at, moment),
             passed_on: None,
-            tested_by: if crashed { test_runner(&self.table, process) } else { None },
+            tested_by: crashed.then(|| test_runner(&self.table, process, on_purpose)).flatten(),
             copy_of: crashed.then(|| original(&self.table, process, starter, origin)).flatten(),
             origin,
             process: process.clone(),
@@ -130,20 +132,24 @@ pub(super) fn is_relay(process: &Process, info: &ProcessInfo) -> bool {
     roles.intersects(Roles::RELAY | Roles::STARTER) || process.forks == Some(1)
 }
 
-/// The test runner below which it was started, at whatever remove: what it tests may start others, and the runner tells
-/// its reader. Not beyond a supervisor, which is told of what it looks after.
-fn test_runner(table: &Table, process: &Process) -> Option<String> {
+/// The test runner that started it, itself or by a shell and the like. Further up, what is tested may have started it: that
+/// counts for what ended itself on purpose alone, as tests of that do; and not beyond a supervisor, which is told of what
+/// it looks after.
+fn test_runner(table: &Table, process: &Process, on_purpose: bool) -> Option<String> {
     const KEEPERS: Roles = Roles::SUPERVISOR.union(Roles::CONTAINER_RUNTIME);
     let kept = |above: &ProcessInfo| roles_of(programs::program(above)).intersects(KEEPERS);
     let mut above = table.above(process).map(Process::info).take_while(|above| !kept(above));
-    let runner = above.find(programs::is_test_runner)?;
+    let stop =
+        |above: &ProcessInfo| programs::is_test_runner(above) || !on_purpose && !programs::only_starts(above);
+    let runner = above.find(stop).filter(programs::is_test_runner)?;
     Some(programs::program(&runner).to_owned())
 }
 
 /// The parent that goes on, where the process was a copy of it: forked, or started from the same file. Not one that serves,
-/// whose copies are its workers; nor a shell, whose copies run commands.
+/// whose copies are its workers, nor one that is a copy itself; nor a shell, whose copies run commands.
 fn original(table: &Table, process: &Process, starter: ProcessKey, origin: Origin) -> Option<Who> {
-    let parent = table.live_by_pid(starter.pid).filter(|it| it.key == starter && it.end.is_none())?;
+    let goes_on = |it: &&Process| it.key == starter && it.end.is_none() && it.origin() == Origin::Started;
+    let parent = table.live_by_pid(starter.pid).filter(goes_on)?;
     let copy = origin == Origin::Forked || parent.exe.is_some() && parent.exe == process.exe;
     let info = parent.info();
     let serves = ending::is_kept(&info, &lossy(&parent.parent_comm), parent.origin(), parent.session)

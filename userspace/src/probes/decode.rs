@@ -6,8 +6,8 @@ use ai_debugger_ebpf::event::{
     CRASH_SIGNALS, EXIT, FLAG_AGAIN, FLAG_CAPTURED, FLAG_FALLBACK, FLAG_FROM_KERNEL, FLAG_HAS_CPU,
     FLAG_HAS_FAULTS, FLAG_HAS_IO, FLAG_HAS_MEMORY_CGROUP, FLAG_HAS_NS_PID, FLAG_HAS_REGISTERS, FLAG_HAS_RSS,
     FLAG_HAS_SIGINFO, FLAG_HAS_THREADS, FLAG_HAS_TIMERS, FLAG_KTHREAD, FLAG_OOM, FLAG_PARENT_DEATH,
-    FLAG_RSS_OF_IMAGE, FLAG_SENDER_EXITING, FLAG_SENDER_IS_INIT, Module, OomEvent, ProcessHeader,
-    SignalEvent, StackFrame, UNSET,
+    FLAG_RSS_OF_IMAGE, FLAG_SENDER_EXITING, FLAG_SENDER_IS_INIT, MODULES_MAX, Module, OomEvent,
+    ProcessHeader, SignalEvent, StackFrame, UNSET,
 };
 
 use super::wire::{RingRecord, parse};
@@ -28,6 +28,7 @@ pub(super) fn observation(bytes: &[u8], host: &Host) -> Option<Observation> {
                 frames: frames.iter().filter_map(walked).collect(),
                 stack: stack.into(),
                 modules: modules.iter().map(module).collect(),
+                modules_cut: modules.len() >= MODULES_MAX,
                 stack_start: header.stack_start,
                 vdso: (header.vdso != 0).then_some(header.vdso),
                 entry: (header.entry != 0).then_some(header.entry),

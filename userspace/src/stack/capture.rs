@@ -28,6 +28,8 @@ pub struct Capture {
     pub stack_address: Option<u64>,
     /// The load map, in the order of the process's own list.
     pub modules: Vec<LoadedModule>,
+    /// Whether there may be more modules than those.
+    pub modules_cut: bool,
     /// The file that was executed, where known.
     #[serde(with = "wire::path")]
     pub executable: Option<PathBuf>,

@@ -67,6 +67,12 @@ impl LoadMap {
         if capture.modules.len() > MODULES_MAX {
             notes.add(format!("the load map has more than {MODULES_MAX} modules: the rest is omitted"));
         }
+        if capture.modules_cut {
+            let count = listed.len();
+            notes.add(format!(
+                "no more than {count} modules could be captured: what is in others has no names"
+            ));
+        }
         name_as_executable(&mut listed, capture);
         let has_executable = listed.iter().any(is_executable);
         if !has_executable {

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod break_ins;
+mod causes;
 mod cli;
 mod conditions;
 mod confinement;

@@ -3,9 +3,9 @@
 //!
 //! To an operator: a bug, or a limit, ended the program. Critical where it was supervised or had been running for
 //! a while, else a warning. Near miss: SIGKILL, SIGTERM, SIGPIPE, SIGINT, SIGQUIT, which somebody sent or which
-//! are part of ordinary pipelines; what a test runner started, at whatever remove, or a copy that a program made of itself to
-//! see it end (a death test), which tell their own reader: info; a handled
-//! SIGSEGV, after which the process lives on or exits by status. A signal that another process sent on purpose is
+//! are part of ordinary pipelines; what a test runner started, what ended itself on purpose anywhere below one, and a copy
+//! that a program made of itself to see it end (a death test), of which somebody else is told: info; a handled SIGSEGV,
+//! after which the process lives on or exits by status. A signal that another process sent on purpose is
 //! told apart by its siginfo and is only worth knowing, but for a SIGABRT from its own parent: so a service manager's
 //! watchdog and a server's master end what no longer answers, a warning. Who waits for a program and ends the way it did
 //! (unshare(1), timeout(1), su(1): the same signal, to themselves, right after) only passes the news on: the crash

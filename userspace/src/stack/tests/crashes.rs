@@ -238,6 +238,16 @@ fn an_executable_is_known_by_the_name_by_which_it_was_called() {
     }
 }
 
+#[test]
+fn a_load_map_that_was_cut_says_so() {
+    let mut capture = Program::compile(&["-g", "-O2"]).crash("segv");
+    let noted =
+        |capture: &Capture| stack_of(capture.clone()).notes.iter().any(|it| it.contains("could be captured"));
+    assert!(!noted(&capture));
+    capture.modules_cut = true;
+    assert!(noted(&capture));
+}
+
 /// What the kernel saw has its file's name still, and nothing that is not so is said of who called.
 #[test]
 fn a_fixed_program_that_is_gone_is_named() {

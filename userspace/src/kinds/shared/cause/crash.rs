@@ -1,7 +1,7 @@
 //! Why a program crashed: by what its runtime says on the stack, by what raised the signal, else by what the signal
 //! means most often.
 
-use super::Cause;
+use super::proof::{self, Cause};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::kinds::shared::signal::facts::SignalReason;
 use crate::kinds::shared::stack::facts::InstructionKind;
@@ -49,7 +49,7 @@ pub(super) fn cause(file: &CaseFile, finding: &Finding, signal: u8) -> Cause {
         instruction: stack::instruction(file, finding),
         depth: stack.map_or(0, stack::depth),
         is_recursive: stack.is_some_and(stack::is_recursive),
-        said: super::said(file, finding),
+        said: proof::said(file, finding),
     };
     let name = signal_name(signal);
     let why = match raised {

@@ -15,25 +15,15 @@
 
 mod crash;
 pub mod killed;
+mod proof;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use super::{ending, stack};
 use crate::kinds::case::{CaseFile, Finding};
-use crate::languages::{self, Called, End, Said};
-use crate::model::{Confidence, ExitCause, is_crash_signal};
+use crate::model::{ExitCause, is_crash_signal};
 
-/// Why a process ended.
-pub struct Cause {
-    /// Of a crash, what follows the name of the program in a sentence: `used a null pointer`. Of a status, the sentence
-    /// that says what it means. Without its end.
-    pub clause: String,
-    /// How sure that is.
-    pub confidence: Confidence,
-    /// What else would fit; absent where nothing would.
-    pub otherwise: Option<String>,
-}
+pub use proof::Cause;
 
 /// Why the process of a finding crashed by this signal, where nobody sent it.
 pub fn of_crash(file: &CaseFile, finding: &Finding, signal: u8) -> Cause {
@@ -51,17 +41,4 @@ pub const fn is_crash(cause: ExitCause) -> Option<u8> {
         ExitCause::Signal(signal) if is_crash_signal(signal) => Some(signal),
         _ => None,
     }
-}
-
-/// What the program's runtime said by ending it.
-fn said(file: &CaseFile, finding: &Finding) -> Option<Said> {
-    let (cause, _) = ending::cause(file, finding)?;
-    let stack = stack::stated(file, finding);
-    let functions = stack.map(stack::functions).unwrap_or_default();
-    let calls: Vec<_> = functions
-        .iter()
-        .map(|it| Called { function: it.function.as_deref(), module: it.module, machinery: it.machinery })
-        .collect();
-    let at_trap = stack::instruction(file, finding).is_some_and(|it| it.ends_programs());
-    languages::said(&End { process: &file.process, cause, calls: &calls, at_trap })
 }

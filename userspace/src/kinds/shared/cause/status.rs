@@ -1,13 +1,13 @@
 //! What a status says: by the program's runtime, else by sh(1), sysexits.h, systemd.exec(5) ("Process Exit Codes").
 
-use super::Cause;
+use super::proof::{self, Cause};
 use crate::kinds::case::{CaseFile, Finding};
 use crate::languages::{Proof, Reason, Said};
 use crate::model::{Confidence, is_crash_signal, signal_name};
 
 /// Why a program ended with this status: a sentence of its own, without its end.
 pub(super) fn cause(file: &CaseFile, finding: &Finding, status: u8) -> Cause {
-    let said = super::said(file, finding);
+    let said = proof::said(file, finding);
     let by_runtime = |said: &Said| Cause {
         clause: format!("it {}", said.cause),
         confidence: said.proof.confidence(),

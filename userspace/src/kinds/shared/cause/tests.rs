@@ -4,7 +4,7 @@ use super::*;
 use crate::kinds::case::{Draft, Statement};
 use crate::kinds::fixture::{case_about, healthy};
 use crate::kinds::shared::ending::facts::EndFact;
-use crate::model::{IncidentKind, ProcessInfo, Severity};
+use crate::model::{Confidence, IncidentKind, ProcessInfo, Severity};
 
 fn cause_of(argv: &[&str], status: u8) -> Cause {
     let process = ProcessInfo {

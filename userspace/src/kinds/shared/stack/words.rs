@@ -41,7 +41,7 @@ pub fn place(file: &CaseFile, finding: &Finding) -> String {
         let are = if recursion.len() > 1 { "are" } else { "is" };
         let more = recursion.len().saturating_sub(RECURSIVE);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let names = list(recursion.iter().take(RECURSIVE).map(|it| it.shown()));
+        let names = list(recursion.iter().take(RECURSIVE).map(Name::shown));
         return format!(" {calls} {are} {names}{more}. The whole stack is in the evidence: stack.txt.");
     }
     // Where not even one is in a known file, that is all there is to tell of it.
