@@ -62,7 +62,11 @@ impl Monitor {
             // Before it waits for anything: what comes of its parent by then is to know of it.
             let child = Who { name: lossy(&process.comm).into(), pid: process.key.pid };
             let at = process.end.as_ref().map_or_else(boot_time, |end| end.at);
-            self.fallen.add(parent, process.key, child, cause, at);
+            // Whoever was gone a moment before had it as a child all the same.
+            let first = process.first_ppid;
+            let adopted = parent.pid != first;
+            let of = adopted.then(|| self.table.by_pid(first).map(|it| it.key)).flatten().unwrap_or(parent);
+            self.fallen.add(of, process.key, child, cause, at);
             // timeout(1) sends SIGKILL to its child and itself: either may be gone first.
             let with_child = raised && is_relay(&process, &process.info());
             let waits =
