@@ -37,9 +37,11 @@ pub mod zombie_pileup;
 
 use std::time::Duration;
 
+use crate::cgroup;
 use crate::config::DetectLimits;
-use crate::model::IncidentKind;
-use room::Room;
+use crate::model::{IncidentKind, ProcessInfo};
+use crate::state::identity;
+use room::{OfUnit, Room};
 use watch::{OnEnd, Watch, WatchSetup};
 
 /// The room of a kind.
@@ -68,6 +70,15 @@ pub fn patience_after_start(limits: &DetectLimits, scan_interval: Duration) -> V
     let lasting = IncidentKind::ALL.into_iter().filter(|kind| room(*kind).lasts());
     let patience = lasting.map(|kind| (kind, (room(kind).patience)(limits, scan_interval)));
     patience.filter(|(_, patience)| !patience.is_zero()).collect()
+}
+
+/// Which service or program an incident of this kind is about: equal for all its instances.
+pub fn subject(kind: IncidentKind, process: &ProcessInfo) -> String {
+    let unit = match room(kind).of_unit {
+        Some(OfUnit::Whole) => process.cgroup.as_deref().map(cgroup::without_ids),
+        _ => identity::unit(process),
+    };
+    unit.unwrap_or_else(|| identity::program(process))
 }
 
 /// What every kind tracks over time, for one monitor.

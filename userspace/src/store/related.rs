@@ -10,10 +10,9 @@ use super::row::{collect, signed, unsigned, word};
 use super::tx::Tx;
 use crate::cgroup;
 use crate::kinds;
-use crate::kinds::room::{OfUnit, Tie};
+use crate::kinds::room::Tie;
 use crate::kinds::shared::signal;
 use crate::model::{IncidentKind, ProcessKey, Related, Severity};
-use crate::state::identity;
 
 /// A cause is looked for in so long a time before its effect.
 const MINUTE_MS: i64 = 60_000;
@@ -60,14 +59,9 @@ struct Trace {
     at_ms: i64,
 }
 
-/// Which service or program an incident is about; equal for all instances of it.
+/// Which service or program an incident is about.
 pub(super) fn subject(recording: &Recording<'_>) -> String {
-    let process = &recording.case.file.process;
-    let unit = match kinds::room(recording.case.kind).of_unit {
-        Some(OfUnit::Whole) => process.cgroup.as_deref().map(cgroup::without_ids),
-        _ => identity::unit(process),
-    };
-    unit.unwrap_or_else(|| identity::program(process))
+    kinds::subject(recording.case.kind, &recording.case.file.process)
 }
 
 /// How one incident is tied to another that it may have caused.

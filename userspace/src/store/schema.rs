@@ -226,6 +226,17 @@ pub(super) fn first_version() -> Migrations<'static> {
     Migrations::new(vec![M::up(V1)])
 }
 
+/// Which program an occurrence is of and whether somebody's signal ended it, so that what only happened in the same
+/// cgroup is not taken for a cause; what was linked before stays what it was called then. And what an incident was before
+/// it became that of something larger.
+const V7: &str = "
+ALTER TABLE occurrences ADD COLUMN subject TEXT;
+ALTER TABLE occurrences ADD COLUMN is_sent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE links       ADD COLUMN is_proven INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE incidents   ADD COLUMN was_kind TEXT;
+ALTER TABLE incidents   ADD COLUMN was_fingerprint TEXT;
+";
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -260,14 +271,3 @@ mod tests {
         assert_eq!(schema(&conn), first);
     }
 }
-
-/// Which program an occurrence is of and whether somebody's signal ended it, so that what only happened in the same
-/// cgroup is not taken for a cause; what was linked before stays what it was called then. And what an incident was before
-/// it became that of something larger.
-const V7: &str = "
-ALTER TABLE occurrences ADD COLUMN subject TEXT;
-ALTER TABLE occurrences ADD COLUMN is_sent INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE links       ADD COLUMN is_proven INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE incidents   ADD COLUMN was_kind TEXT;
-ALTER TABLE incidents   ADD COLUMN was_fingerprint TEXT;
-";
