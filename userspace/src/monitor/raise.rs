@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::case::{self, Material};
-use super::repeats::Repeats;
+use super::repeats::{Found, Repeats};
 use crate::children::Symboliser;
 use crate::evidence::{Collected, Sources, collect};
 use crate::kinds;
@@ -21,7 +21,7 @@ use crate::model::{EvidenceFile, ProcessKey};
 use crate::queue::cases::entry;
 use crate::queue::{Pushed, Queue};
 use crate::runtimes::Container;
-use crate::stack::Capture;
+use crate::stack::{Capture, Stack};
 
 /// Most processes whose evidence is read at once.
 const READS: usize = 8;
@@ -127,17 +127,16 @@ impl Raiser {
             }
             collected.files.extend(record.file);
             let add_stack = kinds::room(draft.kind).stack;
-            let mut placed = add_stack.is_none();
+            let mut found = if add_stack.is_none() { Found::Named(None) } else { Found::Nothing };
             if let (Some(capture), Some(add_stack)) = (record.stack, add_stack) {
                 let stack =
                     tokio::task::spawn_blocking(move || symboliser.stack(capture, STACK_DEADLINE)).await;
-                placed = stack.as_ref().is_ok_and(|stack| !stack.is_bare());
+                found = stack.as_ref().map_or(Found::Nothing, found_by);
                 collected.files.extend(stack.iter().flat_map(|stack| add_stack(&mut draft, stack)));
             }
-            if placed {
-                turn.found(&draft.site);
-            } else if let Some(site) = turn.site().await {
-                // Too many at once to find the place of each: not another fault for that.
+            // Too many at once to find the place of each, or a file that could not be read in time: not another fault
+            // for that.
+            if let Some(site) = turn.site(&draft.site, found).await {
                 draft.site = site;
             }
             if let (None, Some(container)) = (&material.process.container, record.container) {
@@ -155,6 +154,14 @@ impl Raiser {
     pub(super) async fn finish(self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+fn found_by(stack: &Stack) -> Found {
+    match (stack.is_bare(), stack.is_named(), stack.place()) {
+        (true, ..) | (false, false, None) => Found::Nothing,
+        (false, false, Some(place)) => Found::Place(place),
+        (false, true, place) => Found::Named(place),
     }
 }
 

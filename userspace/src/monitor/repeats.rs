@@ -14,19 +14,38 @@ const SAME_SITE: Duration = Duration::from_secs(600);
 /// Most faults remembered for that.
 const FAULTS: usize = 1024;
 
+/// Places remembered of one fault.
+const PLACES: usize = 16;
+
 /// Where it happened, once that is known.
-type Site = Option<String>;
+#[derive(Clone, Default)]
+pub(super) struct Sites {
+    latest: Option<String>,
+    /// By the place in the file: what is called so there.
+    by_place: Vec<(String, String)>,
+}
+
+/// What a stack says of where a crash happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// The place in the file, whose name is not known: it has none, or there was no time to find it.
+    Place(String),
+    /// That, and what is called so.
+    Named(Option<String>),
+}
 
 /// The latest faults by fingerprint: when, and what closes when the first case of each is queued.
 #[derive(Default)]
-pub(super) struct Repeats(HashMap<String, (Instant, watch::Receiver<Site>)>);
+pub(super) struct Repeats(HashMap<String, (Instant, watch::Receiver<Sites>)>);
 
 /// A case's place among those of its fault. The first's is dropped when that case is queued.
 pub(super) enum Turn {
     /// The first fault of this kind recently: others wait for its site.
-    First(watch::Sender<Site>),
+    First(watch::Sender<Sites>),
     /// A repeat: it takes the site of the first.
-    Repeat(watch::Receiver<Site>),
+    Repeat(watch::Receiver<Sites>),
 }
 
 impl Repeats {
@@ -43,8 +62,8 @@ impl Repeats {
             Some((at, first)) if now.duration_since(*at) < SAME_FAULT => Turn::Repeat(first.clone()),
             known => {
                 let known = known.filter(|(at, _)| now.duration_since(*at) < SAME_SITE);
-                let site = known.and_then(|(_, last)| last.borrow().clone());
-                let (queued, first) = watch::channel(site);
+                let sites = known.map(|(_, last)| last.borrow().clone()).unwrap_or_default();
+                let (queued, first) = watch::channel(sites);
                 self.0.insert(fingerprint.to_owned(), (now, first));
                 Turn::First(queued)
             }
@@ -64,19 +83,50 @@ impl Turn {
         }
     }
 
-    /// Where this one happened.
-    pub(super) fn found(&self, site: &str) {
-        if let Self::First(queued) = self {
-            queued.send_replace(Some(site.to_owned()));
+    /// The site of this one, which is `own` as far as its stack says: that of an earlier one, where the stack says less.
+    pub(super) async fn site(&mut self, own: &str, found: Found) -> Option<String> {
+        match found {
+            Found::Named(place) => {
+                self.note(own, place);
+                None
+            }
+            // A function without a name is where others of the same file were that had it.
+            Found::Place(place) => {
+                let known = self.known(Some(&place)).await;
+                if known.is_none() {
+                    self.note(own, Some(place));
+                }
+                known
+            }
+            Found::Nothing => self.known(None).await,
         }
     }
 
-    /// Where the first happened; for the first, where those before it did.
-    pub(super) async fn site(&mut self) -> Option<String> {
+    fn note(&self, site: &str, place: Option<String>) {
+        let Self::First(queued) = self else { return };
+        queued.send_modify(|sites| {
+            sites.latest = Some(site.to_owned());
+            let Some(place) = place else { return };
+            sites.by_place.retain(|(known, _)| *known != place);
+            if sites.by_place.len() >= PLACES {
+                sites.by_place.remove(0);
+            }
+            sites.by_place.push((place, site.to_owned()));
+        });
+    }
+
+    /// Where the first happened, or for the first those before it did: at this place, or wherever.
+    async fn known(&mut self, place: Option<&str>) -> Option<String> {
         self.wait().await;
-        match self {
-            Self::First(queued) => queued.borrow().clone(),
-            Self::Repeat(first) => first.borrow().clone(),
+        let sites = match self {
+            Self::First(queued) => queued.borrow(),
+            Self::Repeat(first) => first.borrow(),
+        };
+        match place {
+            Some(place) => {
+                sites.by_place.iter().find(|(known, _)| known == place).map(|(_, site)| site.clone())
+            }
+            None => sites.latest.clone(),
         }
     }
 }
@@ -103,18 +153,43 @@ mod tests {
     async fn where_the_first_happened_is_where_they_all_did() {
         let mut repeats = Repeats::default();
         let (mut first, mut second) = (repeats.turn("a"), repeats.turn("a"));
-        assert_eq!(first.site().await, None);
-        first.found("SIGSEGV app!main");
-        second.found("nobody asks a repeat");
-        let waiting = tokio::time::timeout(Duration::from_secs(1), second.site());
+        assert_eq!(first.site("SIGSEGV", Found::Nothing).await, None);
+        assert_eq!(first.site("SIGSEGV app!main", Found::Named(None)).await, None);
+        assert_eq!(second.site("nobody asks a repeat", Found::Named(None)).await, None);
+        let waiting = tokio::time::timeout(Duration::from_secs(1), second.site("SIGSEGV", Found::Nothing));
         assert!(waiting.await.is_err(), "the first is not queued yet");
         drop(first);
-        assert_eq!(second.site().await.as_deref(), Some("SIGSEGV app!main"));
-        assert_eq!(repeats.turn("b").site().await, None, "another fault");
+        let main = Some("SIGSEGV app!main".to_owned());
+        assert_eq!(second.site("SIGSEGV", Found::Nothing).await, main);
+        assert_eq!(repeats.turn("b").site("SIGSEGV", Found::Nothing).await, None, "another fault");
         tokio::time::advance(SAME_FAULT).await;
-        assert_eq!(repeats.turn("a").site().await.as_deref(), Some("SIGSEGV app!main"), "and later");
+        assert_eq!(repeats.turn("a").site("SIGSEGV", Found::Nothing).await, main, "and later");
         tokio::time::advance(SAME_SITE).await;
-        assert_eq!(repeats.turn("a").site().await, None, "long ago");
+        assert_eq!(repeats.turn("a").site("SIGSEGV", Found::Nothing).await, None, "long ago");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_had_a_name_before_has_it_still() {
+        let mut repeats = Repeats::default();
+        let place = |offset: &str| format!("app+{offset}");
+        let mut first = repeats.turn("a");
+        assert_eq!(first.site("SIGSEGV app!die", Found::Named(Some(place("0x1")))).await, None);
+        assert_eq!(
+            first.site("SIGSEGV id+0x1", Found::Place(place("0x1"))).await.as_deref(),
+            Some("SIGSEGV app!die")
+        );
+        assert_eq!(first.site("SIGSEGV id+0x2", Found::Place(place("0x2"))).await, None, "another place");
+        drop(first);
+        let mut second = repeats.turn("a");
+        let again = second.site("SIGSEGV id+0x1", Found::Place(place("0x1"))).await;
+        assert_eq!(again.as_deref(), Some("SIGSEGV app!die"));
+        tokio::time::advance(SAME_FAULT).await;
+        let mut later = repeats.turn("a");
+        for offset in 0..PLACES + 3 {
+            later.site("SIGSEGV", Found::Named(Some(offset.to_string()))).await;
+        }
+        let Turn::First(queued) = later else { panic!("it is the first again") };
+        assert_eq!(queued.borrow().by_place.len(), PLACES);
     }
 
     #[tokio::test(start_paused = true)]

@@ -98,7 +98,9 @@ impl Told {
     /// unit before.
     fn is_settled(&self, cause: ExitCause) -> bool {
         self.word().is_some_and(|word| {
-            let noticed = word.is_main && word.life.main.is_some_and(|main| main.ended.is_some());
+            // Whether it takes a bad status for a good end shows once the unit is over.
+            let said = word.life.result != UnitResult::Success || cause.is_unremarkable();
+            let noticed = word.is_main && said && word.life.main.is_some_and(|main| main.ended.is_some());
             let stopping = word.life.stopping.is_some_and(|stop| {
                 // Whether the SIGKILL was systemd's it says only after it has sent it.
                 cause != ExitCause::Signal(SIGKILL) || !stop.why.is_in_order() || stop.killed.is_some()

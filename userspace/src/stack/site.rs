@@ -16,6 +16,17 @@ impl Stack {
         self.frames.get(self.site_frame()?)?.site()
     }
 
+    /// Whether [`Self::site`] is a function's name.
+    pub fn is_named(&self) -> bool {
+        self.top_symbol().is_some()
+    }
+
+    /// Where the thread was: the file and the offset in it, which need no names to be known.
+    pub fn place(&self) -> Option<String> {
+        let frame = self.frames.iter().find(|frame| frame.is_placed())?;
+        Some(format!("{}+{:#x}", frame.module.as_deref().or(frame.build_id.as_deref())?, frame.offset?))
+    }
+
     /// The function of [`Self::site`], as a person would say it.
     pub(super) fn top_symbol(&self) -> Option<&str> {
         self.frames.get(self.site_frame()?)?.function.as_deref()

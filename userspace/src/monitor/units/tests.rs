@@ -91,6 +91,19 @@ fn an_end_waits_until_systemd_has_noticed_it_or_for_a_moment() {
     assert_eq!(units.due(6 * SECOND).len(), 1, "nothing more will come");
 }
 
+/// `ExecStart=-`, or a unit that is started again and has a new result already: which of them shows when it is over.
+#[test]
+fn a_bad_status_with_a_good_result_waits_until_the_unit_is_over() {
+    let mut units = followed();
+    let main = service_process(7, 5);
+    units.wait(main.clone(), main.key, 5 * SECOND);
+    let good = life(7, Some(5), UnitResult::Success);
+    units.hear(&unit(UnitLife { over: None, ..good.clone() }, None), 5 * SECOND);
+    assert!(units.settled(APP).is_empty());
+    units.hear(&unit(good, None), 5 * SECOND);
+    assert_eq!(units.settled(APP).len(), 1);
+}
+
 #[test]
 fn an_end_belongs_to_the_life_that_it_was_a_part_of() {
     let mut units = followed();

@@ -54,7 +54,9 @@ impl Word<'_> {
     /// says (systemd.service(5)).
     pub fn takes_for_success(&self) -> bool {
         let has_ended = self.life.main.is_some_and(|main| main.ended.is_some());
-        self.is_main && has_ended && self.life.result == UnitResult::Success
+        // A unit that is started again has a new result, and for a moment the old end beside it.
+        let is_over = self.life.over.is_some() && !self.life.starts_again;
+        self.is_main && has_ended && is_over && self.life.result == UnitResult::Success
     }
 
     /// What it says.

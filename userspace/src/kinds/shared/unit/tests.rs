@@ -46,14 +46,16 @@ fn who_ended_it_is_told_by_why_the_unit_was_stopped() {
 fn a_status_that_systemd_takes_for_a_good_end_is_no_failure() {
     let unit = Unit::new("modprobe@drm.service".into());
     let ended = Some((Duration::ZERO, ExitCause::Status(1)));
-    for (what, result, is_main, ended, want) in [
-        ("ExecStart=-", UnitResult::Success, true, ended, true),
-        ("a failure", UnitResult::ExitCode, true, ended, false),
-        ("another of its processes", UnitResult::Success, false, ended, false),
-        ("not noticed yet", UnitResult::Success, true, None, false),
+    let over = Some(Duration::ZERO);
+    for (what, result, is_main, ended, over, want) in [
+        ("ExecStart=-", UnitResult::Success, true, ended, over, true),
+        ("a failure", UnitResult::ExitCode, true, ended, over, false),
+        ("another of its processes", UnitResult::Success, false, ended, over, false),
+        ("not noticed yet", UnitResult::Success, true, None, over, false),
+        ("being started again", UnitResult::Success, true, ended, None, false),
     ] {
         let main = Some(MainProcess { pid: 7, ended });
-        let life = UnitLife { main, result, ..UnitLife::default() };
+        let life = UnitLife { main, result, over, ..UnitLife::default() };
         let word = Word { unit: &unit, life: &life, is_main };
         assert_eq!(word.takes_for_success(), want, "{what}");
         let (process, exit) = (ending::fixture::process(), ending::fixture::exit(ExitCause::Status(1)));
