@@ -7,7 +7,6 @@ mod pace;
 mod samples;
 mod subject;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -119,7 +118,7 @@ fn run(options: &SoakOptions) -> Result<Findings> {
     let made = &churn.made;
     let [crashes, oom_kills] = [&made.crashes, &made.oom_kills].map(|it| float(it.load(Ordering::Relaxed)));
     let counts = subject.settle(|it| it.crashes >= crashes && it.oom_kills >= oom_kills)?;
-    let told: BTreeSet<String> = subject.daemon.incidents()?.into_iter().map(|it| it.process.name).collect();
+    let told = subject.told(&made.crashed())?;
     let end = End {
         minutes: options.minutes,
         counts,

@@ -1,6 +1,7 @@
 //! The daemon that is watched: in a cgroup of its own with little memory and CPU, with receivers that fail and recover,
 //! started anew when it ends by itself.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -104,6 +105,19 @@ impl<'a> Subject<'a> {
             let counts = self.counts()?;
             if is_all(&counts) || began.elapsed() > SETTLE {
                 return Ok(counts);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Whom incidents name, once it is all of these or nothing more comes: the counts are of the whole host, on which
+    /// others may crash, too.
+    pub(super) fn told(&self, wanted: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+        let began = Instant::now();
+        loop {
+            let told = self.daemon.incidents()?.into_iter().map(|it| it.process.name).collect();
+            if wanted.is_subset(&told) || began.elapsed() > SETTLE {
+                return Ok(told);
             }
             std::thread::sleep(Duration::from_millis(500));
         }
