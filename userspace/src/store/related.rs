@@ -46,6 +46,11 @@ pub(super) fn may_be_a_part(kind: IncidentKind) -> bool {
     IncidentKind::ALL.into_iter().any(|whole| kinds::room(whole).tie(kind) == Some(Tie::MadeOf))
 }
 
+/// Whether this kind is made of incidents of others.
+fn is_whole(kind: IncidentKind) -> bool {
+    kinds::room(kind).explains.iter().any(|(_, tie)| *tie == Tie::MadeOf)
+}
+
 /// One occurrence, as far as relations go.
 struct Trace {
     kind: IncidentKind,
@@ -145,6 +150,9 @@ pub(super) fn link(tx: &Tx<'_>, id: &str, recording: &Recording<'_>) -> Result<V
 /// The latest incident that is a part of what this case is made of, and becomes it: the same fault, now that all of it is
 /// known. None where another incident tells of both.
 pub(super) fn part(tx: &Tx<'_>, recording: &Recording<'_>) -> Result<Option<String>> {
+    if !is_whole(recording.case.kind) {
+        return Ok(None);
+    }
     let this = Trace::of(recording);
     let others = others(tx, "", recording, &this)?;
     if others.iter().any(|(_, _, trace)| trace.causes(&this).is_some_and(Link::is_grouped)) {
@@ -171,9 +179,11 @@ fn others(
                       OR o.cgroup = :cgroup OR o.subject = :subject)
                ORDER BY o.at_ms DESC LIMIT :limit";
     let mut statement = tx.prepare_cached(sql)?;
+    // Nothing but a whole and its parts are tied over more than a minute.
+    let reach_ms = if is_whole(this.kind) || may_be_a_part(this.kind) { PARTS_MS } else { MINUTE_MS };
     let rows = statement.query(named_params! {
-        ":from_ms": this.at_ms.saturating_sub(PARTS_MS),
-        ":to_ms": this.at_ms.saturating_add(PARTS_MS),
+        ":from_ms": this.at_ms.saturating_sub(reach_ms),
+        ":to_ms": this.at_ms.saturating_add(reach_ms),
         ":boot_id": recording.host.boot_id,
         ":id": id,
         ":pid": this.key.pid,
