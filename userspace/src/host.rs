@@ -1,6 +1,8 @@
 //! Facts of this host that do not change while it runs: name, boot id, clock rates, and the way from the
 //! kernel's boot-time clock to the wall clock.
 
+pub mod users;
+
 use std::path::Path;
 use std::time::Duration;
 

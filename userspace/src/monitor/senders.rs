@@ -1,10 +1,10 @@
 //! Who sent the signal that ended a process: what the kernel said of it at that moment, with what the table knows.
 
+use crate::host::users::Users;
 use crate::model::{Ancestor, Login, SignalSender, SignalSource};
 use crate::observation::FatalSignal;
 use crate::state::Table;
 use crate::state::process::lossy;
-use crate::state::users::Users;
 
 /// Most processes above the sender that are named.
 const ANCESTORS: usize = 8;

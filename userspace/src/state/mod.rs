@@ -6,7 +6,6 @@ pub mod history;
 pub mod identity;
 pub mod process;
 pub mod table;
-pub mod users;
 pub mod zombies;
 
 pub use end::End;

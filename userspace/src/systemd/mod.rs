@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::coverage::{Coverage, Delivery};
 use crate::health::Health;
+use crate::host::users::Users;
 use crate::metrics::Metrics;
 use crate::observation::Observation;
 use session::{Out, Session};
@@ -46,7 +47,7 @@ const UNKNOWN_USER_REMEDY: &str = "install libnss-systemd and restart dbus, or m
 pub struct Bus {
     /// The first of them that is there is the one.
     addresses: Vec<String>,
-    users: Vec<PathBuf>,
+    proc_root: PathBuf,
     /// Whether this host runs systemd, as far as that shows.
     booted: bool,
 }
@@ -56,38 +57,35 @@ impl Bus {
     pub fn of_this_host(proc_root: &Path) -> Self {
         let named = std::env::var(BUS_VARIABLE).ok().filter(|address| !address.is_empty());
         // From within a container that sees the host's processes, the host's files are below the first of them.
-        let host = proc_root.join("1/root");
-        let host_bus = host.join(BUS.trim_start_matches('/'));
+        let host_bus = proc_root.join("1/root").join(BUS.trim_start_matches('/'));
         let usual = || vec![format!("{UNIX}{BUS}"), format!("{UNIX}{}", host_bus.display())];
         Self {
             addresses: named.map_or_else(usual, |address| vec![address]),
-            users: vec![host.join("etc/passwd"), PathBuf::from("/etc/passwd")],
+            proc_root: proc_root.to_owned(),
             booted: is_booted(proc_root),
         }
     }
 
     /// A bus that listens elsewhere, on a host that runs systemd.
     pub fn at(address: impl Into<String>) -> Self {
-        Self { addresses: vec![address.into()], users: vec![PathBuf::from("/etc/passwd")], booted: true }
+        Self { addresses: vec![address.into()], proc_root: PathBuf::from("/proc"), booted: true }
     }
 
     /// The address that there is a socket at; where there is none, the usual one.
     fn address(&self) -> &str {
-        let is_there = |address: &&String| {
-            let path = address.strip_prefix(UNIX);
-            path.is_none_or(|path| fs::symlink_metadata(path).is_ok())
-        };
-        self.addresses.iter().find(is_there).or(self.addresses.first()).map_or(BUS, String::as_str)
+        self.addresses
+            .iter()
+            .find(|address| socket(address).is_none_or(is_there))
+            .or(self.addresses.first())
+            .map_or(BUS, String::as_str)
     }
 
     /// What to do where it can't be listened to.
     fn remedy(&self) -> &'static str {
-        let uid = rustix::process::geteuid().as_raw();
-        let mut users = self.users.iter().filter_map(|file| fs::read_to_string(file).ok());
-        let is_unknown = users.next().is_some_and(|text| !has_user(&text, uid));
-        let is_there =
-            self.address().strip_prefix(UNIX).is_some_and(|path| fs::symlink_metadata(path).is_ok());
-        if is_unknown && is_there { UNKNOWN_USER_REMEDY } else { REMEDY }
+        let mut users = Users::new(&self.proc_root);
+        users.refresh(Duration::ZERO);
+        let is_unknown = users.lacks(rustix::process::geteuid().as_raw());
+        if is_unknown && socket(self.address()).is_some_and(is_there) { UNKNOWN_USER_REMEDY } else { REMEDY }
     }
 
     /// Whether this host runs systemd; where it does not there is nothing to listen to.
@@ -102,9 +100,13 @@ impl Bus {
     }
 }
 
-/// Whether passwd(5) has this user.
-fn has_user(text: &str, uid: u32) -> bool {
-    text.lines().any(|line| line.split(':').nth(2).and_then(|it| it.parse().ok()) == Some(uid))
+/// The path of the socket, where the address is that of one.
+fn socket(address: &str) -> Option<&Path> {
+    address.strip_prefix(UNIX).map(Path::new)
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// sd_booted(3), and for a container that sees the host's processes what the first of them is.
@@ -164,11 +166,12 @@ mod tests {
     #[test]
     fn a_user_that_the_bus_cannot_know_is_told_apart_from_a_bus_that_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let (socket, users) = (folder.path().join("bus"), folder.path().join("passwd"));
+        let (socket, users) = (folder.path().join("bus"), folder.path().join("1/root/etc/passwd"));
+        fs::create_dir_all(users.parent().unwrap()).unwrap();
         let own = rustix::process::geteuid().as_raw();
         let bus = Bus {
             addresses: vec![format!("{UNIX}{}", socket.display())],
-            users: vec![folder.path().join("none"), users.clone()],
+            proc_root: folder.path().to_owned(),
             booted: true,
         };
         for (is_there, line, want) in [

@@ -37,6 +37,11 @@ impl Users {
         }
     }
 
+    /// Whether the file was read and has no such user.
+    pub fn lacks(&self, uid: u32) -> bool {
+        !self.names.is_empty() && !self.names.contains_key(&uid)
+    }
+
     /// The user's name, where the file has one.
     pub fn name(&self, uid: u32) -> Option<&str> {
         self.names.get(&uid).map(String::as_str)
@@ -89,5 +94,7 @@ mod tests {
         check("eve:x:4000000:1::/:", 10, Some("eve"));
         check("mallory:x:4000000:1::/:", 69, Some("eve"));
         check("mallory:x:4000000:1::/:", 70, Some("mallory"));
+        assert!(users.lacks(4_000_001) && !users.lacks(4_000_000));
+        assert!(!Users::default().lacks(0), "nothing was read");
     }
 }
