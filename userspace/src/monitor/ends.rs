@@ -25,7 +25,7 @@ impl Monitor {
     /// The OOM killer chose a victim: its /proc files are read now, while it still dies.
     pub(super) fn on_victim(&mut self, victim: OomVictim) {
         if let Some(EarlyEnd { process, starter, .. }) = self.victims.ended_early(&victim) {
-            self.judge_end(&process, starter, Some(Chosen { victim, reading: None }));
+            self.judge_end(process, starter, Some(Chosen { victim, reading: None }));
             return;
         }
         let known = self.table.live_by_pid(victim.pid).filter(|it| is_victim(it.key, &victim));
@@ -68,15 +68,14 @@ impl Monitor {
             let of = adopted.then(|| self.table.by_pid(first).map(|it| it.key)).flatten().unwrap_or(parent);
             self.fallen.add(of, process.key, child, cause, at);
             // timeout(1) sends SIGKILL to its child and itself: either may be gone first.
-            let with_child = raised && is_relay(&process, &process.info());
-            let waits =
-                oom_killed && chosen.is_none() || with_child && !self.units.is_awaited(&process, cause, sent);
-            if waits && self.victims.has_room_for_early() {
-                self.victims.wait(process, parent, boot_time());
-            } else if !oom_killed && self.units.is_awaited(&process, cause, sent) {
+            let with_child = !oom_killed && raised && is_relay(&process, &process.info());
+            let is_early = oom_killed && chosen.is_none() || with_child;
+            if !oom_killed && self.units.is_awaited(&process, cause, sent) {
                 self.units.wait(process, parent, boot_time());
+            } else if is_early && self.victims.has_room_for_early() {
+                self.victims.wait(process, parent, boot_time());
             } else {
-                self.judge_end(&process, parent, chosen);
+                self.judge_end(process, parent, chosen);
             }
         } else if by_signal {
             self.signals.forget(event_key);
@@ -86,11 +85,11 @@ impl Monitor {
     /// Ends of victims that have waited for long enough: the word was lost, or there is no such hook.
     pub(super) fn judge_early_ends(&mut self, now: Duration) {
         for EarlyEnd { process, starter, .. } in self.victims.due(now) {
-            self.judge_end(&process, starter, None);
+            self.judge_end(process, starter, None);
         }
     }
 
-    pub(super) fn judge_end(&mut self, process: &Process, starter: ProcessKey, chosen: Option<Chosen>) {
+    pub(super) fn judge_end(&mut self, process: Process, starter: ProcessKey, chosen: Option<Chosen>) {
         let Some(joined) = self.join(process, starter, chosen.as_ref()) else { return };
         let joined = self.who_it_began_with(&joined).unwrap_or(joined);
         self.conclude(joined, chosen.and_then(|it| it.reading));

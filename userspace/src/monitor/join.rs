@@ -32,6 +32,7 @@ pub(super) struct Joined {
     memory: Option<CgroupMemory>,
     trigger: Option<(u32, String)>,
     child_crashed: bool,
+    is_relay: bool,
     relayed: Option<PassedOn>,
     passed_on: Option<Who>,
     tested_by: Option<String>,
@@ -59,7 +60,7 @@ impl Joined {
             passed_on: self.passed_on.as_ref(),
             tested_by: self.tested_by.as_deref(),
             child_crashed: self.child_crashed,
-            copy_of: self.copy_of.clone(),
+            copy_of: self.copy_of.as_ref(),
             oom_trigger: self.trigger.as_ref().map(|(pid, name)| OomTrigger { pid: *pid, name }),
             memory: self.memory.as_ref(),
             word: self.told.as_ref().and_then(Told::word),
@@ -70,7 +71,7 @@ impl Joined {
 impl Monitor {
     pub(super) fn join(
         &mut self,
-        process: &Process,
+        process: Process,
         starter: ProcessKey,
         chosen: Option<&Chosen>,
     ) -> Option<Joined> {
@@ -83,26 +84,28 @@ impl Monitor {
         let memory =
             process.cgroup.as_ref().filter(|_| end.oom_killed).and_then(|it| self.hierarchy.memory(it));
         let info = process.info();
-        let moment = if is_relay(process, &info) { LONG_MOMENT } else { MOMENT };
+        let is_relay = is_relay(&process, &info);
+        let moment = if is_relay { LONG_MOMENT } else { MOMENT };
         let crashed = matches!(exit.cause, ExitCause::Signal(signal) if is_crash_signal(signal));
         let on_purpose = signal.is_some_and(signal::is_own);
         let origin = match process.origin() {
-            Origin::Started if process.ppid == 1 && self.table.has_elder(process) => Origin::Orphan,
+            Origin::Started if process.ppid == 1 && self.table.has_elder(&process) => Origin::Orphan,
             origin => origin,
         };
         Some(Joined {
             starter,
-            told: self.units.told(process),
+            told: self.units.told(&process),
             memory,
             chosen_at: chosen.map_or(end.at, |it| it.victim.at),
             trigger: chosen.map(Chosen::trigger),
             child_crashed: signal.is_some_and(|it| self.fallen.is_after_child(it)),
             relayed: self.fallen.passed_on(process.key, exit.cause, end.at, moment),
             passed_on: None,
-            tested_by: crashed.then(|| test_runner(&self.table, process, on_purpose)).flatten(),
-            copy_of: crashed.then(|| original(&self.table, process, starter, origin)).flatten(),
+            tested_by: crashed.then(|| test_runner(&self.table, &process, on_purpose)).flatten(),
+            copy_of: crashed.then(|| original(&self.table, &process, starter, origin)).flatten(),
             origin,
-            process: process.clone(),
+            is_relay,
+            process,
             info,
             generated,
             end,
@@ -115,13 +118,13 @@ impl Monitor {
     /// of a container's init, of timeout(1) in a service. Nothing was told of it, since nobody looked after it itself.
     pub(super) fn who_it_began_with(&mut self, relay: &Joined) -> Option<Joined> {
         let passed = relay.relayed.as_ref().filter(|it| !it.end.told)?;
-        if !is_relay(&relay.process, &relay.info) || !relay.ended().is_supervised() {
+        if !relay.is_relay || !relay.ended().is_supervised() {
             return None;
         }
         let child = self.table.get(passed.child).filter(|it| it.end.is_some())?.clone();
         let by = Who { name: lossy(&relay.process.comm).into(), pid: relay.process.key.pid };
         let told = self.units.told(&relay.process);
-        let joined = self.join(&child, passed.parent, None)?;
+        let joined = self.join(child, passed.parent, None)?;
         Some(Joined { passed_on: Some(by), relayed: None, told, ..joined })
     }
 }

@@ -23,14 +23,14 @@ impl Monitor {
         }
         self.units.keep_promises(&unit.name);
         for WaitingEnd { process, starter, .. } in self.units.settled(&unit.name) {
-            self.judge_end(&process, starter, None);
+            self.judge_end(process, starter, None);
         }
     }
 
     /// Ends that systemd has said nothing of in time, and failures of units that no end has explained.
     pub(super) fn judge_units(&mut self, now: Duration) {
         for WaitingEnd { process, starter, .. } in self.units.due(now) {
-            self.judge_end(&process, starter, None);
+            self.judge_end(process, starter, None);
         }
         for failure in self.units.unexplained(now) {
             self.raise_failed(&failure);

@@ -113,7 +113,8 @@ fn an_abort_that_a_watchdog_had_sent_is_told_of_the_unit() {
 #[test]
 fn a_copy_that_its_parent_makes_to_see_it_end_wakes_nobody() {
     let process = process();
-    let parent = || Some(Who { name: "death_test".into(), pid: 7 });
+    let who = Who { name: "death_test".into(), pid: 7 };
+    let parent = || Some(&who);
     let ended_by = |signal, age_ms| ExitRecord { age_ms, ..exit(ExitCause::Signal(signal)) };
     for (what, copy_of, age_ms, signal, code, sender, want) in [
         ("a death test", parent(), 4, 6, -6, 42, Severity::Info),
@@ -128,7 +129,7 @@ fn a_copy_that_its_parent_makes_to_see_it_end_wakes_nobody() {
         let starter = ProcessKey { pid: 7, start_ticks: 7 };
         let it = Ended {
             signal: Some(&crash),
-            copy_of: copy_of.clone(),
+            copy_of,
             starter,
             parent_name: "death_test",
             ..ended(&process, &exit)

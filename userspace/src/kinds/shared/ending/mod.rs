@@ -58,7 +58,7 @@ pub struct Ended<'a> {
     /// The test runner that it was started below, looked for where it crashed.
     pub tested_by: Option<&'a str>,
     /// The parent that goes on, where it was a copy of it and the parent does not serve; looked for where it crashed.
-    pub copy_of: Option<Who>,
+    pub copy_of: Option<&'a Who>,
     /// Whether a child of it had ended by that signal a moment before the signal came.
     pub child_crashed: bool,
     /// Whose allocation triggered the OOM killer, where the kernel said so.
@@ -139,7 +139,7 @@ impl Ended<'_> {
     /// ends itself as soon as it is made, while its parent goes on.
     pub fn is_death_test_of(&self) -> Option<&Who> {
         let own = self.signal.is_some_and(signal::is_own);
-        self.copy_of.as_ref().filter(|_| own && self.exit.age_ms < DEATH_TEST_MS && !self.is_supervised())
+        self.copy_of.filter(|_| own && self.exit.age_ms < DEATH_TEST_MS && !self.is_supervised())
     }
 
     /// Whether its crash may have been meant: somebody tests it, and tells a reader.
