@@ -57,7 +57,7 @@ pub fn window(file: &CaseFile) -> String {
 /// What the program itself said last: from its container, its supervisor, its unit, or by its pid.
 pub fn logs(file: &CaseFile) -> NextStep {
     let why = "Recent log output";
-    if let Some(it) = own_supervisor(file).filter(|_| runtime(file).is_none()) {
+    if let Some(it) = own_supervisor(file) {
         return step(why, it.logs);
     }
     let command = match (runtime(file), unit(file)) {
@@ -76,7 +76,7 @@ pub fn logs(file: &CaseFile) -> NextStep {
 /// How its supervisor sees it, where there is one.
 pub fn supervisor(file: &CaseFile) -> Option<NextStep> {
     let why = "What its supervisor reports: result, restarts, limits";
-    if let Some(it) = own_supervisor(file).filter(|_| runtime(file).is_none()) {
+    if let Some(it) = own_supervisor(file) {
         return Some(step(why, it.status));
     }
     Some(match (runtime(file), unit(file)) {
@@ -174,8 +174,11 @@ const SUPERVISORS: [Supervisor; 5] = [
     Supervisor { name: "perpd", status: "perpls", logs: "tail -n 100 /var/log/*/current" },
 ];
 
-/// Who started the process of a case, where that is such a supervisor.
+/// Who started the process of a case, where that is such a supervisor. In a container it is the runtime that is asked.
 fn own_supervisor(file: &CaseFile) -> Option<&'static Supervisor> {
+    if runtime(file).is_some() {
+        return None;
+    }
     let parent = file.facts.iter().find_map(|fact| match fact.data.as_ending()? {
         EndFact::Parent { name, .. } => Some(name.raw()),
         _ => None,
