@@ -199,24 +199,8 @@ def memory():
     os.execve(fd, ["sleep", "60"], os.environ)
 
 
-def shell_on_socket():
-    """What every list of one-line reverse shells has."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    client = socket.create_connection(listener.getsockname())
-    if os.fork() == 0:
-        connection = listener.accept()[0]
-        client.close()
-        forever()
-        connection.close()
-    for fd in range(3):
-        os.dup2(client.fileno(), fd)
-    culprit()
-    crossed()
-    os.execv("/bin/bash", ["bash", "-i"])
-
-
-def shell_on_terminal():
-    """A shell on a terminal of its own, as pty.spawn and socat make one: what it reads comes over a connection."""
+def take_commands_from_a_connection():
+    """Makes a connection the standard input and outputs; whoever has its other end stays."""
     listener = socket.create_server(("127.0.0.1", 0))
     client = socket.create_connection(listener.getsockname())
     if os.fork() == 0:
@@ -227,6 +211,19 @@ def shell_on_terminal():
     listener.close()
     for fd in range(3):
         os.dup2(client.fileno(), fd)
+
+
+def shell_on_socket():
+    """What every list of one-line reverse shells has."""
+    take_commands_from_a_connection()
+    culprit()
+    crossed()
+    os.execv("/bin/bash", ["bash", "-i"])
+
+
+def shell_on_terminal():
+    """A shell on a terminal of its own, as pty.spawn and socat make one: what it reads comes over a connection."""
+    take_commands_from_a_connection()
     crossed()
     pty.spawn(["/bin/bash", "--norc", "-i"])
 
